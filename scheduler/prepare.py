@@ -166,7 +166,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _read_text(file: Path, expected: str = "a file with a sweep (see examples/)") -> str:
+def _read_text(file: Path, expected: str = "a sweep file (examples/ has some)") -> str:
     """Read a file as UTF-8 text, and no more than MOST_BYTES. Raises SpecError."""
     try:
         with file.open("rb") as opened:
@@ -176,5 +176,5 @@ def _read_text(file: Path, expected: str = "a file with a sweep (see examples/)"
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError):
-            raise SpecError(f"{file}: {error.strerror}; expected {expected}") from None
+            raise SpecError(f"{file}: {error.strerror}; give the path of {expected}") from None
         raise SpecError(f"{file}: expected {expected}, got text that is not UTF-8") from None

@@ -155,16 +155,18 @@ def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
             seen = pool.snapshot
             if seen.queued or seen.taken >= pool.capacity.limit:
                 queued = f", {seen.queued} queued at the service" if seen.queued else ""
-                text = f"{wait}: {seen.taken - seen.queued} of {pool.capacity.limit} slots in use{queued}"
+                text = f"{wait}: {seen.taken - seen.queued} of {pool.capacity.limit} slots are in use{queued}"
                 yield Reason("slots", text)
     if fleet.threads:
-        yield Reason("tick", f"{wait} for the next round of the scheduler")
+        yield Reason(
+            "tick", "1 ready stage starts in a moment" if ready == 1 else f"{ready:,} ready stages start in a moment"
+        )
     else:
         yield Reason("threads", f"{wait} for a free thread")
 
 
 def _wait(stages: int) -> str:
-    return "1 stage waits" if stages == 1 else f"{stages:,} stages wait"
+    return "1 ready stage waits" if stages == 1 else f"{stages:,} ready stages wait"
 
 
 def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:

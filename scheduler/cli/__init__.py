@@ -18,24 +18,24 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "plan": ("plan", "Show what FILE would do and cost."),
     "submit": ("submit", "Submit FILE."),
     "run": ("run", "Run the sweeps in FILE... and show their results."),
-    "up": ("up", "Start everything that works on sweeps, and keep it running."),
+    "up": ("up", "Start the scheduler and the workers, and keep them running."),
     "list": ("status", "List all sweeps."),
-    "status": ("status", "Show what runs, fails or waits, and why: in NAME or all sweeps."),
-    "watch": ("watch", "Watch the sweeps NAMES until they end."),
+    "status": ("status", "Show what is running, failed or waiting, and why."),
+    "watch": ("watch", "Show the progress of NAMES until they end."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
-    "evaluate": ("evaluate", "Submit EVALUATION of every model that NAME has trained."),
+    "evaluate": ("evaluate", "Evaluate every model that NAME trained, as EVALUATION says."),
     "report": ("report", "Write the report of NAME, finished or not, to a file."),
-    "export": ("export", "Write every run of NAME as a row, or send it to a tracker."),
+    "export": ("export", "Export all runs of NAME as a table, or to a tracker."),
     "costs": ("costs", "Show what was estimated, spent and billed."),
-    "budget": ("costs", "Set the budget of NAME to USD dollars in total."),
+    "budget": ("costs", "Set the total budget of NAME, in US dollars."),
     "events": ("events", "Show what happened to the stages of NAME, newest last."),
-    "digest": ("digest", "Summarise NAME: progress, cost, best cells, failures, time left."),
+    "digest": ("digest", "Sum up NAME: progress, cost, best conditions, failures, time left."),
     "pause": ("control", "Pause NAME: its running stages save a checkpoint and stop."),
     "resume": ("control", "Continue NAME after a pause, and try every stopped service again."),
     "cancel": ("control", "Cancel NAME."),
     "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
     "priority": ("control", "Set the priority of NAME."),
-    "doctor": ("doctor", "Check this machine, and say how to fix what is wrong."),
+    "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 
 
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="How to print.",
+    help="Output format.",
 )
 @click.version_option(package_name="tinker-sweeps", message="%(version)s")
 @click.pass_context

@@ -4,11 +4,11 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import UnknownSweep
 from scheduler.services import SERVICES
 from scheduler.settings import read_settings
 from scheduler.state.states import StageState
-from scheduler.state.views import read_sweep
+from scheduler.state.store import Store
+from scheduler.state.views import name_unknown_sweep, read_sweep
 from sweeps.formatting import format_count
 
 FAILED = (StageState.FAILED, StageState.SKIPPED)
@@ -21,7 +21,7 @@ def pause(output: Output, name: str) -> None:
     """Pause NAME: its running stages save a checkpoint and stop."""
     with open_store(read_settings()) as store:
         before = store.scripts.run("pause_sweep", name)
-    _require_sweep(name, before)
+        _require_sweep(store, name, before)
     _print_state(output, name, "paused" if before == "active" else before)
     if before == "active":
         output.say(f"{name}: paused; running stages save a checkpoint and stop; `sweep resume {name}` continues it")
@@ -35,12 +35,12 @@ def pause(output: Output, name: str) -> None:
 def resume(output: Output, name: str | None) -> None:
     """Continue NAME after a pause, and try every stopped service again.
 
-    A service stops when it refuses the key or the bill.
+    A service is stopped when it refuses the API key or when a bill is unpaid. Without NAME, only services are tried.
     """
     with open_store(read_settings()) as store:
         before = store.scripts.run("resume_sweep", name) if name else ""
         if name:
-            _require_sweep(name, before)
+            _require_sweep(store, name, before)
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
         output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
@@ -64,7 +64,7 @@ def cancel(output: Output, name: str) -> None:
     """Cancel NAME. Stages that other sweeps share continue."""
     with open_store(read_settings()) as store:
         before = store.scripts.run("cancel_sweep", name)
-    _require_sweep(name, before)
+        _require_sweep(store, name, before)
     done = before in ("active", "paused", "opening")
     if not output.for_people:
         output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
@@ -103,7 +103,7 @@ def priority(output: Output, name: str, number: int) -> None:
     """
     with open_store(read_settings()) as store:
         before = store.scripts.run("set_priority", name, number)
-    _require_sweep(name, before)
+        _require_sweep(store, name, before)
     if output.for_people:
         output.say(f"{name}: priority {number} (it was {before})")
     else:
@@ -116,9 +116,9 @@ def _print_state(output: Output, name: str, state: str) -> None:
         output.rows("sweeps", [{"sweep": name, "state": state}])
 
 
-def _require_sweep(name: str, state: str) -> None:
+def _require_sweep(store: Store, name: str, state: str) -> None:
     if not state:
-        raise UnknownSweep(f"there is no sweep {name!r}; `sweep list` shows all sweeps")
+        raise name_unknown_sweep(store, name)
 
 
 commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry, "priority": priority}

@@ -9,7 +9,7 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import BudgetTooSmall, UnknownSweep
+from scheduler.errors import BudgetTooSmall
 from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.costs import DayCosts, ServiceBill, SweepCosts, read_today
@@ -25,7 +25,7 @@ from sweeps.stage import MICRO, to_dollars
 def costs(output: Output, name: str | None) -> None:
     """Show what was estimated, spent and billed.
 
-    Without NAME it shows all sweeps. It ends with what each service has cost today.
+    Without NAME it shows all sweeps. The last lines show today's total per service.
     """
     with open_store(read_settings()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
@@ -88,15 +88,15 @@ def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]
         if line := _budget_line(each):
             output.say(f"{each.sweep}: {line}")
     for day in days:
-        limit = "no day budget" if day.limit is None else f"day budget {format_usd(day.limit)}"
-        held = format_usd(day.reserved + day.unreconciled)
-        output.say(f"{day.service} on {day.day} (UTC): {format_usd(day.spent)} spent, {held} held, {limit}")
+        limit = "no daily budget" if day.limit is None else f"daily budget {format_usd(day.limit)}"
+        held = _describe_held(day.reserved, day.unreconciled)
+        output.say(f"{day.service} on {day.day} (UTC): {format_usd(day.spent)} spent, {held}; {limit}")
 
 
 def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     amounts = {
-        "low": kind.low,
-        "high": kind.high,
+        "estimate (low)": kind.low,
+        "estimate (high)": kind.high,
         "reused": kind.reused,
         "spent": kind.metered,
         "reserved": kind.reserved,
@@ -109,15 +109,21 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
 def _budget_line(found: SweepCosts) -> str:
     """Say how much of the budget is used, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
-    held = sum(kind.reserved + kind.unreconciled for kind in found.kinds)
-    budget = f"{format_usd(spent)} spent and {format_usd(held)} held, budget {format_usd(found.limit)}"
+    held = _describe_held(sum(kind.reserved for kind in found.kinds), sum(kind.unreconciled for kind in found.kinds))
+    budget = f"{format_usd(spent)} spent, {held}; budget {format_usd(found.limit)}"
     return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
+
+
+def _describe_held(reserved: int, unreconciled: int) -> str:
+    """Say what is held: for running stages, and for attempts whose cost is not known yet."""
+    open_cost = f", {format_usd(unreconciled)} unreconciled" if unreconciled else ""
+    return f"{format_usd(reserved)} reserved{open_cost}"
 
 
 def _billed_line(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
-    amount = "no amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
-    return f"{billed.service} bills {billed.tokens:,} tokens and {amount} (read {age} ago)"
+    amount = "(and no dollar amount)" if billed.micro_usd is None else f"and {format_usd(billed.micro_usd)}"
+    return f"{billed.service} last reported {billed.tokens:,} tokens {amount}, {age} ago"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
@@ -136,14 +142,14 @@ def parse_usd(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.argument("usd", callback=parse_usd)
 @click.pass_obj
 def budget(output: Output, name: str, usd: int) -> None:
-    """Set the budget of NAME to USD dollars in total.
+    """Set the total budget of NAME, in US dollars.
 
-    The budget cannot be less than what NAME has spent and holds.
+    It cannot be less than what NAME has spent plus what is reserved for running stages.
     """
     with open_store(read_settings()) as store:
         state, done, *held = store.scripts.run("set_budget", name, usd)
-    if not state:
-        raise UnknownSweep(f"there is no sweep {name!r}; `sweep list` shows all sweeps")
+        if not state:
+            raise views.name_unknown_sweep(store, name)
     spent, reserved, unreconciled = (format_usd(int(amount)) for amount in held)
     used = f"{spent} spent, {reserved} reserved for running stages, {unreconciled} unreconciled"
     if not done:

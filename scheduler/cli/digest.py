@@ -17,7 +17,7 @@ from sweeps.stage import to_dollars
 @click.argument("name")
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
-    """Summarise NAME: progress, cost, best cells, failures, time left."""
+    """Sum up NAME: progress, cost, best conditions, failures, time left."""
     with open_store(read_settings()) as store:
         found = read(store, name)
     if output.form == "json":

@@ -61,13 +61,16 @@ class Finding(NamedTuple):
 )
 @click.pass_obj
 def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
-    """Check this machine, and say how to fix what is wrong."""
+    """Check this machine and say how to fix problems."""
     if not live and model is not None:
         raise click.UsageError("--model needs --live")
     settings = read_settings()
     checks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
     findings = [finding for check in checks for finding in _run_check(check, settings)]
-    output.rows("findings", [finding._asdict() for finding in findings], title="doctor")
+    if output.for_people:
+        output.table([{"check": check, "status": verdict, "message": message} for check, verdict, message in findings])
+    else:
+        output.rows("findings", [finding._asdict() for finding in findings])
     wrong = [finding.check for finding in findings if finding.verdict == "wrong"]
     if wrong:
         raise SchedulerError(f"not ready: fix {', '.join(wrong)}")
@@ -99,7 +102,7 @@ def _check_packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
                 "packages", "wrong", f"`{name}`: expected {root / name}, got {found}: another package hides it"
             )
             return
-    yield Finding("packages", "ok", str(root))
+    yield Finding("packages", "ok", f"imported from {root}")
 
 
 def _check_state_folder(settings: Settings) -> Iterator[Finding]:
@@ -120,10 +123,10 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
         client.close()
 
 
-def _check_artefact_store(settings: Settings) -> Iterator[Finding]:
+def _check_result_files(settings: Settings) -> Iterator[Finding]:
     artefacts = Artefacts(settings.store)
     artefacts.read(artefacts.write("doctor/probe", b"writable"))
-    yield Finding("artefact store", "ok", artefacts.url)
+    yield Finding("result files", "ok", artefacts.url)
 
 
 def _check_prices(settings: Settings) -> Iterator[Finding]:
@@ -258,7 +261,7 @@ CHECKS = (
     _check_cache,
     _check_bugs,
     _check_redis,
-    _check_artefact_store,
+    _check_result_files,
     _check_prices,
     _check_tinker_offline,
     _check_rehearsal,

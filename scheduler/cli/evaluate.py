@@ -54,7 +54,7 @@ NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new quest
 def evaluate(
     output: Output, *, name: str, evaluation: str, overrides: tuple[str, ...], other: str | None, folder: Path
 ) -> None:
-    """Submit EVALUATION of every model that NAME has trained.
+    """Evaluate every model that NAME trained, as EVALUATION says.
 
     Write EVALUATION as in a file: one evaluation, or a list of them. It becomes a new sweep that shares the trainings
     of NAME. Nothing is trained again, unless a checkpoint has expired. KEY=VALUE changes settings that do not change
@@ -67,8 +67,9 @@ def evaluate(
         prepared = plan_to_submit(sweep, folder, settings, forward)
         refuse_untrained(store, name, prepared)
         submitted = write_submission(store, prepared, build_submission(prepared), settings)
+        line = describe_submission(store, prepared, submitted)
     if output.for_people:
-        output.say(describe_submission(prepared, submitted))
+        output.say(line)
         output.say(_cost_line(prepared))
         output.say(f"`sweep up` runs it; `sweep results {submitted.sweep}` shows the results")
     else:

@@ -46,7 +46,8 @@ def _row(event: Event, output: Output) -> dict[str, Any]:
         }
     when = time.strftime("%m-%d %H:%M:%S", time.localtime(event.at / 1000))
     moved = f"{event.from_state} → {event.to}" if event.to else ""
-    return {"time": when, "stage": event.what, "move": moved, "attempt": event.attempt, "detail": event.detail}
+    attempt = event.attempt or None  # none before the first
+    return {"time": when, "stage": event.what, "state change": moved, "attempt": attempt, "detail": event.detail}
 
 
 commands = {"events": events}

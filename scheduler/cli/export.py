@@ -26,17 +26,21 @@ Row = Mapping[str, Any]
 
 @click.command()
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(FORMS), help="CSV (the default), or Parquet (extra `export`).")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), help="CSV (the default), or Parquet (needs the extra `export`)."
+)
 @click.option(
     "-o", "--output", "target", type=OutputPath(), help="The file to write; CSV goes to stdout without it, or with -."
 )
 @click.option("--curves", is_flag=True, help="One row for each point of the learning curves, instead of each run.")
-@click.option("--to", "place", metavar="TRACKER", help=f"Send every run to {TRACKERS}; again: what is new.")
+@click.option(
+    "--to", "place", metavar="TRACKER", help=f"Send every run to {TRACKERS}; run it again to send only what is new."
+)
 @click.pass_obj
 def export(
     output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
 ) -> None:
-    """Write every run of NAME as a row, or send it to a tracker. The columns are those of `sweep -f csv results`."""
+    """Export all runs of NAME as a table, or to a tracker. The columns are those of `sweep -f csv results`."""
     if place is not None and (form or target or curves):
         raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
     if form == "parquet" and str(target) == "-":

@@ -30,7 +30,7 @@ SLOTS = 12  # assumed while none have been found
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Show what FILE would do and cost. Nothing is submitted.
 
-    KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
+    FILE is a sweep in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
@@ -70,8 +70,15 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
         for path, value in planned.defaults:
             output.say(f"default  {path}: {format_number(value)}")
     else:
-        hidden = [f"{left_out:,} more stages"] * bool(left_out) + [format_count(len(planned.defaults), "default")]
-        output.say(f"… and {' and '.join(hidden)}: `--all` lists them")
+        output.say(_describe_hidden(left_out, len(planned.defaults)))
+
+
+def _describe_hidden(stages: int, defaults: int) -> str:
+    """Say how many stages and default settings are not shown."""
+    settings = format_count(defaults, "default setting")
+    hidden = f"{format_count(stages, 'more stage')} and {settings}" if stages else settings
+    are = "is" if stages + defaults == 1 else "are"
+    return f"{hidden} {are} hidden; `--all` shows {'it' if are == 'is' else 'them'}"
 
 
 def _cost_lines(planned: Plan, there: ReusableResults) -> Iterator[str]:
@@ -103,8 +110,11 @@ def _reuse_line(planned: Plan, there: ReusableResults) -> str:
     young, old = format_duration(min(there.ages.values())), format_duration(max(there.ages.values()))
     age = f"{old} old" if young == old else f"{young} to {old} old"
     left = planned.totals.micro_usd
-    cost = "" if left is None else f"; {format_usd(left - there.micro_usd)} left to spend"
-    return f"reused: {format_count(len(there.ages), 'stage')} with results {age}{cost}"
+    cost = "" if left is None else f"; the rest costs {format_usd(left - there.micro_usd)}"
+    have = (
+        "1 stage already has a result" if len(there.ages) == 1 else f"{len(there.ages):,} stages already have results"
+    )
+    return f"{have} ({age}){cost}"
 
 
 def _time_line(planned: Plan, there: ReusableResults) -> str:
@@ -123,8 +133,9 @@ def print_summary(output: Output, planned: Plan) -> None:
     """Print the plan in a few lines: runs and stages, tokens and cost."""
     totals = planned.totals
     unshared = f" ({totals.naive_train:,} without sharing)" if totals.naive_train > totals.train else ""
-    runs, evaluations = format_count(len(planned.runs), "run"), format_count(totals.evaluate, "evaluate stage")
-    output.say(f"{runs}: {format_count(totals.train, 'train stage')}{unshared}, {evaluations}")
+    runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
+    trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
+    output.say(f"{runs} {trainings}{unshared} and {evaluations}")
     tokens = _span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = (
         "no price"
@@ -132,11 +143,12 @@ def print_summary(output: Output, planned: Plan) -> None:
         else _span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
     )
     exact = totals.low_tokens == totals.tokens
-    pairs = any("reference" in stage.recipe for stage in planned.stages)
-    how = f"exact for {'preference' if pairs else 'supervised'} training" if exact else "the high estimate is reserved"
+    free = all(service_of(str(stage.recipe["model"])) == "offline" for stage in planned.stages)
+    pretend = "pretend price: offline models cost nothing" if free and totals.micro_usd is not None else ""
+    how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"prices of {_span(*totals.price_dates)}")
+        output.say(f"price list dated {_span(*totals.price_dates)}")
 
 
 def _span(low: str, high: str) -> str:
@@ -146,13 +158,13 @@ def _span(low: str, high: str) -> str:
 def _row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     age = there.ages.get(stage.id)
     row: dict[str, object] = {
-        "stage": stage.id,
         "label": stage.label,
+        "stage": stage.id,
         "steps": stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
         "cost": _span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)),
     }
-    return row | ({"reused": f"{format_duration(age)} old"} if age is not None else {})
+    return row | ({"existing result": f"{format_duration(age)} old"} if age is not None else {})
 
 
 def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:

@@ -13,6 +13,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
+from scheduler.state.views import SweepView
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.evaluation.metric_prefixes import CUT
@@ -30,10 +31,10 @@ from sweeps.results import RunResult
 def results(output: Output, name: str | None, sweeps: str | None) -> None:
     """Show what NAME has found so far, or several sweeps together.
 
-    What several found is put together where the conditions are the same.
+    With --sweeps, results measured under the same conditions are shown side by side.
     """
     if (name is None) == (sweeps is None):
-        raise click.UsageError("one of NAME and --sweeps A,B is right")
+        raise click.UsageError("give either NAME or --sweeps A,B")
     settings = read_settings()
     with open_store(settings) as store:
         if sweeps is not None:
@@ -55,16 +56,26 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         facts = {**list_facts(known), "unread": list(kept.unread)}
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
         return
-    _show_cells(output, f"{name}: {format_count(len(rows), 'run')}, mean ± sd over seeds", summaries)
+    _show_cells(
+        output, f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds", summaries
+    )
     show_report(output, compose_answer(known))
-    output.say(f"\n{name} used {view.tokens:,} tokens and {format_usd(view.spent)} (at the prices of the price book)")
+    output.say(f"\n{_describe_use(view)}")
+
+
+def _describe_use(view: SweepView) -> str:
+    """Say how many tokens a sweep used and what they cost, or would cost."""
+    tokens = f"{view.name} used {view.tokens:,} tokens"
+    if view.services == ["offline"]:
+        return f"{tokens}. Offline models are free; at list prices this would be {format_usd(view.spent)}."
+    return f"{tokens}, {format_usd(view.spent)}."
 
 
 def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]]) -> None:
     """Print what was measured of each cell; a metric of cut answers only where answers were cut."""
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
     metrics = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
-    columns = list(dict.fromkeys([*keys, "seeds", *sort_metrics(metrics)]))
+    columns = list(dict.fromkeys([*keys, "seeds done", *sort_metrics(metrics)]))
     output.say("")
     output.table([_summary_row(cell) for cell in summaries], title=title, columns=columns)
 
@@ -86,8 +97,15 @@ def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
     measured = max((each["count"] for each in cell["metrics"].values()), default=0)
     shown = {name: _show_mean(each["mean"], each["variance"]) for name, each in cell["metrics"].items()}
-    named = {key: value if isinstance(value, int) else format_cell(key, value) for key, value in cell["cell"].items()}
-    return {**named, "seeds": f"{measured}/{cell['runs']}", **shown}
+    named = {key: _show_coordinate(key, value) for key, value in cell["cell"].items()}
+    return {**named, "seeds done": f"{measured}/{cell['runs']}", **shown}
+
+
+def _show_coordinate(key: str, value: Any) -> Any:
+    """Show where a cell is; size 0 is the untrained model."""
+    if key == "size" and value == 0:
+        return TableCell("0 (untrained)", 0)
+    return value if isinstance(value, int) else format_cell(key, value)
 
 
 def _show_mean(mean: float, variance: float | None) -> TableCell:

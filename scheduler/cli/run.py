@@ -38,13 +38,14 @@ STOP_PATIENCE = 60.0  # seconds for everything to end, after the workers' grace 
 
 @click.command()
 @take_files
-@click.option("--detach", is_flag=True, help="Submit and return; `sweep up` does the work.")
+@click.option("--detach", is_flag=True, help="Only submit; `sweep up` must be running to do the work.")
 @click.pass_obj
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
 
-    It starts what is needed, submits, watches, and prints the results. After Ctrl-C or a crash, the same command
-    continues. KEY=VALUE changes a value in all files: train.rank=8, sizes=[16,32].
+    FILE is a sweep in YAML (see examples/). The command starts what is needed, submits, watches, and prints the
+    results. After Ctrl-C or a crash, the same command continues. KEY=VALUE changes a value in all files:
+    train.rank=8, sizes=[16,32].
     """
     settings = read_settings()
     check_rehearsal(settings)  # before anything is submitted
@@ -54,7 +55,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     submissions = [build_submission(prepared) for prepared in asked]
     with open_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
-            output.say(describe_submission(prepared, write_submission(store, prepared, submission, settings)))
+            output.say(describe_submission(store, prepared, write_submission(store, prepared, submission, settings)))
             if output.for_people:
                 print_summary(output, prepared.plan)
         names = [prepared.plan.sweep for prepared in asked]

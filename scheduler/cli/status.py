@@ -43,7 +43,9 @@ def list_(output: Output) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def status(output: Output, name: str | None) -> None:
-    """Show what runs, fails or waits, and why: in NAME or all sweeps."""
+    """Show what is running, failed or waiting, and why.
+
+    Without NAME it shows all sweeps."""
     settings = read_settings()
     with open_store(settings) as store:
         found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
@@ -185,11 +187,17 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
             output.say(f"{view.name}: {stages}; `sweep retry {view.name}` tries again")
     for line in troubles:
         output.say(line)
-    threads = sum(worker["threads"] for worker in document["workers"])
-    busy = sum(worker["busy"] for worker in document["workers"])
     taken = _slots_text(document["services"])
-    workers = format_count(len(document["workers"]), "worker")
-    output.say(f"\n{workers}, {busy} of {threads} threads busy{taken and f', {taken}'}")
+    ended = all(view.ended == view.total for view in found)
+    output.say(f"\n{_describe_workers(document['workers'], ended=ended)}{taken and f', {taken}'}")
+
+
+def _describe_workers(workers: Sequence[Mapping[str, Any]], *, ended: bool) -> str:
+    """Say how many workers run and how busy they are; `ended` says that no stage shown needs one."""
+    if not workers:
+        return "No workers are running (none are needed)" if ended else "No workers are running"
+    busy, threads = (sum(worker[count] for worker in workers) for count in ("busy", "threads"))
+    return f"{format_count(len(workers), 'worker')}, {busy} of {threads} threads busy"
 
 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:

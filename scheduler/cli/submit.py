@@ -10,6 +10,8 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
 from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
 from scheduler.settings import Settings, read_settings
+from scheduler.state import views
+from scheduler.state.states import SweepState
 from scheduler.state.store import Store
 from scheduler.state.submission import Submission, Submitted
 from scheduler.state.submission import submit as write
@@ -22,15 +24,17 @@ from sweeps.stage import Json
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Submit FILE.
 
-    Submitting it again changes nothing. KEY=VALUE changes a value of FILE: train.rank=8, sizes=[16,32].
+    FILE is a sweep in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of FILE:
+    train.rank=8, sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))
     submission = build_submission(prepared)
     with open_store(settings) as store:
         submitted = write_submission(store, prepared, submission, settings)
+        line = describe_submission(store, prepared, submitted)
     if output.for_people:
-        output.say(describe_submission(prepared, submitted))
+        output.say(line)
         output.say("`sweep up` runs it; `sweep status` and `sweep watch` show its progress")
     else:
         output.rows("sweeps", [submission_row(submitted)])
@@ -49,9 +53,11 @@ def submission_row(submitted: Submitted) -> dict[str, Json]:
     return {"sweep": submitted.sweep, "new": submitted.fresh, "shared_stages": submitted.known}
 
 
-def describe_submission(prepared: Prepared, submitted: Submitted) -> str:
+def describe_submission(store: Store, prepared: Prepared, submitted: Submitted) -> str:
     """Say in one sentence what was submitted."""
     if not submitted.fresh:
+        if views.read_sweep(store, submitted.sweep).state == SweepState.FINISHED:
+            return f"{submitted.sweep} is already finished; nothing runs again"
         return f"{submitted.sweep} was already submitted; it continues, and nothing runs twice"
     known = f", {submitted.known:,} shared with other sweeps" if submitted.known else ""
     return f"{submitted.sweep}: {len(prepared.plan.stages):,} stages submitted{known}"

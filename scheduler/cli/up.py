@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from types import FrameType
 
 import click
@@ -12,17 +12,19 @@ from scheduler.processes.addresses import read_addresses
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
-from scheduler.state.connection import check_server, connect
+from scheduler.state import keys
+from scheduler.state.connection import Away, check_server, connect
 from scheduler.state.server.embedded_redis import describe_server, open_server
+from scheduler.state.states import StageState
 
 
 @click.command()
 @click.pass_obj
 def up(output: Output) -> None:
-    """Start everything that works on sweeps, and keep it running.
+    """Start the scheduler and the workers, and keep them running.
 
-    This is Redis (unless REDIS_URL names one), the scheduler, workers, Flower and tinker_offline. Ctrl-C stops all of
-    them; the same command continues.
+    It also starts Redis (unless REDIS_URL names one), the worker dashboard Flower, and tinker_offline. Ctrl-C stops
+    all of them; the same command continues.
     """
     settings = read_settings()
     check_rehearsal(settings)
@@ -44,7 +46,16 @@ def up(output: Output) -> None:
             while not stop.wait(LOOK_EVERY):
                 for each in cared_for:
                     each.look_after(output.console.print)
-            output.say("stopping: running stages save a checkpoint, and continue from it at the next start")
+            output.say(_describe_stop(url))
+
+
+def _describe_stop(url: str) -> str:
+    """Say what the stop means for the stages. A server that does not answer counts as unfinished work."""
+    unfinished = (StageState.WAITING, StageState.READY, StageState.DISPATCHED, StageState.RUNNING)
+    with suppress(*Away), closing(connect(url, retries=0, patience=2)) as client:
+        if not any(client.zcard(keys.state(state)) for state in unfinished):
+            return "All stages have ended; stopping the workers."
+    return "Stopping: running stages save a checkpoint and continue from it next time."
 
 
 def stop_signals() -> list[signal.Signals]:

@@ -27,13 +27,17 @@ from sweeps.formatting import escape, escape_lines, format_duration, format_usd,
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines if there is no terminal
 SHOWN = 8  # running stages that are listed
+STATE_WORDS: dict[str, str] = {
+    StageState.WAITING: "blocked by an earlier stage",
+    StageState.DISPATCHED: "handed to a worker",
+}
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True)
 @click.pass_obj
 def watch(output: Output, names: tuple[str, ...]) -> None:
-    """Watch the sweeps NAMES until they end."""
+    """Show the progress of NAMES until they end."""
     with open_store(read_settings()) as store:
         seen = follow(store, names, output)
     if not output.for_people:
@@ -74,7 +78,8 @@ class SweepPace:
         done = ended - self._before
         if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
             return ""  # a sweep that a budget stops has no pace
-        return f"about {format_duration((time.monotonic() - self._began) / done * (total - ended))} left"
+        left = (time.monotonic() - self._began) / done * (total - ended)
+        return f"about {'1 min' if 60 <= left < 90 else format_duration(left)} left"
 
 
 class _Drawing:
@@ -134,9 +139,11 @@ def _draw(store: Store, settings: Settings, seen: Sequence[SweepView], left: str
 
 def _summarise(view: SweepView) -> str:
     order = [state.value for state in StageState]
-    counts = ", ".join(f"{view.counts[state]:,} {state}" for state in order if view.counts.get(state))
+    counts = ", ".join(
+        f"{view.counts[state]:,} {STATE_WORDS.get(state, state)}" for state in order if view.counts.get(state)
+    )
     used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"
-    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'starting'})  {used}"
+    return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'not started yet'})  {used}"
 
 
 def _running_table(running: list[StageView]) -> Table:

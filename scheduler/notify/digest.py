@@ -163,10 +163,10 @@ def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     metric = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[metric]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
-    cell = describe_cell(best.cell, without=("data", "target")) or "the only cell"
+    cell = describe_cell(best.cell, without=("data", "target")) or "the only condition"
     where = f"best on {on}" if on else "best"
     tied = len(found.alike)
-    near = f"; {format_count(tied, 'cell')} {'is' if tied == 1 else 'are'} statistically tied" if tied else ""
+    near = f"; {format_count(tied, 'condition')} {'is' if tied == 1 else 'are'} not clearly worse" if tied else ""
     return f"{where}: {cell}: {metric} {moments.mean:.4f}{spread}{near}"
 
 

@@ -33,7 +33,7 @@ class Addresses:
     @property
     def flower(self) -> str:
         """Flower's address, user and password, in one line."""
-        return f"Flower: {self.flower_url}  user {self.flower_user}  password {self.flower_password}"
+        return f"worker dashboard (Flower): {self.flower_url}  user {self.flower_user}  password {self.flower_password}"
 
 
 def read_addresses(home: Path) -> Addresses | None:

@@ -1,5 +1,6 @@
 """Read sweeps, runs and stages for people and reports. This module writes nothing."""
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sweeps.results import RunResult
 from sweeps.stage import Json
 
 PAGE = 500
+NAMED = 10  # sweeps that the error about an unknown one names
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
     pipe.zinter(held, withscores=True)
     row, counts, total, turn, delayed = pipe.execute()
     if not row:
-        known = store.client.zrange(keys.SWEEPS, 0, 9, desc=True)
-        there = f"known sweeps: {', '.join(known)}" if known else "no sweep was submitted here yet"
-        raise UnknownSweep(f"no sweep {name!r}; {there}")
+        raise name_unknown_sweep(store, name)
     return SweepView(
         name=name,
         state=row["state"],
@@ -117,6 +117,16 @@ def read_sweep(store: Store, name: str) -> SweepView:
         again=min((int(until) for _, until in delayed), default=None),
         spec=json.loads(row.get("spec", "{}")),
     )
+
+
+def name_unknown_sweep(store: Store, name: str) -> UnknownSweep:
+    """Return the error for a name that no sweep has: with the name that was probably meant, or the newest sweeps."""
+    known = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
+    if not known:
+        return UnknownSweep(f"there is no sweep {name!r}; no sweep was submitted here yet")
+    near = difflib.get_close_matches(name, known, n=1)
+    there = f"did you mean {near[0]!r}?" if near else f"known sweeps: {', '.join(known[:NAMED])};"
+    return UnknownSweep(f"there is no sweep {name!r}; {there} `sweep list` shows all sweeps")
 
 
 def read_results(store: Store, name: str) -> list[RunResult]:

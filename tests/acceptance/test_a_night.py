@@ -46,7 +46,7 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
     said = desk.sweep("run", file, TINKER_API_KEY=SECRET)
     assert said.status == 0, said.err
     _no_key_is_left(desk, said.out + said.err)
-    assert "Flower: http://127.0.0.1:" in said.out
+    assert "Flower): http://127.0.0.1:" in said.out
     assert "password" in said.out
     assert "Fitted curves" in said.out
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)

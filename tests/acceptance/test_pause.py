@@ -211,7 +211,7 @@ def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # no
 def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: Store) -> None:
     assert dispatched(store) == ""
     rows = desk.call("-f", "json", "events", "small").json["events"]
-    assert [rows[-1][key] for key in ("from", "to", "detail")] == ["ready", "dispatched", "paid by small"]
+    assert [rows[-1][key] for key in ("from", "to", "detail")] == ["ready", "dispatched", "charged to small"]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     one = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
     assert [(row["from"], row["to"]) for row in one] == [("waiting", "ready"), ("ready", "dispatched")]

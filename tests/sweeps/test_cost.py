@@ -108,12 +108,12 @@ def test_a_book_laid_over_ours_speaks_alone_of_the_models_it_names() -> None:
     assert both.kept == ours.kept is None
 
 
-def test_the_book_of_the_repository_prices_the_offline_models_and_says_they_are_nominal() -> None:
+def test_the_book_of_the_repository_prices_the_offline_models_and_says_they_are_pretend() -> None:
     book = prices()
     for size in "sml":
         found = book.find_price(f"offline/ngram-{size}")
         assert found is not None
-        assert "nominal" in found.source
+        assert "pretend" in found.source
         assert all(rate is not None for rate in book.rates(f"offline/ngram-{size}").document().values())
     assert book.find_price("offline/ngram-xl") is None
 

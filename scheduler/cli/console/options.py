@@ -33,7 +33,7 @@ def split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     overrides = [word for word in words if "=" in word]
     files = [Path(word) for word in words if "=" not in word]
     if not files:
-        raise click.UsageError("Missing argument 'FILE...'.")
+        raise click.UsageError("give at least one sweep file")
     return files, overrides
 
 

@@ -13,10 +13,10 @@ if to_number(read_stage(id, 'not_before')) > NOW or check_gates(id, sweep) then 
 if state == 'waiting' then move(id, 'waiting', 'ready', NOW, '') end
 reserve(id, sweep, estimate_remaining(id))
 add(stage_key(id), 'attempt', 1)
-move(id, 'ready', 'dispatched', NOW + ttl, 'paid by ' .. sweep)
+move(id, 'ready', 'dispatched', NOW + ttl, 'charged to ' .. sweep)
 local fence = take_lease(id, worker, call)
 write('HSET', stage_key(id), 'opened_by', ARGS[6], 'opened_usage', ARGS[7], 'slot', ARGS[6])
 take_slot(read_stage(id, 'lane'), ARGS[6], NOW + ttl)
-move(id, 'dispatched', 'running', NOW + ttl, 'continues on the live client')
+move(id, 'dispatched', 'running', NOW + ttl, 'runs right after its training, on the same worker')
 begin_sweep(id)
 return fence

@@ -9,7 +9,7 @@ if reason == 'budget' then notify_budget(sweep, true) end
 if reason then return {0, reason} end
 reserve(id, sweep, estimate_remaining(id))
 local attempt = add(stage_key(id), 'attempt', 1)
-move(id, 'ready', 'dispatched', NOW + patience, 'paid by ' .. sweep)
+move(id, 'ready', 'dispatched', NOW + patience, 'charged to ' .. sweep)
 take_slot(read_stage(id, 'lane'), id .. '|' .. attempt, NOW + patience)
 if read('HEXISTS', breaker_key(read_stage(id, 'service')), 'model') == 0 then set_canary_model(id) end
 return {attempt, ''}

@@ -45,9 +45,9 @@ def server_url(settings: Settings) -> str:
 
 def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
     """Describe in one line which server holds the state, and where. Warn about an untested one."""
-    where = f"at {redact_redis_url(url)}" if settings.redis_url else f"embedded in {settings.home}"
+    server = f"{found} at {redact_redis_url(url)}" if settings.redis_url else f"built-in {found}, in {settings.home}"
     warning = "" if is_tested(found) else f"; not tested (tested: {describe_tested()})"
-    return f"server: {found} {where}{warning}"
+    return f"server: {server}{warning}"
 
 
 @contextmanager

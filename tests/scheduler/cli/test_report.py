@@ -206,7 +206,7 @@ def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None
     runs = [Run(cell, 0, None, {"nll": each.id}) for cell, each in zip(cells, stages, strict=True)]
     night.submit(plan("s", stages, runs), spec=SPEC)
     written = io.StringIO()
-    show_results(night.store, read_settings({}), "s", Output("table", Console(file=written, width=20)))
+    show_results(night.store, read_settings({}), "s", Output("table", Console(file=written, width=24)))
     lines = [line.split() for line in written.getvalue().splitlines()]
     for words in (["method", "untrained"], ["method", "sl"], ["source", "none"], ["source", "law"]):
         assert words in lines
