@@ -5,6 +5,7 @@ and holds the document and an independent computation against it.
 """
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -47,7 +48,7 @@ REFUSED = {  # by what the refusal says: a letter for the table, and what is rig
         "results stand in another order than their calls; in the same order they are fine",
     ),
     "part 1 of its content": ("P", "parts that are no text are not read; such rows left out"),
-    "is empty": ("M", "an empty answer would teach to end at once; left out, or `weight: 0`"),
+    "got an empty message": ("M", "an empty answer would teach to end at once; left out, or `weight: 0`"),
     "only supports single tool-calls": (
         "1",
         "the template takes one call a message; one after the other, or another model",
@@ -56,7 +57,7 @@ REFUSED = {  # by what the refusal says: a letter for the table, and what is rig
         "R",
         "answers in a row are not written as they would be asked for; joined into one they are fine",
     ),
-    "asks for an answer otherwise": (
+    "writes an answer differently": (
         "H",
         "the template leaves out the thought before a call once its result is answered; rows that end with the call",
     ),
@@ -114,7 +115,14 @@ def write(cells: Mapping[str, Mapping[str, str]]) -> str:
         f"- {name}: `{family.model}`{' (with the vocabulary of Qwen3: its own is in no package)' * family.borrowed}"
         for name, family in FAMILIES.items()
     ]
-    return "\n".join([FIRST, "", *lines, "", *reasons, "", "The models:", "", *models, "", LAST])
+    return "\n".join(
+        [FIRST, "", *lines, "", *map(_wrap, reasons), "", "The models:", "", *map(_wrap, models), "", LAST]
+    )
+
+
+def _wrap(item: str) -> str:
+    """Wrap an item of a list as the documents do."""
+    return textwrap.fill(item, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def table() -> str:

@@ -63,16 +63,16 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
         until(lambda: len(_finished(desk)) >= 1, "it works")
         for name, command in CHILDREN.items():
             os.kill(child(desk, command), signal.SIGKILL)
-            line = f"{name} ended (killed by SIGKILL); starting it again"
+            line = f"{name} ended (killed by SIGKILL); restarting it"
             until(lambda line=line: line in desk.said(), f"it is said of {name}")  # type: ignore[misc]
         os.kill(redis_of(desk), signal.SIGKILL)
-        until(lambda: "the embedded Redis had ended and was started again" in desk.said(), "it is said of Redis")
+        until(lambda: "the embedded Redis ended and was restarted" in desk.said(), "it is said of Redis")
         first = supervisor(desk)
         assert finished(desk, "succeeded") < 9, "all of it fell into work"
         slow.write_text("rules: []\n")
         os.kill(first, signal.SIGKILL)
         until(lambda: supervisor(desk) not in (0, first), f"another one is up: {desk.said()}")
-        assert "the supervisor was killed by SIGKILL; starting it again" in desk.said()
+        assert "the supervisor was killed by SIGKILL; restarting it" in desk.said()
         assert process.wait(120) == 0, desk.said()
     assert "Traceback" not in desk.said()
     nothing_is_left(desk)

@@ -31,7 +31,7 @@ from sweeps.results import keep_measured
 
 def plan_lengths(builder, variant):
     for name, spec in variant.data.items():
-        dataset = builder.shelf.dataset(name, spec)
+        dataset = builder.data.dataset(name, spec)
         for times in (1, 2):
             train = variant.train.model_copy(update={"steps": variant.train.steps * times})
             for seed in builder.sweep.seed_values:
