@@ -188,14 +188,16 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
     for line in troubles:
         output.say(line)
     taken = _slots_text(document["services"])
-    ended = all(view.ended == view.total for view in found)
-    output.say(f"\n{_describe_workers(document['workers'], ended=ended)}{taken and f', {taken}'}")
+    idle = "" if any(view.ended < view.total for view in found) else "none are needed"
+    if idle and len(found) == 1:  # the other sweeps may need some
+        idle = f"{found[0].name} needs none"
+    output.say(f"\n{_describe_workers(document['workers'], idle)}{taken and f', {taken}'}")
 
 
-def _describe_workers(workers: Sequence[Mapping[str, Any]], *, ended: bool) -> str:
-    """Say how many workers run and how busy they are; `ended` says that no stage shown needs one."""
+def _describe_workers(workers: Sequence[Mapping[str, Any]], idle: str) -> str:
+    """Say how many workers run and how busy they are; `idle` says why none has to run, if that is so."""
     if not workers:
-        return "No workers are running (none are needed)" if ended else "No workers are running"
+        return f"No workers are running ({idle})" if idle else "No workers are running"
     busy, threads = (sum(worker[count] for worker in workers) for count in ("busy", "threads"))
     return f"{format_count(len(workers), 'worker')}, {busy} of {threads} threads busy"
 
