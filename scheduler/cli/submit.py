@@ -33,9 +33,13 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     with open_store(settings) as store:
         submitted = write_submission(store, prepared, submission, settings)
         line = describe_submission(store, prepared, submitted)
+        state = views.read_sweep(store, submitted.sweep).state
     if output.for_people:
         output.say(line)
-        output.say("`sweep up` runs it; `sweep status` and `sweep watch` show its progress")
+        if state == SweepState.FINISHED:
+            output.say(f"`sweep results {submitted.sweep}` shows the results")
+        else:
+            output.say("`sweep up` runs it; `sweep status` and `sweep watch` show its progress")
     else:
         output.rows("sweeps", [submission_row(submitted)])
 
