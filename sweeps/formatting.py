@@ -54,6 +54,11 @@ def format_value(value: Any) -> str:
     return str(value)
 
 
+def percent(share: float, digits: int) -> str:
+    """Format a share of one: 3.1 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def format_interval(estimate: "Estimate", digits: int, *, signed: bool = False, sign: str = " ±") -> str:
     """Format 0.7117 ±0.0190; if an end is cut at a bound, both ends: 0.9500 (0.8200 to 1.0000)."""
     plus = "+" if signed else ""

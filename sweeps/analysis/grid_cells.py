@@ -1,4 +1,4 @@
-"""Find the best cell of a grid, the cells that are statistically tied with it, and what each axis does.
+"""Find the best cell of a grid, the cells that are not clearly worse, and what each axis does.
 
 The best cell has the best mean over its seeds, on the validation set where there is one: a choice by the holdout is
 optimistically biased there. Where a cell lacks a seed, means are corrected for what each seed adds to all cells, so
@@ -75,7 +75,7 @@ class BestCell:
 
     @property
     def alike(self) -> tuple[GridCell, ...]:
-        """The cells that are statistically tied with the best."""
+        """The cells that are not clearly worse than the best."""
         return tuple(cell for cell in self.cells if cell.chosen_by and not cell.apart and cell is not self.best)
 
     @property

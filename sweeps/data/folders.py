@@ -52,7 +52,7 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
 def _matching(system: Any, path: str, where: str) -> tuple[File, ...]:
     found = sorted(each for each in system.glob(path) if not system.isdir(each))
     if not found:
-        raise DataError(f"{where}: no file matches; a path is relative to the folder of the spec")
+        raise DataError(f"{where}: no file matches; relative paths start at the folder of the sweep file")
     _refuse_missing(found, where)
     fixed = len(PATTERN.split(path)[0].rpartition("/")[0])
     shown = PATTERN.split(where)[0].rpartition("/")

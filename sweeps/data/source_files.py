@@ -156,7 +156,7 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         place = "" if "://" in source or source.startswith(("/", "~")) else f" in {folder}"
-        raise DataError(f"{where}: no such file{place}; a path is relative to the folder of the spec") from None
+        raise DataError(f"{where}: no such file{place}; relative paths start at the folder of the sweep file") from None
     except IsADirectoryError:
         raise DataError(f"{where}: expected a file, got a folder; name one file in it, such as train.jsonl") from None
     except OSError as error:

@@ -128,7 +128,7 @@ def name_best(found: BestCell, on: str) -> str:
     if held_out is not None:
         interval = " (95 % interval)" if held_out.half_width is not None else ""
         known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
-    ties = f"; statistically tied with {format_count(len(found.alike), 'other cell')}" if found.alike else ""
+    ties = f"; {_count_alike(len(found.alike))} not clearly worse" if found.alike else ""
     held = f"held-out {found.metric} {known}{ties}"
     return f"Best{on}: {what}: {held}." if what else f"The only cell{on}: {held}."
 
@@ -147,6 +147,10 @@ def _say_how_chosen(found: BestCell, among: int) -> Paragraph:
     return Paragraph(f"{chosen}; reported on the holdout, which took no part in the choice.")
 
 
+def _count_alike(count: int) -> str:
+    return f"{format_count(count, 'other cell')} {'is' if count == 1 else 'are'}"
+
+
 def _list_ties(found: BestCell) -> list[Part]:
     """List the cells that may be as good as the best, with how much worse they are."""
     if not found.alike:
@@ -157,7 +161,7 @@ def _list_ties(found: BestCell) -> list[Part]:
     )
     more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
     seeds = f" {found.needed_seeds} seeds would separate the first of them." if found.needed_seeds else ""
-    return [Paragraph(f"Statistically tied with the best (gap): {ties}{more}.{seeds}")]
+    return [Paragraph(f"Not clearly worse than the best (gap): {ties}{more}.{seeds}")]
 
 
 def _show_one(group: Sequence[RunResult], only: GridCell) -> Table:
@@ -181,7 +185,7 @@ def _draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figur
     title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
     words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(found.by)}, {better}")
     left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
-    legend = f"Grey: worse than the best; all others are statistically tied with it.{left}"
+    legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
     note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
     numbers = make_table([_show_cell(cell, found) for cell in ranked], folded=len(ranked) > DRAWN)
     return Figure(IntervalChart(words, rows), numbers, legend, note)

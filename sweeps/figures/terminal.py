@@ -36,8 +36,10 @@ class Canvas:
         return round((self.top - loss) / (self.top - self.bottom) * (self.tall - 1))
 
 
-def draw_curves(lines: Sequence[Line], *, width: int = 72, height: int = 18) -> str:
+def draw_curves(lines: Sequence[Line], *, up: str = "", across: str = "", width: int = 72, height: int = 18) -> str:
     """Draw all lines in one frame of `width` × `height` characters with its axes, and the legend below.
+
+    `up` and `across` name the axes, on lines of their own.
 
     Raises ValueError beyond 52 lines: there are no more letters.
     """
@@ -54,7 +56,8 @@ def draw_curves(lines: Sequence[Line], *, width: int = 72, height: int = 18) -> 
     legend = textwrap.wrap(
         "   ".join(f"{letter}\N{NO-BREAK SPACE}{line.name}" for letter, line in letters.items()), width
     )
-    return "\n".join([*rows, *_foot(frame, {n for n, _ in drawn}), *legend])
+    above, below = [up] if up else [], [f"{across:^{width}}".rstrip()] if across else []
+    return "\n".join([*above, *rows, *_foot(frame, {n for n, _ in drawn}), *below, *legend])
 
 
 def _frame(points: Iterable[Point], wide: int, tall: int) -> Canvas:
@@ -115,4 +118,4 @@ def _foot(frame: Canvas, sizes: set[float]) -> list[str]:
         if start >= free:
             labels[start : start + len(label)] = label
             free = start + len(label) + 1
-    return [f"{'':{MARGIN}} └{''.join(marks)}", f"{'n':>{MARGIN}}  {''.join(labels)}".rstrip()]
+    return [f"{'':{MARGIN}} └{''.join(marks)}", f"{'':>{MARGIN}}  {''.join(labels)}".rstrip()]

@@ -187,9 +187,9 @@ def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Itera
         )
         other = f"; this variant has no row, so that of {price.name} applies" if price and price.name != model else ""
         yield f"price of {model} {known}{other}"
-    if kept := prices.kept:
-        rate = f"${kept.usd_per_gb_month:.2f} per GB and month, as of {kept.date} ({kept.source})"
-        yield f"checkpoints at Tinker cost {rate}; neither the estimate nor a budget includes them"
+    if (kept := prices.kept) and not all(model.startswith("offline/") for model in sweep.models):
+        rate = f"${kept.usd_per_gb_month:.2f} per GB per month, as of {kept.date} ({kept.source})"
+        yield f"checkpoints at Tinker cost {rate}. This is not in the estimate or the budget"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
         said = f"{_format_dollars(sweep.budget.usd)} is less than the estimate of {_format_dollars(totals.usd)}"
         yield f"budget: {said}; the sweep stops early, unless it reuses enough"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.formatting import percent
 from sweeps.scaling.fit_checks import (
     check_lengths,
     find_obstacle,
@@ -222,16 +223,18 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
     if error > REFUSE:
-        refused = f"fitted without the two largest sizes, the {curve.law} law misses them by {error:.0%}"
+        refused = f"fitted without the two largest sizes, the {curve.law} law misses them by {percent(error, 0)}"
         if curve.law == "bounded" and fit.blocks is not None and not contradicted:
             refused += "; the seeds do not contradict it, so use more items or seeds"
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
-        warnings += (f"fitted without the two largest sizes, the curve misses them by {error:.1%}",)
+        warnings += (f"fitted without the two largest sizes, the curve misses them by {percent(error, 1)}",)
     if contradicted:
         warnings += (f"the seeds contradict the {curve.law} law: it misses sizes by more than the seeds differ",)
     if curve.law != "pure" and curve.floor[0] == 0:
-        warnings += ("the floor is not identified: its estimate is 0, so do not extrapolate far",)
+        limit = "highest reachable accuracy" if curve.law == "bounded" else "lowest reachable loss"
+        unknown = f"the {limit} could not be estimated"
+        warnings += (f"{unknown}, so do not trust the curve far beyond the measured sizes",)
     missed = fit.loss - fit.line(fit.n)
     return replace(
         fit,
@@ -244,18 +247,26 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     )
 
 
+def _name_alike(fits: Sequence[ScalingFit]) -> str:
+    """Say that several laws fit, whose answers are all shown."""
+    laws, every = " and the ".join(f"{fit.law}" for fit in fits), "both" if len(fits) == 2 else "all"
+    shown = f"{every} answers are shown; the interval of the first covers {every} laws"
+    if fits[0].minimum_data is None:
+        shown = f"{every} laws are shown"
+    return f"the data fit the {laws} law about equally well, so {shown}"
+
+
 def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
     """The chosen fit with its alternatives: an interval that holds all of theirs, and a band."""
     chosen, others = fits[0], tuple(fits[1:])
     warnings, first = chosen.warnings, chosen.minimum_data
     if others:
-        said = " and ".join(f"{fit.law}" for fit in others)
-        warnings += (f"the data do not distinguish the {chosen.law} law from {said}: all their answers are shown",)
+        warnings += (_name_alike(fits),)
     if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
         first = unite_answers(first, [fit.minimum_data for fit in fits if fit.minimum_data])
     ahead = _widest([fit.ahead for fit in fits if fit.ahead])
     if not chosen.refused:
         warnings += warn_of_far_errors(
-            AHEAD * float(chosen.n[-1]), "accuracy" if chosen.law == "bounded" else "loss", *ahead
+            float(chosen.n[-1]), AHEAD, "accuracy" if chosen.law == "bounded" else "loss", *ahead
         )
     return replace(chosen, warnings=warnings, alternatives=others, minimum_data=first, ahead=ahead)

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.formatting import percent
 from sweeps.scaling.laws import FREE, Floats, Law
 from sweeps.scaling.selection import SPARE, WARN
 
@@ -52,11 +53,12 @@ def warn_of_missing_seeds(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, 
     return (f"not every seed has a result at size {listed}",) if lacking else ()
 
 
-def warn_of_far_errors(size: float, what: str, *ahead: Floats) -> tuple[str, ...]:
-    """Warn that the curve, with its band, is not known within 2 % far ahead."""
+def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) -> tuple[str, ...]:
+    """Warn that the curve, with its band, is not known within 2 % at some times the largest size."""
     value, low, high = (float(each[0]) for each in ahead)
     off = max(high - value, value - low) / max(value, 1e-12)
     if off <= WARN:
         return ()
     band = f"{low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "without bounds"
-    return (f"extrapolated to {size:,.0f} examples, the {what} may be off by {off:.1%} (95 % band {band})",)
+    where = f"at {times * largest:,.0f} examples ({times} times the largest size measured)"
+    return (f"{where} the predicted {what} is uncertain by {percent(off, 1)}: {band}",)

@@ -4,7 +4,7 @@ import re
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.spec.pydantic_errors import describe_detail, is_echo
+from sweeps.spec.pydantic_errors import LIST_ADVICE, describe_detail, is_echo
 from sweeps.spec.scalars import Finding
 from sweeps.spec.source import Path, Source
 
@@ -22,8 +22,15 @@ def list_findings(error: ValidationError, model: type[BaseModel]) -> list[Findin
 
 def place_findings(mistakes: list[Finding], source: Source) -> list[str]:
     """Write each mistake once, with its file, line and path; sort by line."""
-    lines = [f"{source.place(path)}: {_dotted(path)}{text}" for path, text in dict.fromkeys(mistakes)]
+    lines = [_write_line(source.place(path), path, text) for path, text in dict.fromkeys(mistakes)]
     return sorted(lines, key=_position)
+
+
+def _write_line(place: str, path: Path, text: str) -> str:
+    """Write one mistake; for a value of the command line, advice to write a list names its key."""
+    if place.startswith("override "):
+        text = text.replace(f"{LIST_ADVICE}[", f"{LIST_ADVICE}{'.'.join(map(str, path))}=[")
+    return f"{place}: {_dotted(path)}{text}"
 
 
 def _dotted(path: Path) -> str:

@@ -42,6 +42,7 @@ PATTERNS: Mapping[str, str] = {
 FEW = 3  # keys of a section that an error lists, when the file has something else in its place
 DATE = "a date such as 2026-12-01"
 MOMENT = "a time with its offset, such as 2026-12-01T08:00:00+01:00"
+LIST_ADVICE = "; write "  # before the list; `place_findings` adds the key to it for an override
 LISTS = ("tuple_type", "list_type")
 
 
@@ -82,7 +83,7 @@ def _show_list_form(detail: ErrorDetails) -> str:
     if detail["type"] not in LISTS or not isinstance(value, str | int | float):
         return ""
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else [show(value)]
-    return f"; write [{','.join(parts)}]"
+    return f"{LIST_ADVICE}[{','.join(parts)}]"
 
 
 def _describe_expected(detail: ErrorDetails, known: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
 def describe_length(train: Train) -> str:
     """Describe what stays equal when the data grows, for the legend of a plot."""
     if isinstance(train.steps, StepLaw):
-        return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g}"
+        return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g} (n = number of examples)"
     if train.steps is not None:
         return f"{train.steps} steps at every size"
     if train.epochs is not None:

@@ -48,7 +48,8 @@ def _show_part(output: Output, part: Part) -> bool:
         case Table():
             return _show_table(output, part, part.caption)
         case Figure(chart=LineChart(words=words, lines=lines)) if not words.quiet:
-            output.say("\n".join(draw_curves(lines[at : at + CURVES]) for at in range(0, len(lines), CURVES)))
+            parts = [lines[at : at + CURVES] for at in range(0, len(lines), CURVES)]
+            output.say("\n".join(draw_curves(part, up=words.up, across=words.across) for part in parts))
             _say_note(output, part)
         case Figure():
             if _show_table(output, part.table, part.title):
