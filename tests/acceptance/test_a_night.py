@@ -124,7 +124,7 @@ def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
 def _flower(desk: Desk) -> tuple[str, str, str]:
     """Its address, user and password, as `sweep up` says them."""
     words = desk.said().split()
-    address, user, password = (words[words.index(word) + 1] for word in ("Flower:", "user", "password"))
+    address, user, password = (words[words.index(word) + 1].rstrip(",") for word in ("(Flower):", "user", "password"))
     return address, user, password
 
 
