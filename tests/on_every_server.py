@@ -15,7 +15,14 @@ from tests.support import TRUSTED, redis_server
 
 SUITE = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup")
 # What opens no server is the same on each: `make test` has it.
-NO_SERVER = ("chat_templates", "cookbook", "environments", "loading_tokenizers", "own_imports", "verifiers_adapter")
+NO_SERVER = (
+    "jinja_templates",
+    "cookbook",
+    "user_environments",
+    "loading_tokenizers",
+    "user_imports",
+    "verifiers_adapter",
+)
 # Restarts in the midst of work, connections that are cut, doubled and late messages, a consumer that falls silent: what
 # servers and their pub/sub could do differently. The rest of tests/chaos is about us.
 STORM = ("storm", "leaving", "messages", "deaf")
