@@ -1,6 +1,6 @@
 """`sweep results`: the runs, the cells, and what they answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
@@ -18,6 +18,7 @@ from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.evaluation.metric_prefixes import CUT
 from sweeps.formatting import format_cell, format_count, format_usd
+from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
 from sweeps.report.table_cells import TableCell
@@ -56,9 +57,9 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         facts = {**list_facts(known), "unread": list(kept.unread)}
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
         return
-    _show_cells(
-        output, f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds", summaries
-    )
+    title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
+    trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
+    _show_cells(output, title, summaries, trained)
     show_report(output, compose_answer(known))
     output.say(f"\n{_describe_use(view)}")
 
@@ -71,13 +72,17 @@ def _describe_use(view: SweepView) -> str:
     return f"{tokens}, {format_usd(view.spent)}."
 
 
-def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]]) -> None:
+def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes]) -> None:
     """Print what was measured of each cell; a metric of cut answers only where answers were cut."""
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
     metrics = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
     columns = list(dict.fromkeys([*keys, "seeds done", *sort_metrics(metrics)]))
     output.say("")
-    output.table([_summary_row(cell) for cell in summaries], title=title, columns=columns)
+    output.table(
+        [_summary_row(cell, canonicalize_row(cell["cell"]) in trained) for cell in summaries],
+        title=title,
+        columns=columns,
+    )
 
 
 def _run_row(row: RunResult) -> dict[str, Any]:
@@ -93,17 +98,17 @@ def _run_row(row: RunResult) -> dict[str, Any]:
     }
 
 
-def _summary_row(cell: Mapping[str, Any]) -> dict[str, Any]:
+def _summary_row(cell: Mapping[str, Any], trained: bool) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
     measured = max((each["count"] for each in cell["metrics"].values()), default=0)
     shown = {name: _show_mean(each["mean"], each["variance"]) for name, each in cell["metrics"].items()}
-    named = {key: _show_coordinate(key, value) for key, value in cell["cell"].items()}
+    named = {key: _show_coordinate(key, value, trained) for key, value in cell["cell"].items()}
     return {**named, "seeds done": f"{measured}/{cell['runs']}", **shown}
 
 
-def _show_coordinate(key: str, value: Any) -> Any:
-    """Show where a cell is; size 0 is the untrained model."""
-    if key == "size" and value == 0:
+def _show_coordinate(key: str, value: Any, trained: bool) -> Any:
+    """Show where a cell is. At size 0 a model may still have been trained: on a source."""
+    if key == "size" and value == 0 and not trained:
         return TableCell("0 (untrained)", 0)
     return value if isinstance(value, int) else format_cell(key, value)
 

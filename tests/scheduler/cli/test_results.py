@@ -2,17 +2,23 @@
 
 import random
 import statistics
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from scheduler.cli.console.output import Output
+from scheduler.cli.results import show_results
 from scheduler.errors import UnknownSweep
+from scheduler.settings import read_settings
 from scheduler.state import keys, views
 from scheduler.state.store import Store
 from sweeps.results import summarize_cells
+from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
-from tests.scheduler.plans import evaluate, plan, scaling
-from tests.scheduler.plans import train as trained
+from tests.scheduler.plans import evaluate, plan, scaling, train
 
 
 def tally_all(store: Store, sweep: str) -> None:
@@ -109,7 +115,7 @@ def test_the_mean_and_variance_of_close_large_values_do_not_lose_their_digits(ni
     from sweeps.planning.plan import Run  # beside the plan that needs it
 
     runs = [Run({"c": 1}, n, None, {"nll": f"evaluate-e{n}"}) for n in range(50)]
-    night.submit(plan("s", [*stages, trained("x")], runs))
+    night.submit(plan("s", [*stages, train("x")], runs))
     values = [1e9 + n % 7 for n in range(50)]
     for number, value in enumerate(values):
         night.succeed(night.start(f"evaluate-e{number}", "s"), {"nll": value})
@@ -126,3 +132,22 @@ def test_a_sweep_that_nobody_submitted_is_named_with_those_there_are(night: Nigh
     with pytest.raises(UnknownSweep, match=r"'nobody'.*\bs\b"):
         views.read_sweep(night.store, "nobody")
     assert [view.name for view in views.read_sweeps(night.store)] == ["s"]
+
+
+def test_at_size_0_a_model_is_untrained_only_where_nothing_trained_it(night: Night, tmp_path: Path) -> None:
+    """Of the pair a → b at size 0 the source a was trained, and no example of b."""
+    stages = [evaluate("base"), train("source"), evaluate("source", "train-source")]
+    cell: dict[str, Json] = {"source": None, "target": "b", "size": 0}
+    runs = [
+        Run(cell, 0, None, {"nll": "evaluate-base"}),
+        Run({**cell, "source": "a"}, 0, "train-source", {"nll": "evaluate-source"}),
+    ]
+    spec: dict[str, Json] = {"sweep": "s", "experiment": "transfer", "model": "offline/ngram-s"}
+    night.submit(plan("s", stages, runs), spec=spec)
+    for stage in stages:
+        night.do(stage.id, "s", {} if stage.kind == "train" else {"nll": 2.0})
+    text = StringIO()
+    show_results(night.store, read_settings({"SWEEP_STORE": str(tmp_path)}), "s", Output("table", Console(file=text)))
+    rows = [line.split() for line in text.getvalue().splitlines()]
+    assert [row[:4] for row in rows if row[:1] == ["none"]] == [["none", "b", "0", "(untrained)"]]
+    assert [row[:4] for row in rows if row[:2] == ["a", "b"]] == [["a", "b", "0", "1/1"]]
