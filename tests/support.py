@@ -43,13 +43,18 @@ class RedisServer:
         return connect(self.url, retries=0)
 
     def _answers(self) -> bool:
-        client = self.client()
-        try:
-            return client.ping()
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        return answers(self.url)
+
+
+def answers(url: str) -> bool:
+    """Does a server answer there, at once?"""
+    client = connect(url, retries=0)
+    try:
+        return client.ping()
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
 
 
 @contextlib.contextmanager

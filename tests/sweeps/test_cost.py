@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sweeps import SpecError, parse_prices
 from sweeps.cost import KINDS, Forward, Rates, Usage
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import prices
+from tests.wording import lacks
 
 ROW = "{model: m, train: 0.1, prefill: 0.2, cached_prefill: 0.3, sample: 0.4, source: s, date: 2026-11-22}"
 COUNTS = st.integers(0, 10**12)

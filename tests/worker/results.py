@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
+import pytest
+
 from scheduler.artefacts import decode_rows
 from scheduler.state import keys
 from sweeps.cost import Usage
@@ -12,6 +14,7 @@ from sweeps.stage import Json, Stage
 from tests.worker.workshop import Workshop
 from worker.maintenance import reconcile
 from worker.sdk.rest import AccountClient, SessionUsage
+from worker.training.training_loop import Training
 
 
 def list_service_usage(workshop: Workshop) -> list[SessionUsage]:
@@ -44,3 +47,17 @@ def read_result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
 
 def read_items(workshop: Workshop, stage: Stage) -> list[Any]:
     return list(decode_rows(workshop.artefacts.read(str(read_result(workshop, stage)["items"]))))
+
+
+def watch_reservation(monkeypatch: pytest.MonkeyPatch, workshop: Workshop, stage: str) -> list[int]:
+    """Return a list that gets, at each submission of a training, the micro-dollars used beyond what is held for it."""
+    beyond: list[int] = []
+    use = Training._use
+
+    def watched(training: Training, usage: Usage) -> None:
+        use(training, usage)
+        reserved, metered = workshop.store.client.hmget(keys.stage(stage), ["reserved", "metered"])
+        beyond.append(training._this.spending.meter.micro_usd - int(reserved or 0) - int(metered or 0))
+
+    monkeypatch.setattr(Training, "_use", watched)
+    return beyond

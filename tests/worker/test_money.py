@@ -10,13 +10,12 @@ from scheduler.state.costs import read_costs
 from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
-from tests.worker.results import count_at_service, read_usage
+from tests.worker.results import count_at_service, read_usage, watch_reservation
 from tests.worker.workshop import SPEC, Workshop
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
-from worker.training.training_loop import Training
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
 
@@ -115,16 +114,7 @@ def test_nothing_is_submitted_that_the_reservation_does_not_cover(
     """Looked at right where it is submitted: what the attempt holds is never less than what it will have used."""
     train, _ = stages(workshop, LOOKING)
     too_small(workshop, train, share=0.6)
-    beyond: list[int] = []
-    use = Training._use
-
-    def watched(training: Training, usage: Usage) -> None:
-        use(training, usage)
-        this = training._this
-        reserved, metered = workshop.store.client.hmget(keys.stage(train.id), ["reserved", "metered"])
-        beyond.append(this.spending.meter.micro_usd - int(reserved or 0) - int(metered or 0))
-
-    monkeypatch.setattr(Training, "_use", watched)
+    beyond = watch_reservation(monkeypatch, workshop, train.id)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert max(beyond) <= 0
 

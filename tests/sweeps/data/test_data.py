@@ -4,7 +4,6 @@ import gzip
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import fsspec
@@ -15,17 +14,8 @@ from sweeps.errors import DataError
 from sweeps.records import hash_contents
 from sweeps.rendering.render import measure_inputs
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from tests.sweeps.errors import lacks
-
-
-@dataclass(frozen=True)
-class Spec:
-    source: str
-    holdout: int | float | str | None = None
-    validation: int | float | str | None = None
-    format: str | None = None
-    context: str | None = None
-
+from tests.sweeps.files import Spec
+from tests.wording import lacks
 
 ROWS = [{"text": f"text number {number}"} for number in range(100)]
 
@@ -121,7 +111,12 @@ def test_bad_lines_are_named_five_at_most_and_counted(tmp_path: Path) -> None:
     assert message.startswith("data.mine: a.jsonl:3: ")
     assert "not JSON" in message.splitlines()[0]
     found = dict(line.split(": ", 1) for line in message.removeprefix("data.mine: ").splitlines() if ": " in line)
-    facts = {"a.jsonl:5": "JSON list", "a.jsonl:7": "", "a.jsonl:9": "text: JSON int", "a.jsonl:11": "text: empty"}
+    facts = {
+        "a.jsonl:5": "JSON list",
+        "a.jsonl:7": "without text",
+        "a.jsonl:9": "text: JSON int",
+        "a.jsonl:11": "text: empty",
+    }
     assert [lacks(found[line], words) for line, words in facts.items()] == [[]] * len(facts)
     assert "a.jsonl:13" not in message
     assert "6 bad lines;" in message

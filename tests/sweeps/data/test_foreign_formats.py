@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.errors import lacks
 from tests.sweeps.files import jsonl, read, refusal, turn
+from tests.wording import lacks
 
 ASKED, SAID = turn("user", "q"), turn("assistant", "a")
 CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": 1}}}

@@ -15,8 +15,8 @@ import pytest
 import zstandard
 
 from sweeps.errors import NotInstalled
-from tests.sweeps.errors import lacks
 from tests.sweeps.files import jsonl, load, refusal
+from tests.wording import lacks
 
 ROWS = [
     {"prompt": "Who?", "completion": "Ada, the\nfirst"},
@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "d.tar.gz": (b"", "tar -xf"),
     "d.pkl": (b"", "write it as .jsonl"),
     "not.jsonl.zst": (b"{}", "zst .zst"),
-    "cut.jsonl.zst": (zstandard.compress(TEXT.encode())[:30], ""),
+    "cut.jsonl.zst": (zstandard.compress(TEXT.encode())[:30], "cut.jsonl.zst"),
     "cut.jsonl.xz": (lzma.compress(TEXT.encode())[:60], "whole .xz"),
     "cut.parquet": (b"PAR1 and nothing", "whole Parquet"),
     "nohead.csv": (b"Who?,Ada\nHow?,42\n", "nohead.csv:1: Who?, Ada"),

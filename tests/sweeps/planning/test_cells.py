@@ -5,8 +5,8 @@ import pytest
 from sweeps import PlanError, SpecError, parse
 from sweeps.errors import SweepsError
 from sweeps.planning.cells import count_axes, expand_variants
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, TRANSFER, planned
+from tests.wording import lacks
 
 
 def cells(text: str) -> list[dict[str, object]]:

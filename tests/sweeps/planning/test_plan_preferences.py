@@ -7,8 +7,8 @@ from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
 from sweeps.stage import Plan, Stage
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
+from tests.wording import lacks
 
 PAIRS = Load(form="preference")
 DPO = ("train.method=dpo", "evaluate=[preference]")

@@ -10,8 +10,8 @@ from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, ROOT, TRANSFER, Load, planned, prices
+from tests.wording import lacks
 from tinker_offline.model.characters import CONTEXT_LENGTH
 
 

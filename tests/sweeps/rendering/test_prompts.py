@@ -23,8 +23,8 @@ from sweeps.rendering.render import measure_lengths, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
+from tests.wording import lacks
 
 FACTS = generate_rows("facts")
 PINNED = "78dd642e76f5373198708cee3f3c5c153c8f2ed8b13f30b1bc821154a21995df"

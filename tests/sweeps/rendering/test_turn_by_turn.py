@@ -13,9 +13,9 @@ from sweeps.rendering.render import measure_inputs, render, render_all, render_r
 from sweeps.rendering.renderers import choose_renderer
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
-from tests.sweeps.errors import lacks
 from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.templates import STYLES, THINKING, chat, speaking
+from tests.wording import lacks
 
 FORGETS = speaking("forgetful")  # earlier answers without the thoughts that they had
 BY = choose_renderer(None, FORGETS, messages=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sweeps.spec.axes import Spread, count_values, find_meant, find_repeated, find_shortfall, list_values
-from tests.sweeps.errors import lacks
+from tests.wording import lacks
 
 
 def spread(**rule: Any) -> Spread:

@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.errors import SpecError
 from sweeps.spec.yaml import read
-from tests.sweeps.errors import lacks
+from tests.wording import lacks
 
 
 @pytest.mark.parametrize(

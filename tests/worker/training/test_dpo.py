@@ -14,11 +14,10 @@ from sweeps.cost import Rates, Usage
 from sweeps.data.generated_preferences import generate_pairs
 from sweeps.stage import Plan, Stage
 from tests.worker.long_runs import LONG
-from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage
+from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage, watch_reservation
 from tests.worker.workshop import Workshop, same, tokens
 from worker.leases import EndRequest, LeaseLost
 from worker.outcome import Lost, Orphaned, Stopped, Succeeded
-from worker.training.training_loop import Training
 
 SPEC = """
 sweep: one
@@ -177,16 +176,7 @@ def test_nothing_is_submitted_that_the_reservation_does_not_cover(
 ) -> None:
     _, train = referenced(workshop, "one")
     workshop.store.client.hset(keys.stage(train.id), "estimate", round((train.micro_usd or 0) * 0.6))
-    beyond: list[int] = []
-    use = Training._use
-
-    def watched(training: Training, usage: Usage) -> None:
-        use(training, usage)
-        this = training._this
-        reserved, metered = workshop.store.client.hmget(keys.stage(train.id), ["reserved", "metered"])
-        beyond.append(this.spending.meter.micro_usd - int(reserved or 0) - int(metered or 0))
-
-    monkeypatch.setattr(Training, "_use", watched)
+    beyond = watch_reservation(monkeypatch, workshop, train.id)
     assert isinstance(workshop.attempt(train), Succeeded)
     assert max(beyond) <= 0
     assert len(beyond) == 2 * train.steps

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from scheduler.engine.dispatch import Nudges
 from scheduler.errors import StoreUnavailable
@@ -20,6 +19,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import Client, check_server, connect
 from scheduler.state.server import embedded_redis
 from scheduler.state.server.embedded_redis import ensure_server, open_server, server_url
+from tests import support
 from tests.support import wait_until
 
 
@@ -36,13 +36,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def answers(settings: Settings) -> bool:
-    client = connect(server_url(settings), retries=0)
-    try:
-        return client.ping()
-    except redis.RedisError:
-        return False
-    finally:
-        client.close()
+    return support.answers(server_url(settings))
 
 
 def pid(settings: Settings) -> int:
