@@ -6,7 +6,9 @@ Tinker before the worker is ready.
 
 import os
 import socket
+import sys
 import threading
+from contextlib import suppress
 
 from celery import Celery
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
@@ -14,9 +16,11 @@ from celery.signals import worker_init, worker_ready, worker_shutdown, worker_sh
 from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
+from scheduler.errors import LayoutRefused
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
-from scheduler.state.connection import connect, make_broker_url
+from scheduler.state.connection import RedisError, connect, make_broker_url
+from scheduler.state.layout import check_layout
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
 from worker.attempt import WorkerContext
@@ -75,6 +79,8 @@ def _prepare(**_: object) -> None:
     """Build the context. It must not touch Tinker: the SDK's threads must not exist before the worker's own."""
     global _context  # noqa: PLW0603 - one per process, made when the process becomes a worker
     store = Store(connect(server_url(settings)))
+    with suppress(RedisError):  # a Redis that is away now is looked at before the first write
+        _refuse_other_layout(store)
     artefacts = Artefacts(settings.store)
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -100,8 +106,17 @@ def _prepare(**_: object) -> None:
     )
 
 
+def _refuse_other_layout(store: Store) -> None:
+    """End the worker if another version wrote the state: a worker can be started by hand, without `sweep up`."""
+    try:
+        check_layout(store.client, server_url(settings))
+    except LayoutRefused as error:
+        sys.exit(f"Error: {error}")
+
+
 @worker_ready.connect
 def _begin(**_: object) -> None:
+    _refuse_other_layout(get_context().store)
     leases, client = get_context().leases, get_context().store.client
     leases.start()
     Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()

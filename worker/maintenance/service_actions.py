@@ -21,6 +21,7 @@ from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
 
 REFUSED = 3600.0  # seconds before what the service refused is tried again
+REFUSALS = (Fault.ACCOUNT, Fault.STAGE, Fault.MALFORMED, Fault.GONE)  # not a page of a proxy, which passes
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class ServiceActions:
             if endpoint not in this.away:
                 return self._run_at(this, endpoint, do)
         except ServiceError as error:
-            if error.missing or error.fault not in (Fault.OUTAGE, Fault.MACHINE):
+            if error.missing or error.fault in REFUSALS:
                 wait = REFUSED  # the service answered, and would answer the same in the next round
             log.warning("housekeeping for %s: %s", model, error)
         for name in names:

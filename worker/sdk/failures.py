@@ -124,14 +124,16 @@ _HANDLE = (
 )
 _BEHIND = (
     r"(?:not (?:currently |been )?(?:loaded|found|active|alive|registered|there|in memory|available|created|open|known"
-    r"|initiali[sz]ed|recogni[sz]ed|running|present)|(?:does not|doesn't) exist|no longer|unavailable|missing|deleted"
-    r"|expired|gone|closed|finished|terminated|ended|evicted|unloaded|lost|dead|removed|released|destroyed|dropped"
-    r"|timed out|stale|(?:is|was) (?:unknown|invalid))\b"
+    r"|initiali[sz]ed|recogni[sz]ed|running|present)|(?:does not|doesn't) exist|no longer"
+    r"|expired|gone|closed|finished|terminated|ended|evicted|unloaded|lost|dead|released|destroyed|timed out"
+    r"|(?:is|was) unknown)\b"
 )
 _BEFORE = (
-    r"\b(?:unknown|unrecogni[sz]ed|invalid|stale|no|no such|no live|no active|no loaded|non-?existent|expired|closed"
+    r"\b(?:unknown|unrecogni[sz]ed|no such|no live|no active|no loaded|non-?existent|expired|closed"
     r"|(?:could not|cannot|can't) find)"
 )
+# Words that also say what is wrong with a request ("invalid", "missing", "no …") are not here: for a refusal in other
+# words the service is asked whether it still has the model (`futures.py`, `handles.py`).
 _DEAD = re.compile(rf"{_HANDLE}(?:\W+[^\s.;]+){{0,6}}?\W+{_BEHIND}|{_BEFORE}\W+(?:\w+\W+){{0,2}}?{_HANDLE}", _FLAGS)
 
 
@@ -176,7 +178,15 @@ def _classify_status(status: int) -> Fault:
 
 
 # Statuses without an SDK class. A 410 on submit means that the session is over (on a wait it is a RetryableException).
-_STATUSES = {408: Fault.OUTAGE, 410: Fault.BROKEN, 413: Fault.STAGE}
+# A 407 is a proxy of this machine; 423 and 425 ask to come again.
+_STATUSES = {
+    407: Fault.MACHINE,
+    408: Fault.OUTAGE,
+    410: Fault.BROKEN,
+    413: Fault.STAGE,
+    423: Fault.OUTAGE,
+    425: Fault.OUTAGE,
+}
 
 
 def _classify(error: BaseException | None) -> Fault:

@@ -1,8 +1,7 @@
 """Check whether a model or sampler that we hold still exists at the service.
 
-Servers differ in how they refuse a lost handle, so a refusal alone cannot be trusted. Calls the
-SDK's connection with a
-deadline.
+Servers differ in how they refuse a lost handle, so a refusal alone cannot be trusted. It calls
+through the SDK's connection, with a deadline.
 """
 
 from collections.abc import Awaitable, Callable

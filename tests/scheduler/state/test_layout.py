@@ -5,6 +5,9 @@ with a checkpoint and a cost that is not reconciled, one waits.
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +72,17 @@ def test_a_command_refuses_the_state_of_an_earlier_version(
     assert said.status == 1, said
     for part in (f"layout {LAYOUT}", "layout 1", "SWEEP_HOME", "REDIS_URL"):
         assert part in said.err, said
+    assert read_everything(old) == before
+
+
+def test_a_worker_that_is_started_by_hand_refuses_it_too(old: Client, trusted: RedisServer, tmp_path: Path) -> None:
+    before = read_everything(old)
+    words = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "--pool", "threads", "--concurrency", "1"]
+    variables = {**os.environ, "REDIS_URL": trusted.url, "SWEEP_HOME": str(tmp_path)}
+    done = subprocess.run(words, env=variables, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done
+    for part in (f"layout {LAYOUT}", "layout 1", "SWEEP_HOME", "REDIS_URL"):
+        assert part in done.stderr, done
     assert read_everything(old) == before
 
 
