@@ -107,7 +107,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
 
     They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
     "missing" cell. Raises DataError for runs of several variants; group them first, with
-    `by_cell(results, without=AXES)`.
+    `group_by_cell(results, without=AXES)`.
     """
     results = read_runs(results)
     variants = [variant for variant, _ in group_by_cell(results, without=AXES)]

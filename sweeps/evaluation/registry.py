@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from sweeps.evaluation.evaluator import Evaluator, Metric, Options
-from sweeps.evaluation.metric_prefixes import FACT_PREFIX
+from sweeps.evaluation.metric_prefixes import find_fact
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
 NAMES = (
@@ -40,12 +40,12 @@ def find_evaluator(name: str, options: Options) -> Evaluator:
 
 def find_metric(metric: str) -> Metric | None:
     """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
-    return None if f".{FACT_PREFIX}" in f".{metric}" else METRICS.get(metric.rpartition(".")[2])
+    return METRICS.get(metric.rpartition(".")[2]) if find_fact(metric) is None else None
 
 
 def find_measure(metric: str) -> str | None:
     """Name the measure of a metric: "source.answers" of "source.accuracy". None if no evaluator measures it."""
-    if FACT_PREFIX in metric:
-        return f"{metric[: metric.index(FACT_PREFIX)]}{TASK_COMPLETION.name}"
+    if (place := find_fact(metric)) is not None:
+        return f"{metric[:place]}{TASK_COMPLETION.name}"
     prefix, dot, last = metric.rpartition(".")
     return next((f"{prefix}{dot}{name}" for name, one in EVALUATORS.items() if last in one.metric_names), None)

@@ -3,6 +3,7 @@
 A kind is loaded when a sweep of it is read: it stands above the spec and the planning, which ask for it by name.
 """
 
+from functools import cache
 from importlib import import_module
 
 from sweeps.errors import DataError
@@ -23,9 +24,14 @@ def has_experiment(name: object) -> bool:
 
 def find_experiment(name: object) -> Experiment:
     """Load a kind by its name. Raises DataError for an unknown one."""
-    if not isinstance(name, str) or not has_experiment(name):
+    if not isinstance(name, str) or name not in EXPERIMENTS:
         raise DataError(f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {name!r}")
-    found: Experiment = import_module(EXPERIMENTS[name]).EXPERIMENT
+    return _load(EXPERIMENTS[name])
+
+
+@cache
+def _load(module: str) -> Experiment:
+    found: Experiment = import_module(module).EXPERIMENT
     return found
 
 

@@ -232,6 +232,6 @@ def _place_labels(series: Sequence[Line], frame: Frame, room: float) -> str:
     ends = [((each.curve or each.points or [(0.0, frame.y.high)])[-1][1]) for each in series]
     places = spread_apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
     return "".join(
-        draw_halo(frame.x.end + 6, place + 4, fit_text(each.name, (room - 8) / BOLD), _kind(each, write_number))
-        for write_number, (each, place) in enumerate(zip(series, places, strict=True))
+        draw_halo(frame.x.end + 6, place + 4, fit_text(each.name, (room - 8) / BOLD), _kind(each, at))
+        for at, (each, place) in enumerate(zip(series, places, strict=True))
     )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 def find_rank(scores: npt.ArrayLike, right: int) -> int:
-    """The place of the right candidate, 1 for the is_first."""
+    """Return the place of the right candidate: 1 for the first."""
     values = np.asarray(scores, float)
     return int((values >= values[right]).sum())
 

@@ -11,6 +11,7 @@ from sweeps.environments import Environment, NamedEnvironment, Split, Text
 from sweeps.errors import DataError, PlanError
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.evaluator import Evaluator
+from sweeps.evaluation.forward_evaluator import ForwardEvaluator
 from sweeps.planning.predetermined_metrics import PlannedQuestions, list_predetermined
 from sweeps.planning.recipe_parts import LOSS_MASKS
 from sweeps.records import Dataset, Records
@@ -73,6 +74,7 @@ class PlanData:
         self.parted: dict[str, SplitChats] = {}
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self._inputs: dict[tuple[str, str], Records] = {}
         self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(order_subset)
         self._visited: dict[tuple[Any, ...], int] = {}
@@ -87,6 +89,13 @@ class PlanData:
     def _tokenizer(self, model: str) -> Tokenizer:
         address = self.named.get(model)
         return self._tokenizers(model) if address is None else self._tokenizers(model, address)
+
+    def inputs(self, records: Records, evaluator: ForwardEvaluator) -> Records:
+        """Return what an evaluator passes through the model for these records."""
+        key = (records.sha256, evaluator.name)
+        if key not in self._inputs:
+            self._inputs[key] = evaluator.list_inputs(records)
+        return self._inputs[key]
 
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
         """Load a data set. Raises PlanError if it has no examples to train or to measure on."""

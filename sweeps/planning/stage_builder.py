@@ -170,7 +170,7 @@ class StageBuilder:
             self._reading(model, records),
             recipe_parts.describe_place(of.id if of else None, asked.scope),
         )
-        usage = self.prices.rates(model).passed(self._items_tokens(asked, evaluator.list_inputs(records)))
+        usage = self.prices.rates(model).passed(self._items_tokens(asked, self.data.inputs(records, evaluator)))
         return self._keep_evaluation(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
 
     def _items_tokens(self, asked: EvaluationRequest, records: Records) -> int:

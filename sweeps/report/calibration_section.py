@@ -117,11 +117,11 @@ def _bins(each: Stated, same: set[str]) -> list[dict[str, object]]:
         {
             "cell": _name_cell(each.cell, same),
             "ECE": round(each.ece, 4),
-            "confidence": round(select_stated, 4),
+            "confidence": round(stated, 4),
             "right": round(right, 4),
             "answers": items,
         }
-        for select_stated, right, items in each.spots
+        for stated, right, items in each.spots
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.analysis.changes import Against, Change
 from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
+from sweeps.evaluation.metric_prefixes import find_fact
 from sweeps.evaluation.registry import find_measure
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
@@ -59,7 +60,7 @@ def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
 
 
 def _is_share(metric: str) -> bool:
-    return metric.rpartition(".")[2] not in OTHERWISE and "episode." not in metric and find_measure(metric) is not None
+    return metric.rpartition(".")[2] not in OTHERWISE and find_fact(metric) is None and find_measure(metric) is not None
 
 
 def _draw_change(each: Change) -> Row:

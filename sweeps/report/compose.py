@@ -22,6 +22,8 @@ from sweeps.results import keep_measured
 GOING_ON = ("active", "paused", "opening")
 ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
+UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
+"""What rows can lack for an answer. It costs the answer, never the report or the rows."""
 
 
 def compose(material: Material) -> Report:
@@ -67,7 +69,7 @@ def _conclude(material: Material) -> Conclusion:
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
         sections = (*conclusion.sections, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
         return Conclusion((*sentences, *changes.sentences), sections)
-    except (SweepsError, ValueError, KeyError, ArithmeticError) as error:
+    except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
         return Conclusion((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
 
@@ -77,7 +79,10 @@ def list_facts(material: Material) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if has_experiment(material.experiment) and keep_measured(material.rows):
         kind = find_experiment(material.experiment)
-        facts[kind.facts_key] = kind.list_facts(material.spec, material.rows, material.items)
+        try:
+            facts[kind.facts_key] = kind.list_facts(material.spec, material.rows, material.items)
+        except UNANSWERED as error:
+            facts |= {kind.facts_key: [], "unanswered": str(error)}
     changes = [
         {"cell": dict(cell.cell), "against": cell.against, **simplify(each)}
         for cell in list_changes(material.rows, material.items)

@@ -6,7 +6,7 @@ rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import FACT_PREFIX
+from sweeps.evaluation.metric_prefixes import FACT_PREFIX, find_fact
 from sweeps.evaluation.registry import FALLING, GAINS, LOSSES, METRICS, RISING
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
@@ -168,7 +168,7 @@ def check_reachable(wish: Target) -> Iterator[Finding]:
 
 def check_best(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse a mode that would choose the worst cell."""
-    if sweep.best is None or FACT_PREFIX in sweep.best.metric:
+    if sweep.best is None or find_fact(sweep.best.metric) is not None:
         return
     metric = sweep.best.metric.rpartition(".")[2]
     if sweep.best.mode == "max" and metric in LOSSES:

@@ -50,7 +50,7 @@ def number_clusters(clusters: Sequence[Hashable] | None, items: int) -> Places:
 def average_clusters(scores: Floats, places: Places) -> ClusteredMean:
     """Average (m,) values, with the error SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
 
-    `places` are those of `places_of`.
+    `places` are those of `number_clusters`.
     """
     mean, count = float(scores.mean()), int(places.max()) + 1
     if count < 2:

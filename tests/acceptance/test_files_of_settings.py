@@ -1,8 +1,11 @@
 """A file that a setting names and that is wrong is told with its line, by doctor too, before anything is submitted."""
 
+import re
+
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
 from tests.acceptance.test_plain_errors import nothing_was_submitted, refused
+from tests.wording import naming
 
 
 def test_doctor_says_what_is_wrong_in_each_and_nothing_is_submitted(desk: Desk) -> None:
@@ -13,7 +16,7 @@ def test_doctor_says_what_is_wrong_in_each_and_nothing_is_submitted(desk: Desk) 
     wrong = {each["check"]: each["message"] for each in said.json["findings"] if each["verdict"] == "wrong"}
     assert said.status == 1
     assert set(wrong) == {"rehearsal", "prices"}
-    assert "line 3: rules.0: " in wrong["rehearsal"]
+    assert re.search(naming("line 3: rules.0: ", "got none"), wrong["rehearsal"]), wrong
     assert "mine.yaml:2: prices.0.train: " in wrong["prices"]
     assert "-1" in wrong["prices"]
     del desk.environment["SWEEP_PRICES"]

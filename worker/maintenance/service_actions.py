@@ -21,6 +21,7 @@ from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
 
 REFUSED = 3600.0  # seconds before what the service refused is tried again
+NOTED_AGAIN = 3600.0  # seconds before the same warning is logged again
 REFUSALS = (Fault.ACCOUNT, Fault.STAGE, Fault.MALFORMED, Fault.GONE)  # not a page of a proxy, which passes
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class ServiceActions:
         self._deadline = deadline
         self._done = done
         self._accounts: dict[Endpoint, AccountClient] = {}
-        self._noted: set[str] = set()
+        self._noted: dict[str, float] = {}
 
     def start_round(self) -> Round:
         """Begin a round that ends within a period and a deadline."""
@@ -86,7 +87,7 @@ class ServiceActions:
         except ServiceError as error:
             if error.missing or error.fault in REFUSALS:
                 wait = REFUSED  # the service answered, and would answer the same in the next round
-            log.warning("housekeeping for %s: %s", model, error)
+            self.note(f"for {model}: {error}")
         for name in names:
             self.reconciliation.postpone(key, name, wait)
         return 0
@@ -96,9 +97,11 @@ class ServiceActions:
         self.reconciliation.postpone(keys.UNRECONCILED, attempt.name, self._period if seconds is None else seconds)
 
     def note(self, text: str) -> None:
-        """Log a warning once: it would be the same in every round."""
+        """Log a warning once an hour: it may be the same in every round."""
+        now = time.monotonic()
+        self._noted = {noted: at for noted, at in self._noted.items() if now - at < NOTED_AGAIN}
         if text not in self._noted:
-            self._noted.add(text)
+            self._noted[text] = now
             log.warning("housekeeping: %s", text)
 
     def _run_at(self, this: Round, endpoint: Endpoint, do: Action) -> int:

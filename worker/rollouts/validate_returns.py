@@ -38,7 +38,7 @@ def read_text(text: object, what: str, most: int) -> object:
 
 
 def _weigh(value: object, what: str, most: int) -> None:
-    """Refuse what is too large before it is encode_json, which would need as much memory again."""
+    """Refuse what is too large before it is encoded, which would need as much memory again."""
     bytes_, parts, left = 0, 0, [value]
     while left:
         one = left.pop()

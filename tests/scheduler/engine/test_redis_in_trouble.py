@@ -19,6 +19,7 @@ from scheduler.state.store import Store
 from scheduler.state.submission import submit
 from tests.scheduler.plans import single, submission
 from tests.support import TRUSTED, RedisServer, redis_server
+from tests.wording import naming
 
 TROUBLES = {
     "full": ({"maxmemory": "1"}, {"maxmemory": "0"}, "used memory > 'maxmemory'"),
@@ -95,7 +96,7 @@ def test_a_server_that_became_a_replica_is_waited_for(
             assert scheduler.run_tick() == TROUBLE
         assert "replica" in caplog.text
         assert "127.0.0.1:1" in caplog.text, "its primary"
-        with pytest.raises(StoreUnavailable, match="replica"):
+        with pytest.raises(StoreUnavailable, match=naming("replica", "127.0.0.1:1")):
             check_server(store.client, trusted.url)
     finally:
         client.replicaof("NO", "ONE")

@@ -80,7 +80,7 @@ def test_the_first_failure_is_told_with_what_failed_and_why_and_the_second_is_no
         night.spread()
     _, failure = empty(night)
     assert failure.kind == "failure"
-    assert failure.headline.endswith("train 0000: the loss is no number")
+    assert failure.headline == f"s: {TITLES['failure']}: train 0000: the loss is no number"
 
 
 def test_a_failure_of_a_shared_stage_is_told_to_every_sweep_that_wants_it(night: Night) -> None:

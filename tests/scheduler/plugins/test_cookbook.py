@@ -99,7 +99,7 @@ def test_where_answers_are_rewritten_only_the_last_one_can_be_learnt(stub: Stub)
     stub.has_extension_property = False
     renderer = CookbookRenderer("some", None)
     assert sum(renderer.render_weighted(chat("a", "b", "c", "d"), (), [3]).weights) == 2
-    with pytest.raises(DataError, match=naming("an answer", "weight: 0")):
+    with pytest.raises(DataError, match=naming("writes an answer differently", "weight: 0")):
         renderer.render_weighted(chat("a", "b", "c", "d"), (), [1, 3])
 
 
@@ -131,7 +131,7 @@ class TestReal:
 
     def test_thoughts_that_are_history_are_refused_unless_the_last_answer_alone_is_learnt(self) -> None:
         messages = chat("hello", "yes", "12", "no")
-        with pytest.raises(DataError, match=naming("cookbook:qwen3", "an answer")):
+        with pytest.raises(DataError, match=naming("cookbook:qwen3", "writes an answer differently")):
             rendered("qwen3", {"messages": messages})
         messages[1]["weight"] = 0
         assert rendered("qwen3", {"messages": messages})[1].endswith("no<|im_end|>")

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 
 from sweeps.analysis.transfer_gains import AXES, transfer_matrix
 from sweeps.errors import DataError
-from sweeps.report.compose import compose
+from sweeps.report.compose import compose, list_facts
 from sweeps.report.document import Paragraph
 from sweeps.results import RunResult
 from tests.sweeps.reports import material
@@ -142,6 +142,9 @@ def test_a_matrix_of_what_was_not_measured_is_none() -> None:
     with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
         transfer_matrix(answered)
     assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")
+    facts = list_facts(material("transfer", answered))
+    assert facts["transfer"] == []
+    assert facts["unanswered"].startswith("accuracy found"), "for programs, too, it costs the answer and not the rows"
 
 
 def test_other_experiments_and_mixed_variants_are_refused() -> None:

@@ -92,13 +92,10 @@ def test_what_it_lacks_is_asked_for_once_and_said_once(
     assert among_odds.state(left) == "ready"
 
 
-@pytest.mark.parametrize("answer", [(200, "<html>log in</html>"), (200, {"error": "no"}), (400, {"error": "bad"})])
-def test_what_it_answers_amiss_is_not_asked_and_told_each_round(
-    among_odds: Workshop,
-    odd: Odd,
-    left: Stage,  # noqa: ARG001 - it leaves something to do
-    caplog: pytest.LogCaptureFixture,
-    answer: tuple[int, object],
+@pytest.mark.parametrize("answer", [(200, {"error": "no"}), (400, {"error": "bad"})])
+@pytest.mark.usefixtures("left")
+def test_what_it_refuses_is_not_asked_and_told_each_round(
+    among_odds: Workshop, odd: Odd, caplog: pytest.LogCaptureFixture, answer: tuple[int, object]
 ) -> None:
     odd.lack(REQUESTS["search"], answer=answer)
     odd.asked.clear()
@@ -106,6 +103,19 @@ def test_what_it_answers_amiss_is_not_asked_and_told_each_round(
     for _ in range(3):
         keeper.round()
     assert odd.count(REQUESTS["search"]) == 1
+    assert len([each for each in caplog.messages if "offline/ngram-s" in each]) == 1
+
+
+@pytest.mark.usefixtures("left")
+def test_what_a_proxy_answered_is_asked_again_in_the_next_round_and_told_once(
+    among_odds: Workshop, odd: Odd, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd.lack(REQUESTS["search"], answer=(200, "<html>log in</html>"))
+    odd.asked.clear()
+    keeper = make_housekeeping(among_odds)
+    for _ in range(3):
+        keeper.round()
+    assert odd.count(REQUESTS["search"]) == 3
     assert len([each for each in caplog.messages if "offline/ngram-s" in each]) == 1
 
 
