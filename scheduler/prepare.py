@@ -28,7 +28,7 @@ from sweeps.planning.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
 from sweeps.rendering.tokenizer import Tokenizer
 from sweeps.spec.parse import Sweep, parse
-from sweeps.stage import Plan
+from sweeps.stage import MICRO, Plan
 
 MOST_BYTES = 4_000_000  # of a file that a person wrote
 
@@ -137,7 +137,7 @@ def build_submission(prepared: Prepared) -> Submission:
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
         user=_user(),
         rates={model: prepared.prices.rates(model) for model in sweep.models},
-        limit=None if sweep.budget is None else round(sweep.budget.usd * 1_000_000),
+        limit=None if sweep.budget is None else round(sweep.budget.usd * MICRO),
         slots=sweep.limits.slots,
         priority=sweep.priority,
         weight=sweep.weight,

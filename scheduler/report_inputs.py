@@ -11,7 +11,6 @@ from importlib.resources import files
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.evaluation_items import KeptItems, read_items
-from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import PAGE, StageView
 from sweeps.analysis.item_analysis import choose_items
@@ -20,9 +19,8 @@ from sweeps.figures.svg import WIDE
 from sweeps.formatting import format_count
 from sweeps.report.document import Figure
 from sweeps.report.inputs import BilledAmount, DataUse, LearningCurve, LostStages, Material
-from sweeps.results import RunResult, group_by_cell
+from sweeps.results import GIVEN_UP, RunResult, group_by_cell
 
-LOST = (StageState.FAILED, StageState.SKIPPED, StageState.CANCELLED)
 LIBRARIES = ("tinker-sweeps", "tinker", "numpy", "scipy")
 SVG = 'xmlns="http://www.w3.org/2000/svg"'  # a name, of which nothing is fetched
 MOST_CURVES = 120  # that are read: more would be neither seen nor waited for
@@ -85,7 +83,7 @@ def _troubles(stages: Sequence[StageView]) -> list[LostStages]:
     """Group stages without a result by state and cause; causes that differ only in numbers or stage ids are one."""
     alike: dict[tuple[str, str], list[StageView]] = {}
     for stage in stages:
-        if stage.state in LOST:
+        if stage.state in GIVEN_UP:
             cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
             alike.setdefault((stage.state, cause), []).append(stage)
     return [LostStages(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]

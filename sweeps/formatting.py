@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sweeps.stage import MICRO
+
 if TYPE_CHECKING:  # commands that only print do not load the statistics
     from sweeps.stats.intervals import Estimate
 
@@ -79,7 +81,7 @@ def format_usd(micro_usd: int | None) -> str:
     """Format micro-dollars, with enough digits for small sums."""
     if micro_usd is None:
         return "-"
-    amount = micro_usd / 1_000_000
+    amount = micro_usd / MICRO
     if amount >= 1:
         return f"${amount:,.2f}"
     return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from sweeps.records import canonicalize_row
 from sweeps.stage import Json
 
+GIVEN_UP = ("failed", "skipped", "cancelled")  # states of a stage without a result, and without an attempt to come
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -70,6 +72,12 @@ def group_by_cell(
 def keep_measured(results: Iterable[RunResult]) -> list[RunResult]:
     """Keep the runs that have a result, or a part of one: one evaluation may succeed and another fail."""
     return [result for result in results if result.state == "succeeded" or result.metrics]
+
+
+def read_values(results: Iterable[RunResult], metric: str) -> dict[int, float]:
+    """Read the finite values of a metric by seed, of runs that share a cell."""
+    found = {result.seed: result.metrics.get(metric, math.nan) for result in keep_measured(results)}
+    return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
 def _summary(runs: list[RunResult]) -> CellSummary:

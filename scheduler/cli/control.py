@@ -6,12 +6,10 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.services import SERVICES
 from scheduler.settings import read_settings
-from scheduler.state.states import StageState
+from scheduler.state.states import FAILURES, StageState
 from scheduler.state.store import Store
 from scheduler.state.views import name_unknown_sweep, read_sweep
 from sweeps.formatting import format_count
-
-FAILED = (StageState.FAILED, StageState.SKIPPED)
 
 
 @click.command()
@@ -78,7 +76,7 @@ def cancel(output: Output, name: str) -> None:
 @click.pass_obj
 def retry(output: Output, name: str, failed: bool) -> None:
     """Try the failed, skipped and cancelled stages of NAME again."""
-    how, states = ("reopen_failed", FAILED) if failed else ("reopen", (*FAILED, StageState.CANCELLED))
+    how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
     with open_store(read_settings()) as store:
         counts = read_sweep(store, name).counts
         again = sum(counts.get(state, 0) for state in states)

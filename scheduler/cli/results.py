@@ -23,6 +23,7 @@ from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult
+from sweeps.stage import to_dollars
 
 
 @click.command()
@@ -93,7 +94,7 @@ def _run_row(row: RunResult) -> dict[str, Any]:
         "metrics": dict(row.metrics),
         "steps": row.steps,
         "tokens": row.tokens,
-        "usd": None if row.micro_usd is None else row.micro_usd / 1_000_000,
+        "usd": to_dollars(row.micro_usd),
         "stage": row.stage,
     }
 

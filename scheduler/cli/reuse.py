@@ -12,7 +12,7 @@ from scheduler.state.service_facts import ServiceFacts, find_forward_class, read
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.cost import Forward
-from sweeps.stage import Json, Plan
+from sweeps.stage import Json, Plan, to_dollars
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ReusableResults:
         ages = sorted(self.ages.values())
         return {
             "stages": len(ages),
-            "saved_usd": self.micro_usd / 1_000_000,
+            "saved_usd": to_dollars(self.micro_usd),
             "youngest_seconds": ages[0] if ages else None,
             "oldest_seconds": ages[-1] if ages else None,
         }

@@ -28,6 +28,7 @@ from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.connection import Away
+from scheduler.state.states import FAILURES
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count
@@ -95,7 +96,7 @@ def _wait_for_redis(store: Store, still_up: Callable[[], None]) -> None:
 
 def _raise_for_failures(seen: Sequence[SweepView]) -> None:
     for view in seen:
-        if lacking := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
+        if lacking := sum(view.counts.get(state, 0) for state in FAILURES):
             failed = f"{format_count(lacking, 'stage')} failed or {'was' if lacking == 1 else 'were'} skipped"
             raise SchedulerError(
                 f"{view.name}: {failed}; `sweep status {view.name}` says why, `sweep retry {view.name}` tries again"

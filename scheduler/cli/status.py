@@ -18,7 +18,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
-from scheduler.state.states import StageState
+from scheduler.state.states import FAILURES, StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
@@ -182,7 +182,7 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
             output.say("")
             output.table(document[title], title=title)
     for view in found:
-        if again := sum(view.counts.get(state, 0) for state in ("failed", "skipped")):
+        if again := sum(view.counts.get(state, 0) for state in FAILURES):
             stages = f"{format_count(again, 'stage')} failed or {'was' if again == 1 else 'were'} skipped"
             output.say(f"{view.name}: {stages}; `sweep retry {view.name}` tries again")
     for line in troubles:

@@ -19,6 +19,7 @@ from scheduler.state.bug_log import forget_bugs, record_bug
 from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
+from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
 CLAIM = (5.0, 1 / 3)  # a worker has this many seconds, or this share of a lease, to claim a stage
@@ -57,7 +58,7 @@ def make_fleet_limits(settings: Settings) -> dict[str, int]:
     capped = {lane_of(model): most for model, most in settings.model_slots.items()}
     if settings.day_budget is None:
         return capped
-    return capped | {f"day:{service}": round(settings.day_budget * 1_000_000) for service in SERVICES}
+    return capped | {f"day:{service}": round(settings.day_budget * MICRO) for service in SERVICES}
 
 
 class Scheduler:

@@ -11,6 +11,7 @@ from scheduler.state.store import Store
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
+from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
@@ -142,7 +143,7 @@ def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[st
         on = row.cell.get("target", row.cell.get("data"))
         groups.setdefault("" if on is None else str(on), []).append(row)
     found = [
-        (on, best_cell(group, metric=best.metric.removeprefix("validation."), mode=best.mode))
+        (on, best_cell(group, metric=strip_validation(best.metric), mode=best.mode))
         for best in _compared_metrics(spec, rows)
         for on, group in groups.items()
     ]

@@ -45,6 +45,9 @@ MOVES: dict[StageState, frozenset[StageState]] = {
 FINISHED = frozenset({StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.SKIPPED})
 """No attempt follows, unless a person or another sweep reopens the stage."""
 
+FAILURES = (StageState.FAILED, StageState.SKIPPED)
+"""It failed, or a stage failed that it needs."""
+
 
 class SweepState(StrEnum):
     """Where a sweep is."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
-from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, summarize_cells
+from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, read_values, summarize_cells
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, estimate_paired, find_grain
 
@@ -81,10 +81,5 @@ def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:
 
 def _pairs(ones: Sequence[RunResult], others: Sequence[RunResult], metric: str) -> list[float]:
     """Subtract other from one, for every seed that both have measured."""
-    left, right = _values(ones, metric), _values(others, metric)
+    left, right = read_values(ones, metric), read_values(others, metric)
     return [left[seed] - right[seed] for seed in sorted(left) if seed in right]
-
-
-def _values(runs: Sequence[RunResult], metric: str) -> dict[int, float]:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
-    return {seed: value for seed, value in found.items() if math.isfinite(value)}

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
+from sweeps.evaluation.metric_prefixes import SOURCE, get_base_name
 from sweeps.metrics.influence import POOLED, resample, split_by_item
 from sweeps.metrics.ranges import ANY, clip_interval, find_difference_range
 from sweeps.records import canonicalize_row
@@ -108,7 +109,8 @@ class _Run(NamedTuple):
 
     @classmethod
     def read(cls, rows: Sequence[ItemRow], metric: str) -> "_Run":
-        scores = _pool_scores(rows, _name(metric)) if _name(metric) in POOLED else read_scores(rows, metric)
+        name = get_base_name(metric)
+        scores = _pool_scores(rows, name) if name in POOLED else read_scores(rows, metric)
         size = sum(scores.sizes.values())
         return cls(rows, sum(scores.amounts.values()) / size if size else math.nan, scores)
 
@@ -116,10 +118,6 @@ class _Run(NamedTuple):
         if len(items) == len(self.scores.amounts):
             return self
         return _Run.read([row for row in self.rows if row.item in items], metric)
-
-
-def _name(metric: str) -> str:
-    return metric.rpartition(".")[2]
 
 
 def _pool_scores(rows: Sequence[ItemRow], name: str) -> Scores:
@@ -146,7 +144,7 @@ def _read_side(side: Side, metric: str) -> dict[int, _Run]:
 def _judge(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run, _Run]], left_out: int) -> Change:
     clusters = pairs[0][0].scores.clusters
     count = int(_places(list(clusters.values())).max()) + 1
-    middle, claim = _bootstrap(metric, pairs) if _name(metric) in POOLED else _compare_by_item(pairs)
+    middle, claim = _bootstrap(metric, pairs) if get_base_name(metric) in POOLED else _compare_by_item(pairs)
     itself = all(before.rows is after.rows for before, after in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
     low, high, _ = clip_interval(middle, reach, find_difference_range(metric) if math.isfinite(reach) else ANY)
@@ -183,7 +181,7 @@ def _bootstrap(metric: str, pairs: Sequence[tuple[_Run, _Run]]) -> tuple[float, 
     def drawn_of(run: _Run) -> Floats:
         asked, confidence, right = select_stated(run.rows)
         places = np.array([numbers[row.item] for row in asked])
-        return resample(_name(metric), confidence, right, places, weights)
+        return resample(get_base_name(metric), confidence, right, places, weights)
 
     known = {id(run): drawn_of(run) for pair in pairs for run in pair}  # one before stands for all seeds
     draws = np.stack([known[id(after)] - known[id(before)] for before, after in pairs])
@@ -244,7 +242,7 @@ def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Agai
     if "method" in cell:
         if cell["method"] is not None:
             yield "untrained", {**cell, "method": None}
-    elif metric.startswith("source."):
+    elif metric.startswith(SOURCE):
         if cell.get("source") is not None and cell.get("size"):
             yield "source alone", {**cell, "size": 0}
     elif cell.get("size") or cell.get("source") is not None:

@@ -7,7 +7,6 @@ differences are clear when all are judged together. With the items of the runs, 
 by item (see sweeps/stats/paired_items.py).
 """
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +17,10 @@ from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
 from sweeps.metrics.ranges import Range, find_difference_range, find_range
-from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm, is_clear
 from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, item_key, judge_pairs, read_scores
-from sweeps.stats.power import count_seeds_needed
+from sweeps.stats.power import estimate_seeds_needed
 
 METHOD = "method"
 
@@ -77,17 +76,12 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     for run in results:
         name = run.cell.get(METHOD)
         runs.setdefault(None if name is None else str(name), []).append(run)
-    values = {name: _values(of, metric) for name, of in runs.items()}
+    values = {name: read_values(of, metric) for name, of in runs.items()}
     grain = find_grain(value for each in values.values() for value in each.values())
     contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
     by_item = _compare_by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
     differences = _differences(values, by_item, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
-
-
-def _values(runs: Sequence[RunResult], metric: str) -> Values:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
-    return {seed: value for seed, value in found.items() if math.isfinite(value)}
 
 
 def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> MethodResult:
@@ -116,15 +110,9 @@ def _differences(
     estimates = {pair: estimate_paired(each, grain=grain, span=span) for pair, each in found.items()}
     clear = holm({pair: compute_p(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
     return [
-        Difference(*pair, each, is_clear(each), pair in clear, _count_needed(found[pair]), by_item.get(pair))
+        Difference(*pair, each, is_clear(each), pair in clear, estimate_seeds_needed(found[pair]), by_item.get(pair))
         for pair, each in estimates.items()
     ]
-
-
-def _count_needed(differences: Sequence[float]) -> int | None:
-    if len(differences) < 2:
-        return None
-    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
 def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:

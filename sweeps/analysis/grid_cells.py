@@ -20,13 +20,14 @@ from typing import Literal, NamedTuple
 
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
+from sweeps.evaluation.metric_prefixes import VALIDATION
 from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.records import canonicalize_row
-from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm
 from sweeps.stats.paired_items import ItemDifference, Items, compare_items, item_key, judge_pairs, read_scores
-from sweeps.stats.power import count_seeds_needed
+from sweeps.stats.power import estimate_seeds_needed
 
 Mode = Literal["min", "max"]
 Values = Mapping[int, float]  # by seed
@@ -55,6 +56,14 @@ class AxisValue(NamedTuple):
     effect: Estimate | None  # the same less the mean of each block
     blocks: int
     left_out: int  # runs of this value that are in no block, because another value has no counterpart there
+
+
+class _Group(NamedTuple):
+    """The runs of one cell, with the values of the metric that the best is chosen by, and of the metric itself."""
+
+    runs: Sequence[RunResult]
+    chosen_by: Values
+    held_out: Values
 
 
 @dataclass(frozen=True)
@@ -92,35 +101,33 @@ def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | 
     Holm.
     """
     results = read_runs(results)
-    seen = f"validation.{metric}"
+    seen = f"{VALIDATION}{metric}"
     by = seen if any(seen in run.metrics for run in keep_measured(results)) else metric
-    groups = [runs for _, runs in group_by_cell(results)]
+    groups = [_Group(runs, read_values(runs, by), read_values(runs, metric)) for _, runs in group_by_cell(results)]
     sign = -1 if mode == "max" else 1
-    luck = _luck([_values(runs, by) for runs in groups])
-    ranked = sorted((runs for runs in groups if _values(runs, by)), key=lambda runs: sign * _mean(runs, by, luck))
-    others = [runs for runs in groups if not _values(runs, by)]
+    luck = _luck([group.chosen_by for group in groups])
+    ranked = sorted(
+        (group for group in groups if group.chosen_by), key=lambda group: sign * _mean(group.chosen_by, luck)
+    )
+    others = [group for group in groups if not group.chosen_by]
     grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
     cells = _rank_cells(
-        [_cell(runs, metric, by, grains) for runs in ranked],
-        [_values(runs, by) for runs in ranked],
+        [_cell(group, metric, by, grains) for group in ranked],
+        [group.chosen_by for group in ranked],
         sign,
         find_difference_range(by),
     )
     if items and ranked:
-        found = {place: _compare_items(ranked[0], runs, metric, items) for place, runs in enumerate(ranked[1:], 1)}
+        first, *rest = (group.runs for group in ranked)
+        found = {place: _compare_items(first, runs, metric, items) for place, runs in enumerate(rest, 1)}
         together = judge_pairs({place: each for place, each in found.items() if each})
         cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
-    cells += [_cell(runs, metric, by, grains) for runs in others]
+    cells += [_cell(group, metric, by, grains) for group in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
 
 
-def _values(runs: Iterable[RunResult], metric: str) -> Values:
-    found = {run.seed: run.metrics.get(metric, math.nan) for run in keep_measured(runs)}
-    return {seed: value for seed, value in found.items() if math.isfinite(value)}
-
-
-def _mean(runs: Iterable[RunResult], metric: str, luck: Values) -> float:
-    return statistics.fmean(value - luck.get(seed, 0.0) for seed, value in _values(runs, metric).items())
+def _mean(values: Values, luck: Values) -> float:
+    return statistics.fmean(value - luck.get(seed, 0.0) for seed, value in values.items())
 
 
 def _luck(cells: Sequence[Values]) -> Values:
@@ -136,8 +143,8 @@ def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
     return [value for value in found if math.isfinite(value)]
 
 
-def _cell(runs: Sequence[RunResult], metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
-    chosen, held = _values(runs, by), _values(runs, metric)
+def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
+    runs, chosen, held = group
     return GridCell(
         runs[0].cell,
         estimate_paired(list(chosen.values()), grain=grains[by], span=find_range(by)) if chosen else None,
@@ -162,16 +169,10 @@ def _rank_cells(cells: Sequence[GridCell], values: Sequence[Values], sign: int, 
             cell,
             behind=estimates.get(place),
             apart=place in worse,
-            needed_seeds=None if place in worse else _estimate_needed_seeds(behind.get(place, ())),
+            needed_seeds=None if place in worse else estimate_seeds_needed(behind.get(place, ())),
         )
         for place, cell in enumerate(cells)
     ]
-
-
-def _estimate_needed_seeds(differences: Sequence[float]) -> int | None:
-    if len(differences) < 2:
-        return None
-    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
 def _compare_items(

@@ -12,19 +12,19 @@ from sweeps.analysis.targets import (
     describe_cell,
     find_shared_keys,
 )
-from sweeps.evaluation.registry import find_measure
-from sweeps.experiments.experiment_registry import find_experiment, has_experiment
+from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name
+from sweeps.evaluation.nll import NLL
+from sweeps.evaluation.registry import find_measure, find_metric
+from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items
 
-OF_ITEMS = {"chance"}  # a fact of the items, which no training changes
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
 
 ItemsBy = Mapping[str, Items]  # by measure: "answers", "source.nll"
-NO_ITEMS: ItemsBy = {}
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
     shown = sort_metrics({name for row in keep_measured(rows) for name in row.metrics})
     found: dict[str, list[str]] = {}
     for metric in shown:
-        if (measure := find_measure(metric)) and not measure.startswith("validation."):
+        if (measure := find_measure(metric)) and not measure.startswith(VALIDATION):
             found.setdefault(measure, []).append(metric)
     kept = {measure: each for measure, each in found.items() if not _is_loss(measure)}
-    kind = find_experiment(spec.get("experiment")) if has_experiment(spec.get("experiment")) else None
+    kind = get_experiment(spec.get("experiment"))
     for metric in kind.list_deciding(spec, rows) if kind else ():
         deciding = find_measure(metric)
         if deciding in found and deciding not in kept:
@@ -68,14 +68,15 @@ def select_items(items: ItemsBy, metric: str) -> Items | None:
 
 
 def _is_loss(measure: str) -> bool:
-    return measure.rpartition(".")[2] == "nll"
+    return get_base_name(measure) == NLL.name
 
 
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
     """List for every trained cell, in the order of the rows, what changed besides the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
-        measure = None if metric.rpartition(".")[2] in OF_ITEMS else find_measure(metric)
+        known = find_metric(metric)
+        measure = None if known and known.fixed else find_measure(metric)
         if measure is not None and measure in items and not _is_loss(measure):
             for each in compare_with_baselines(rows, items[measure], metric=metric):
                 found.setdefault((canonicalize_row(each.cell), each.against), (each.cell, []))[1].append(each.change)

@@ -4,10 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.evaluation.metric_prefixes import CUT
-from sweeps.results import RunResult
-
-GIVEN_UP = ("failed", "skipped", "cancelled")
+from sweeps.evaluation.metric_prefixes import CUT, get_base_name
+from sweeps.results import GIVEN_UP, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
     found: dict[str, list[float]] = {}
     for run in runs:
         for metric, share in run.metrics.items():
-            if metric.rpartition(".")[2].startswith(CUT) and run.stage is not None:
+            if get_base_name(metric).startswith(CUT) and run.stage is not None:
                 found.setdefault(metric, []).append(share)
     return [
         f"{metric}: answers were cut at `most` tokens, up to {max(shares):.1%} of the answers of a run; "

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sweeps.errors import DataError, NotInstalled
+from sweeps.evaluation.metric_prefixes import TRAINING, get_base_name
 from sweeps.evaluation.registry import METRICS
 from sweeps.results import RunResult
-from sweeps.stage import to_dollars
+from sweeps.stage import MICRO, to_dollars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +43,9 @@ def flatten_run(row: RunResult) -> dict[str, Any]:
 
 def sort_metrics(metrics: Collection[str]) -> list[str]:
     """Sort metrics: those of the answer first. What training itself saw is left out."""
-    known = [name for name in metrics if not name.startswith("train_")]
+    known = [name for name in metrics if not name.startswith(TRAINING)]
     order = {metric: place for place, metric in enumerate(METRICS)}
-    return sorted(known, key=lambda name: (name.count("."), order.get(name.rpartition(".")[2], len(order)), name))
+    return sorted(known, key=lambda name: (name.count("."), order.get(get_base_name(name), len(order)), name))
 
 
 def frame(results: Sequence[RunResult]) -> "pd.DataFrame":
@@ -84,7 +85,7 @@ def _run(row: Mapping[str, Any], cell: Sequence[str]) -> RunResult:
         metrics={name: _measure(name, each) for name, each in others.items() if _there(each) is not None},
         steps=took["steps"] or 0,
         tokens=took["tokens"] or 0,
-        micro_usd=None if took["usd"] is None else round(took["usd"] * 1_000_000),
+        micro_usd=None if took["usd"] is None else round(took["usd"] * MICRO),
         stage=took["stage"],
     )
 

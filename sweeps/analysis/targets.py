@@ -7,8 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.evaluation import registry
+from sweeps.evaluation.answers import RANKED
+from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import RISING
-from sweeps.experiments.experiment_registry import find_experiment, has_experiment
+from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
 from sweeps.metrics.ranges import find_range
 from sweeps.records import canonicalize_row
@@ -22,7 +25,6 @@ from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scor
 
 Spec = Mapping[str, Json]
 
-UNITS = {"nll": "nats per token", "bits_per_byte": "bits per byte"}
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
     "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
@@ -38,8 +40,13 @@ def write_formula(fit: ScalingFit) -> str:
 
 def name_with_unit(metric: str) -> str:
     """Name a metric with its unit, for an axis."""
-    last = metric.rpartition(".")[2]
-    return f"{metric} ({UNITS[last]})" if last in UNITS else metric
+    unit = _find_unit(metric)
+    return f"{metric} ({unit})" if unit else metric
+
+
+def _find_unit(metric: str) -> str:
+    known = registry.find_metric(metric)
+    return known.unit if known else ""
 
 
 def describe_cell(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
@@ -63,8 +70,8 @@ def find_metric(spec: Spec) -> str:
     wish, asked = spec.get("target"), spec.get("evaluate")
     if isinstance(wish, dict):
         return str(wish["metric"])
-    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == "nll" for one in asked)
-    return "nll" if losses else choose_default_best(spec).metric
+    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == NLL.name for one in asked)
+    return NLL.name if losses else choose_default_best(spec).metric
 
 
 def choose_side(metric: str) -> str:
@@ -74,7 +81,7 @@ def choose_side(metric: str) -> str:
 
 def describe_law_unit(metric: str) -> str:
     """Describe what L is in a law of this metric."""
-    return f"L the {metric}" if metric in RISING else f"L in {UNITS.get(metric, metric)}"
+    return f"L the {metric}" if metric in RISING else f"L in {_find_unit(metric) or metric}"
 
 
 def resolve_target(wish: Json, zero_shot: float | None) -> float | None:
@@ -131,10 +138,11 @@ def _unasked(
 
 def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     """Read what guessing scores: None for a loss, nan for choices whose candidates were not counted."""
-    if metric != "accuracy":
-        return RISING.get(metric)
-    known = [row.metrics["chance"] for row in rows if "chance" in row.metrics]
-    return known[0] if known else math.nan if any("mrr" in row.metrics for row in rows) else RISING[metric]
+    told = registry.METRICS[metric].guessed if metric in RISING else ""
+    known = [row.metrics[told] for row in rows if told in row.metrics]
+    if known or not told:
+        return known[0] if known else RISING.get(metric)
+    return math.nan if any(name in row.metrics for row in rows for name in RANKED) else RISING[metric]
 
 
 def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
@@ -184,9 +192,8 @@ def choose_best(spec: Spec) -> Best:
 
 def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     """List the metrics that cells are compared by, as the kind of experiment defines them."""
-    kind = spec.get("experiment")
-    list_bests = find_experiment(kind).list_bests if has_experiment(kind) else None
-    return [choose_best(spec)] if list_bests is None else list_bests(spec, rows)
+    kind = get_experiment(spec.get("experiment"))
+    return kind.list_bests(spec, rows) if kind and kind.list_bests else [choose_best(spec)]
 
 
 def estimate_mean(moments: Moments, metric: str) -> Estimate:

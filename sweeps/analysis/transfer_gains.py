@@ -16,12 +16,15 @@ import statistics
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from sweeps.analysis.data_multiplier import Multiplier, Reference
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
+from sweeps.evaluation.metric_prefixes import SOURCE
+from sweeps.evaluation.nll import NLL
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.pooling import pool_family
@@ -96,13 +99,14 @@ class TransferMatrix:
 
     def cell(self, source: str, target: str, size: int) -> TransferCell:
         """Return one cell. Raises KeyError for a pair that is not in the matrix, such as a source on itself."""
-        for cell in self.cells:
-            if (cell.source, cell.target, cell.size) == (source, target, size):
-                return cell
-        raise KeyError((source, target, size))
+        return self._places[source, target, size]
+
+    @cached_property
+    def _places(self) -> Mapping[tuple[str, str, int], TransferCell]:
+        return {(cell.source, cell.target, cell.size): cell for cell in self.cells}
 
 
-def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
+def transfer_matrix(results: Runs, *, metric: str = NLL.name) -> TransferMatrix:
     """Compute the matrix of a transfer experiment's runs, whose cells have source (None: target only), target and size.
 
     They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
@@ -118,7 +122,7 @@ def transfer_matrix(results: Runs, *, metric: str = "nll") -> TransferMatrix:
         raise DataError(
             f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
         )
-    after, on_source = _losses(results, metric), _losses(results, f"source.{metric}")
+    after, on_source = _losses(results, metric), _losses(results, f"{SOURCE}{metric}")
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))
     named = [source for source, _, _ in places if source is not None]

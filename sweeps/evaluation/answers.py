@@ -14,7 +14,7 @@ from sweeps.evaluation.answer_evaluator import (
     ScoredAnswers,
     audit_metrics,
 )
-from sweeps.evaluation.choice import CHOICE
+from sweeps.evaluation.choice import CHANCE, CHOICE
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
 from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Metric, Option, Options
 from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_temperature
@@ -25,7 +25,7 @@ from sweeps.rendering.prompts import PromptItem, build_prompt
 from sweeps.spec.scalars import Finding
 
 SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
-RANKED = ("mrr", "ndcg", "chance")  # of candidates
+RANKED = ("mrr", "ndcg", CHANCE)  # of candidates
 
 
 class Answers(AnswerEvaluator):
@@ -33,7 +33,7 @@ class Answers(AnswerEvaluator):
 
     name = "answers"
     metrics = (
-        Metric("accuracy", "higher", law=True),
+        Metric("accuracy", "higher", law=True, guessed=CHANCE),
         *CALIBRATION_METRICS,
         Metric("agreement", "higher"),
         Metric("pairwise_agreement", "higher"),

@@ -16,17 +16,19 @@ from sweeps.metrics.matching import normalize_text
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import list_choices
 
+CHANCE = "chance"  # the share of right candidates, which is what guessing scores
+
 
 class Choice(ForwardEvaluator):
     """Every candidate is passed behind its prompt; the model writes nothing."""
 
     name = "answers"
     metrics = (
-        Metric("accuracy", "higher", law=True),
+        Metric("accuracy", "higher", law=True, guessed=CHANCE),
         *CALIBRATION_METRICS,
         Metric("mrr", "higher"),
         Metric("ndcg", "higher"),
-        Metric("chance"),
+        Metric(CHANCE, fixed=True),
     )
     formats = ("questions", "completion")
     data = "questions or prompt/completion"
@@ -80,7 +82,7 @@ def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster:
     found = {
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),
-        "chance": sum(right) / len(right),
+        CHANCE: sum(right) / len(right),
         **state_confidence(float(shares.max() / shares.sum()), first),
     }
     ndcg = ranking.ndcg(values, [float(is_right) for is_right in right])

@@ -30,8 +30,16 @@ class Metric(NamedTuple):
     span: tuple[float, float] = SHARE  # no interval goes beyond it
     law: bool = False  # can it be fitted over sizes of data, and be a target?
     chance: float = 0.0  # of a metric with a law that rises: what guessing scores
+    guessed: str = ""  # the metric that says what guessing scores, where it depends on the items
+    unit: str = ""
+    fixed: bool = False  # a fact of the items, which no training changes
     read: Callable[[Values], tuple[float, float] | None] | None = None
     """Reads (amount, size) from the values of an item; the mean is Σ amounts / Σ sizes. None: the value of its name."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share, or the difference of two: it fits on an axis from -1 to 1."""
+        return self.span[0] >= -1 and self.span[1] <= 1
 
 
 class Option(NamedTuple):

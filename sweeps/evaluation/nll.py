@@ -24,8 +24,15 @@ class HeldOutLoss(ForwardEvaluator):
 
     name = "nll"
     metrics = (
-        Metric("nll", "lower", FROM_ZERO, law=True, read=read_ratio("nll", "tokens")),
-        Metric("bits_per_byte", "lower", FROM_ZERO, law=True, read=read_ratio("nll", "bytes", math.log(2))),
+        Metric("nll", "lower", FROM_ZERO, law=True, unit="nats per token", read=read_ratio("nll", "tokens")),
+        Metric(
+            "bits_per_byte",
+            "lower",
+            FROM_ZERO,
+            law=True,
+            unit="bits per byte",
+            read=read_ratio("nll", "bytes", math.log(2)),
+        ),
     )
     options: ClassVar[Mapping[str, Option]] = {"via": Option(check_word("forward", "sampler"), "forward")}
     formats = ("text", "completion", "chat", "transcript", "questions")

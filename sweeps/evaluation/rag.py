@@ -21,6 +21,7 @@ CONDITIONS = {  # each metric that is the score under one condition, and that co
     "faithfulness": "counterfactual",
 }
 NEEDS_DISTRACTORS = "distracted, mixed, distractor_robustness, false_answers, harmful_context"
+UPLIFT = "uplift"  # what context is worth: open less closed book
 UP_TO_ONE = (-FROM_ZERO[1], 1.0)
 
 
@@ -30,7 +31,7 @@ class Rag(AnswerEvaluator):
     name = "rag"
     metrics = (
         *(Metric(name, "higher", law=True) for name in ("open_book", "closed_book", "distracted", "mixed")),
-        Metric("uplift", "higher", (-1.0, 1.0)),
+        Metric(UPLIFT, "higher", (-1.0, 1.0)),
         Metric("utilisation", "higher", UP_TO_ONE),
         Metric("distractor_robustness", "higher", FROM_ZERO),
         Metric("harmful_context", "lower"),
@@ -93,7 +94,7 @@ class Rag(AnswerEvaluator):
         supported = rag_scores.token_support(opened.texts[0], opened.ask.context)
         values = {
             **scores,
-            "uplift": scores["open_book"] - scores["closed_book"],
+            UPLIFT: scores["open_book"] - scores["closed_book"],
             "silent": matching.exact_match(opened.texts[0], abstain),
             **({} if supported is None else {"token_support": supported}),
             **dict(_score_distracted(scores, under.get("distracted"), abstain)),

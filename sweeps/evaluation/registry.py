@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from sweeps.evaluation.evaluator import Evaluator, Metric, Options
-from sweeps.evaluation.metric_prefixes import find_fact
+from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
 NAMES = (
@@ -40,7 +40,7 @@ def find_evaluator(name: str, options: Options) -> Evaluator:
 
 def find_metric(metric: str) -> Metric | None:
     """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
-    return METRICS.get(metric.rpartition(".")[2]) if find_fact(metric) is None else None
+    return METRICS.get(get_base_name(metric)) if find_fact(metric) is None else None
 
 
 def find_measure(metric: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
+from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
@@ -51,7 +52,7 @@ def list_bests(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     best, known = choose_best(spec), {name for row in rows for name in row.metrics}
     if best.metric in known:
         return [best]
-    metric = best.metric.removeprefix("validation.")
+    metric = strip_validation(best.metric)
     placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
     return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 

@@ -56,11 +56,6 @@ def list_values(sweep: SweepFields) -> Mapping[str, Any]:
     return {"data": tuple(sweep.data), "size": list_sizes(sweep)}
 
 
-def count_axes(sweep: SweepFields) -> Mapping[str, int]:
-    """Count the data sets."""
-    return {"data": max(1, len(sweep.data))}
-
-
 def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
     """Name the metric of the target: its items widen the interval."""
     return [find_metric(spec)] if spec.get("target") else []
@@ -261,6 +256,5 @@ EXPERIMENT = Experiment(
     facts_key="fits",
     list_facts=list_fits,
     list_cell_values=list_values,
-    count_axes=count_axes,
     list_deciding=list_deciding,
 )

@@ -17,16 +17,16 @@ EXPERIMENTS = {
 }
 
 
-def has_experiment(name: object) -> bool:
-    """Whether there is a kind of this name."""
-    return isinstance(name, str) and name in EXPERIMENTS
+def get_experiment(name: object) -> Experiment | None:
+    """Load a kind by its name; None for an unknown one."""
+    return _load(EXPERIMENTS[name]) if isinstance(name, str) and name in EXPERIMENTS else None
 
 
 def find_experiment(name: object) -> Experiment:
     """Load a kind by its name. Raises DataError for an unknown one."""
-    if not isinstance(name, str) or name not in EXPERIMENTS:
+    if (kind := get_experiment(name)) is None:
         raise DataError(f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {name!r}")
-    return _load(EXPERIMENTS[name])
+    return kind
 
 
 @cache

@@ -15,6 +15,7 @@ from sweeps.analysis.targets import (
     name_with_unit,
     split_variants,
 )
+from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
@@ -57,11 +58,6 @@ def list_values(sweep: SweepFields) -> Mapping[str, Any]:
     return {"data": tuple(sweep.data)} if len(sweep.data) > 1 else {}
 
 
-def count_axes(sweep: SweepFields) -> Mapping[str, int]:
-    """Count the data sets."""
-    return {"data": max(1, len(sweep.data))}
-
-
 def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
     """Name the metric that the best is the best by, on the holdout."""
     return [_find_metric(spec)]
@@ -87,7 +83,7 @@ def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
 
 
 def _find_metric(spec: Spec) -> str:
-    return choose_best(spec).metric.removeprefix("validation.")
+    return strip_validation(choose_best(spec).metric)
 
 
 def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
@@ -98,7 +94,7 @@ def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
 def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
     """Name the best cell of each data set: losses on different holdouts do not compare."""
     best = choose_best(spec)
-    metric, sentences, sections = best.metric.removeprefix("validation."), list[str](), list[Section]()
+    metric, sentences, sections = strip_validation(best.metric), list[str](), list[Section]()
     for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
@@ -243,7 +239,6 @@ EXPERIMENT = Experiment(
     facts_key="best",
     list_facts=list_best,
     list_cell_values=list_values,
-    count_axes=count_axes,
     list_deciding=list_deciding,
     choose_runs=choose_runs,
     acts=True,

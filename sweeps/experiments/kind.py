@@ -31,6 +31,10 @@ def _list_nothing(*_: object) -> list[Any]:
     return []
 
 
+def _count_data(sweep: Any) -> Mapping[str, int]:
+    return {"data": max(1, len(sweep.data))}
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One kind of experiment."""
@@ -45,7 +49,7 @@ class Experiment:
     facts_key: str  # of the JSON that `sweep results` prints
     list_facts: Callable[..., list[Fact]]  # (spec, rows, items by measure)
     list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself
-    count_axes: Callable[..., Mapping[str, int]]  # (sweep): how long its own axes are, besides sizes and seeds
+    count_axes: Callable[..., Mapping[str, int]] = _count_data  # (sweep): its own axes, besides sizes and seeds
     rules: tuple[Rule, ...] = ()  # of its spec, besides those of every kind
     list_defaults: Callable[..., list[tuple[str, Json]]] = _list_nothing  # (sweep)
     list_bests: Callable[..., list[Best]] | None = None  # (spec, rows): what the best is the best by, if not `best`

@@ -19,10 +19,10 @@ from sweeps.spec.rules import check_cell
 from sweeps.spec.scalars import show
 from sweeps.spec.sections import DataSpec, Equal
 from sweeps.spec.train_section import LENGTHS, Method, Train
+from sweeps.spec.variation_rules import VARIED
 from sweeps.stage import Json
 from sweeps.training.learning_rates import resolve_rate
 
-VARIED = {"model", "tokenizer", "train", "data", "source_size", "methods", "equal"}
 UNVARIED: Mapping[str, Any] = {"vary": {}, "zip": (), "exclude": (), "when": {}}  # of the sweep of one cell
 Chosen = Mapping[str, int]  # for each axis, the place of the value on it
 
@@ -42,7 +42,7 @@ class Variant:
     label: str  # the varied values for people: " rank=4 learning_rate=0.01", or nothing
 
 
-def count_axes(sweep: SweepFields) -> dict[str, int]:
+def count_varied(sweep: SweepFields) -> dict[str, int]:
     """Count the values of each axis without making them; zipped axes count as one."""
     return {" + ".join(group): axes.count_values(sweep.vary[group[0]]) for group in _group_axes(sweep)}
 
@@ -75,7 +75,7 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
 
 def _build_sections(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Callable[[Chosen], dict[str, Any]]:
     """Build a function from a choice to its sections; cells that agree in a section share it."""
-    base = sweep.model_dump(exclude_unset=True, include=VARIED)
+    base = sweep.model_dump(exclude_unset=True, include=set(VARIED))
     sections = dict.fromkeys([*base, *(path.split(".")[0] for path in sweep.vary)])
     roots = {root: [path for path in sweep.vary if path.split(".")[0] == root] for root in sections}
 
@@ -163,7 +163,7 @@ def _group_axes(sweep: SweepFields) -> list[tuple[str, ...]]:
 
 
 def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
-    groups, base = _group_axes(sweep), sweep.model_dump(include=VARIED)
+    groups, base = _group_axes(sweep), sweep.model_dump(include=set(VARIED))
     conditions = {path: CellCondition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sweeps.stage import Stage
 
 OPENING = 1  # cycles before the first step
-OF_A_STEP = {"dpo": 2}  # by method: dpo needs a forward pass before each step
+PASSES = {"dpo": 2}  # over the examples of a step, if more than one: dpo needs a forward pass before each step
 EVALUATION = 1
 
 
@@ -43,5 +43,5 @@ def _count_cycles(stage: Stage) -> int:
     if stage.kind == "evaluate":
         return EVALUATION + turns
     trains = 0 if stage.recipe.get("lag") else 1  # with a lag, it trains while it samples
-    each = trains + turns if turns else OF_A_STEP.get(str(stage.recipe.get("method")), 1)
+    each = trains + turns if turns else PASSES.get(str(stage.recipe.get("method")), 1)
     return OPENING + stage.steps * each

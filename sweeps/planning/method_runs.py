@@ -10,9 +10,10 @@ from sweeps.cost import Usage
 from sweeps.errors import PlanError
 from sweeps.planning.cells import Variant
 from sweeps.planning.data_validation import refuse_unsuited, select_records
+from sweeps.planning.duration import PASSES
 from sweeps.planning.rl_stages import EpisodeStages
 from sweeps.planning.run_rows import CountedRun, NaiveCount
-from sweeps.planning.stage_builder import PASSES, StageBuilder
+from sweeps.planning.stage_builder import StageBuilder
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
 from sweeps.records import Dataset
 from sweeps.spec.evaluation_section import Evaluation

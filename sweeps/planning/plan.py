@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
+from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.nll import NLL
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
@@ -165,7 +167,7 @@ def _list_notes(
             yield f"tokenizer of {model}: {address} ({data.tokenizer(model).name[:18]}) instead of the model's own"
     names = {data.tokenizer(model).name for model in data.named}
     chooses = find_experiment(sweep.experiment).chooses
-    if chooses and len(names) > 1 and (sweep.best is None or sweep.best.metric.endswith("nll")):
+    if chooses and len(names) > 1 and (sweep.best is None or get_base_name(sweep.best.metric) == NLL.name):
         yield "best: compare models with different tokenizers by bits_per_byte, not by nll (nats per token)"
     yield from dict.fromkeys(note for notes in data.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)

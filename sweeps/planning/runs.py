@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sweeps.evaluation.metric_prefixes import SOURCE, VALIDATION
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
 from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
@@ -94,9 +95,9 @@ class DatasetRun:
         yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
         looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
         if self._chooses and self.dataset.validation is not None and looked:
-            yield "validation.", Place(f"{self.dataset.name} validation", self.dataset.validation)
+            yield VALIDATION, Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
-            yield "source.", Place(self.source.name, select_records(self.source, evaluation))
+            yield SOURCE, Place(self.source.name, select_records(self.source, evaluation))
 
 
 def _check_sizes(builder: StageBuilder, variant: Variant) -> Variant:

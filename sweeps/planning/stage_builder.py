@@ -12,6 +12,7 @@ from sweeps.evaluation.preference import PREFERENCE
 from sweeps.identity import fingerprint
 from sweeps.planning import recipe_parts
 from sweeps.planning.answer_stages import plan_answers
+from sweeps.planning.duration import PASSES
 from sweeps.planning.plan_data import PlanData
 from sweeps.planning.prices import PriceBook
 from sweeps.planning.recipe_parts import RecipePart
@@ -25,7 +26,6 @@ from sweeps.stage import Json, Stage
 from sweeps.training.schedule import count_warmup, resolve_steps
 
 REFERENCE = Evaluation(name=PREFERENCE.name)  # what a starting point gives the pairs of a training
-PASSES = {"dpo": 2}  # over the examples of a step, if more than one: dpo needs a forward pass before each step
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from math import prod
 
 from sweeps.errors import PlanError
 from sweeps.experiments.experiment_registry import find_experiment
-from sweeps.planning.cells import count_axes
+from sweeps.planning.cells import count_varied
 from sweeps.planning.prices import PriceBook
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
@@ -26,7 +26,7 @@ def _refuse_too_many(sweep: SweepFields) -> None:
 
     Excluded cells count too: a grid that is mostly excluded is better written as another grid.
     """
-    factors = {**count_axes(sweep), **_count_own_axes(sweep)}
+    factors = {**count_varied(sweep), **_count_own_axes(sweep)}
     runs = prod(factors.values())
     if runs > MOST_RUNS:
         said = " × ".join(f"{name} ({count:,})" for name, count in factors.items())

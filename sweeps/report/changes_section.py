@@ -6,8 +6,9 @@ from typing import Any
 
 from sweeps.analysis.changes import Against, Change
 from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
-from sweeps.evaluation.metric_prefixes import find_fact
-from sweeps.evaluation.registry import find_measure
+from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.rag import UPLIFT
+from sweeps.evaluation.registry import find_metric
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
@@ -20,8 +21,6 @@ from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
-# Not between 0 and 1, so that an axis with those that are would show neither.
-OTHERWISE = ("preference_margin", "preference_kl", "semantic_entropy", "reward", "turns")
 NOTE = (
     "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
     "seed for other items. Clear: `alone`, beyond its own interval; `all cells`, also when all cells are judged "
@@ -60,7 +59,8 @@ def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
 
 
 def _is_share(metric: str) -> bool:
-    return metric.rpartition(".")[2] not in OTHERWISE and find_fact(metric) is None and find_measure(metric) is not None
+    known = find_metric(metric)
+    return known is not None and known.is_share
 
 
 def _draw_change(each: Change) -> Row:
@@ -88,7 +88,7 @@ def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:
     """Say how the worth of context changed: the change of the uplift is a difference in differences."""
     for cell in cells:
         for each in cell.changes:
-            if each.metric.rpartition(".")[2] == "uplift":
+            if get_base_name(each.metric) == UPLIFT:
                 words = _describe_uplift(each, cell.against)
                 yield f"{cell.name}: {words}" if cell.name else words
 
@@ -98,5 +98,5 @@ def _describe_uplift(each: Change, against: Against) -> str:
     estimate = Estimate(each.mean, reach if known else None, each.seeds, find_difference_range(each.metric))
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
     what = "fine-tuning changed the worth of context by" if each.clear else "no clear change in the worth of context:"
-    sides = f"uplift {each.before:.2f} → {each.after:.2f}"
+    sides = f"{UPLIFT} {each.before:.2f} → {each.after:.2f}"
     return f"{what} {change} ({sides}, against {against}; a difference in differences)"

@@ -8,7 +8,7 @@ from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import SweepsError
-from sweeps.experiments.experiment_registry import find_experiment, has_experiment
+from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.changes_section import show_changes
@@ -43,10 +43,10 @@ def compose(material: Material) -> Report:
 def compose_answer(material: Material) -> Report:
     """Compose the answer alone, without the evidence that only a page shows."""
     conclusion = _conclude(material)
-    question = find_experiment(material.experiment).question if has_experiment(material.experiment) else ""
+    kind = get_experiment(material.experiment)
     return Report(
         sweep=material.sweep,
-        question=material.question or question,
+        question=material.question or (kind.question if kind else ""),
         answer=conclusion.sentences,
         notices=tuple(_list_notices(material)),
         facts=tuple(_list_facts(material)),
@@ -60,10 +60,11 @@ def _conclude(material: Material) -> Conclusion:
     done = keep_measured(material.rows)
     if not done:
         return Conclusion((NOTHING,))
-    if not has_experiment(material.experiment):
+    kind = get_experiment(material.experiment)
+    if kind is None:
         return Conclusion((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
-        conclusion = find_experiment(material.experiment).answer(material.spec, material.rows, material.items)
+        conclusion = kind.answer(material.spec, material.rows, material.items)
         sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
         changes = show_changes(done, material.items)
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
@@ -77,8 +78,8 @@ def _conclude(material: Material) -> Conclusion:
 def list_facts(material: Material) -> dict[str, Any]:
     """List what the answer rests on for programs: the facts of the kind of experiment, and what training changed."""
     facts: dict[str, Any] = {}
-    if has_experiment(material.experiment) and keep_measured(material.rows):
-        kind = find_experiment(material.experiment)
+    kind = get_experiment(material.experiment)
+    if kind and keep_measured(material.rows):
         try:
             facts[kind.facts_key] = kind.list_facts(material.spec, material.rows, material.items)
         except UNANSWERED as error:
@@ -122,5 +123,5 @@ def _list_facts(material: Material) -> list[tuple[str, str]]:
 
 
 def _name_experiment(material: Material) -> str:
-    kind = material.experiment
-    return find_experiment(kind).title if has_experiment(kind) else kind
+    kind = get_experiment(material.experiment)
+    return kind.title if kind else material.experiment

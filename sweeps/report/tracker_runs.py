@@ -14,12 +14,11 @@ from typing import NamedTuple
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import describe_cell
 from sweeps.identity import fingerprint
-from sweeps.results import RunResult
+from sweeps.results import GIVEN_UP, RunResult
 from sweeps.stage import Json, to_dollars
 
 Scalar = bool | int | float | str
-ENDED = ("succeeded", "failed", "skipped", "cancelled")
-LOST = ("failed", "skipped", "cancelled")
+ENDED = ("succeeded", *GIVEN_UP)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class TrackedRun:
 
     @property
     def lost(self) -> bool:
-        return self.state in LOST
+        return self.state in GIVEN_UP
 
     @property
     def last(self) -> int:

@@ -15,7 +15,8 @@ from pydantic import (
     Tag,
 )
 
-from sweeps.experiments.experiment_registry import EXPERIMENTS, has_experiment
+from sweeps.evaluation.nll import NLL
+from sweeps.experiments.experiment_registry import EXPERIMENTS
 from sweeps.rendering.renderers import check_renderer
 from sweeps.spec import axes
 from sweeps.spec.axes import Axis, Spread
@@ -56,7 +57,7 @@ def _moment(value: Any) -> Any:
 
 def _experiment(value: Any) -> Any:
     """Accept the name of a registered kind of experiment."""
-    if has_experiment(value):
+    if isinstance(value, str) and value in EXPERIMENTS:
         return value
     raise ValueError(f"expected one of {', '.join(f'`{name}`' for name in EXPERIMENTS)}, got {show(value)}")
 
@@ -93,7 +94,7 @@ class SweepFields(SpecModel):
     source_size: Count | None = None
     share_sources: Literal["run", "sweep"] = "run"
     evaluate: Annotated[tuple[Annotated[Evaluation, BeforeValidator(read_evaluation)], ...], Field(min_length=1)] = (
-        Evaluation(name="nll"),
+        Evaluation(name=NLL.name),
     )
     target: Target | None = None
     best: Best | None = None

@@ -6,8 +6,8 @@ rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import FACT_PREFIX, find_fact
-from sweeps.evaluation.registry import FALLING, GAINS, LOSSES, METRICS, RISING
+from sweeps.evaluation.metric_prefixes import FACT_PREFIX, VALIDATION, find_fact, get_base_name
+from sweeps.evaluation.registry import EVALUATORS, FALLING, GAINS, LOSSES, METRICS, RISING
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
@@ -56,11 +56,12 @@ def check_kind_keys(sweep: SweepFields) -> Iterator[Finding]:
 
 def check_varied_keys(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse an axis over a key of another kind of experiment: its cells would differ in name only."""
+    kind = find_experiment(sweep.experiment)
     for path in sweep.vary:
         root, _, key = path.partition(".")
         kinds = map_keys().get(root, (sweep.experiment,))
         if root in VARIED and sweep.experiment not in kinds:
-            own = f"; use methods.NAME.{key}" if root == "train" and key and sweep.experiment == "compare" else ""
+            own = f"; use methods.NAME.{key}" if root == "train" and key and "methods" in kind.takes else ""
             text = f"belongs to `experiment: {' or '.join(kinds)}`, got `experiment: {sweep.experiment}`{own}"
             yield ("vary", path), text
 
@@ -93,7 +94,8 @@ def check_data(sweep: SweepFields) -> Iterator[Finding]:
         return
     for one in () if sweep.data else sweep.evaluate:
         if one.evaluator.formats:
-            yield ("evaluate",), f"got {one.name}, which needs data, and there is none; only task_completion needs none"
+            free = ", ".join(name for name, known in EVALUATORS.items() if not known.formats)
+            yield ("evaluate",), f"got {one.name}, which needs data, and there is none; these need none: {free}"
 
 
 def check_environment(sweep: SweepFields) -> Iterator[Finding]:
@@ -122,7 +124,7 @@ def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
     facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # environments name the facts of their episodes
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
-    wishes = (("best", sweep.best, [*known, *(f"validation.{one}" for one in known)]), ("target", sweep.target, known))
+    wishes = (("best", sweep.best, [*known, *(f"{VALIDATION}{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
         if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
             yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
@@ -170,7 +172,7 @@ def check_best(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse a mode that would choose the worst cell."""
     if sweep.best is None or find_fact(sweep.best.metric) is not None:
         return
-    metric = sweep.best.metric.rpartition(".")[2]
+    metric = get_base_name(sweep.best.metric)
     if sweep.best.mode == "max" and metric in LOSSES:
         yield ("best", "mode"), f"expected `min`, got `max`: {metric} falls as the model gets better"
     if sweep.best.mode == "min" and metric in GAINS:

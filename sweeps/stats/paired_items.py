@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.registry import find_metric
 from sweeps.metrics.ranges import ANY, Range, find_difference_range
 from sweeps.records import canonicalize_row
@@ -87,7 +88,7 @@ def read_scores(rows: Sequence[ItemRow], metric: str) -> Scores:
 
     The mean of "nll" (nats) is over tokens, that of "bits_per_byte" over bytes.
     """
-    known, name = find_metric(metric), metric.rpartition(".")[2]
+    known, name = find_metric(metric), get_base_name(metric)
     read = known.read if known and known.read else read_value(name)
     amounts: dict[ItemId, float] = {}
     sizes: dict[ItemId, float] = {}

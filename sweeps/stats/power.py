@@ -3,6 +3,8 @@
 m = (z(1 - α/2) + z(power))²·variance/δ² (Miller 2024, arXiv 2411.00640, section 5). The sizes are approximate.
 """
 
+import statistics
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -37,6 +39,13 @@ def count_seeds_needed(difference: float, variance: float, *, fixed: float = 0.0
     counts, pulls = _tabulate_power()
     enough = pulls * (variance / counts + fixed) <= difference**2
     return int(counts[enough.argmax()]) if enough.any() and difference else None
+
+
+def estimate_seeds_needed(differences: Sequence[float]) -> int | None:
+    """Estimate from the differences of some seeds how many find their mean; None for fewer than two."""
+    if len(differences) < 2:
+        return None
+    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
 
 
 @cache

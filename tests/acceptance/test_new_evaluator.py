@@ -1,5 +1,6 @@
 """A new evaluator is one file and one line: added to a copy of the packages, planned, run, and in every answer."""
 
+import re
 import shutil
 
 import pytest
@@ -11,7 +12,7 @@ PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
 REGISTERED = '    "task_completion",\n'
 
 FORWARD = '''
-"""The evaluator `surprise`: the share of records whose every token costs more than some nats on average."""
+"""The evaluator `surprise`: how far each record's mean loss is on the way from 0 to infinity, with 1/2 at `above`."""
 
 from sweeps.evaluation.evaluator import Measured, Metric, Option, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
@@ -32,7 +33,7 @@ class Surprise(ForwardEvaluator):
     def measure(self, passes, options):
         tokens = [float(example.weights.sum()) for example in passes.examples]
         losses = [-each / count for each, count in zip(passes.log_likelihoods, tokens, strict=True)]
-        rows = [ItemRow(item, {"surprised": float(loss > options["above"])}) for item, loss in enumerate(losses)]
+        rows = [ItemRow(item, {"surprised": loss / (loss + options["above"])}) for item, loss in enumerate(losses)]
         return Measured(average(rows, self.metrics), rows)
 
 
@@ -57,7 +58,7 @@ class Brevity(AnswerEvaluator):
 
     def score_item(self, prompts, options):
         (only,) = prompts
-        return ItemScore({"short": float(len(only.answers[0].text) < options["most"])}, {"said": only.texts[0]})
+        return ItemScore({"short": 1 / (1 + len(only.answers[0].text) / options["most"])}, {"said": only.texts[0]})
 
 
 EVALUATOR = Brevity()
@@ -103,8 +104,9 @@ def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) 
     assert ran.status == 0, ran.err
     found = extended.sweep("-f", "json", "results", "toys").json
     largest = next(cell for cell in found["cells"] if cell["cell"]["size"] == 32)
-    means = {metric: largest["metrics"][metric]["mean"] for metric in ("surprised", "short", "cut_brevity")}
-    assert all(0 <= mean <= 1 for mean in means.values())
+    means = {metric: largest["metrics"][metric]["mean"] for metric in ("surprised", "short")}
+    assert all(0 < mean < 1 for mean in means.values()), f"a constant would match by chance: {means}"
+    assert 0 <= largest["metrics"]["cut_brevity"]["mean"] <= 1
     changed = {change["metric"]: change for change in found["changes"] if change["cell"]["size"] == 32}
     assert changed["short"]["items"] == changed["surprised"]["items"] == 24, "item by item, from the rows it kept"
 
@@ -114,9 +116,9 @@ def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) 
     assert extended.sweep("report", "toys", "--format", "md", "-o", str(text)).status == 0
     for metric in ("surprised", "short"):
         assert metric in table
-        for file in (page, text):
-            assert f"{means[metric]:.3f}"[:5] in file.read_text(), (metric, file.name)
-            assert metric in file.read_text()
+        for file, row in ((page, f"<tr>(?:(?!</tr>).)*{metric}.*?</tr>"), (text, rf"(?m)^\|.*{metric}.*$")):
+            told = re.findall(row, file.read_text(), re.DOTALL if file is page else 0)
+            assert any(f"{means[metric]:.3f}" in line for line in told), (metric, file.name, told)
 
 
 def test_a_wrong_option_of_it_is_named(extended: Desk) -> None:

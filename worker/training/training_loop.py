@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 from scheduler.artefacts import encode_rows
 from scheduler.engine.retry import Fault
 from sweeps.cost import Usage
+from sweeps.evaluation.metric_prefixes import TRAINING
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
 from sweeps.training.schedule import learning_rate_at
@@ -261,7 +262,7 @@ class Training(ABC):
         last = self._curve.rows[-1]
         return Succeeded(
             result={
-                "metrics": {f"train_{self.SHOWN}": last[self.COLUMN]},
+                "metrics": {f"{TRAINING}{self.SHOWN}": last[self.COLUMN]},
                 "metrics_file": self._this.write_artefact("metrics.jsonl", encode_rows(self._curve.rows)),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,

@@ -4,7 +4,7 @@ import pytest
 
 from sweeps import PlanError, SpecError, parse
 from sweeps.errors import SweepsError
-from sweeps.planning.cells import count_axes, expand_variants
+from sweeps.planning.cells import count_varied, expand_variants
 from tests.sweeps.questions import HEAD, TRANSFER, planned
 from tests.wording import lacks
 
@@ -45,7 +45,7 @@ def test_zipped_axes_walk_together() -> None:
     found = cells(text + "zip: [[train.rank, train.batch_size]]")
     assert len(found) == 4
     assert {(cell["train.rank"], cell["train.batch_size"]) for cell in found} == {(4, 1), (8, 2)}
-    assert count_axes(parse(HEAD + text + "zip: [[train.rank, train.batch_size]]")) == {
+    assert count_varied(parse(HEAD + text + "zip: [[train.rank, train.batch_size]]")) == {
         "train.rank + train.batch_size": 2,
         "train.warmup": 2,
     }
