@@ -34,10 +34,11 @@ end
 
 local journal = {}
 
-local function take_every(words, first, step)
-  local found = {}
-  for i = first, #words, step do found[#found + 1] = words[i] end
-  return found
+-- Takes every second word, from the one at `first` on.
+local function take_every_second(words, first)
+  local taken = {}
+  for i = first, #words, 2 do taken[#taken + 1] = words[i] end
+  return taken
 end
 
 -- Notes what members of a zset or fields of a hash had before (false: they were missing).
@@ -63,7 +64,7 @@ local function inverses()
   local function takes_back(...) journal[#journal + 1] = {...} end
 
   local function fields(key, names) note_before(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
-  local function pairs_of(key, words) fields(key, take_every(words, 1, 2)) end
+  local function pairs_of(key, words) fields(key, take_every_second(words, 1)) end
   local function members(key, names) note_before(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
   local function member(key, words)
     if #words ~= 1 then error('one member at a time', 3) end
@@ -71,7 +72,7 @@ local function inverses()
   end
 
   -- Notes the whole key, once in each verb. The inverses run from the last to the first: delete, then write the old
-  -- content.
+  -- content. No verb deletes a zset, so there is no inverse for it.
   local function whole(key)
     if kept[key] then return end
     kept[key] = true
@@ -81,17 +82,13 @@ local function inverses()
     if kind == 'list' then takes_back('RPUSH', key, unpack(call('LRANGE', key, 0, -1))) end
     if kind == 'set' then takes_back('SADD', key, unpack(call('SMEMBERS', key))) end
     if kind == 'hash' then takes_back('HSET', key, unpack(call('HGETALL', key))) end
-    if kind == 'zset' then
-      local found, words = call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
-      for i = 1, #found, 2 do words[i], words[i + 1] = found[i + 1], found[i] end
-      takes_back('ZADD', key, unpack(words))
-    end
+    if kind == 'zset' then error('a zset cannot be written back', 3) end
     takes_back('DEL', key)
   end
 
   local function range(key, words)
-    local found = call('ZRANGEBYSCORE', key, words[1], words[2], 'WITHSCORES')
-    for i = 1, #found, 2 do takes_back('ZADD', key, found[i + 1], found[i]) end
+    local before = call('ZRANGEBYSCORE', key, words[1], words[2], 'WITHSCORES')
+    for i = 1, #before, 2 do takes_back('ZADD', key, before[i + 1], before[i]) end
   end
   local function expiry(key)
     local left = call('PTTL', key)
@@ -100,7 +97,7 @@ local function inverses()
 
   return {
     HSET = pairs_of, HSETNX = pairs_of, HDEL = fields, SADD = member, SREM = member,
-    ZADD = function(key, words) members(key, take_every(words, words[1] == 'XX' and 3 or 2, 2)) end,
+    ZADD = function(key, words) members(key, take_every_second(words, words[1] == 'XX' and 3 or 2)) end,
     ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
     INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
     XADD = function() end, -- the server gives the name; `write` notes it
@@ -126,7 +123,7 @@ end
 -- Adds to numbers in a hash: field, amount, … Answers the new value of the first field.
 local function add(key, ...)
   local given, words = {...}, {}
-  local fields = take_every(given, 1, 2)
+  local fields = take_every_second(given, 1)
   local before = call('HMGET', key, unpack(fields))
   if not inverse then begin_to_write() end
   for i, field in ipairs(fields) do

@@ -73,7 +73,8 @@ def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Nig
 @pytest.mark.parametrize(
     "body",
     [
-        "write('DEL', PREFIX .. 'z')",
+        "write('DEL', PREFIX .. 'h')",
+        "write('ZREM', PREFIX .. 'z', 'm', 'n')",
         "write('INCR', PREFIX .. 'n')",
         "write('LTRIM', PREFIX .. 'l', -1, -1)",
         "write('LPOP', PREFIX .. 'l')",
@@ -107,6 +108,15 @@ def test_a_write_of_which_only_a_part_would_be_taken_back_is_refused(night: Nigh
         night.run_lua(f"write('{command}', PREFIX .. 'set', 'a', 'b', 'c')")
     assert night.snapshot() == before
     night.store.client.delete("tinker-sweeps:set")
+
+
+def test_the_deletion_of_a_zset_is_refused_because_nothing_takes_it_back(night: Night) -> None:
+    night.store.client.zadd("tinker-sweeps:z", {"m": 0.1, "n": -3})
+    before = night.snapshot()
+    with pytest.raises(StoreBug, match="zset"):
+        night.run_lua("write('HSET', PREFIX .. 'h', 'a', 1) write('DEL', PREFIX .. 'z')")
+    assert night.snapshot() == before
+    night.store.client.delete("tinker-sweeps:z")
 
 
 def test_a_failure_behind_all_kinds_of_writes_leaves_every_key_as_it_was(night: Night, client: Client) -> None:
