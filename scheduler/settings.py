@@ -1,5 +1,6 @@
 """Read the settings of this machine from environment variables, once, and check them."""
 
+import base64
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -79,11 +80,13 @@ DEFAULTS = {
 
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
+LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process. Raises SettingInvalid, which names the variable."""
     home = _place("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
+    check_secret(environment.get(WEBHOOK_SECRET, ""))
     return Settings(
         home=home,
         redis_url=_url(environment, "REDIS_URL", check_redis),
@@ -116,6 +119,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         notify=_variables(environment, "SWEEP_NOTIFY"),
     )
+
+
+def check_secret(secret: str) -> None:
+    """Raise SettingInvalid if a secret is set that cannot sign notices. The error does not quote it."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if secret and len(key) < LEAST_KEY:
+        expected = f"whsec_ and {LEAST_KEY} or more bytes in base64 (see `openssl rand -base64 32`)"
+        raise SettingInvalid(f"{WEBHOOK_SECRET}: expected {expected}, got another value")
 
 
 def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str | None:

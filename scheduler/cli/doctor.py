@@ -21,14 +21,13 @@ from scheduler.cli.probe import ProbeResult, probe_service
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notify.outbox import troubled_webhooks
-from scheduler.notify.webhooks import find_secret_fault
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.proxies import list_proxies, proxy_for
 from scheduler.rehearsals import check_rehearsal
 from scheduler.service_check import CONSOLE, served_models
 from scheduler.services import OFFLINE_KEY
-from scheduler.settings import WEBHOOK_SECRET, Settings, read_settings
+from scheduler.settings import Settings, read_settings
 from scheduler.state.bug_log import describe_bug, read_bugs
 from scheduler.state.connection import check_server, connect
 from scheduler.state.server.embedded_redis import describe_server, open_server
@@ -236,9 +235,6 @@ UNEXPECTED = ("no", "unknown", "pending")
 
 
 def _check_webhooks(settings: Settings) -> Iterator[Finding]:
-    secret = os.environ.get(WEBHOOK_SECRET)
-    if secret and (fault := find_secret_fault(secret)):
-        yield Finding("webhooks", "wrong", fault)
     for variable in settings.notify:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")

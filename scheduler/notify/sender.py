@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from scheduler.errors import SettingInvalid
 from scheduler.notify.outbox import Outbox, OutboxNotice, choose_delay
 from scheduler.notify.webhooks import DEADLINE, Delivery, build_headers, compose, send
 from scheduler.settings import WEBHOOK_SECRET
@@ -100,7 +101,7 @@ class NoticeSender:
         secret = self._environment.get(WEBHOOK_SECRET, "")
         try:
             headers = build_headers(notice, body, secret, datetime.now(UTC))
-        except ValueError as error:
+        except SettingInvalid as error:
             return Delivery(str(error))
         return send(address, body, headers, deadline=self._deadline)
 

@@ -5,7 +5,6 @@ and neither its reason nor any log contains the address. Signatures follow https
 """
 
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -18,11 +17,10 @@ from datetime import UTC, datetime
 import httpx
 
 from scheduler.notify.outbox import OutboxNotice
-from scheduler.settings import WEBHOOK_SECRET
+from scheduler.settings import check_secret
 
 DEADLINE = 10.0  # seconds for the whole exchange
 DISCORD_LENGTH = 2000  # characters that Discord takes
-LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 SLACK = (".hooks.slack.com", ".hooks.slack-gov.com")
 ADDRESS_FORMS = "http://… or https://…"
 DISCORD = (".discord.com", ".discordapp.com")
@@ -63,28 +61,16 @@ def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
 def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: datetime) -> dict[str, str]:
     """Build the headers: the id is the same in every try; with a secret they are signed by Standard Webhooks.
 
-    Raises ValueError for a secret that cannot sign.
+    Raises SettingInvalid for a secret that cannot sign.
     """
     headers = {"Content-Type": "application/json", "User-Agent": "tinker-sweeps", "webhook-id": notice.id}
     if not secret:
         return headers
-    if fault := find_secret_fault(secret):
-        raise ValueError(fault)
+    check_secret(secret)
     from standardwebhooks.webhooks import Webhook  # only where notices are signed
 
     signature = Webhook(secret).sign(notice.id, now, body.decode())
     return headers | {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
-
-
-def find_secret_fault(secret: str) -> str:
-    """Say what is wrong with a signing secret, without quoting it; empty if nothing is."""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) >= LEAST_KEY:
-        return ""
-    return f"{WEBHOOK_SECRET}: expected whsec_ and {LEAST_KEY} or more bytes in base64 (see `openssl rand -base64 32`)"
 
 
 def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> Delivery:

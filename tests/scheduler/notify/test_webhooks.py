@@ -5,13 +5,15 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from scheduler.cli import main
+from scheduler.errors import SettingInvalid
 from scheduler.notify.outbox import (
     FIRST_WAIT,
     LONGEST_RETRY_AFTER,
@@ -22,7 +24,7 @@ from scheduler.notify.outbox import (
 )
 from scheduler.notify.sender import NoticeSender
 from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
-from scheduler.settings import WEBHOOK_SECRET
+from scheduler.settings import WEBHOOK_SECRET, read_settings
 from scheduler.state import keys
 from tests.scheduler.night import Fleet, Night
 from tests.scheduler.plans import scaling, single
@@ -103,11 +105,37 @@ def test_the_page_on_notices_verifies_one() -> None:
 
 
 @pytest.mark.parametrize("secret", ["s3cret", "whsec_", "whsec_c2hvcnQ=", "whsec_ü" * 9])
-def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(secret: str) -> None:
-    with pytest.raises(ValueError, match="SWEEP_WEBHOOK_SECRET") as caught:
-        build_headers(NOTICE, b"{}", secret, datetime.now(UTC))
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda secret: build_headers(NOTICE, b"{}", secret, datetime.now(UTC)),
+        lambda secret: read_settings({WEBHOOK_SECRET: secret}),
+    ],
+    ids=["when a notice is sent", "at start"],
+)
+def test_a_secret_that_cannot_sign_is_refused_and_not_quoted(secret: str, use: Callable[[str], object]) -> None:
+    with pytest.raises(SettingInvalid, match="SWEEP_WEBHOOK_SECRET") as caught:
+        use(secret)
     if kept_secret := secret.removeprefix("whsec_"):
         assert kept_secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["up", "doctor", "run"])
+def test_no_command_starts_anything_with_a_secret_that_cannot_sign(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("SWEEP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(WEBHOOK_SECRET, "s3cret")
+    monkeypatch.setattr("sys.argv", ["sweep", command, *(["a.yaml"] if command == "run" else [])])
+    (tmp_path / "a.yaml").write_text("sweep: a\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    shown = "".join(capsys.readouterr())
+    assert ended.value.code != 0
+    assert WEBHOOK_SECRET in shown
+    assert "s3cret" not in shown
+    assert not (tmp_path / "home").exists()
 
 
 # What the far side does.
