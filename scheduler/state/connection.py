@@ -11,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from scheduler.errors import StoreUnavailable
+from scheduler.state import keys
 from scheduler.state.layout import check_layout
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, identify_server, is_too_old
 
@@ -24,6 +25,10 @@ class Unable(redis.ResponseError):
 
 class Refused(redis.ResponseError):
     """The server does not allow it: a password or the rights of a user. A person must act."""
+
+
+class PermissionMissing(Refused):
+    """The server's access control list does not allow our user a command, a key or a channel."""
 
 
 class StoreBug(redis.ResponseError):
@@ -49,17 +54,23 @@ UNABLE = {
     "MASTERDOWN": "the primary is down",
     "TRYAGAIN": "Redis asks us to try again",
 }
-REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM")
+NO_PERMISSION = "NOPERM"
+REFUSED = ("NOAUTH", "WRONGPASS")
 # redis-py removes the code from the text of these.
 CODES: Mapping[type[Exception], str] = {
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.ReadOnlyError: "READONLY",
-    redis.exceptions.NoPermissionError: "NOPERM",
+    redis.exceptions.NoPermissionError: NO_PERMISSION,
     redis.AuthenticationError: "NOAUTH",
     redis.exceptions.ClusterDownError: "CLUSTERDOWN",
 }
 IN_A_PIPELINE = "of pipeline caused error: "
 FROM_A_VERB = re.compile(r"VERB (\w+): (?:@?user_script: ?\d+: -?)?(.*)", re.DOTALL)
+
+# Inside a script a server reports a missing permission without its code.
+NO_PERMISSION_IN_A_VERB = re.compile(r"(?:ERR )?(?:ACL failure in script: |The user executing the script can't )")
+ACL_USER = re.compile(r"User (\S+) has no permissions")
+ACL_COMMAND = re.compile(r"to run the '([^']+)' command")
 
 CONNECTIONS = 2048  # of one process: each of up to a thousand threads may use one at the same time
 
@@ -111,17 +122,36 @@ class Pipe(Reads, Protocol):
 
 def classify_error(error: redis.RedisError, command: str) -> redis.RedisError:
     """Classify an error as one of Away, Refused or StoreBug. `command` is its source, unless the error names a verb."""
+    if isinstance(error, (Refused, StoreBug, Unable)):
+        return error
     text = str(error).rpartition(IN_A_PIPELINE)[2]  # the part before is the whole command
     match = FROM_A_VERB.fullmatch(text)
     verb, message = match.groups() if match else (command, text)
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), message.partition(" ")[0])
+    if code == NO_PERMISSION or NO_PERMISSION_IN_A_VERB.match(message):
+        return PermissionMissing(_describe_missing_permission(message, verb))
     if code in UNABLE:
         return Unable(f"{UNABLE[code]}: {message}")
     if code in REFUSED:
         return Refused(f"Redis does not allow it: {message}")
-    if isinstance(error, (*Away, Refused, StoreBug)):
+    if isinstance(error, Away):
         return error
     return StoreBug(verb, message)
+
+
+def _describe_missing_permission(message: str, verb: str) -> str:
+    """Name the command, and the line that lets our user run it. Old servers name neither user nor command."""
+    user = next(iter(ACL_USER.findall(message)), "USER")
+    if command := next(iter(ACL_COMMAND.findall(message)), ""):
+        rule = f"+{command}"
+    elif "channel" in message:
+        rule = "&*"
+    elif "key" in message:
+        rule = f"~{keys.PREFIX}*"
+    else:
+        rule = "+@read +@write"
+    at = f"`{command or verb}`" if command in ("", verb) else f"`{command}` in `{verb}`"
+    return f"Redis does not allow us {at}: {message}; allow it there: ACL SETUSER {user} {rule}"
 
 
 class _Client(redis.Redis):
@@ -205,6 +235,8 @@ def check_server(client: Client, url: str) -> ServerVersion:
         found, server = find_problems(client), identify_server(client.info("server"))
         if not found:
             check_layout(client, redact_redis_url(url))
+    except PermissionMissing as error:
+        raise StoreUnavailable(f"the Redis at {redact_redis_url(url)}: {error}") from None
     except Refused:
         raise StoreUnavailable(
             f"the Redis at {redact_redis_url(url)} refuses us: give it a password it accepts, REDIS_URL=redis://:PASSWORD@host:6379/0"

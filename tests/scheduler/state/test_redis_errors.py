@@ -1,19 +1,35 @@
 """What a server answers is told apart, by real servers: it cannot now, it does not let us, or it is a bug."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from scheduler.errors import StoreUnavailable
 from scheduler.state import keys
-from scheduler.state.connection import Away, Refused, StoreBug, Unable, classify_error, connect
+from scheduler.state.bug_log import read_bugs
+from scheduler.state.connection import (
+    Away,
+    PermissionMissing,
+    Refused,
+    StoreBug,
+    Unable,
+    check_server,
+    classify_error,
+    connect,
+)
 from scheduler.state.store import Meter, Store
 from scheduler.state.submission import submit
+from tests import servers
+from tests.scheduler.night import Fleet, Night
 from tests.scheduler.plans import single, submission
-from tests.support import RedisServer, redis_server
+from tests.support import TRUSTED, FakeClock, RedisServer, redis_server
+from tests.wording import naming
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +168,65 @@ def test_a_password_or_a_permission_that_is_missing_is_a_refusal(store: Store, s
     client.acl_deluser("reader")
 
 
+@pytest.mark.parametrize("key", servers.here())
+def test_a_missing_permission_names_the_command_and_the_rule_that_gives_it(key: str, tmp_path: Path) -> None:
+    with redis_server(tmp_path, TRUSTED, servers.installed(key)) as server:
+        _ask_without_permissions(server)
+
+
+def _ask_without_permissions(server: RedisServer) -> None:
+    """One user may not run two commands, the other may not touch our keys; inside a verb and outside."""
+    admin: Any = server.client()
+    rights = {"ada": ("~*", "-info", "-zadd", "-hset"), "bob": ("~other*",)}
+    for user, rules in rights.items():
+        admin.execute_command("ACL", "SETUSER", user, "on", ">right", "&*", "+@all", *rules)
+    urls = {user: server.url.replace("unix://", f"unix://{user}:right@") for user in rights}
+    ada, bob = (Store(connect(urls[user], retries=0)) for user in rights)
+    with pytest.raises(StoreUnavailable, match=naming("info", "ACL SETUSER", "+info")) as refused:
+        check_server(ada.client, urls["ada"])
+    assert "PASSWORD" not in str(refused.value)
+    ours = f"~{keys.PREFIX}*"
+    cases: list[tuple[Callable[[], object], tuple[str, ...]]] = [
+        (lambda: ada.client.hset("a", "b", 1), ("`hset`", "+hset")),
+        (lambda: ada.scripts.run("mark_changed", "a"), ("mark_changed", "+")),
+        (lambda: ada.scripts.run_many("mark_changed", [("a",)]), ("mark_changed", "+")),
+        (lambda: bob.client.hset("a", "b", 1), ("HSET", ours)),
+        (lambda: bob.scripts.run("mark_changed", "a"), ("mark_changed", ours)),
+    ]
+    for ask, named in cases:
+        with pytest.raises(PermissionMissing, match=naming("ACL SETUSER", *named)):
+            ask()
+    for store in (ada, bob):
+        store.client.close()
+    admin.close()
+
+
+@pytest.mark.parametrize("key", servers.here())
+def test_the_user_of_the_documentation_has_enough_rights(key: str, tmp_path: Path) -> None:
+    page = (servers.ROOT / "docs/reference/servers.md").read_text(encoding="utf-8")
+    (rules,) = re.findall(r"^ +ACL SETUSER sweep (.*)$", page, re.MULTILINE)
+    with redis_server(tmp_path, TRUSTED, servers.installed(key)) as server:
+        admin: Any = server.client()
+        admin.execute_command("ACL", "SETUSER", "sweep", *rules.replace("PASSWORD", "right").split())
+        url = server.url.replace("unix://", "unix://sweep:right@")
+        store = Store(connect(url, retries=0))
+        check_server(store.client, url)
+        assert store.client.config_get("appendfsync")
+        night = Night(store, FakeClock())
+        night.submit(single("s", 2))
+        fleet = Fleet(night, url)
+        assert fleet.tick().dispatched == 2
+        for lease in fleet.claim_all():
+            night.renew(lease)
+            assert night.succeed(lease, {"nll": 1.0})
+        fleet.tick()
+        assert night.sweep_state("s") == "finished"
+        assert read_bugs(store) == []
+        fleet.nudges.close()
+        store.client.close()
+        admin.close()
+
+
 def test_wrong_data_and_wrong_words_are_bugs_which_say_where(store: Store) -> None:
     store.client.set(keys.sweep("s"), "no hash")
     asked: dict[str, Callable[[], object]] = {
@@ -184,7 +259,9 @@ TEXTS = {
     "TRYAGAIN Multiple keys": Unable,
     "NOAUTH Authentication required.": Refused,
     "WRONGPASS invalid username-password pair": Refused,
-    "VERB settle: NOPERM this user has no permissions": Refused,
+    "VERB settle: NOPERM this user has no permissions": PermissionMissing,
+    "VERB settle: ERR ACL failure in script: No permissions to access a key": PermissionMissing,
+    "VERB settle: ERR The user executing the script can't run this command or subcommand": PermissionMissing,
     "VERB settle: user_script:12: illegal move of train-a": StoreBug,
     "VERB settle: ERR value is not an integer or out of range": StoreBug,
     "unknown command 'ZMSCORE'": StoreBug,
