@@ -4,9 +4,8 @@ Everything here may be repeated, interrupted or done by two schedulers at once: 
 the state requires it. The leader lease only saves double work.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from scheduler.engine.admission import (
     GATES,
@@ -26,6 +25,7 @@ from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.fleet import apply_conclusions, read_service
 from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
+from scheduler.engine.spread import PAGE, spread_changes, walk_sweeps
 from scheduler.engine.windows import keep_windows
 from scheduler.services import pool_of
 from scheduler.state import keys
@@ -36,12 +36,10 @@ from scheduler.state.store import Store
 from scheduler.state.workers import read_live_workers
 
 OVERDUE = 1.5  # times the stall, after which the tick ends an attempt whose own thread hangs
-PAGE = 200  # stages in one round trip
 NOTED = MONEY | {"slots"}  # gates that `sweep status` shows
-CLOSED, SHUT = (
-    GATES - MONEY,
-    LANE_GATES - MONEY,
-)  # gates of a sweep, of a lane; a price that is too high concerns one stage
+# A gate of money concerns one stage, because another may be cheaper. The others concern all that would start behind it.
+SHARED_SWEEP_GATES = GATES - MONEY
+SHARED_LANE_GATES = LANE_GATES - MONEY
 BUG = "a bug"  # of ours, which failed the stage
 Waiting = Mapping[tuple[str, str], int]  # sweep, lane -> how many stages are ready there
 LOOK_AHEAD = 100  # ready stages to read in addition, because other sweeps may start some of them first
@@ -102,99 +100,23 @@ def _expire(store: Store, limits: Sequence[int]) -> int:
     try:
         return len(store.scripts.run("expire_attempts", PAGE, *limits))
     except StoreBug as error:
-        taken, condemned = 0, 0
+        taken, failed = 0, 0
         for state in (StageState.DISPATCHED, StageState.RUNNING):
             for stage in store.scripts.run("read_due", keys.state(state), PAGE):
-                if condemned >= MANY:
+                if failed >= MANY:
                     raise
                 try:
                     taken += len(store.scripts.run("expire_attempts", PAGE, *limits, stage))
                 except StoreBug as its_own:
-                    condemned += fail_stage(store, stage, its_own, "scheduler")
-        if not taken + condemned:
+                    failed += fail_stage(store, stage, its_own, "scheduler")
+        if not taken + failed:
             raise error from None
-        return taken + condemned
-
-
-def walk_sweeps(store: Store) -> int:
-    """Continue each walk through a sweep by one page. Return how many walks made progress."""
-    walks = store.client.zrange(keys.WALKS, 0, -1, withscores=True)
-    further = 0
-    for walk, position in walks:
-        sweep, how, _ = walk.rsplit("|", 2)
-        further += run_isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, of=sweep)
-    return further
-
-
-def _walk(store: Store, sweep: str, how: str, walk: str, start: int) -> int:
-    """Walk through one page. If every stage of a page fails, the code is broken: the walk waits there for a fix."""
-    stages = store.client.zrange(keys.sweep_stages(sweep), start, start + PAGE - 1)
-    failed = _do_each_or_all(store, stages, lambda some: _reconsider(store, sweep, how, some)) if stages else []
-    if stages and len(failed) == len(stages):
-        return 0
-    _put_back(store, failed)
-    if len(stages) == PAGE:
-        # `xx`: a slower second scheduler must not restore a walk that the first one ended.
-        store.client.zadd(keys.WALKS, {walk: start + PAGE}, xx=True)
-    else:
-        store.scripts.run("end_walk", sweep, walk)
-    return 1
-
-
-def _reconsider(store: Store, sweep: str, how: str, stages: Sequence[str]) -> None:
-    if how != "reconsider":
-        store.scripts.run("reopen_stages", how, *stages)
-    store.scripts.run("reconsider_stages", *stages)
-    store.scripts.run_many("update_sweep", [(sweep, stage) for stage in stages])
-
-
-def _do_each_or_all(store: Store, stages: Sequence[str], action: Callable[[Sequence[str]], None]) -> list[str]:
-    """Do all stages at once; if that fails, do each by itself. Return those that failed.
-
-    The stages before the failed one are done twice; each action may be repeated.
-    """
-    try:
-        action(stages)
-    except StoreBug:
-        return [stage for stage in stages if not run_isolated(store, partial(_do_one, action, stage), 0, of=stage)]
-    return []
-
-
-def _put_back(store: Store, stages: Sequence[str]) -> None:
-    """Mark failed stages as changed again, behind the others: a fix may come, and no other stage waits for them."""
-    if stages:
-        run_isolated(store, lambda: store.scripts.run("mark_changed", *stages), None)
-
-
-def _do_one(action: Callable[[Sequence[str]], None], stage: str) -> int:
-    action([stage])
-    return 1
+        return taken + failed
 
 
 def wake_stages(store: Store) -> int:
     """Queue the stages whose backoff is over."""
     return int(store.scripts.run("wake_stages", PAGE))
-
-
-def spread_changes(store: Store) -> int:
-    """Spread each changed stage to its sweeps and children. Forget the change only when that is done."""
-    there = store.client.zrange(keys.CHANGED, 0, PAGE - 1, withscores=True)
-    changed = {stage: int(version) for stage, version in there}
-    failed = _do_each_or_all(store, [*changed], lambda some: _spread(store, {each: changed[each] for each in some}))
-    _put_back(store, failed)
-    return len(changed) - len(failed)
-
-
-def _spread(store: Store, changed: Mapping[str, int]) -> None:
-    if not changed:
-        return
-    near = _read_neighbours(store, [*changed])
-    store.scripts.run_many(
-        "update_sweep", [(sweep, stage) for stage, (sweeps, _) in near.items() for sweep in sorted(sweeps)]
-    )
-    for page in _split_pages(sorted({each for stage, (_, children) in near.items() for each in (stage, *children)})):
-        store.scripts.run("reconsider_stages", *page)
-    store.scripts.run_many("forget_change", [*changed.items()])
 
 
 def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
@@ -228,15 +150,18 @@ def _start_all(
     """Start stages. Return the closed gate of each, or "". Skip stages behind a gate that is known to be closed."""
     lanes, closed, failed = board.list_lanes(), set[str](), 0
     answers: dict[Admitted, str] = {}
-    for each in admitted:
-        lane = lanes[each.sweep, each.stage]
-        if closed.isdisjoint((each.sweep, lane)):
-            answers[each] = refused = _start(store, nudges, each, patience)
+    for stage in admitted:
+        lane = lanes[stage.sweep, stage.stage]
+        if closed.isdisjoint((stage.sweep, lane)):
+            answers[stage] = refused = _start(store, nudges, stage, patience)
             failed += refused == BUG
             if failed >= MANY:
                 break
-            closed |= {lane} if refused in SHUT else {each.sweep} if refused in CLOSED else set()
-    for sweep, refused in {each.sweep: why for each, why in answers.items() if not why or why in NOTED}.items():
+            if refused in SHARED_LANE_GATES:
+                closed.add(lane)
+            elif refused in SHARED_SWEEP_GATES:
+                closed.add(stage.sweep)
+    for sweep, refused in {stage.sweep: why for stage, why in answers.items() if not why or why in NOTED}.items():
         _note_gate(store, sweep, refused)
     return answers
 
@@ -261,7 +186,7 @@ def _note_gate(store: Store, sweep: str, refused: str) -> None:
 
 
 def _count_threads(store: Store) -> int:
-    threads = sum(int(each["threads"]) - int(each["busy"]) for each in read_live_workers(store).values())
+    threads = sum(int(report["threads"]) - int(report["busy"]) for report in read_live_workers(store).values())
     return count_free_nudges(threads=threads, unclaimed=store.client.zcard(keys.state(StageState.DISPATCHED)))
 
 
@@ -291,17 +216,3 @@ def _read_queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
     for sweep, lane in asked:
         pipe.zrange(keys.sweep_ready(sweep, lane), 0, most[pool_of(lane)] + LOOK_AHEAD - 1)
     return [Queue(*queue, ready) for queue, ready in zip(asked, pipe.execute(), strict=True) if ready]
-
-
-def _read_neighbours(store: Store, stages: Sequence[str]) -> dict[str, tuple[set[str], set[str]]]:
-    """Read for each stage the sweeps that want it and the stages that start from it."""
-    pipe = store.client.pipeline(transaction=False)
-    for stage in stages:
-        pipe.smembers(keys.subscribers(stage))
-        pipe.smembers(keys.children(stage))
-    answers = pipe.execute()
-    return dict(zip(stages, zip(answers[::2], answers[1::2], strict=True), strict=True))
-
-
-def _split_pages(stages: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (stages[start : start + PAGE] for start in range(0, len(stages), PAGE))

@@ -5,11 +5,13 @@ everything that starts might fail and be paid for. A restart of the scheduler fo
 """
 
 import logging
-import math
+import re
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from scheduler.state import keys
@@ -23,10 +25,13 @@ FRESH = 60.0  # seconds for which a bug that affects no single stage stops new s
 MANY = 10  # failed stages of one bug, after which nothing new starts
 NOBODY = "housekeeping"  # what a bug affects if neither stages nor the fleet depend on it
 
-LOG_EVERY = 10.0  # seconds between two log lines about the same verb, unless it failed a stage
+LOG_EVERY = 10.0  # seconds between two log lines about the same bug, unless it failed a stage
+OURS = [Path(__file__).parents[2] / package for package in ("sweeps", "scheduler", "worker")]
+MESSENGERS = ("connection.py:", "scripts.py:")  # every error of the server comes through these
+VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")  # in a message: what differs from one stage to the next
 
 log = logging.getLogger("bugs")
-_logged: dict[str, float] = {}  # verb -> when it was last logged
+_logged: dict[tuple[str, ...], float] = {}  # verb, kind and place of a bug -> when it was last logged
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ def record_bug(store: Store, error: Exception, where: str, *, of: str = "", fail
     verb, message = (
         (error.verb, error.message) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
     )
-    if failed or time.monotonic() - _logged.get(verb, -math.inf) > LOG_EVERY:  # more would fill the disk in a night
-        _logged[verb] = time.monotonic()
-        log.error("a bug in `%s`, at %s%s: %s", verb, where, of and f", of {of}", message)
+    place = _find_place(error)
+    if _is_due(verb, VARIABLE.sub("…", message), place) or failed:
+        at = f"{where} ({place})" if place else where
+        log.error("a bug in `%s`, at %s%s: %s", verb, at, of and f", of {of}", message)
     with suppress(RedisError):
         now, key = store.scripts.read_time(), keys.bug(verb)
         pipe = store.client.pipeline()
@@ -69,6 +75,25 @@ def record_bug(store: Store, error: Exception, where: str, *, of: str = "", fail
         pipe.hset(key, mapping={"message": message, "where": where} | ({} if of else {"fleet": 1}))
         pipe.hincrby(key, "failed", int(failed))
         pipe.execute()
+
+
+def _is_due(*bug: str) -> bool:
+    """May this bug be logged now? One that repeats in every tick would fill the disk in a night, and so would many."""
+    now = time.monotonic()
+    for other, at in [*_logged.items()]:
+        if now - at > LOG_EVERY:
+            _logged.pop(other, None)
+    if bug in _logged or len(_logged) >= MANY:
+        return False
+    _logged[bug] = now
+    return True
+
+
+def _find_place(error: Exception) -> str:
+    """Return the last file and line of ours that the error came through; "" if it was never raised."""
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [f"{path.name}:{line}" for path, line in frames if any(map(path.is_relative_to, OURS))]
+    return next((place for place in reversed(ours) if not place.startswith(MESSENGERS)), "")
 
 
 def fail_stage(store: Store, stage: str, error: Exception, where: str, fence: str = "") -> bool:

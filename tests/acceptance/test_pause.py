@@ -11,7 +11,7 @@ from rich.console import Console
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.watch import follow
-from scheduler.engine.tick import spread_changes, walk_sweeps
+from scheduler.engine.spread import spread_changes, walk_sweeps
 from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.states import StageState

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scheduler.engine.retry import Fault
-from scheduler.engine.tick import OVERDUE, spread_changes, take_back, wake_stages, walk_sweeps
+from scheduler.engine.spread import spread_changes, walk_sweeps
+from scheduler.engine.tick import OVERDUE, take_back, wake_stages
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.states import FINISHED, StageState

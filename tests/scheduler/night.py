@@ -7,7 +7,8 @@ from typing import Any
 
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.dispatch import QUEUE, Nudges
-from scheduler.engine.tick import Ticked, TickLimits, spread_changes, take_back, tick, wake_stages, walk_sweeps
+from scheduler.engine.spread import spread_changes, walk_sweeps
+from scheduler.engine.tick import Ticked, TickLimits, take_back, tick, wake_stages
 from scheduler.state import keys
 from scheduler.state.connection import Word
 from scheduler.state.scripts import build_script

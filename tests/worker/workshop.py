@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from scheduler.artefacts import Artefacts
 from scheduler.cli.submit import write_submission
-from scheduler.engine.tick import spread_changes, walk_sweeps
+from scheduler.engine.spread import spread_changes, walk_sweeps
 from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.settings import read_settings
 from scheduler.state import keys

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from scheduler.engine.tick import PAGE, _walk, spread_changes, take_back, tick, walk_sweeps
+from scheduler.engine.spread import PAGE, _walk, spread_changes, walk_sweeps
+from scheduler.engine.tick import take_back, tick
 from scheduler.state import keys
 from scheduler.state.store import Dispatched, Meter, Store
 from scheduler.state.submission import submit

@@ -1,5 +1,6 @@
 """A bug of ours is named within one tick and never taken for an outage; what it does not concern goes on."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ from scheduler.engine.dispatch import Nudges
 from scheduler.engine.loop import TROUBLE, Scheduler
 from scheduler.errors import BugFound
 from scheduler.settings import read_settings
-from scheduler.state import keys, views
-from scheduler.state.bug_log import MANY, NOBODY, fail_stage, forget_bugs, read_bugs, read_stopping_bugs, record_bug
+from scheduler.state import bug_log, keys, views
+from scheduler.state.bug_log import (
+    MANY,
+    NOBODY,
+    fail_stage,
+    forget_bugs,
+    read_bugs,
+    read_stopping_bugs,
+    record_bug,
+    run_isolated,
+)
 from scheduler.state.connection import StoreBug
 from scheduler.state.scripts import build_script
 from scheduler.state.states import StageState
@@ -22,6 +32,11 @@ from scheduler.waiting_reasons import why_it_waits
 from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import scaling, single, submission
 from tests.support import TRUSTED, RedisServer, redis_server
+
+
+@pytest.fixture(autouse=True)
+def _log_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bug_log, "_logged", {})
 
 
 def plant(store: Store, verb: str, body: str = "write('INCR', PREFIX .. 'fence') error('planted')") -> None:
@@ -114,10 +129,77 @@ def test_what_is_to_be_opened_again_is_opened_when_a_bug_is_mended(night: Night,
     assert [night.state(f"train-000{number}") for number in range(2)] == ["dispatched"] * 2
 
 
+@pytest.mark.parametrize("bad", [["train-0002"], ["train-0000", "train-0001"]], ids=["last page", "first page"])
+def test_a_page_of_bad_stages_does_not_hold_up_the_walk_that_reopens(
+    night: Night, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, bad: list[str]
+) -> None:
+    monkeypatch.setattr("scheduler.engine.spread.PAGE", 2)
+    stages = [f"train-000{number}" for number in range(3)]
+    night.submit(single("s", 3))
+    for stage in stages:
+        night.start(stage, "s")
+        assert fail_stage(night.store, stage, StoreBug("claim_stage", "x"), "w")
+    night.spread()
+    night.store.client.set(keys.stage("no-stage"), "no hash")
+    for stage in bad:
+        night.store.client.hset(keys.stage(stage), "parents", "no-stage")
+    forget_bugs(night.store)
+    night.store.scripts.run("retry_sweep", "s")
+    for _ in range(4):
+        fleet.tick()
+        for lease in fleet.claim_all():
+            night.succeed(lease)
+    assert night.store.client.zcard(keys.WALKS) == 0
+    assert {stage: night.state(stage) for stage in stages} == {
+        stage: "failed" if stage in bad else "succeeded" for stage in stages
+    }
+    assert night.sweep_state("s") == "finished"
+    assert "WRONGTYPE" in told(night.store)["reopen_stages"]
+
+
+def test_a_sweep_of_one_bad_stage_does_not_keep_its_walk(
+    night: Night, fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    submit(night.store, submission(single("s", 1)))
+    night.store.client.set(keys.stage("no-stage"), "no hash")
+    night.store.client.hset(keys.stage("train-0000"), "parents", "no-stage")
+    for _ in range(3):
+        fleet.tick()
+    assert night.store.client.zcard(keys.WALKS) == 0
+    places = [re.findall(r"spread\.py:\d+", record.getMessage()) for record in caplog.records]
+    assert len({place for (place,) in places}) == len(places) == 2, "one bug at two places"
+    night.store.client.delete(keys.stage("no-stage"))
+    night.store.client.hset(keys.stage("train-0000"), "parents", "")
+    for _ in range(2):
+        fleet.tick()
+    assert night.state("train-0000") == "dispatched"
+
+
+def test_a_second_bug_of_a_verb_is_logged_and_a_repeated_one_is_not(
+    night: Night, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        record_bug(night.store, StoreBug("settle_stage", f"illegal move of st-{number}: ready to running"), "w", of="s")
+    record_bug(night.store, StoreBug("settle_stage", "ERR value is not an integer"), "w", of="s")
+    for _ in range(2):
+        for wrong in (lambda: int("x"), lambda: int("y"), lambda: next(iter(()))):
+            run_isolated(night.store, wrong, None)
+    logged = [record.getMessage() for record in caplog.records if record.name == "bugs"]
+    kinds = ["illegal move of st-0", "not an integer", "ValueError", "StopIteration"]
+    assert len(logged) == len(kinds)
+    assert all(kind in line for kind, line in zip(kinds, logged, strict=True))
+
+
+def test_bugs_of_any_number_do_not_fill_the_log(night: Night, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(10 * MANY):
+        record_bug(night.store, StoreBug("settle_stage", "x" * number), "w", of="s")
+    assert len([record for record in caplog.records if record.name == "bugs"]) == MANY
+
+
 def test_many_that_cannot_be_spread_keep_no_other_from_it(
     night: Night, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scheduler.engine.tick.PAGE", 2)
+    monkeypatch.setattr("scheduler.engine.spread.PAGE", 2)
     night.submit(single("s", 6))
     for number in range(6):
         if number < 3:

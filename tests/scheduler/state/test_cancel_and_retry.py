@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduler.engine.tick import PAGE, spread_changes, walk_sweeps
+from scheduler.engine.spread import PAGE, spread_changes, walk_sweeps
 from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Meter

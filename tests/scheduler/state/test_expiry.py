@@ -3,7 +3,8 @@
 import pytest
 
 from scheduler.engine.retry import BUDGETS, Fault
-from scheduler.engine.tick import OVERDUE, PAGE, take_back
+from scheduler.engine.spread import PAGE
+from scheduler.engine.tick import OVERDUE, take_back
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Meter
