@@ -47,7 +47,7 @@ REFUSED = {  # by what the refusal says: a letter for the table, and what is rig
         "O",
         "results stand in another order than their calls; in the same order they are fine",
     ),
-    "part 1 of its content": ("P", "parts that are no text are not read; such rows left out"),
+    "): part 1: ": ("P", "parts that are no text are not read; such rows left out"),
     "got an empty message": ("M", "an empty answer would teach to end at once; left out, or `weight: 0`"),
     "only supports single tool-calls": (
         "1",

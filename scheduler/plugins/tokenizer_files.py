@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
-from scheduler.plugins.lazy_imports import import_alone
+from scheduler.plugins.hub import describe_silence, fetch_files
 from scheduler.plugins.tokenizer_checks import refuse_program_in_files
 from sweeps.spec.home_paths import expand
 
@@ -104,13 +104,14 @@ def _find_folder(address: str, folder: Path) -> Path | None:
 
 
 def _fetch_from_hub(address: str) -> dict[str, Path]:
-    cached_file = import_alone("transformers.utils").cached_file
     try:
-        found = {name: cached_file(address, name, _raise_exceptions_for_missing_entries=False) for name in FILES}
+        fetched = fetch_files(address, FILES)
     except (OSError, ValueError) as error:
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ServiceRefused(
             f"tokenizer: {address} is not a folder here, and cannot be fetched from the hub: {cause}\n"
             "check the path or the name, and whether this machine can reach the hub"
         ) from None
-    return {name: Path(path) for name, path in found.items() if path is not None}
+    if fetched.problem and not VOCABULARIES & fetched.files.keys():
+        raise ServiceRefused(f"tokenizer: {address} is not a folder here; {describe_silence(fetched.problem)}")
+    return fetched.files

@@ -11,6 +11,7 @@ from typing import Any
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.cookbook import CookbookRenderer
+from scheduler.plugins.hub import HubFiles, describe_silence, fetch_files
 from scheduler.plugins.jinja_templates import find_chat_template, list_control_tokens
 from scheduler.plugins.lazy_imports import ALONE, import_alone
 from scheduler.plugins.tokenizer_checks import (
@@ -20,7 +21,7 @@ from scheduler.plugins.tokenizer_checks import (
     refuse_mismatch,
     refuse_program,
 )
-from scheduler.plugins.tokenizer_files import FILES, TokenizerPack, list_files, pack, unpack
+from scheduler.plugins.tokenizer_files import FILES, VOCABULARIES, TokenizerPack, list_files, pack, unpack
 from scheduler.services import ANY_VOCABULARY, service_of
 from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
@@ -86,10 +87,11 @@ def _load_once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "Pretrain
 
 def _load_for_model(name: str, model: str) -> "PretrainedTokenizer":
     asked = _read_trusted().get(name)
-    files = _fetch_files(name, model, revision=asked)
+    files, problem = _fetch_files(name, model, revision=asked)
     if asked is None:
         refuse_program(model, name, read_json(files.get("tokenizer_config.json")))
-    return PretrainedTokenizer(f"huggingface:{name}", load(name, model, files, revision=asked), files)
+    loaded = load(name, model, files, revision=asked, local=bool(problem))
+    return PretrainedTokenizer(f"huggingface:{name}", loaded, files)
 
 
 def _load_from_files(packed: TokenizerPack, what: str) -> "PretrainedTokenizer":
@@ -98,30 +100,31 @@ def _load_from_files(packed: TokenizerPack, what: str) -> "PretrainedTokenizer":
         return PretrainedTokenizer(f"{NAMED}{packed.digest}", load(str(folder), what, files), files)
 
 
-def _fetch_files(name: str, model: str, *, revision: str | None) -> dict[str, Path]:
-    """Fetch the files of a tokenizer from the hub into this machine's cache."""
-    cached_file = import_alone("transformers.utils").cached_file
-    quietly = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+def _fetch_files(name: str, model: str, *, revision: str | None) -> HubFiles:
+    """Fetch the files of a tokenizer from the hub into this machine's cache. Raises ServiceRefused."""
     try:
-        found = {file: cached_file(name, file, revision=revision, **quietly) for file in FILES}
+        fetched = fetch_files(name, FILES, revision=revision)
     except UNREADABLE as error:
         raise _loading_error(model, error) from None
-    return {file: Path(path) for file, path in found.items() if path is not None}
+    if fetched.problem and not VOCABULARIES & fetched.files.keys():
+        raise ServiceRefused(f"cannot load the tokenizer of {model}: {describe_silence(fetched.problem)}")
+    return fetched
 
 
-def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | None = None) -> Any:
+def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | None = None, local: bool = False) -> Any:
     """Load a tokenizer with transformers. Raises ServiceRefused if it does not match its files.
 
-    With a revision, the program that comes with the files is run.
+    With a revision, the program that comes with the files is run. `local` asks the cache alone, not the hub.
     """
     transformers = import_alone("transformers")  # takes 1.3 seconds, and only some models need it
     trust = {"trust_remote_code": True, "revision": revision, "code_revision": revision} if revision else {}
+    options = {**AS_IT_IS, "local_files_only": local}
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(name, **AS_IT_IS, **trust)
+        loaded = transformers.AutoTokenizer.from_pretrained(name, **options, **trust)
         file = files.get("tokenizer.json")
         if file is not None and not trust and any(find_cut_difference(loaded, file)):
             # The class cuts text in its own way; the model was trained with that of the file.
-            loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **AS_IT_IS)
+            loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **options)
     except ImportError as error:
         lines = str(error).strip().splitlines()
         raise ServiceRefused(f"the tokenizer of {what} needs a library: {lines[0] if lines else error!r}") from None

@@ -1,6 +1,7 @@
 """Read from a spec what its rows are asked: the metric, the target, and the fitted law."""
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -27,8 +28,8 @@ Spec = Mapping[str, Json]
 
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
-    "offset": "{E:.3g} + {A:.3g}·n^-{a:.3g}",
-    "shifted": "{E:.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
+    "offset": "{E:#.3g} + {A:.3g}·n^-{a:.3g}",
+    "shifted": "{E:#.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
     "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
 }
 
@@ -36,6 +37,11 @@ FORMULAS = {
 def write_formula(fit: ScalingFit) -> str:
     """Write the law of a fit with its numbers; nothing for a fit without a curve."""
     return "" if fit.law is None else FORMULAS[fit.law].format(**fit.params)
+
+
+def write_law(law: str) -> str:
+    """Write a law with its letters: E + A·n^-a."""
+    return re.sub(r"\{(\w+):[^}]*\}", r"\1", FORMULAS[law])
 
 
 def name_with_unit(metric: str) -> str:
@@ -79,9 +85,13 @@ def choose_side(metric: str) -> str:
     return "≥" if metric in RISING else "≤"
 
 
-def describe_law_unit(metric: str) -> str:
-    """Describe what L is in a law of this metric."""
-    return f"L the {metric}" if metric in RISING else f"L in {_find_unit(metric) or metric}"
+def describe_goal_source(spec: Spec, rows: Sequence[RunResult]) -> str:
+    """Say of what a relative target is a multiple: 0.9 × the untrained model's 2.0725; or nothing."""
+    wish, base = spec.get("target"), read_zero_shot(rows, find_metric(spec))
+    if not isinstance(wish, dict) or wish.get("of") != "zero_shot" or base is None:
+        return ""
+    share = wish.get("below") if wish.get("above") is None else wish["above"]
+    return f"{share} × the untrained model's {base:.4f}"
 
 
 def resolve_target(wish: Json, zero_shot: float | None) -> float | None:

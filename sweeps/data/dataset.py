@@ -13,8 +13,10 @@ from sweeps.data.offline_sources import OFFLINE, read_domain
 from sweeps.data.source_files import read_file, redact
 from sweeps.data.split import SplitRow, choose, list_choosable, resolve_count
 from sweeps.errors import DataError, NotInstalled
+from sweeps.formatting import format_count
 from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, hash_contents
 from sweeps.rendering.prompts import CONTEXT, select_learnt, select_read
+from sweeps.rendering.row_errors import check_chats
 
 LINES = "lines"  # a text with one record a line
 
@@ -75,8 +77,12 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> D
 def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     source = _read(spec.source, place)
     place = replace(place, form=source.form)
-    holdout, notes = _hold_out("holdout", _or_default(spec.holdout, source), source, place, {})
-    validation, more = _hold_out("validation", spec.validation, source, place, holdout)
+    try:
+        holdout, notes = _hold_out("holdout", _or_default(spec.holdout, source), source, place, {})
+        validation, more = _hold_out("validation", spec.validation, source, place, holdout)
+    except DataError:
+        check_chats(_records(source.form, source.rows))  # a row that cannot be read is the first thing to mend
+        raise
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     account = _account(source, holdout, validation, train)
     if not train:
@@ -235,7 +241,7 @@ def _hold_out(
     spare = source.test is None  # where train is the pool, a part of it has to stay
     count = resolve_count(part, wanted, len(source.rows) + len(source.test or ()))
     if count > len(free) - spare or len({*free.values()}) <= spare:
-        raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source))
+        raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source, taken=bool(taken)))
     chosen = choose(free, count, spare=spare)
     return {key: kept for key, kept in pool.items() if key in chosen}, (_describe_choice(part, count, chosen, free),)
 
@@ -244,20 +250,30 @@ def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Ma
     """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
     if len(groups) == len(free):
-        return f"{part}: {len(chosen):,} of {len(free):,} rows, chosen by a hash of their content"
+        how = "chosen at random by a hash of their content: always the same rows"
+        return f"{part}: {len(chosen):,} of {len(free):,} rows, {how}"
     taken = len({free[key] for key in chosen})
     requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
     rows = f"{part}: {len(chosen):,} of {len(free):,} rows{requested}"
     return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"
 
 
-def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source) -> str:
-    there = f"{len(source.rows):,} different rows" if source.test is None else f"{len(source.test):,} held-out rows"
+def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source, *, taken: bool) -> str:
+    there = (
+        f"{format_count(len(source.rows), 'different row')}"
+        if source.test is None
+        else f"{format_count(len(source.test), 'held-out row')}"
+    )
     dropped = f" ({source.read:,} rows read, {source.read - len(source.rows):,} of which repeat another)"
     there += dropped if source.test is None and source.read > len(source.rows) else ""
-    asked = f"{wanted} asked for" if count == wanted else f"{wanted} asked for, which is {count:,}"
-    said = f"{part}: {asked}; {room:,} of {there} can be held out here, so ask for fewer or bring more"
-    return said if room < count else f"{said}: all of them ask the same as a row that has to stay"
+    share = "" if count == wanted else f" ({wanted})"
+    asked = f"{part}: you asked to hold out {format_count(count, 'row')}{share}, but "
+    advice = f"lower `{part}` or add rows"
+    if room >= count:
+        return f"{asked}all {there} that are left ask the same, and one has to stay for training; {advice}"
+    stays = "one row has to stay for training" if source.test is None else "the source has no more"
+    others = " and other parts have rows already" if taken else ""
+    return f"{asked}only {room:,} of {there} can be held out, because {stays}{others}; {advice}"
 
 
 def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import (
     Spec,
     choose_side,
-    describe_law_unit,
+    describe_goal_source,
     describe_met_sizes,
     find_metric,
     fit_runs,
@@ -18,11 +18,13 @@ from sweeps.analysis.targets import (
     read_zero_shot,
     split_variants,
     write_formula,
+    write_law,
 )
 from sweeps.evaluation.registry import RISING
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
+from sweeps.formatting import percent
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
@@ -41,6 +43,7 @@ LEGEND = (
     "of the fitted mean. Dashed: beyond the measured sizes. ◆ marks the size that reaches the target, with its 95 % "
     "interval. 0 is the untrained model."
 )
+WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
 FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
 Fits = Mapping[str, ScalingFit]
 
@@ -82,18 +85,19 @@ def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Con
             by_data.setdefault(str(row.cell.get("data")), []).append(row)
         fits = {name: fit_runs(spec, own, kept) for name, own in by_data.items()}
         where = f" ({variant})" if variant else ""
-        sentences += [summarise_fit(name + where, fit, metric) for name, fit in fits.items()]
+        goals = {name: describe_goal_source(spec, own) for name, own in by_data.items()}
+        sentences += [summarise_fit(name + where, fit, metric, goals[name]) for name, fit in fits.items()]
         parts = [*_draw_curves(f"scaling-{place}", metric, by_data, fits), *_tabulate_fits(metric, fits)]
         sections.append(Section(f"How much data?{where}", tuple(parts)))
     return Conclusion(tuple(sentences), tuple(sections))
 
 
-def summarise_fit(name: str, fit: ScalingFit, metric: str) -> str:
-    """Say in one sentence what the fit of one data set answers."""
+def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> str:
+    """Say in one sentence what the fit of one data set answers; `origin` says where a relative target comes from."""
     least = fit.minimum_data
     if least is None or least.status == "refused":
         return _summarise_without_target(name, fit, metric)
-    goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
+    goal = f"{metric} {choose_side(metric)} {least.target:.4g}{origin and f' ({origin})'}"
     if least.status == "met":
         return f"{name}: {goal} is met already at the smallest size measured, {_count_examples(least)}."
     if least.status == "unreachable":
@@ -103,7 +107,7 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str) -> str:
         return f"{name}: the size for {goal} is {least.status}; {far}."
     perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
     alone = "" if fit.blocks else "; with a single seed, so the interval is too narrow"
-    return f"{name} needs about {_count_examples(least)} for {goal}{_say_how_far(least, fit)}{perhaps}{alone}."
+    return f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}{alone}."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
@@ -132,7 +136,11 @@ def _say_how_far(least: MinimumData, fit: ScalingFit) -> str:
     if least.status != "extrapolated" or least.point is None:
         return ""
     far = f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
-    return far if least.holdout_error is None else f"{far} (hold-out error {least.holdout_error:.2%})"
+    return (
+        far
+        if least.holdout_error is None
+        else f"{far} (error {percent(least.holdout_error, 2)} at the 2 largest sizes, when fitted without them)"
+    )
 
 
 def _write_law(fit: ScalingFit) -> str:
@@ -159,9 +167,18 @@ def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fi
 def _tabulate_fits(metric: str, fits: Fits) -> list[Part]:
     """Tabulate every law that fits, with what it says of the target, then its warnings."""
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
-    laws = make_table([describe_law(*law) for law in every], caption=f"Fitted curves, {describe_law_unit(metric)}")
+    caption = f"Fitted curves. L is the {name_with_unit(metric)}, n the number of training examples"
+    laws = make_table([describe_law(*law) for law in every], caption=caption)
     warnings = dict.fromkeys(f"{name}: {warning}" for name, law in every for warning in law.warnings)
-    return [laws, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
+    notes = [Paragraph(_explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
+    return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
+
+
+def _explain_columns(fits: Sequence[ScalingFit]) -> str:
+    """Write the laws of a table with their letters, and say what its error is."""
+    laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
+    formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
+    return f"Laws: {formulas}. Error: at the 2 largest sizes, when fitted without them."
 
 
 def _draw_line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:
@@ -220,7 +237,7 @@ def _list_measured(name: str, rows: Sequence[RunResult], metric: str) -> list[di
 
 
 def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
-    """Describe one law: an extrapolation is never shown without its hold-out error."""
+    """Describe one law: an extrapolation is never shown without its error at the largest sizes."""
     if fit.curve is None:
         return {"data": name, "law": "none", "L(n)": fit.refused}
     row: dict[str, Any] = {
@@ -228,11 +245,12 @@ def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
         "law": fit.law,
         "L(n)": _write_law(fit),
         "R²": fit.r2,
-        "hold-out error": show_share(fit.holdout_error),
+        "error": show_share(fit.holdout_error),
     }
     if least := fit.minimum_data:
         row |= {"target": least.target, "examples needed": _show_needed(least)}
-        row["status"] = least.status + ("" if least.times is None else f" ×{least.times:.2g}")
+        times = "" if least.times is None else f" ×{least.times:.2g}"
+        row["status"] = f"{WORDS.get(least.status, least.status)}{times}"
     return row | ({"refused": fit.refused} if fit.refused else {})
 
 

@@ -18,6 +18,16 @@ from sweeps.rendering.tokenizer import Messages, Tools
 # By these a message says whether it is learnt, in the words of several tools: true or 1, false or 0.
 FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what was thought before the answer, under any of these
+NOT_TEXT = {  # types of parts, in words
+    "image": "pictures",
+    "image_url": "pictures",
+    "input_image": "pictures",
+    "input_audio": "sounds",
+    "audio": "sounds",
+    "video": "videos",
+    "video_url": "videos",
+    "file": "files",
+}
 THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer are one text
 KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
 
@@ -78,7 +88,7 @@ def _refuse_without_an_answer(number: int, message: Mapping[str, Any]) -> None:
     thinks = content.strip() or any(message.get(key) for key in THOUGHTS)
     got = "a thought alone" if thinks else "an empty message"
     raise DataError(
-        f"message {number}, of the assistant: expected an answer, got {got}, which would be trained on; leave the "
+        f"message {number} (assistant): expected an answer, got {got}, which would be trained on; leave the "
         'message out, or write `"weight": 0` to read it only'
     )
 
@@ -92,7 +102,7 @@ def _name_message_in_errors(number: int, message: Mapping[str, Any]) -> Iterator
     try:
         yield
     except DataError as error:
-        raise DataError(f"message {number}, of {message['role']}: {error}") from None
+        raise DataError(f"message {number} ({message['role']}): {error}") from None
 
 
 def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
@@ -166,11 +176,12 @@ def _part(number: int, part: Any) -> str:
     if kind is None:
         found = f"that is a JSON {type(part).__name__}"
     elif kind != "text":
-        found = f"of type {kind!r}"
+        name = NOT_TEXT.get(str(kind), f"parts of type {kind!r}")
+        raise DataError(f"part {number}: {name} are not supported; use text parts only (got type {kind!r})")
     elif not isinstance(part.get("text"), str):
         found = f"of type 'text' with {', '.join(sorted(part.keys() - {'type'})) or 'nothing'} and no text in `text`"
     elif more := sorted(key for key in part.keys() - {"type", "text"} if part[key] not in (None, [], {}, "")):
         found = f"with {', '.join(more)} beside its text"
     else:
         return str(part["text"])
-    raise DataError(f'part {number} of its content: expected {{"type": "text", "text": "…"}}, got one {found}')
+    raise DataError(f'part {number}: expected {{"type": "text", "text": "…"}}, got one {found}')

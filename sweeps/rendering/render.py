@@ -20,9 +20,7 @@ Nothing bears loss in a message with `weight: 0`. The other renderers are for me
 answer the assistant's. By each of them text, and a prompt with its completion, is read as it is.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -51,6 +49,7 @@ from sweeps.rendering.completeness import (
 from sweeps.rendering.messages import build_conversation, is_pair_of_messages
 from sweeps.rendering.prompts import build_chat_row, build_prompt
 from sweeps.rendering.renderers import compile_words, load_renderer, remove_controls
+from sweeps.rendering.row_errors import name_row_in_errors
 from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, get_controls
 
 LossMask = Literal["all", "completion", "each"]
@@ -99,7 +98,7 @@ def render_rows(
     """
     rows = []
     for index, row in enumerate(records.rows):
-        with _naming(records, index):
+        with name_row_in_errors(records, index):
             parts = _parts(row, records.format, loss_mask)
             rows.append(
                 tuple(render(part, form, tokenizer, renderer=renderer, loss_mask=loss_mask) for part, form in parts)
@@ -140,7 +139,7 @@ def measure_inputs(
     """The same of each input that is made of a record: of one, of two for a pair, by the mask "each" of several."""
     counts = []
     for index, row in enumerate(records.rows):
-        with _naming(records, index):
+        with name_row_in_errors(records, index):
             parts = _parts(row, records.format, loss_mask)
             counts.append([_length(part, form, renderer, tokenizer) for part, form in parts])
     return counts
@@ -286,26 +285,22 @@ def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     said = read_chat(record)
     refuse_controls(said, compile_words(get_controls(tokenizer)))
     for place, message in enumerate(said.messages):
-        _refuse_what_is_not_text(message)
+        _refuse_what_is_not_text(place + 1, message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None
         yield Segment(f"{ROLES[message['role']]}: ", loss=False)
         yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in said.learnt, ends=ends)
 
 
-def _refuse_what_is_not_text(message: Mapping[str, Any]) -> None:
+def _refuse_what_is_not_text(number: int, message: Mapping[str, Any]) -> None:
     extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
     if extra:
-        raise DataError(f"a message with {', '.join(extra)}: `plain` renders only role and content; leave it out")
+        raise DataError(
+            f"message {number}: the renderer `plain` reads only role and content; leave out {', '.join(extra)}"
+        )
     if not isinstance(message["content"], str):
-        raise DataError("a message without content: `plain` renders only text; leave the message out")
+        raise DataError(
+            f"message {number}: without content; the renderer `plain` reads only text; leave the message out"
+        )
     if message["role"] not in ROLES:
-        raise DataError(f"expected a role of {', '.join(ROLES)}, which `plain` renders, got {message['role']!r}")
-
-
-@contextmanager
-def _naming(records: Records, index: int) -> Iterator[None]:
-    try:
-        yield
-    except DataError as error:
-        row = json.dumps(records.rows[index], ensure_ascii=False)[:72]
-        raise DataError(f"{records.place(index)}, {row}…: {error}") from None
+        known = ", ".join(ROLES)
+        raise DataError(f"message {number}: unknown role {message['role']!r}; the renderer `plain` knows {known}")

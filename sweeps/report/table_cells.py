@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sweeps.formatting import format_interval, format_usd, format_value
+from sweeps.formatting import format_interval, format_usd, format_value, percent
 from sweeps.stage import MICRO
 
 if TYPE_CHECKING:  # a command that only prints tables does not load the statistics
@@ -56,7 +56,7 @@ def show_number(value: float | None, digits: int = 4, *, signed: bool = False, m
 
 def show_share(value: float | None, digits: int = 2) -> TableCell:
     """Write a share of one as a percentage."""
-    return TableCell(MISSING) if value is None else TableCell(f"{value:.{digits}%}".replace("-", MINUS), value)
+    return TableCell(MISSING) if value is None else TableCell(percent(value, digits).replace("-", MINUS), value)
 
 
 def show_dollars(micro_usd: int | None) -> TableCell:

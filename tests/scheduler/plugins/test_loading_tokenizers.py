@@ -1,9 +1,10 @@
 """A model's tokenizer is loaded once, whoever asks at the same time, and never another one in its place."""
 
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,32 @@ def test_of_the_hub_a_program_runs_where_somebody_trusts_its_commit(place: Path,
     assert f"{TRUST}=some/model@COMMIT" in refused
     assert said(**{TRUST: "some/model@main"}).startswith(f"refused {TRUST}")
     assert said(**{TRUST: f"some/model@{commit}"}) == "huggingface:some/model [7, 7] (1, 5)\n"
+
+
+@pytest.fixture(params=["refuses", "is silent"])
+def dead_hub(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a hub that refuses each connection, or accepts it and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "is silent":
+            server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_the_cache_is_used(
+    dead_hub: str, place: Path, tmp_path: Path
+) -> None:
+    """Where its library would ask for each file again and again, for minutes."""
+    cache = tmp_path / "hub"
+    command = [sys.executable, "-c", f"import scheduler.plugins.hub as hub\nhub.PATIENCE = 1\n{LOAD}", "some/model"]
+    around = {"PATH": "/usr/bin:/bin", "HF_ENDPOINT": dead_hub, "HF_HUB_CACHE": str(cache), "HF_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("refused")
+    assert [name for name in ("some/model", dead_hub, str(cache), "HF_ENDPOINT") if name not in done.stdout] == []
+    changed(place / "config.json", lambda it: it.update(model_type="llama"))
+    on_the_hub(cache, "some/model", "a1" * 20, place)
+    done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"huggingface:some/model {OfflineTokenizer().encode('ab')} ()\n"
 
 
 def test_marks_stay_with_their_letters_as_the_file_of_qwen_has_it() -> None:

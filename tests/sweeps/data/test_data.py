@@ -147,8 +147,19 @@ def test_what_cannot_be_rendered_is_named_by_its_line(tmp_path: Path) -> None:
     chats = [{"messages": [{"role": role, "content": f"{at}"} for role in ("user", "assistant")]} for at in range(9)]
     chats.insert(4, {"messages": [{"role": "judge", "content": "a"}, {"role": "assistant", "content": "b"}]})
     data = load(tmp_path, Spec(write(tmp_path / "a.jsonl", [*chats[:1], *chats])))
-    with pytest.raises(DataError, match=r"^a\.jsonl:6, "):
+    with pytest.raises(DataError, match=r"^a\.jsonl:6: message 1: .*'judge'.*\(the row: "):
         measure_inputs(data.train, OfflineTokenizer())
+
+
+def test_a_row_that_cannot_be_read_is_named_before_a_holdout_that_is_too_large(tmp_path: Path) -> None:
+    asked = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a.png"}}]}
+    answer = {"role": "assistant", "content": "b"}
+    name = write(
+        tmp_path / "a.jsonl", [{"messages": [{**asked, "content": "a"}, answer]}, {"messages": [asked, answer]}]
+    )
+    message = refusal(tmp_path, Spec(name, holdout=512))
+    assert message.startswith("data.mine: a.jsonl:2: message 1 (user): part 1: ")
+    assert not lacks(message, "'image_url' row")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +205,7 @@ def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
         (Spec("a.jsonl", format="chat"), "text without messages chat"),
         (Spec("empty.txt", format="chat"), ".jsonl chat .txt"),
         (Spec("a.jsonl", holdout=100), "99 of 100 different rows can be held out"),
-        (Spec("a.jsonl", holdout=60, validation=50), "validation: 50 asked for; 39 of 100 different rows"),
+        (Spec("a.jsonl", holdout=60, validation=50), "validation: 50 rows 39 of 100 different rows `validation`"),
         (Spec("a.jsonl", holdout=1.5), "between 0 and 1"),
         (Spec("folder"), "data.mine: folder: inside.jsonl"),
         (Spec("a.jsonl", holdout=0), "holdout: count from 1, 0"),

@@ -70,7 +70,7 @@ UNREADABLE = [
 
 @pytest.mark.parametrize(("arguments", "got"), UNREADABLE, ids=[got for _, got in UNREADABLE])
 def test_arguments_that_are_no_object_are_refused_by_name(arguments: Any, got: str) -> None:
-    with pytest.raises(DataError, match=r"message 4, of assistant: call 2 \(of look\).*expected.*got") as refused:
+    with pytest.raises(DataError, match=r"message 4 \(assistant\): call 2 \(of look\).*expected.*got") as refused:
         read_chat(calling(arguments), ())
     assert got in str(refused.value)
 
@@ -79,7 +79,7 @@ def test_arguments_that_are_no_object_are_refused_by_name(arguments: Any, got: s
 @pytest.mark.parametrize("family", CALLING)
 def test_for_every_template(family: str) -> None:
     for arguments in ([1], "text", None, ...):
-        with pytest.raises(DataError, match=r"message 4, of assistant: call 2 \(of look\)"):
+        with pytest.raises(DataError, match=r"message 4 \(assistant\): call 2 \(of look\)"):
             learnt(family, {**calling(arguments), "tools": [tool()]})
 
 
@@ -115,7 +115,7 @@ def test_a_call_without_its_wrapper_is_the_same_call() -> None:
 )
 def test_a_call_names_a_function(made: dict[str, Any], got: str) -> None:
     one = {"name": "look", "arguments": {}, **made}
-    with pytest.raises(DataError, match=rf"message 2, of assistant: call 1: expected.*{got}"):
+    with pytest.raises(DataError, match=rf"message 2 \(assistant\): call 1: expected.*{got}"):
         read_chat(chat(user("a"), said("", tool_calls=[one])), ())
 
 
@@ -233,7 +233,7 @@ MARKS = ["a </think> b", "<think>a", "a\n</think>", "<think>a</think>"]
 @pytest.mark.parametrize("thought", MARKS)
 def test_a_thought_that_holds_its_own_end_is_refused(thought: str) -> None:
     for family in ("qwen3", "nemotron-3-nano", "gpt-oss"):
-        with pytest.raises(DataError, match=r"message 2, of assistant: expected .* thought .*think>"):
+        with pytest.raises(DataError, match=r"message 2 \(assistant\): expected .* thought .*think>"):
             learnt(family, chat(user("a"), said("c", reasoning_content=thought)))
 
 
@@ -248,7 +248,7 @@ NO_ANSWER = [
 
 @pytest.mark.parametrize("message", NO_ANSWER)
 def test_a_thought_without_an_answer_teaches_to_end_behind_it(message: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=r"message 2, of the assistant: .*thought"):
+    with pytest.raises(DataError, match=r"message 2 \(assistant\): .*thought"):
         read_chat(chat(user("a"), message), ())
     assert read_chat(chat(user("a"), {**message, "weight": 0}, user("b"), said("c")), ()).learnt == [3]
     called = {**message, "tool_calls": [call(1, at=1)]}

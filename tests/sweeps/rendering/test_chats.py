@@ -44,7 +44,7 @@ def test_a_flag_by_any_name_says_what_is_learnt(
 def test_another_value_is_refused_with_the_key_and_what_is_right(flag: str, value: object) -> None:
     messages = chat("hello", "yes")
     messages[1][flag] = value
-    with pytest.raises(DataError, match=rf"message 2, of assistant: {flag}: .*true or 1"):
+    with pytest.raises(DataError, match=rf"message 2 \(assistant\): {flag}: .*true or 1"):
         read_chat({"messages": messages})
 
 
@@ -55,7 +55,7 @@ def test_flags_that_contradict_each_other_and_flags_of_others_are_refused() -> N
         list_learnt(messages)
     messages = chat("hello", "yes")
     messages[0]["train"] = True
-    with pytest.raises(DataError, match=r"message 1, of user: train: .*True"):
+    with pytest.raises(DataError, match=r"message 1 \(user\): train: .*True"):
         list_learnt(messages)
     messages[0]["train"] = None  # as tables have it where nothing was said
     assert list_learnt(messages) == [1]
@@ -77,11 +77,11 @@ def test_parts_of_text_are_the_text(voice: tuple[Any, str | None]) -> None:
 
 
 PARTS = [
-    ({"type": "image_url", "image_url": {"url": "a.png"}}, "of type 'image_url'"),
-    ({"type": "image"}, "of type 'image'"),
-    ({"type": "input_audio", "input_audio": {"data": "…"}}, "of type 'input_audio'"),
-    ({"type": "output_text", "text": "a"}, "of type 'output_text'"),
-    ({"type": "thinking", "thinking": "a"}, "of type 'thinking'"),
+    ({"type": "image_url", "image_url": {"url": "a.png"}}, "got type 'image_url'"),
+    ({"type": "image"}, "got type 'image'"),
+    ({"type": "input_audio", "input_audio": {"data": "…"}}, "got type 'input_audio'"),
+    ({"type": "output_text", "text": "a"}, "got type 'output_text'"),
+    ({"type": "thinking", "thinking": "a"}, "got type 'thinking'"),
     ({"type": "text", "value": "a"}, "of type 'text' with value and no text in `text`"),
     ({"type": "text", "text": None}, "of type 'text' with text and no text in `text`"),
     ({"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, "with cache_control beside its text"),
@@ -97,7 +97,7 @@ PARTS = [
 def test_another_part_is_refused_by_name(voice: tuple[Any, str | None], part: Any, says: str, place: int) -> None:
     messages = chat("hello", "yes")
     messages[place]["content"] = [{"type": "text", "text": "12"}, part]
-    with pytest.raises(DataError, match=f"message {place + 1}, of .*: part 2 of its content: .*{says}"):
+    with pytest.raises(DataError, match=rf"message {place + 1} .*: part 2: .*{says}"):
         said(messages, voice)
 
 
@@ -108,7 +108,7 @@ def test_an_answer_with_nothing_in_it_is_refused_where_it_would_be_learnt(
 ) -> None:
     messages = chat("hello", "yes", "12", "no")
     messages[1]["content"] = nothing
-    with pytest.raises(DataError, match=r"message 2, of the assistant: .*empty"):
+    with pytest.raises(DataError, match=r"message 2 \(assistant\): .*empty"):
         said(messages, voice)
     if nothing in ("", []):
         messages[1]["weight"] = 0

@@ -219,13 +219,13 @@ def test_what_a_renderer_of_the_cookbook_drops_is_refused(row: dict[str, Any], l
     ],
 )
 def test_what_a_call_holds_beside_its_name_and_arguments_is_refused_by_name(calls: Any, named: str) -> None:
-    with pytest.raises(DataError, match=rf"message 2, of assistant.*{named}"):
+    with pytest.raises(DataError, match=rf"message 2 \(assistant\).*{named}"):
         learnt(WHOLE, {"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": calls})
 
 
 def test_a_key_that_holds_no_text_is_refused_though_the_template_has_its_word() -> None:
     asked = {"role": "user", "content": "a", "function": {"name": "unseen"}}  # the template reads `call.function`
-    with pytest.raises(DataError, match=r"message 1, of user.*function"):
+    with pytest.raises(DataError, match=r"message 1 \(user\).*function"):
         learnt(WHOLE, asked, {"role": "assistant", "content": "b"})
 
 

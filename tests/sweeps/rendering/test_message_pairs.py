@@ -91,7 +91,7 @@ def test_pairs_of_text_are_text_whatever_the_renderer() -> None:
     ],
 )
 def test_a_pair_that_is_none_is_refused(row: dict[str, Any], says: str) -> None:
-    with pytest.raises(DataError, match=f"^row 1, .*{says}"):
+    with pytest.raises(DataError, match=rf"^row 1: .*{says}.*\(the row: "):
         sides(row, OfflineTokenizer())
 
 

@@ -62,7 +62,7 @@ def test_a_candidate_is_the_assistants_answer_too() -> None:
 def test_what_cannot_be_masked_exactly_is_refused_by_its_row() -> None:
     tokenizer, renderer = voice("chatml")
     rows = ({"question": "q", "answers": ["\n\nno"]},)
-    with pytest.raises(DataError, match=r"row 1, .*the tokenizer merges across"):
+    with pytest.raises(DataError, match=r"^row 1: .*the tokenizer merges across.*\(the row: "):
         render_all(Records("questions", rows), tokenizer, renderer=renderer, loss_mask="completion")
 
 

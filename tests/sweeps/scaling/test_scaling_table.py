@@ -19,11 +19,11 @@ def test_an_extrapolation_has_its_hold_out_error_in_the_same_row() -> None:
         "code", fit_scaling(SIZES, offset(0.3)(SIZES), target=float(offset(0.3)(np.array([30_000.0]))[0]))
     )
     assert row["law"] == "offset"
-    assert row["L(n)"] == "1.2 + 3·n^−0.3"
+    assert row["L(n)"] == "1.20 + 3·n^−0.3"
     assert row["status"] == "extrapolated ×3.7"
     assert row["examples needed"].text.startswith("30,000 (")
     assert row["examples needed"].value == pytest.approx(30_000)
-    assert row["hold-out error"].text == "0.00%"
+    assert row["error"].text == "0.00 %"
 
 
 def test_what_is_open_or_nowhere_is_said_in_words() -> None:
@@ -40,7 +40,7 @@ def test_each_law_has_a_row() -> None:
     both = next(fit for fit in fits if fit.alternatives)
     rows = [describe_law("code", each) for each in (both, *both.alternatives)]
     assert len({row["law"] for row in rows}) == len(rows) >= 2
-    assert all(row["hold-out error"].value is not None for row in rows)
+    assert all(row["error"].value is not None for row in rows)
 
 
 def test_a_refusal_shows_the_reason_in_place_of_a_law() -> None:
@@ -69,7 +69,7 @@ def test_an_accuracy_is_answered_with_its_law() -> None:
     asked, rows = spec("accuracy", above=0.8), rising("accuracy", 0.0)
     report = conclude(asked, rows)
     (row,) = list_rows(report, "law")
-    assert (row["law"].value, row["status"].value) == ("bounded", "interpolated")
+    assert (row["law"].value, row["status"].value) == ("bounded", "within the measured sizes")
     least = fit_runs(asked, rows).minimum_data
     assert least is not None
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
