@@ -38,6 +38,7 @@ from sweeps.spec.model import SweepFields
 from sweeps.spec.variation_rules import list_sizes
 
 DENSE = 60  # points of a drawn curve
+LONG = 40  # rows of a table that is shown at once
 LEGEND = (
     "Points are means over the seeds; vertical lines reach from the best seed to the worst. Bands are 95 % intervals "
     "of the fitted mean. Dashed: beyond the measured sizes. ◆ marks the size that reaches the target, with its 95 % "
@@ -161,7 +162,8 @@ def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fi
         marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
     )
     measured = [row for each in fits for row in _list_measured(each, data[each], metric)]
-    return [Figure(LineChart(words, lines), make_table(measured, caption="What was measured"), LEGEND)]
+    numbers = make_table(measured, caption="What was measured", folded=len(measured) > LONG)
+    return [Figure(LineChart(words, lines), numbers, LEGEND)]
 
 
 def _tabulate_fits(metric: str, fits: Fits) -> list[Part]:

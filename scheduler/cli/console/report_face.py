@@ -40,21 +40,27 @@ def _say_once(parts: Sequence[Part]) -> Iterator[Part]:
 def _show_part(output: Output, part: Part) -> bool:
     """Print a part, and return whether it is a long table, which is left to the page.
 
-    A figure is its drawing where it is one of lines, else its table.
+    A figure is its table; above it is its drawing where it is one of lines.
     """
     match part:
         case Paragraph() | Code():
             output.say(part.text)
         case Table():
             return _show_table(output, part, part.caption)
-        case Figure(chart=LineChart(words=words, lines=lines)) if not words.quiet:
+        case Figure(chart=LineChart(words=words, lines=lines)) as figure if not words.quiet:
             parts = [lines[at : at + CURVES] for at in range(0, len(lines), CURVES)]
             output.say("\n".join(draw_curves(part, up=words.up, across=words.across) for part in parts))
-            _say_note(output, part)
+            return _show_numbers(output, figure, figure.table.caption)
         case Figure():
-            if _show_table(output, part.table, part.title):
-                return True
-            _say_note(output, part)
+            return _show_numbers(output, part, part.title)
+    return False
+
+
+def _show_numbers(output: Output, figure: Figure, title: str) -> bool:
+    if folded := _show_table(output, figure.table, title):
+        return folded
+    if figure.note:
+        output.say(figure.note)
     return False
 
 
@@ -66,8 +72,3 @@ def _show_table(output: Output, table: Table, title: str) -> bool:
 
 def _name_columns(table: Table) -> Sequence[dict[str, object]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-
-
-def _say_note(output: Output, figure: Figure) -> None:
-    if figure.note:
-        output.say(figure.note)

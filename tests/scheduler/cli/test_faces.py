@@ -10,9 +10,8 @@ from rich.console import Console
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
-from sweeps.figures.charts import LineChart
 from sweeps.report.compose import compose, compose_answer
-from sweeps.report.document import Figure, Report, Table
+from sweeps.report.document import Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.report.table_cells import TableCell
@@ -65,11 +64,8 @@ def rows_of(table: Table) -> list[list[str]]:
 
 
 def on_terminal(report: Report) -> list[Table]:
-    """The tables that the terminal shows: no long ones, and of lines their drawing."""
-    parts = [part for section in report.findings for part in section.parts]
-    tables = [part for part in parts if isinstance(part, Table)]
-    tables += [part.table for part in parts if isinstance(part, Figure) and not isinstance(part.chart, LineChart)]
-    return [table for table in tables if not table.folded]
+    """The tables that the terminal shows: no long ones."""
+    return [table for table in list_tables(report.findings) if not table.folded]
 
 
 @pytest.mark.parametrize("kind", REPORTS)
