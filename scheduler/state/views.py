@@ -162,8 +162,13 @@ def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def read_planned_rows(store: Store, name: str) -> list[dict[str, Any]]:
-    """Read the planned rows, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}."""
+    """Read the planned rows, in order: {"run", "number", "cell", "seed", "stage", "before", "measures"}.
+
+    Raises UnknownSweep.
+    """
     rows = store.client.hgetall(keys.sweep_runs(name))
+    if not rows:
+        read_sweep(store, name)  # it may be opening
     return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
 
@@ -173,8 +178,10 @@ def read_stages_in_state(store: Store, state: StageState, most: int) -> list[Sta
 
 
 def read_stages(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
-    """Read the stages of a sweep, or those in one state, in the order of the plan."""
+    """Read the stages of a sweep, or those in one state, in the order of the plan. Raises UnknownSweep."""
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
+    if not stages:
+        read_sweep(store, name)
     if state is not None:
         there = set(store.client.zrange(keys.state(state), 0, -1))
         stages = [stage for stage in stages if stage in there]

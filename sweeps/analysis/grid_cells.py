@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.evaluation.metric_prefixes import VALIDATION
+from sweeps.evaluation.registry import choose_direction
 from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
@@ -93,13 +94,15 @@ class BestCell:
         return next((cell.needed_seeds for cell in self.alike if cell.behind), None)
 
 
-def best_cell(results: Runs, *, metric: str, mode: Mode = "min", items: Items | None = None) -> BestCell:
-    """The best of the cells by a metric, of which less ("min") or more ("max") is better.
+def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: Items | None = None) -> BestCell:
+    """The best of the cells by a metric, of which less ("min") or more ("max") is better; a known metric says which.
 
     The runs may come as a DataFrame. `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of
     the evaluation of `metric`: cells that have some are compared with the best item by item, and are one family for
-    Holm.
+    Holm. Raises DataError without `mode` for a metric of which no direction is known.
     """
+    if mode is None:
+        mode = "min" if choose_direction(metric) == "lower" else "max"
     results = read_runs(results)
     seen = f"{VALIDATION}{metric}"
     by = seen if any(seen in run.metrics for run in keep_measured(results)) else metric

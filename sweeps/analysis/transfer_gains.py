@@ -1,6 +1,7 @@
 """Compute whether training on A helps B: gains and forgetting for every pair and size, with intervals.
 
-The gain is L(base → target) - L(base → source → target) in nats per token, so that a positive one helps; it is paired
+The gain is L(base → target) - L(base → source → target), so that a positive one helps. L is a loss, in nats per token,
+or a metric that is better if it is higher, with the opposite sign. It is paired
 by seed, because both sides share the seed's subset. At size 0 it is the untrained base against the source alone.
 Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
 
@@ -23,8 +24,10 @@ from sweeps.analysis.data_multiplier import Multiplier, Reference
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
+from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
+from sweeps.evaluation.registry import choose_direction
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.pooling import pool_family
@@ -106,11 +109,12 @@ class TransferMatrix:
         return {(cell.source, cell.target, cell.size): cell for cell in self.cells}
 
 
-def transfer_matrix(results: Runs, *, metric: str = NLL.name) -> TransferMatrix:
+def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | None = None) -> TransferMatrix:
     """Compute the matrix of a transfer experiment's runs, whose cells have source (None: target only), target and size.
 
-    They may come as a DataFrame. `metric` is a loss: smaller is better. Runs that failed or are not there leave a
-    "missing" cell. Raises DataError for runs of several variants; group them first, with
+    They may come as a DataFrame. A positive gain is better and positive forgetting worse, whichever way the metric is
+    better. Runs that failed or are not there leave a "missing" cell. Raises DataError for a metric whose direction is
+    not known, unless `better` says it; and for runs of several variants: group them first, with
     `group_by_cell(results, without=AXES)`.
     """
     results = read_runs(results)
@@ -122,7 +126,8 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name) -> TransferMatrix:
         raise DataError(
             f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
         )
-    after, on_source = _losses(results, metric), _losses(results, f"{SOURCE}{metric}")
+    sign = 1.0 if choose_direction(metric, better) == "lower" else -1.0
+    after, on_source = (_losses(results, name, sign) for name in (metric, f"{SOURCE}{metric}"))
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))
     named = [source for source, _, _ in places if source is not None]
@@ -250,12 +255,13 @@ def _place(run: RunResult) -> Cell:
     return source, target, size
 
 
-def _losses(results: Sequence[RunResult], metric: str) -> PairLosses:
+def _losses(results: Sequence[RunResult], metric: str, sign: float) -> PairLosses:
+    """Read the values of a metric as losses: a metric that is better if it is higher with the opposite sign."""
     values: dict[Cell, dict[int, float]] = {}
     for run in keep_measured(results):
         value = run.metrics.get(metric, math.nan)
         if math.isfinite(value):
-            values.setdefault(_place(run), {})[run.seed] = value
+            values.setdefault(_place(run), {})[run.seed] = sign * value
     runs = Counter(map(_place, results))
     return PairLosses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
 

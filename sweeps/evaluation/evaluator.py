@@ -20,13 +20,14 @@ Values = Mapping[str, float]
 SHARE = (0.0, 1.0)
 FROM_ZERO = (0.0, math.inf)
 ANY_NUMBER = (-math.inf, math.inf)
+Better = Literal["lower", "higher"]
 
 
 class Metric(NamedTuple):
     """One number that an evaluator measures, and what the analysis has to know about it."""
 
     name: str
-    better: Literal["lower", "higher"] | None = None  # None: neither, such as the number of turns
+    better: Better | None = None  # None: neither, such as the number of turns
     span: tuple[float, float] = SHARE  # no interval goes beyond it
     law: bool = False  # can it be fitted over sizes of data, and be a target?
     chance: float = 0.0  # of a metric with a law that rises: what guessing scores

@@ -6,7 +6,8 @@ To register an evaluator, add the name of the module beside this one that holds 
 from collections.abc import Mapping
 from importlib import import_module
 
-from sweeps.evaluation.evaluator import Evaluator, Metric, Options
+from sweeps.errors import DataError
+from sweeps.evaluation.evaluator import Better, Evaluator, Metric, Options
 from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
@@ -41,6 +42,20 @@ def find_evaluator(name: str, options: Options) -> Evaluator:
 def find_metric(metric: str) -> Metric | None:
     """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
     return METRICS.get(get_base_name(metric)) if find_fact(metric) is None else None
+
+
+def choose_direction(metric: str, better: Better | None = None) -> Better:
+    """Say which way a metric is better: as it is known, or else as `better` says. Raises DataError where neither does.
+
+    Facts of environments, metrics of your own, and metrics that are neither good nor bad have no known direction.
+    """
+    known = find_metric(metric)
+    direction = known.better if known else None
+    if better is None and direction is None:
+        raise DataError(f"{metric}: which way it is better is not known; say better='lower' or better='higher'")
+    if better is not None and direction is not None and better != direction:
+        raise DataError(f"{metric}: expected better={direction!r}, got {better!r}")
+    return better or direction or "lower"
 
 
 def find_measure(metric: str) -> str | None:

@@ -304,6 +304,8 @@ def test_a_notebook_has_the_rows_and_whole_items(
         notebook.items("s", "acuracy")
     with pytest.raises(UnknownSweep):
         notebook.items("nobody", "accuracy")
+    with pytest.raises(UnknownSweep, match=r"'nope'.*\bs\b"):
+        notebook.results("nope")
     shutil.rmtree(store_url)
     with pytest.warns(ItemsUnread, match="could not be read"):
         assert notebook.items("s", "accuracy") == {}

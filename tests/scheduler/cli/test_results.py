@@ -131,6 +131,9 @@ def test_a_sweep_that_nobody_submitted_is_named_with_those_there_are(night: Nigh
     night.submit(scaling("s", [8]))
     with pytest.raises(UnknownSweep, match=r"'nobody'.*\bs\b"):
         views.read_sweep(night.store, "nobody")
+    for read in (views.read_results, views.read_cells, views.read_planned_rows, views.read_stages):
+        with pytest.raises(UnknownSweep, match=r"'nobody'.*\bs\b"):
+            read(night.store, "nobody")
     assert [view.name for view in views.read_sweeps(night.store)] == ["s"]
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeps import BestCell, RunResult, best_cell, item_key
+from sweeps import BestCell, DataError, RunResult, best_cell, item_key
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics.ranges import find_range
 from sweeps.stage import Json
@@ -166,3 +166,16 @@ def test_shares_that_are_equal_by_chance_have_an_interval() -> None:
     widths += [each.half_width for axis in found.axes for each in (axis.mean, axis.effect) if each]
     assert len(widths) == 16
     assert widths == pytest.approx([12.7062 * 0.05 / 12**0.5 / 2**0.5] * 16, rel=1e-4)
+
+
+def test_a_metric_says_itself_whether_more_is_better() -> None:
+    runs = [
+        RunResult({"rate": rate}, 0, "succeeded", {"accuracy": value, "mine": value})
+        for rate, value in ((1, 0.2), (2, 0.9))
+    ]
+    best = best_cell(runs, metric="accuracy")
+    assert best.best
+    assert (best.mode, best.best.cell) == ("max", {"rate": 2})
+    with pytest.raises(DataError, match="mine"):
+        best_cell(runs, metric="mine")
+    assert best_cell(runs, metric="mine", mode="max").best == best_cell(runs, metric="mine", mode="max").cells[0]

@@ -56,6 +56,48 @@ def test_planted_gains_are_found_with_the_pooled_interval() -> None:
         assert found.mean == pytest.approx(gain, abs=2 * found.half_width)
 
 
+@pytest.mark.parametrize(("metric", "sign"), [("mrr", -1), ("accuracy", -1), ("bits_per_byte", 1)])
+def test_what_helps_depends_on_which_way_the_metric_is_better(metric: str, sign: int) -> None:
+    """The same runs, told by a metric that rises as the model gets better: it helps as much, and forgets as much."""
+    before = transfer_matrix(experiment())
+    turned = [
+        replace(each, metrics={name.replace("nll", metric): sign * value for name, value in each.metrics.items()})
+        for each in experiment()
+    ]
+    after = transfer_matrix(turned, metric=metric)
+    assert [(cell.verdict, cell.after_holm) for cell in after.cells] == [
+        (cell.verdict, cell.after_holm) for cell in before.cells
+    ]
+    found, expected = (matrix.cell("a", "b", 128) for matrix in (after, before))
+    assert found.gain
+    assert expected.gain
+    assert found.gain.mean == pytest.approx(expected.gain.mean)
+    assert found.forgetting
+    assert found.forgetting.mean == pytest.approx(0.2), "the source's loss rose from 1.5 to 1.7"
+
+
+def test_an_improvement_of_a_rank_from_305_to_903_helps() -> None:
+    rows = [
+        RunResult({"source": source, "target": "b", "size": size}, seed, "succeeded", {"mrr": value + seed / 1000})
+        for seed in range(3)
+        for source, size, value in ((None, 0, 0.3), (None, 64, 0.305), ("a", 0, 0.3), ("a", 64, 0.903))
+    ]
+    cell = transfer_matrix(rows, metric="mrr").cell("a", "b", 64)
+    assert cell.gain
+    assert (cell.verdict, cell.after_holm) == ("helps", True)
+    assert cell.gain.mean == pytest.approx(0.903 - 0.305)
+
+
+def test_a_metric_without_a_known_direction_is_refused_until_it_is_said() -> None:
+    rows = [replace(each, metrics={"episode.luck": each.metrics["nll"]}) for each in experiment()]
+    with pytest.raises(DataError, match=r"episode\.luck.*better="):
+        transfer_matrix(rows, metric="episode.luck")
+    assert transfer_matrix(rows, metric="episode.luck", better="lower").cell("b", "a", 128).verdict == "hurts"
+    assert transfer_matrix(rows, metric="episode.luck", better="higher").cell("b", "a", 128).verdict == "helps"
+    with pytest.raises(DataError, match="expected better='lower', got 'higher'"):
+        transfer_matrix(experiment(), better="higher")
+
+
 def test_the_half_width_is_t_times_the_pooled_deviation() -> None:
     """Six cells of three seeds: twelve degrees of freedom, one width for all."""
     results = experiment()
