@@ -37,6 +37,7 @@ class Settings:
     day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a UTC day
     prices: Path | None  # SWEEP_PRICES: a price book whose rows replace the built-in ones
     deaf: float  # SWEEP_DEAF: seconds without a message, despite a backlog, after which a free worker exits
+    frozen: float  # SWEEP_FROZEN: seconds without a report, while Redis answers, after which a worker is replaced
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two clean-ups of what ended attempts left at the service
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which the usage report of the live service is complete
     requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: of the whole fleet to one service; 0: no limit
@@ -69,6 +70,7 @@ DEFAULTS = {
     "SWEEP_SILENCE": "60",
     "SWEEP_STALL": "1800",
     "SWEEP_DEAF": "300",
+    "SWEEP_FROZEN": "240",
     "SWEEP_HOUSEKEEPING": "60",
     "SWEEP_USAGE_LAG": "21600",
     "SWEEP_REQUESTS_PER_SECOND": "0",
@@ -106,6 +108,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         day_budget=_amount(environment, "SWEEP_DAY_BUDGET"),
         prices=_file(environment, "SWEEP_PRICES"),
         deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
+        frozen=_number(environment, "SWEEP_FROZEN", least=1, most=86_400),
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
         usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         requests_per_second=_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),

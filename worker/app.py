@@ -23,6 +23,7 @@ from scheduler.state.connection import RedisError, connect, make_broker_url
 from scheduler.state.layout import check_layout
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
+from scheduler.state.workers import name_process
 from worker.attempt import WorkerContext
 from worker.examples import Examples
 from worker.leases import Leases
@@ -83,10 +84,9 @@ def _prepare(**_: object) -> None:
         _refuse_other_layout(store)
     artefacts = Artefacts(settings.store)
     about: dict[str, str | int] = {"host": socket.gethostname(), "pid": os.getpid()}
-    name = f"{socket.gethostname()}-{os.getpid()}"
     leases = Leases(
         store,
-        worker=name,
+        worker=name_process(),
         threads=settings.threads,
         seconds=settings.lease,
         grace=settings.grace,

@@ -9,6 +9,7 @@ import click
 
 from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
+from scheduler.processes.frozen_workers import FrozenWorkers
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
@@ -42,10 +43,12 @@ def up(output: Output) -> None:
         with bring_up(settings, server_line) as children:
             if addresses := read_addresses(settings.home):
                 output.say(addresses.flower)
-            cared_for: list[Child | EmbeddedRedis] = [*children, EmbeddedRedis(settings)]
-            while not stop.wait(LOOK_EVERY):
-                for each in cared_for:
-                    each.look_after(output.console.print)
+            with closing(connect(url, retries=0, patience=2)) as client:
+                frozen = FrozenWorkers(client, children, settings.frozen)
+                cared_for: list[Child | EmbeddedRedis | FrozenWorkers] = [*children, EmbeddedRedis(settings), frozen]
+                while not stop.wait(LOOK_EVERY):
+                    for part in cared_for:
+                        part.look_after(output.console.print)
             output.say(_describe_stop(url))
 
 

@@ -1,9 +1,7 @@
 """The scheduler process: it ticks while it leads, and ticks again soon while there is something to do."""
 
 import logging
-import os
 import signal
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +17,7 @@ from scheduler.state.bug_log import forget_bugs, record_bug
 from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
+from scheduler.state.workers import name_process
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
@@ -69,7 +68,7 @@ class Scheduler:
         self._nudges = nudges
         self._limits = make_tick_limits(settings)
         self._fleet_limits = make_fleet_limits(settings)
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = name_process()
         self._lead = round(1000 * min(LEAD, settings.lease))
         self._look_at = self._write_at = 0.0
 

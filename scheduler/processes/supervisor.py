@@ -76,6 +76,11 @@ class Child:
         if self.process and self.process.poll() is None:
             self.process.terminate()
 
+    def kill(self) -> None:
+        """Kill it at once, also if it is stopped; the next look reports its end and starts another."""
+        if self.process is not None:
+            self.process.kill()
+
     def stop(self, patience: float) -> None:
         """Wait for it to end; kill it if it does not."""
         if self.process is None:

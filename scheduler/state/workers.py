@@ -1,7 +1,29 @@
-"""Read which workers are alive, and forget silent ones."""
+"""Name workers, read which are alive, and forget silent ones."""
+
+import os
+import socket
+from collections.abc import Sequence
 
 from scheduler.state import keys
+from scheduler.state.connection import Client
 from scheduler.state.store import Store
+
+
+def name_process(pid: int | None = None) -> str:
+    """Name a process of this machine, ours by default, as no process of another machine is named."""
+    return f"{socket.gethostname()}-{os.getpid() if pid is None else pid}"
+
+
+def find_silent_workers(client: Client, names: Sequence[str]) -> set[str]:
+    """Return which of these workers have not reported lately.
+
+    Raise RedisError if the server takes no writes, because then no worker can report.
+    """
+    client.setrange(keys.FENCE, 0, "")  # changes nothing
+    pipe = client.pipeline(transaction=False)
+    for name in names:
+        pipe.exists(keys.worker(name))
+    return {name for name, exists in zip(names, pipe.execute() if names else [], strict=True) if not exists}
 
 
 def read_live_workers(store: Store) -> dict[str, dict[str, str]]:
