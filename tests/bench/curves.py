@@ -1,22 +1,38 @@
 """`make bench-curves`: how often answers about published curves hold, where the later losses were measured.
 
-    python -m tests.bench.curves [--short] [--baseline COMMIT]
+    python -m tests.bench.curves [--short] [--record | --check | --baseline] [--questions FILE]
 
 Each curve is fitted up to a size and asked for the data that a loss measured later (or inside) needs; the questions are
-in `tests/published/questions_asked.py`. `--short` asks a few curves of each source. `--baseline COMMIT` writes the
-tallies as those of COMMIT, the code they are from, to compare later runs with.
+in `tests/published/questions_asked.py`. Fails where an answer misses its bar (`tests/published/bars.py`). `--short`
+asks a few curves of each source, and fails for none. `--record` writes the tallies, and the table of the page in
+`docs/evidence/`, `--check` compares them with what was recorded. `--baseline` writes the tallies that later runs are
+compared with. `--questions FILE` writes every question with its answer.
 """
 
 import argparse
+import csv
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from pathlib import Path
 
+from tests.published.bars import list_shortfalls
 from tests.published.curves_table import PublishedCurve, count_curves, read_curves
-from tests.published.held_tally import HeldTally, divide_widths, read_baseline, tally_sources, write_baseline
-from tests.published.questions_asked import Judgement, ask_question, list_questions
+from tests.published.evidence_table import RECORD, write_page
+from tests.published.held_tally import (
+    BASELINE,
+    HeldTally,
+    divide_widths,
+    list_differences,
+    read_tallies,
+    tally_sources,
+    write_tallies,
+)
+from tests.published.questions_asked import Judgement, ask_questions, group_questions, list_questions
 
 SHORT = 2  # curves of each source
 HEADER = (
@@ -28,8 +44,11 @@ HEADER = (
 def judge_curves(curves: Sequence[PublishedCurve], workers: int) -> list[Judgement]:
     """Ask all questions of the curves in parallel processes; the order does not depend on their number."""
     questions = [question for curve in curves for question in list_questions(curve)]
+    groups = group_questions(questions)
     with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(ask_question, questions, chunksize=8))
+        answers = pool.map(ask_questions, [[questions[place] for place in places] for places in groups])
+        judged = dict(zip(chain.from_iterable(groups), chain.from_iterable(answers), strict=True))
+    return [judged[place] for place in range(len(questions))]
 
 
 def choose_few(curves: Sequence[PublishedCurve], count: int = SHORT) -> list[PublishedCurve]:
@@ -43,7 +62,7 @@ def choose_few(curves: Sequence[PublishedCurve], count: int = SHORT) -> list[Pub
 
 def format_tallies(tallies: Sequence[HeldTally]) -> Iterator[str]:
     """Format one line for each source and horizon."""
-    commit, baseline = read_baseline()
+    commit, baseline = read_tallies(BASELINE)
     yield f"widths are compared with those of commit {commit}" if commit else "there is no baseline"
     yield HEADER
     for tally in tallies:
@@ -55,22 +74,48 @@ def format_tallies(tallies: Sequence[HeldTally]) -> Iterator[str]:
         )
 
 
+def write_questions(judgements: Sequence[Judgement], path: Path) -> None:
+    """Write one line for each question with its answer."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(Judgement._fields)
+        table.writerows(judgements)
+
+
+def name_commit() -> str:
+    """Name the commit that last changed the fit."""
+    command = ("git", "log", "-1", "--format=%h", "--", "sweeps/scaling")
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, and do what the options ask."""
     options = argparse.ArgumentParser()
-    options.add_argument("--short", action="store_true")
-    options.add_argument("--baseline", metavar="COMMIT")
+    for flag in ("--short", "--record", "--check", "--baseline"):
+        options.add_argument(flag, action="store_true")
+    options.add_argument("--questions", type=Path)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     chosen = options.parse_args()
     curves = choose_few(read_curves()) if chosen.short else read_curves()
     began = time.perf_counter()
-    tallies = tally_sources(judge_curves(curves, chosen.workers))
+    judgements = judge_curves(curves, chosen.workers)
+    tallies = tally_sources(judgements)
+    if chosen.questions:
+        write_questions(judgements, chosen.questions)
     if chosen.baseline:
-        write_baseline(tallies, chosen.baseline)
+        write_tallies(tallies, name_commit(), BASELINE)
+    if chosen.record:
+        write_tallies(tallies, name_commit(), RECORD)
+        write_page()
     for line in format_tallies(tallies):
         sys.stdout.write(f"{line}\n")
     counted = ", ".join(f"{count} of {source}" for source, count in count_curves(curves).items())
     sys.stdout.write(f"curves: {counted}; {time.perf_counter() - began:.0f} seconds\n")
+    wrong = [] if chosen.short else list(list_shortfalls(tallies, read_tallies(BASELINE)[1]))
+    if chosen.check:
+        wrong += list_differences(tallies, read_tallies(RECORD)[1])
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

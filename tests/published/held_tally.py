@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else math.nan
 
 
-def write_baseline(tallies: Sequence[HeldTally], commit: str, path: Path = BASELINE) -> None:
+def write_tallies(tallies: Sequence[HeldTally], commit: str, path: Path) -> None:
     """Write tallies with the commit whose code they measure."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -85,7 +85,7 @@ def write_baseline(tallies: Sequence[HeldTally], commit: str, path: Path = BASEL
             table.writerow((commit, *(f"{value:.4g}" if isinstance(value, float) else value for value in tally)))
 
 
-def read_baseline(path: Path = BASELINE) -> tuple[str, dict[tuple[str, str], HeldTally]]:
+def read_tallies(path: Path) -> tuple[str, dict[tuple[str, str], HeldTally]]:
     """Read the commit and the tallies by source and horizon; no tallies where there is no file."""
     if not path.exists():
         return "", {}
@@ -106,3 +106,17 @@ def divide_widths(tally: HeldTally, baseline: dict[tuple[str, str], HeldTally]) 
     """Divide the median width of the loss band by the baseline's; not a number where that has none."""
     before = baseline.get((tally.source, tally.horizon))
     return tally.band_width / before.band_width if before and before.band_width > 0 else math.nan
+
+
+def list_differences(tallies: Sequence[HeldTally], recorded: dict[tuple[str, str], HeldTally]) -> Iterator[str]:
+    """List where tallies differ from the recorded ones: in a count, or in a share by half of one percent."""
+    if {(tally.source, tally.horizon) for tally in tallies} != set(recorded):
+        yield "the sources and horizons are not those of the record"
+    for tally in tallies:
+        before = recorded.get((tally.source, tally.horizon))
+        if before is None:
+            continue
+        same_counts = (tally.asked, tally.answered) == (before.asked, before.answered)
+        shares = ((tally.held, before.held), (tally.band_held, before.band_held), (tally.unwarned, before.unwarned))
+        if not same_counts or any(abs(new - old) > 0.005 for new, old in shares):
+            yield f"{tally.source} at {tally.horizon}: {tally} is not what was recorded: {before}"

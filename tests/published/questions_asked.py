@@ -6,12 +6,12 @@ size at which the loss was measured.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from sweeps.scaling.fit import ScalingFit, fit_scaling
+from sweeps.scaling.fit import ScalingFit, fit_many
 from sweeps.scaling.laws import Floats
 from sweeps.scaling.minimum_data import MinimumData
 from tests.published.curves_table import PublishedCurve
@@ -80,10 +80,19 @@ def _find_size(sizes: Floats, wanted: float) -> int | None:
     return at if abs(sizes[at] / wanted - 1) <= NEAR else None
 
 
-def ask_question(question: Question) -> Judgement:
-    """Fit, ask and judge."""
-    fit = fit_scaling(question.sizes, question.losses, target=question.target)
-    return judge_fit(question, fit)
+def group_questions(questions: Sequence[Question], largest: int = 30) -> list[list[int]]:
+    """Group the places of questions about the same sizes, which `fit_many` fits in one go, each by itself."""
+    places: dict[tuple[float, ...], list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(tuple(question.sizes.tolist()), []).append(place)
+    return [same[start : start + largest] for same in places.values() for start in range(0, len(same), largest)]
+
+
+def ask_questions(questions: Sequence[Question]) -> list[Judgement]:
+    """Fit, ask and judge questions about the same sizes, each as `fit_scaling` would by itself."""
+    losses = np.array([question.losses for question in questions])
+    fits = fit_many(questions[0].sizes, losses, targets=[question.target for question in questions])
+    return [judge_fit(question, fit) for question, fit in zip(questions, fits, strict=True)]
 
 
 def judge_fit(question: Question, fit: ScalingFit) -> Judgement:

@@ -1,8 +1,12 @@
 """Answers about published curves: a few of them, asked as `make bench-curves` asks all."""
 
+import re
+
 from tests.bench.curves import choose_few, judge_curves
-from tests.published.curves_table import count_curves, read_curves
-from tests.published.held_tally import read_baseline, tally_sources
+from tests.published.bars import list_shortfalls
+from tests.published.curves_table import FOLDER, count_curves, read_curves
+from tests.published.evidence_table import PAGE, RECORD, format_table, read_page
+from tests.published.held_tally import BASELINE, read_tallies, tally_sources
 from tests.published.questions_asked import HORIZONS, list_questions
 
 
@@ -13,6 +17,18 @@ def test_the_table_has_ascending_sizes_and_positive_losses() -> None:
         assert len(curve.sizes) == len(curve.losses) >= 6, curve.name
         assert (curve.sizes[1:] > curve.sizes[:-1]).all(), curve.name
         assert (curve.losses > 0).all(), curve.name
+
+
+def test_every_source_has_its_publication_licence_and_number_of_curves_on_both_pages() -> None:
+    counts = count_curves(read_curves())
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    shown = PAGE.read_text(encoding="utf-8")
+    for source, count in counts.items():
+        row = re.search(rf"^\| `{source}` \|.*arXiv [\d.]+.*\| (Apache 2.0|MIT|CC BY 4.0).* \|", listed, re.MULTILINE)
+        assert row is not None, source
+        assert re.search(rf"`{source}`, {count} curves", listed), source
+        assert re.search(rf"^\| `{source}` \|.*\| {count} \|.*\| {row[1]} \|$", shown, re.MULTILINE), source
+    assert f" {sum(counts.values())} curves" in shown
 
 
 def test_the_fit_never_sees_what_it_is_asked_for() -> None:
@@ -31,7 +47,18 @@ def test_a_few_curves_of_each_source_are_answered_and_tallied() -> None:
     assert inside.held >= 0.9
 
 
-def test_every_source_and_horizon_has_a_baseline() -> None:
-    commit, baseline = read_baseline()
-    assert commit
-    assert set(baseline) >= {(source, horizon) for source in count_curves(read_curves()) for horizon in HORIZONS}
+def test_the_page_shows_what_was_recorded_for_every_source_and_horizon() -> None:
+    commit, before = read_tallies(BASELINE)
+    _, after = read_tallies(RECORD)
+    every = {(source, horizon) for source in (*count_curves(read_curves()), "all") for horizon in HORIZONS}
+    assert commit == "b5fda91"
+    assert set(before) == set(after) == every
+    assert read_page() == format_table()
+
+
+def test_the_baseline_misses_every_bar_that_it_was_to_miss() -> None:
+    _, before = read_tallies(BASELINE)
+    missed = list(list_shortfalls(list(before.values()), before))
+    assert any(line.startswith("flan at x2: 0.599 of the intervals") for line in missed)
+    assert any(line.startswith("all at x4: 20.7% are wrong") for line in missed)
+    assert not any("times the baseline's" in line for line in missed)
