@@ -28,11 +28,17 @@ def _list_lines(before: dict[tuple[str, str], HeldTally], after: dict[tuple[str,
     for key, tally in after.items():
         old = before[key]
         wider = divide_widths(tally, before)
-        yield (
-            f"| {_name(tally.source)} | {WORDS[tally.horizon]} | {tally.asked} | {old.refused:.0%} → {tally.refused:.0%}"
-            f" | {_share(old.held)} → {_share(tally.held)} | {_share(old.band_held)} → {_share(tally.band_held)}"
-            f" | {old.unwarned:.0%} → {tally.unwarned:.0%} | ±{_half(old)} → ±{_half(tally)} % (×{wider:.1f}) |"
+        cells = (
+            _name(tally.source),
+            WORDS[tally.horizon],
+            f"{tally.asked}",
+            f"{old.refused:.0%} → {tally.refused:.0%}",
+            f"{_share(old.held)} → {_share(tally.held)}",
+            f"{_share(old.band_held)} → {_share(tally.band_held)}",
+            f"{old.unwarned:.0%} → {tally.unwarned:.0%}",
+            f"±{_half(old)} → ±{_half(tally)} % (×{wider:.1f})",
         )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _name(source: str) -> str:
