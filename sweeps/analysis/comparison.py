@@ -14,13 +14,13 @@ from itertools import combinations
 from typing import TypeVar
 
 from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.errors import DataError
-from sweeps.metrics.ranges import Range, find_difference_range, find_range
+from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
-from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm, is_clear
-from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, item_key, judge_pairs, read_scores
-from sweeps.stats.power import estimate_seeds_needed
+from sweeps.stats.intervals import Estimate, find_grain, holm
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, judge_pairs
 
 METHOD = "method"
 
@@ -78,20 +78,22 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
         runs.setdefault(None if name is None else str(name), []).append(run)
     values = {name: read_values(of, metric) for name, of in runs.items()}
     grain = find_grain(value for each in values.values() for value in each.values())
-    contestants = tuple(_contestant(name, of, values[name], metric, grain) for name, of in runs.items())
-    by_item = _compare_by_item({name: _scores(of, metric, items or {}) for name, of in runs.items()})
+    scores = {name: read_run_scores(of, metric, items) for name, of in runs.items()}
+    levels = {name: estimate_level(each, metric, grain, scores[name]) for name, each in values.items()}
+    contestants = tuple(_contestant(name, of, levels[name], metric) for name, of in runs.items())
+    by_item = _compare_by_item(scores)
     differences = _differences(values, by_item, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
-def _contestant(name: str | None, runs: Sequence[RunResult], values: Values, metric: str, grain: float) -> MethodResult:
+def _contestant(name: str | None, runs: Sequence[RunResult], level: Estimate | None, metric: str) -> MethodResult:
     done = keep_measured(runs)
     return MethodResult(
         name=name,
-        estimate=estimate_paired(list(values.values()), grain=grain, span=find_range(metric)) if values else None,
+        estimate=level,
         tokens=statistics.fmean(run.tokens for run in done) if done else 0.0,
         micro_usd=statistics.fmean(run.micro_usd or 0 for run in done) if done else 0.0,
-        missing=len(runs) - len(values),
+        missing=len(runs) - (level.seeds if level else 0),
         runs=count_runs(runs, metric),
     )
 
@@ -107,17 +109,12 @@ def _differences(
         sides = _fill_seeds(values, one, other)
         if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
             found[one, other] = pairs
-    estimates = {pair: estimate_paired(each, grain=grain, span=span) for pair, each in found.items()}
-    clear = holm({pair: compute_p(each, max(1, each.seeds - 1)) for pair, each in estimates.items()})
+    estimates = {pair: estimate_difference(each, span, grain, by_item.get(pair)) for pair, each in found.items()}
+    clear = holm({pair: each.p for pair, each in estimates.items()})
     return [
-        Difference(*pair, each, is_clear(each), pair in clear, estimate_seeds_needed(found[pair]), by_item.get(pair))
+        Difference(*pair, each.estimate, each.is_clear, pair in clear, each.needed_seeds, by_item.get(pair))
         for pair, each in estimates.items()
     ]
-
-
-def _scores(runs: Sequence[RunResult], metric: str, items: Items) -> Mapping[int, Scores]:
-    rows = {run.seed: items.get(item_key(run.cell, run.seed)) for run in keep_measured(runs)}
-    return {seed: read_scores(found, metric) for seed, found in rows.items() if found}
 
 
 def _compare_by_item(

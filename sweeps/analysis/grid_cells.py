@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from sweeps.analysis.run_counts import Tally, count_runs
+from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.evaluation.metric_prefixes import VALIDATION
 from sweeps.evaluation.registry import choose_direction
@@ -26,9 +27,8 @@ from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm
-from sweeps.stats.paired_items import ItemDifference, Items, compare_items, item_key, judge_pairs, read_scores
-from sweeps.stats.power import estimate_seeds_needed
+from sweeps.stats.intervals import Estimate, estimate_paired, find_grain, holm
+from sweeps.stats.paired_items import ItemDifference, Items, compare_items, judge_pairs
 
 Mode = Literal["min", "max"]
 Values = Mapping[int, float]  # by seed
@@ -114,18 +114,20 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
     )
     others = [group for group in groups if not group.chosen_by]
     grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
-    cells = _rank_cells(
-        [_cell(group, metric, by, grains) for group in ranked],
-        [group.chosen_by for group in ranked],
-        sign,
-        find_difference_range(by),
-    )
+    by_item: Mapping[int, ItemDifference] = {}
     if items and ranked:
         first, *rest = (group.runs for group in ranked)
         found = {place: _compare_items(first, runs, metric, items) for place, runs in enumerate(rest, 1)}
-        together = judge_pairs({place: each for place, each in found.items() if each})
-        cells = [replace(cell, by_item=together.get(place)) for place, cell in enumerate(cells)]
-    cells += [_cell(group, metric, by, grains) for group in others]
+        by_item = judge_pairs({place: each for place, each in found.items() if each})
+    cells = _rank_cells(
+        [_cell(group, metric, by, grains, items) for group in ranked],
+        [group.chosen_by for group in ranked],
+        sign,
+        find_difference_range(by),
+        by_item if by == metric else {},
+    )
+    cells = [replace(cell, by_item=by_item.get(place)) for place, cell in enumerate(cells)]
+    cells += [_cell(group, metric, by, grains, items) for group in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
 
 
@@ -146,17 +148,20 @@ def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
     return [value for value in found if math.isfinite(value)]
 
 
-def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
+def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float], items: Items | None) -> GridCell:
     runs, chosen, held = group
+    scores = read_run_scores(runs, metric, items)
     return GridCell(
         runs[0].cell,
-        estimate_paired(list(chosen.values()), grain=grains[by], span=find_range(by)) if chosen else None,
-        estimate_paired(list(held.values()), grain=grains[metric], span=find_range(metric)) if held else None,
+        estimate_level(chosen, by, grains[by], scores if by == metric else None),
+        estimate_level(held, metric, grains[metric], scores),
         count_runs(runs, by),
     )
 
 
-def _rank_cells(cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range) -> list[GridCell]:
+def _rank_cells(
+    cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range, by_item: Mapping[int, ItemDifference]
+) -> list[GridCell]:
     """From the best to the worst: what each is behind the first, and whether that stands among all."""
     behind: dict[int, list[float]] = {}
     for place, other in enumerate(values[1:], 1):
@@ -164,15 +169,15 @@ def _rank_cells(cells: Sequence[GridCell], values: Sequence[Values], sign: int, 
         if shared:
             behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
     grain = find_grain(value for each in values for value in each.values())
-    estimates = {place: estimate_paired(each, grain=grain, span=span) for place, each in behind.items()}
-    p_values = {place: compute_p(each, max(1, each.seeds - 1)) for place, each in estimates.items()}
-    worse = {place for place in holm(p_values) if estimates[place].mean > 0}
+    found = {place: estimate_difference(each, span, grain, by_item.get(place)) for place, each in behind.items()}
+    estimates = {place: each.estimate for place, each in found.items()}
+    worse = {place for place in holm({place: each.p for place, each in found.items()}) if estimates[place].mean > 0}
     return [
         replace(
             cell,
             behind=estimates.get(place),
             apart=place in worse,
-            needed_seeds=None if place in worse else estimate_seeds_needed(behind.get(place, ())),
+            needed_seeds=None if place in worse or place not in found else found[place].needed_seeds,
         )
         for place, cell in enumerate(cells)
     ]
@@ -181,15 +186,7 @@ def _rank_cells(cells: Sequence[GridCell], values: Sequence[Values], sign: int, 
 def _compare_items(
     best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items
 ) -> ItemDifference | None:
-    found = [
-        {
-            run.seed: read_scores(items[item_key(run.cell, run.seed)], metric)
-            for run in keep_measured(side)
-            if item_key(run.cell, run.seed) in items
-        }
-        for side in (runs, best)
-    ]
-    return compare_items(found[0], found[1])
+    return compare_items(*(read_run_scores(side, metric, items) for side in (runs, best)))
 
 
 def _axes(results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:

@@ -14,14 +14,12 @@ from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import RISING
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
-from sweeps.metrics.ranges import find_range
 from sweeps.records import canonicalize_row
-from sweeps.results import Moments, RunResult, group_by_cell
+from sweeps.results import RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, critical_t
 from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scores
 
 Spec = Mapping[str, Json]
@@ -204,14 +202,6 @@ def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     """List the metrics that cells are compared by, as the kind of experiment defines them."""
     kind = get_experiment(spec.get("experiment"))
     return kind.list_bests(spec, rows) if kind and kind.list_bests else [choose_best(spec)]
-
-
-def estimate_mean(moments: Moments, metric: str) -> Estimate:
-    """Estimate the mean of a cell's seeds with its own 95 % interval, by Student's t."""
-    if moments.variance is None:
-        return Estimate(moments.mean, None, moments.count, find_range(metric))
-    reach = critical_t(moments.count - 1) * float(np.sqrt(moments.variance / moments.count))
-    return Estimate(moments.mean, reach, moments.count, find_range(metric))
 
 
 def format_multiplier(worth: Multiplier) -> str:

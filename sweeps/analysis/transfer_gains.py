@@ -27,9 +27,10 @@ from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.registry import choose_direction
+from sweeps.evaluation.registry import choose_direction, find_metric
+from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured
-from sweeps.stats.intervals import Estimate
+from sweeps.stats.intervals import Estimate, find_grain
 from sweeps.stats.pooling import pool_family
 
 AXES = ("source", "target", "size")
@@ -135,6 +136,7 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
     sources = tuple(name for name in order if name in named)
     sizes = tuple(sorted({size for _, _, size in places}))
     pairs = [(source, target) for source in sources for target in targets if source != target]
+    scale = _Scale.read(results, metric)
     gains = {
         (*pair, size): _differences(after, (None, pair[1], size), (*pair, size)) for size in sizes for pair in pairs
     }
@@ -143,17 +145,30 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
     fates = {place: count_runs(of, metric) for place, of in runs.items()}
-    panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates) for size in sizes)
+    panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates, scale=scale) for size in sizes)
     return TransferMatrix(
         sources=sources,
         targets=targets,
         sizes=sizes,
         cells=tuple(cell for panel in panels for cell in panel),
-        overall=tuple(_overall(pairs, sizes, gains)),
-        asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains)),
+        overall=tuple(_overall(pairs, sizes, gains, scale)),
+        asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains, scale)),
         runs=count_runs(results, metric),
         shared=_is_source_shared(runs),
     )
+
+
+class _Scale(NamedTuple):
+    """Of the metric: the smallest step between its values, if it is a share, and the range of a difference."""
+
+    grain: float
+    span: Range
+
+    @classmethod
+    def read(cls, results: Sequence[RunResult], metric: str) -> "_Scale":
+        known = find_metric(metric)
+        values = _list_values(results, metric) if known and known.is_share else ()
+        return cls(find_grain(values), find_difference_range(metric))
 
 
 class _Alone(NamedTuple):
@@ -182,11 +197,13 @@ def _panel(
     on_source: PairLosses,
     alone: Mapping[str, _Alone],
     fates: Mapping[Cell, Tally],
+    *,
+    scale: "_Scale",
 ) -> list[TransferCell]:
     """Compute the cells of one size, which share a variance and are judged together."""
-    found, clear = pool_family({cell: gains[cell] for cell in cells}, _target)
+    found, clear = pool_family({cell: gains[cell] for cell in cells}, _target, **scale._asdict())
     rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
-    lost, _ = pool_family(rises, _source)
+    lost, _ = pool_family(rises, _source, **scale._asdict())
     return [
         TransferCell(
             *cell,
@@ -203,7 +220,7 @@ def _panel(
 
 
 def _overall(
-    pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values]
+    pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values], scale: "_Scale"
 ) -> Iterable[Overall]:
     """Compute each pair over the sizes at which it has a gain, for the seeds that have all of them."""
     at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
@@ -212,13 +229,15 @@ def _overall(
         found = [gains[(*pair, size)] for size in at[pair]]
         seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
         means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
-    estimates, clear = pool_family(means, _target)
+    estimates, clear = pool_family(means, _target, **scale._asdict())
     for pair in pairs:
         gain = estimates.get(pair)
         yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
 
 
-def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values]) -> Iterable[Asymmetry]:
+def _asymmetries(
+    pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values], scale: "_Scale"
+) -> Iterable[Asymmetry]:
     """List every two domains that are source and target of each other, once."""
     known = set(pairs)
     found: dict[Pair, Values] = {}
@@ -226,7 +245,8 @@ def _asymmetries(pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str
         if (other, one) in known and (other, one) not in found:
             there, back = gains[one, other, size], gains[other, one, size]
             found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
-    estimates, clear = pool_family(found, lambda pair: pair)
+    low, high = scale.span  # of a difference; this is the difference of two
+    estimates, clear = pool_family(found, lambda pair: pair, grain=scale.grain, span=(2 * low, 2 * high))
     for pair, each in estimates.items():
         yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
 
@@ -264,6 +284,11 @@ def _losses(results: Sequence[RunResult], metric: str, sign: float) -> PairLosse
             values.setdefault(_place(run), {})[run.seed] = sign * value
     runs = Counter(map(_place, results))
     return PairLosses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
+
+
+def _list_values(results: Sequence[RunResult], metric: str) -> list[float]:
+    found = (run.metrics.get(name, math.nan) for run in results for name in (metric, f"{SOURCE}{metric}"))
+    return [value for value in found if math.isfinite(value)]
 
 
 def _differences(losses: PairLosses, one: Cell, other: Cell) -> Values:

@@ -99,7 +99,8 @@ def name_leader(found: Comparison, best: Best, where: str) -> str:
         return f"No method{where} has a result for {found.metric} yet."
     first = ranked[0]
     assert first.estimate is not None
-    interval = "a single run" if first.estimate.half_width is None else "95 % interval"
+    alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"
+    interval = alone if first.estimate.half_width is None else "95 % interval"
     leader = (
         f"{name_method(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} ({interval})"
     )

@@ -5,12 +5,12 @@ from typing import Any
 
 from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
+from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
     Spec,
     choose_best,
     describe_cell,
-    estimate_mean,
     find_shared_keys,
     name_with_unit,
     split_variants,
@@ -28,9 +28,10 @@ from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section,
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
-from sweeps.results import RunResult, group_by_cell, summarize_cells
+from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.model import SweepFields
-from sweeps.stats.paired_items import ItemKey, item_key
+from sweeps.stats.intervals import find_grain
+from sweeps.stats.paired_items import ItemKey, Scores, item_key
 
 DRAWN = 20  # of the best cells
 VALUES = 24  # of axes, in one figure
@@ -104,7 +105,7 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
             parts = (
                 _say_how_chosen(found, len(ranked)),
                 *warn_of_missing(found.runs),
-                _draw_cells(f"cells-{place}", found, ranked) if len(ranked) > 1 else _show_one(group, ranked[0]),
+                _draw_cells(f"cells-{place}", found, ranked) if len(ranked) > 1 else _show_one(group, ranked[0], items),
                 *_list_ties(found),
                 *compare_by_item(
                     f"{found.metric}, less the best", {_name_cell(cell): cell.by_item for cell in found.alike}
@@ -160,14 +161,26 @@ def _list_ties(found: BestCell) -> list[Part]:
     return [Paragraph(f"Not clearly worse than the best (gap): {ties}{more}.{seeds}")]
 
 
-def _show_one(group: Sequence[RunResult], only: GridCell) -> Table:
+def _show_one(group: Sequence[RunResult], only: GridCell, items: ItemsBy) -> Table:
     """Show everything that was measured for the only cell."""
-    (cell,) = (each for each in summarize_cells(group) if each.cell == only.cell)
+    runs = [run for run in group if run.cell == only.cell]
+    found = {name: read_values(runs, name) for name in sort_metrics({name for run in runs for name in run.metrics})}
     rows = [
-        {"metric": name, "mean": show_estimate(estimate_mean(cell.metrics[name], name)), "seeds": cell.count}
-        for name in sort_metrics(cell.metrics)
+        {
+            "metric": name,
+            "mean": show_estimate(
+                estimate_level(each, name, find_grain(each.values()), _read_scores(runs, name, items))
+            ),
+            "seeds": len(each),
+        }
+        for name, each in found.items()
+        if each
     ]
     return make_table(rows, caption="Means over the seeds with their 95 % intervals")
+
+
+def _read_scores(runs: Sequence[RunResult], metric: str, items: ItemsBy) -> Mapping[int, Scores]:
+    return read_run_scores(runs, metric, select_items(items, metric))
 
 
 def _draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figure:

@@ -18,17 +18,21 @@ Key = TypeVar("Key", bound=Hashable)
 class Estimate(NamedTuple):
     """A mean over `seeds` paired differences, with half the width of its 95 % interval; None for a single seed.
 
-    The interval that people see, `low` to `high`, ends where the range of the metric ends.
+    The interval that people see, `low` to `high`, ends where the range of the metric ends. `interval` has its ends
+    where it is not as wide to both sides; `half_width` is then its wider side.
     """
 
     mean: float
     half_width: float | None
     seeds: int
     span: Range = ANY
+    interval: tuple[float, float] | None = None
 
     @property
     def ends(self) -> ClippedInterval | None:
         """The interval within the span; None for a single seed."""
+        if self.interval is not None:
+            return ClippedInterval(*self.interval, cut=True)
         return None if self.half_width is None else clip_interval(self.mean, self.half_width, self.span)
 
     def document(self) -> dict[str, Json]:
@@ -46,11 +50,19 @@ def estimate_paired(differences: Sequence[float], *, grain: float = 0.0, span: R
     count = len(differences)
     if count < 2:
         return Estimate(statistics.fmean(differences), None, count, span)
-    variance = statistics.variance(differences)
-    if variance < (ROUNDING * grain) ** 2:
-        variance = grain**2 / 12
-    reach = critical_t(count - 1) * math.sqrt(variance / count)
+    reach = critical_t(count - 1) * math.sqrt(estimate_variance(differences, grain) / count)
     return Estimate(statistics.fmean(differences), reach, count, span)
+
+
+def estimate_variance(differences: Sequence[float], grain: float) -> float:
+    """Estimate the variance of at least two differences; that of rounding to the grain if they are equal."""
+    return grain**2 / 12 if agree(differences, grain) else statistics.variance(differences)
+
+
+def agree(values: Sequence[float], grain: float) -> bool:
+    """Whether two values or more are equal, to within what is rounding for numbers in steps of `grain`."""
+    step = max(grain, ROUNDING * max(map(abs, values)))
+    return statistics.variance(values) <= (ROUNDING * step) ** 2
 
 
 def find_grain(values: Iterable[float]) -> float:

@@ -16,7 +16,8 @@ import statistics
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from sweeps.stats.intervals import Estimate, compute_p, critical_t, holm
+from sweeps.metrics.ranges import ANY, Range
+from sweeps.stats.intervals import ROUNDING, Estimate, compute_p, critical_t, holm
 
 UNEQUAL = 0.5  # careful: half of all experiments with equal spreads look less alike than this
 ALIKE = 0.5  # the correlation of differences from the same runs
@@ -25,11 +26,17 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def pool_family(
-    groups: Mapping[Key, Mapping[int, float]], kind: Callable[[Key], Hashable]
+    groups: Mapping[Key, Mapping[int, float]],
+    kind: Callable[[Key], Hashable],
+    *,
+    grain: float = 0.0,
+    span: Range = ANY,
 ) -> tuple[dict[Key, Estimate], set[Key]]:
     """Estimate the mean of each group that has seeds; and return the groups that are clear after Holm over all.
 
-    Groups of the same `kind` always share a variance: they are differences from the same runs.
+    `span` is the range of such a mean. If all groups agree within themselves, their variance is that of rounding to
+    the `grain` of what was measured. Groups of the same `kind` always share a variance: they are differences from the
+    same runs.
     """
     filled = {key: list(values.values()) for key, values in groups.items() if values}
     kinds: dict[Hashable, dict[Key, list[float]]] = {}
@@ -43,8 +50,10 @@ def pool_family(
     p_values: dict[Key, float] = {}
     for key, values in filled.items():
         variance, freedom = max(spreads[kind(key)], whole)
+        if variance <= (ROUNDING * grain) ** 2:
+            variance = grain**2 / 12
         half_width = critical_t(freedom) * math.sqrt(variance / len(values)) if freedom else None
-        found[key] = Estimate(statistics.fmean(values), half_width, len(values))
+        found[key] = Estimate(statistics.fmean(values), half_width, len(values), span)
         p_values[key] = compute_p(found[key], freedom)
     return found, holm(p_values)
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.stats.intervals import ALPHA
+from sweeps.stats.intervals import ALPHA, estimate_variance
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,11 +41,11 @@ def count_seeds_needed(difference: float, variance: float, *, fixed: float = 0.0
     return int(counts[enough.argmax()]) if enough.any() and difference else None
 
 
-def estimate_seeds_needed(differences: Sequence[float]) -> int | None:
+def estimate_seeds_needed(differences: Sequence[float], grain: float = 0.0) -> int | None:
     """Estimate from the differences of some seeds how many find their mean; None for fewer than two."""
     if len(differences) < 2:
         return None
-    return count_seeds_needed(statistics.fmean(differences), statistics.variance(differences))
+    return count_seeds_needed(statistics.fmean(differences), estimate_variance(differences, grain))
 
 
 @cache

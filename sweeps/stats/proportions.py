@@ -13,7 +13,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson_interval(right: int, items: int, *, alpha: float = ALPHA) -> Interval:
+def wilson_interval(right: float, items: int, *, alpha: float = ALPHA) -> Interval:
     """Return the interval of a share (Wilson 1927), which is within [0, 1] for any share, 0 and 1 too.
 
     (p + z²/2m ± z·√(p(1-p)/m + z²/4m²)) / (1 + z²/m).

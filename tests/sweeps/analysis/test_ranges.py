@@ -10,7 +10,7 @@ from sweeps.analysis.across_sweeps import join_sweeps
 from sweeps.analysis.changes import change
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid_cells import best_cell
-from sweeps.analysis.targets import estimate_mean
+from sweeps.analysis.seed_estimates import estimate_level
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import ANY, find_difference_range, find_range
@@ -18,7 +18,7 @@ from sweeps.report.changes_section import show_change
 from sweeps.report.document import Table
 from sweeps.report.shared_parts import compare_by_item
 from sweeps.report.table_cells import format_estimate
-from sweeps.results import Moments, RunResult
+from sweeps.results import RunResult
 from sweeps.stats.intervals import Estimate, estimate_paired
 from sweeps.stats.paired_items import compare_items, read_scores
 
@@ -77,7 +77,9 @@ def test_it_is_told_by_its_ends_where_it_would_go_beyond() -> None:
     assert Estimate(0.5, 0.808, 3, (-1, 1)).document() == pytest.approx(
         {"mean": 0.5, "half_width": 0.808, "seeds": 3, "low": -0.308, "high": 1.0}
     )
-    assert format_estimate(estimate_mean(Moments(3, 0.95, 0.01, 0), "accuracy")) == "0.9500 (0.7016 to 1.0000)"
+    level = estimate_level({0: 0.85, 1: 0.95, 2: 1.05}, "accuracy", 0.1)
+    assert level
+    assert format_estimate(level) == "0.9500 (0.7016 to 1.0000)"
 
 
 def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too() -> None:

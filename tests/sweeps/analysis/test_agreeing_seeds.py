@@ -1,0 +1,140 @@
+"""Seeds that agree have no spread of their own: their items say how sure a share, or a difference of two, is.
+
+The known intervals are those of `binom.confint(…, methods="wilson")` of R's package binom, and of statsmodels 0.15
+(`proportion_confint(…, method="wilson")`), which agree to all digits given here.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from sweeps import RunResult, best_cell, compare, item_key, transfer_matrix
+from sweeps.analysis.seed_estimates import estimate_level
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.experiments.compare import name_leader
+from sweeps.spec.sections import Best
+from sweeps.stats.intervals import Estimate
+from sweeps.stats.paired_items import ItemKey, Items, read_scores
+from sweeps.stats.proportions import wilson_interval
+
+WILSON = {  # right, items: low, high
+    (8, 10): (0.4901625, 0.9433178),
+    (0, 10): (0.0, 0.2775328),
+    (1, 200): (0.0008831687, 0.0277737044),
+    (100, 100): (0.9630065, 1.0),
+    (50, 100): (0.4038315, 0.5961685),
+}
+
+
+def rows(right: int, of: int, cluster: int = 1) -> list[ItemRow]:
+    """Items of which the first so many are right; `cluster` of them share a passage."""
+    return [ItemRow(at, {"accuracy": float(at < right)}, cluster=f"p{at // cluster}") for at in range(of)]
+
+
+def sweep(of: int, cluster: int = 1, **right: tuple[int, ...]) -> tuple[list[RunResult], Items]:
+    """Runs of methods, `untrained` among them, by how many items each seed has right; and their items."""
+    runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
+    for name, each in right.items():
+        cell = {"method": None if name == "untrained" else name}
+        for seed, count in enumerate(each):
+            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": count / of}))
+            items[item_key(cell, seed)] = rows(count, of, cluster)
+    return runs, items
+
+
+@pytest.mark.parametrize(("counts", "known"), WILSON.items())
+def test_the_interval_of_a_share_is_that_of_other_libraries(
+    counts: tuple[int, int], known: tuple[float, float]
+) -> None:
+    assert wilson_interval(*counts) == pytest.approx(known, abs=1e-7)
+
+
+def test_a_perfect_share_against_a_half_is_clear_by_its_items() -> None:
+    """It was told as ± 1.2968, not clearly ahead, with 2 seeds to settle it, of 2 seeds."""
+    runs, items = sweep(100, untrained=(50,), sl=(100, 100))
+    found = compare(runs, metric="accuracy", items=items)
+    levels = {each.name: each.estimate for each in found.contestants}
+    assert levels["sl"]
+    assert levels["sl"].document() == pytest.approx(
+        {"mean": 1.0, "half_width": 1 - 0.9630065, "seeds": 2, "low": 0.9630065, "high": 1.0}, abs=1e-7
+    )
+    (pair,) = found.differences
+    error = math.sqrt(0.25 * 100 / 99 / 100)  # of a mean of 100 items that are 0 or 1, half and half
+    assert (pair.clear, pair.after_holm) == (True, True)
+    assert pair.estimate.mean == 0.5
+    assert pair.estimate.half_width == pytest.approx(1.98422 * error, rel=1e-4), "t(.975, 99)"
+    sentence = name_leader(found, Best(metric="accuracy", mode="max"), "")
+    assert "1.0000 (0.9630 to 1.0000)" in sentence
+    assert "0.5000 ± 0.0997" in sentence
+
+
+def test_without_items_it_is_as_wide_as_a_share_can_be_and_two_seeds_do_not_settle_it() -> None:
+    runs, _ = sweep(100, untrained=(50,), sl=(100, 100))
+    (pair,) = compare(runs, metric="accuracy").differences
+    assert pair.estimate.ends
+    assert (pair.estimate.ends.high, pair.clear) == (1.0, False)
+    assert pair.needed_seeds
+    assert pair.needed_seeds > pair.estimate.seeds
+
+
+def test_where_everything_is_right_on_both_sides_other_items_may_still_differ() -> None:
+    """Of 30 items without a difference, one in 1 - .025^(1/30) = .1157 may have one."""
+    runs, items = sweep(30, sl=(30, 30), rl=(30, 30))
+    (pair,) = compare(runs, metric="accuracy", items=items).differences
+    assert pair.estimate.half_width == pytest.approx(0.11570, abs=1e-5)
+    assert (pair.clear, pair.after_holm) == (False, False)
+    (alone,) = compare(runs, metric="accuracy").differences
+    assert (alone.estimate.half_width, alone.clear) == (None, False), "nothing is known of the spread"
+
+
+def test_items_of_one_passage_are_one_trial() -> None:
+    runs, items = sweep(100, cluster=10, sl=(100, 100))
+    (method,) = compare(runs, metric="accuracy", items=items).contestants
+    assert method.estimate
+    assert method.estimate.ends
+    assert method.estimate.ends.low == pytest.approx(0.7224672, abs=1e-7), "ten of ten"
+
+
+def test_a_grid_judges_cells_whose_seeds_agree_by_their_items_too() -> None:
+    cells = {1: 60, 2: 59, 3: 20}
+    runs = [
+        RunResult({"rank": rank}, seed, "succeeded", {"accuracy": right / 60})
+        for rank, right in cells.items()
+        for seed in range(2)
+    ]
+    items = {item_key(run.cell, run.seed): rows(cells[int(str(run.cell["rank"]))], 60) for run in runs}
+    found = best_cell(runs, metric="accuracy", items=items)
+    assert found.best
+    assert found.best.chosen_by
+    assert found.best.chosen_by.interval == pytest.approx(wilson_interval(60, 60))
+    assert {cell.cell["rank"]: cell.apart for cell in found.cells} == {1: False, 2: False, 3: True}
+
+
+def test_a_transfer_of_shares_that_agree_is_no_certainty() -> None:
+    """Two seeds with the same tenth: by its own spread of 0 it would be beyond any doubt."""
+    runs = [
+        RunResult({"source": source, "target": "b", "size": 8}, seed, "succeeded", {"accuracy": share})
+        for seed in range(2)
+        for source, share in ((None, 0.5), ("a", 0.6))
+    ]
+    gain = transfer_matrix(runs, metric="accuracy").cell("a", "b", 8).gain
+    assert gain
+    assert gain.half_width == pytest.approx(12.7062 * 0.1 / math.sqrt(12 * 2), rel=1e-4)
+
+
+def test_the_interval_holds_the_truth_in_nineteen_of_twenty_sweeps() -> None:
+    """Three seeds of 40 items that are right with .98: in a seventh of them all seeds agree."""
+    random, held, agreed = np.random.default_rng(5), 0, 0
+    for _ in range(1000):
+        right = random.binomial(40, 0.98, 3).tolist()
+        scores = {seed: read_scores(rows(count, 40), "accuracy") for seed, count in enumerate(right)}
+        level: Estimate | None = estimate_level(
+            {seed: count / 40 for seed, count in enumerate(right)}, "accuracy", 1 / 40, scores
+        )
+        assert level
+        assert level.ends
+        agreed += level.interval is not None
+        held += level.ends.low <= 0.98 <= level.ends.high
+    assert agreed > 100
+    assert held >= 930
