@@ -12,6 +12,7 @@ from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.store import Store
+from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import PAGE, StageView
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.figures.charts import draw_svg
@@ -36,6 +37,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
     view, rows = views.read_sweep(store, name), views.read_results(store, name)
     items = KeptItems({}) if url is None else read_items(store, url, name, choose_items(view.spec, rows))
     stages, spent = views.read_stages(store, name), costs.read_costs(store, name)
+    learning = read_training_facts(store, rows)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
     totals = json.loads(kept[0] or "{}")
     return Material(
@@ -50,6 +52,8 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
             BilledAmount(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
         ],
         limit=spent.limit,
+        learning=learning.facts,
+        training=learning.running,
         items=items.items,
         unread=items.unread,
         curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),

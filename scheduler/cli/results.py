@@ -13,6 +13,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
+from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import SweepView
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
@@ -52,7 +53,17 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return
     kept = read_items(store, settings.store, name, choose_items(view.spec, rows))
-    known = Material(name, view.state, view.spec, rows, items=kept.items, unread=kept.unread)
+    learning = read_training_facts(store, rows)
+    known = Material(
+        name,
+        view.state,
+        view.spec,
+        rows,
+        learning=learning.facts,
+        training=learning.running,
+        items=kept.items,
+        unread=kept.unread,
+    )
     summaries = views.read_cells(store, name)
     if output.form == "json":
         facts = {**list_facts(known), "unread": list(kept.unread)}

@@ -20,9 +20,11 @@ from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
 from scheduler.state.states import FAILURES, StageState
 from scheduler.state.store import Store
+from scheduler.state.training_facts import LearningSigns, find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
 from scheduler.waiting_reasons import FleetStatus, Reason, why_it_waits
+from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.formatting import format_count, format_duration, format_usd
 
 MOST = 20  # rows of each list
@@ -50,8 +52,12 @@ def status(output: Output, name: str | None) -> None:
     with open_store(settings) as store:
         found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
         accounts = read_known_accounts(store)
-        troubles = [*map(str, troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
-        state = _document(store, settings, found, name) | {"accounts": [facts_document(each) for each in accounts]}
+        learning = find_learning_signs(store, name) if name else LearningSigns((), ())
+        troubles = [*learning.sentences, *map(str, troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
+        state = _document(store, settings, found, name) | {
+            "learning": list_sign_facts(learning.signs),
+            "accounts": [facts_document(each) for each in accounts],
+        }
     if output.form == "json":
         output.document(state)
     elif output.form == "csv":

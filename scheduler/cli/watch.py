@@ -20,8 +20,10 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
+from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from scheduler.waiting_reasons import why_it_waits
+from sweeps.analysis.learning_words import describe_running
 from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss
 
 LOOK_EVERY = 0.5  # seconds
@@ -40,6 +42,9 @@ def watch(output: Output, names: tuple[str, ...]) -> None:
     """Show the progress of NAMES until they end."""
     with open_store(read_settings()) as store:
         seen = follow(store, names, output)
+        for name in names if output.for_people else ():
+            for line in find_learning_signs(store, name).sentences:
+                output.say(f"{name}: {line}")
     if not output.for_people:
         output.rows("sweeps", [sweep_row(view) for view in seen])
 
@@ -151,10 +156,16 @@ def _running_table(running: list[StageView]) -> Table:
     for stage in running[:SHOWN]:
         step, steps = stage.progress.get("step"), stage.progress.get("steps")
         where = f"step {step}/{steps}" if step else "starting"
-        table.add_row(escape(stage.label), where, name_loss(stage.progress))
+        table.add_row(escape(stage.label), where, name_loss(stage.progress), _describe_learning(stage))
     if len(running) > SHOWN:
-        table.add_row(f"… and {len(running) - SHOWN} more", "", "")
+        table.add_row(f"… and {len(running) - SHOWN} more", "", "", "")
     return table
+
+
+def _describe_learning(stage: StageView) -> str:
+    """Say what shows that a running training may not learn."""
+    facts = stage.progress.get("learning")
+    return describe_running(facts) if isinstance(facts, dict) else ""
 
 
 commands = {"watch": watch}

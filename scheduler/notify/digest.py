@@ -8,6 +8,7 @@ from typing import NamedTuple
 from scheduler.state import keys, views
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
+from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
@@ -17,7 +18,7 @@ from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
 
-FEW = 3  # best cells, and causes of failures, in a digest
+FEW = 3  # best cells, causes of failures, and trainings that may not have learnt, in a digest
 LENGTH = 160  # characters of a cause
 OUTSIDE_WINDOW = "outside its window"
 ENOUGH = 3  # stages that must have ended before there is a pace to speak of
@@ -50,6 +51,7 @@ class Digest:
     limit: int | None
     best: tuple[str, ...]
     failures: tuple[FailureCause, ...]  # the most frequent causes
+    learning: tuple[str, ...]  # trainings that may not have learnt, one sentence each
     seconds_left: float | None  # at the pace so far; None where there is none
 
     @property
@@ -58,7 +60,8 @@ class Digest:
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
         causes = [f"failed: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
-        return "\n".join([self._counts(), f"{format_usd(self.spent)}{limit} spent", *self.best, *causes, *left])
+        spent = f"{format_usd(self.spent)}{limit} spent"
+        return "\n".join([self._counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
 
     def _counts(self) -> str:
         parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
@@ -96,6 +99,7 @@ def build_digest(store: Store, name: str) -> Digest:
         limit=view.limit,
         best=_best_lines(view.spec, views.read_results(store, name)),
         failures=_frequent_causes(store, name) if count(StageState.FAILED) else (),
+        learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
 

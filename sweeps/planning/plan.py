@@ -9,6 +9,7 @@ data is the same plan.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from sweeps.analysis.learning_signs import FEWEST
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -157,6 +158,7 @@ def _list_notes(
         yield f"equal for all methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
         yield f"rl: the low estimate assumes that {LEAST_KEPT:.0%} of the groups are trained on"
+        yield from _note_few_iterations(stages)
     yield from dict.fromkeys(_note_wide_estimates(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"training length: {describe_length(sweep.train)}"
@@ -172,6 +174,18 @@ def _list_notes(
     yield from dict.fromkeys(note for notes in data.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from _note_prices(sweep, totals, prices)
+
+
+def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
+    """Note trainings that are too short for their reward to show anything."""
+    short = [stage.steps for stage in stages if stage.recipe.get("method") == "rl" and stage.steps < FEWEST]
+    if short:
+        span = f"{min(short)}" if min(short) == max(short) else f"{min(short)} to {max(short)}"
+        noun = "iteration" if span == "1" else "iterations"
+        yield (
+            f"rl: {format_count(len(short), 'training')} of {span} {noun}: with fewer than {FEWEST}, "
+            "the reward hardly shows whether anything is learnt"
+        )
 
 
 def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:

@@ -5,6 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.item_analysis import list_changes
+from sweeps.analysis.learning_evidence import weigh_signs
+from sweeps.analysis.learning_signs import LearningSign, list_learning_signs
+from sweeps.analysis.learning_words import describe_signs, list_sign_facts
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import SweepsError
@@ -15,6 +18,7 @@ from sweeps.report.changes_section import show_changes
 from sweeps.report.costs_and_provenance import list_runs, show_costs, show_failures, show_provenance
 from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
 from sweeps.report.inputs import Material
+from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
 from sweeps.report.training_section import show_trainings
 from sweeps.results import keep_measured
@@ -31,6 +35,7 @@ def compose(material: Material) -> Report:
     metrics = sort_metrics({name for row in material.rows for name in row.metrics})
     evidence = [
         show_calibration(material.rows, material.items),
+        show_signs(_find_signs(material), material.rows),
         show_trainings(material.rows, material.curves),
         show_failures(material),
         show_costs(material),
@@ -89,7 +94,12 @@ def list_facts(material: Material) -> dict[str, Any]:
         for cell in list_changes(material.rows, material.items)
         for each in cell.changes
     ]
-    return {**facts, "changes": changes}
+    return {**facts, "changes": changes, "learning": list_sign_facts(_find_signs(material))}
+
+
+def _find_signs(material: Material) -> tuple[LearningSign, ...]:
+    """Find the trainings that may not have learnt, as far as the evaluation does not refute it."""
+    return weigh_signs(list_learning_signs(material.rows, material.learning, material.training), material.rows)
 
 
 def _list_notices(material: Material) -> list[str]:
@@ -102,6 +112,7 @@ def _list_notices(material: Material) -> list[str]:
         why = f"`sweep status {material.sweep}` shows why."
         notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
     notices += describe_cuts(material.rows)
+    notices += describe_signs(_find_signs(material), [row.cell for row in material.rows])
     if material.state in GOING_ON:
         notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
     elif material.state == "cancelled":

@@ -1,7 +1,8 @@
 """The inputs of a report as plain values; `scheduler/report_inputs.py` reads them from Redis and the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sweeps.cost import KindCosts
 from sweeps.results import RunResult
@@ -62,6 +63,8 @@ class Material:
     billed: Sequence[BilledAmount] = ()
     limit: int | None = None  # micro-dollars
     curves: Sequence[LearningCurve] = ()
+    learning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # facts of trainings, by stage
+    training: Collection[str] = ()  # the stages of `learning` that still run
     items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"
     unread: Sequence[str] = ()  # sentences: which items there may be that are not in `items`, and why
     defaults: Mapping[str, Json] | None = None  # of the plan, where they were kept

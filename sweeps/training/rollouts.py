@@ -27,6 +27,8 @@ class Rollout:
     reward: float
     turns: int
     facts: Mapping[str, float] = field(default_factory=dict)
+    cut: int = 0  # turns that ended at the most tokens, not at a stop
+    unfinished: bool = False  # its turns ran out before the environment was done
 
     def __len__(self) -> int:
         """Count the tokens that a training on the rollout reads and pays for."""
@@ -41,6 +43,8 @@ class Rollout:
             "reward": self.reward,
             "turns": self.turns,
             "facts": dict(self.facts),
+            "cut": self.cut,
+            "unfinished": self.unfinished,
         }
 
     @classmethod
@@ -57,6 +61,8 @@ class Rollout:
             reward=float(str(document["reward"])),
             turns=int(str(document["turns"])),
             facts={name: float(str(value)) for name, value in facts.items()},
+            cut=int(str(document.get("cut", 0))),
+            unfinished=document.get("unfinished") is True,
         )
 
 

@@ -23,6 +23,7 @@ from worker.sdk.sampler import Sampler, SamplingSettings
 
 TOLERATED = 0.5  # the share of episodes that may be lost; if more are, the environment itself is broken
 FEW = 16  # episodes in one request to the sandbox, and lost ones before the share counts: each may use all its time
+CUT_FROM = 8  # tokens of the longest action: shorter ones are often meant to fill it
 LONGEST_CAUSE = 200  # characters of a cause in the event log
 
 
@@ -46,6 +47,8 @@ class OpenRollout:
     logprobs: list[float]
     reward: float = 0.0
     turns: int = 0
+    cut: int = 0  # turns
+    unfinished: bool = False
     facts: Mapping[str, float] = field(default_factory=dict)
     messages: list[Mapping[str, Any]] | None = None  # the chat so far; None for plain text
     over: bool = False
@@ -57,12 +60,13 @@ class OpenRollout:
         self.acted += [False] * len(tokens)
         self.logprobs += [0.0] * len(tokens)
 
-    def add_action(self, written: SampledSequence) -> None:
+    def add_action(self, written: SampledSequence, *, cut: bool) -> None:
         """Append what the model wrote."""
         self.tokens += written.tokens.tolist()
         self.acted += [True] * len(written.tokens)
         self.logprobs += written.logprobs.tolist()
         self.turns += 1
+        self.cut += cut
 
     def to_rollout(self) -> Rollout:
         """Return the finished rollout."""
@@ -73,6 +77,8 @@ class OpenRollout:
             reward=self.reward,
             turns=self.turns,
             facts=self.facts,
+            cut=self.cut,
+            unfinished=self.unfinished,
         )
 
 
@@ -136,11 +142,13 @@ class EpisodePlayer:
     def _write(self, playing: Sequence[OpenRollout], sampler: Sampler, use: BookUsage) -> None:
         """Sample one action of each; rollouts of one task with the same transcript share a request."""
         settings = self._make_settings(messages=playing[0].messages is not None)
+        least, most = self._sandbox.shape.action
+        can_be_cut = least < most and most >= CUT_FROM
         groups = _group_rollouts(playing)
         requests = (_make_request(together) for together in groups)
         for together, written in zip(groups, sample_all(self._this, sampler, requests, settings, use), strict=True):
             for seat, one in zip(together, written, strict=True):
-                seat.add_action(one)
+                seat.add_action(one, cut=one.cut and can_be_cut)
 
     def _make_settings(self, *, messages: bool) -> SamplingSettings:
         most, stop = self._sandbox.shape.action[1], self._transcript.list_stops(self._sandbox.stop, messages=messages)
@@ -165,7 +173,9 @@ class EpisodePlayer:
     def _continue(self, seat: OpenRollout, answer: Turn, said: Utterance) -> None:
         seat.reward += answer.reward
         seat.facts = answer.facts
-        seat.over = answer.done or seat.turns >= self._sandbox.shape.turns[1]
+        least, most = self._sandbox.shape.turns
+        seat.over = answer.done or seat.turns >= most
+        seat.unfinished = seat.over and not answer.done and least < most
         if seat.over:
             return
         try:

@@ -47,6 +47,7 @@ class SampledSequence:
 
     tokens: Tokens
     logprobs: Floats
+    cut: bool = False  # at the most tokens
 
 
 def read_losses(call: str, answer: Any, bearing: Sequence[Floats], worth: LossFunction) -> PassResult:
@@ -122,7 +123,7 @@ def _read_sequence(call: str, sequence: Any, most: int) -> SampledSequence:
         reject(call, f"{len(tokens)} log-probabilities, one for each token", _describe_shape(logprobs))
     _check_finite(call, logprobs, np.ones(len(logprobs), np.bool_))
     _check_logprobs(call, logprobs)
-    return SampledSequence(tokens, logprobs)
+    return SampledSequence(tokens, logprobs, cut=sequence.stop_reason == "length")
 
 
 def read_prompt(call: str, answer: Any, tokens: int) -> Floats:

@@ -233,8 +233,11 @@ class RLTraining(Training):
             "num_rollouts": len(played),
             "num_lost": self._recipe["groups"] * self._recipe["group_size"] - len(played),
             "num_learnt": len(learnt),
+            "num_mixed": len(kept),
             "num_tokens": sum(map(len, learnt)),
             "turns": float(np.mean([rollout.turns for rollout in played])),
+            "cut_turns": sum(rollout.cut for rollout in played) / max(1, sum(rollout.turns for rollout in played)),
+            "unfinished": float(np.mean([rollout.unfinished for rollout in played])),
             "entropy": -float(own.mean()) if own.size else 0.0,
             **{
                 f"episode.{name}": float(np.mean([rollout.facts.get(name, 0.0) for rollout in played]))

@@ -17,6 +17,7 @@ from sweeps.cost import Usage
 from sweeps.evaluation.metric_prefixes import TRAINING
 from sweeps.rendering.render import Example
 from sweeps.stage import Json
+from sweeps.training.learning_facts import collect_learning_facts
 from sweeps.training.schedule import learning_rate_at
 from worker.attempt import Attempt
 from worker.evaluation.forward import mean_nll
@@ -252,7 +253,12 @@ class Training(ABC):
             "steps": self._estimate_steps(),
             self.SHOWN: last[self.COLUMN],
             "run": self._trainer.run_id,
+            "learning": self._collect_facts(),
         }
+
+    def _collect_facts(self) -> dict[str, Json]:
+        """Return the numbers that show whether the training learns anything."""
+        return collect_learning_facts(self._curve.rows, self._recipe)
 
     def _curve_points(self) -> list[Row]:
         return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin()]
@@ -264,6 +270,7 @@ class Training(ABC):
             result={
                 "metrics": {f"{TRAINING}{self.SHOWN}": last[self.COLUMN]},
                 "metrics_file": self._this.write_artefact("metrics.jsonl", encode_rows(self._curve.rows)),
+                "learning": self._collect_facts(),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,
             },

@@ -16,6 +16,7 @@ from scheduler.cli import sweep as command
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Store
+from scheduler.state.views import read_stages
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.kept import lay_comparison
 from tests.scheduler.night import Night
@@ -39,7 +40,7 @@ FIXED = {
     ),
 }
 ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
-SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference"}
+SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign"}
 SPEC = """
 sweep: planned
 experiment: data_scaling
@@ -162,6 +163,14 @@ def noisy(value: float, *seed: int) -> float:
     return float(value + np.random.default_rng(seed).normal(0, 0.002))
 
 
+def lay_flat(store: Store, name: str) -> None:
+    """Have every training of a sweep say that its loss did not move."""
+    facts = {"method": "sl", "steps": 8, "window": 2, "first": 3.0, "last": 3.0, "step_sd": 0.0}
+    for stage in read_stages(store, name):
+        if stage.id.startswith("train-"):
+            store.client.hset(keys.stage(stage.id), "result", json.dumps({"learning": facts}))
+
+
 def lay_scaling(store: Store) -> None:
     spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "nll", "below": 1.5}}
     cells: Cells = [{"data": "code", "size": 2**power} for power in range(4, 12)]
@@ -225,6 +234,7 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
     lay_transfer(night.store)
     lay_grid(night.store)
     lay_comparison(night.store, Artefacts(str(tmp_path / "store")), {None: 0.1, "sl": 0.5, "rl": 0.6}, 3)
+    lay_flat(night.store, "grid")
     special = {"data_scaling": ("scaling", "fits"), "transfer": ("transfer", "transfer"), "grid": ("grid", "best")}
     special["compare"] = ("s", "differences")
     documents: dict[str, Mapping[str, Any]] = {}
@@ -237,6 +247,7 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
         *({k: v for k, v in each.items() if k not in dict(special.values()).values()} for each in documents.values()),
     )
     assert documents["compare"]["changes"]
+    assert documents["grid"]["learning"]
 
 
 def test_the_keys_of_a_plan_and_of_a_submission_are_documented(run: Callable[..., Any], tmp_path: Path) -> None:
@@ -255,7 +266,9 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     night.spread()
     night.start("train-y", "one")
     check("sweep list, sweep watch", run("list"))
-    check("sweep status", run("status", "one"), unseen=())
+    lay_flat(night.store, "scaling")
+    check("sweep status", run("status", "one"), run("status", "scaling"), unseen=())
+    assert run("status", "scaling")["learning"]
     check("sweep costs", run("costs"))
     check("sweep events", run("events", "one"))
     check("sweep digest", run("digest", "one"))

@@ -1,0 +1,191 @@
+"""Judge from the facts of a training whether it shows signs of not having learnt. Pure functions.
+
+A sign says what the numbers say and no more: a training without a falling loss may still have changed the model.
+`sweeps/analysis/learning_words.py` puts the signs into words.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult
+from sweeps.stage import Json
+
+LearningFacts = Mapping[str, Any]
+Code = Literal[
+    "no_group_differed",
+    "groups_alike",
+    "barely_moved",
+    "few_iterations",
+    "reward_flat",
+    "reward_fell",
+    "actions_cut",
+    "episodes_unfinished",
+    "episodes_lost",
+    "loss_flat",
+    "loss_rose",
+    "at_chance",
+    "moved_far",
+    "sampler_differs",
+]
+"""What the numbers of a training show, in the order in which signs are listed."""
+ORDER: tuple[Code, ...] = Code.__args__  # type: ignore[attr-defined]
+
+FEWEST = 10  # iterations: with fewer, a quarter holds one or two of them, and one lucky task is a trend
+SOME = 4  # steps from which on their noise can be estimated: three differences
+ERRORS = 2.0  # standard errors: about a chance of 1 in 40 on either side
+MOVED = 0.001  # of the first loss: what rounding and half precision move by themselves
+WORTH = 0.02  # of the first loss: where noise would hide less than this, a fall worth having would have shown
+ALIKE = 0.5  # of the iterations: if more teach nothing, most of what was paid for was not trained on
+MOST_CUT = 0.9  # of the actions, or episodes: nearly all of them end in the middle
+MUCH_LOST = 0.25  # of the episodes: a quarter of the money buys nothing; half of them fail the stage
+STILL = 1e-5  # how far Adam can move a weight: a thousandth of the rates and steps that are usual
+FAR = 1.0  # nats per token: log(policy/reference) of -1.8 or +1.1, so each probability changed three- to sixfold
+APART = 0.1  # nats per token: ten times what the SDK's documentation calls healthy between sampler and trainer
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """A metric of the evaluation that is better than the untrained model's, as a mean over the seeds."""
+
+    metric: str
+    before: float
+    after: float
+    clear: bool  # beyond the 95 % interval over the seeds
+
+
+@dataclass(frozen=True)
+class LearningSign:
+    """What some seeds of a cell show in one of its trainings."""
+
+    code: Code
+    cell: Mapping[str, Json]
+    seeds: tuple[int, ...]
+    all_seeds: int  # of the cell, that have this training
+    place: int  # of the training in its chain, from 1
+    chain: int  # trainings in the chain
+    stages: tuple[str, ...]
+    facts: tuple[LearningFacts, ...]  # of each seed
+    running: bool
+    improved: Improvement | None = None  # where the evaluation is known
+
+
+def judge_training(facts: LearningFacts, *, running: bool = False) -> list[Code]:
+    """List the signs of one training. One that still runs is judged from the tenth step on."""
+    if "first" not in facts or (running and facts["steps"] < FEWEST):
+        return []
+    judge = {"rl": _judge_rewards, "dpo": _judge_pairs}.get(facts["method"], _judge_loss)
+    found = set(judge(facts))
+    if 0 < facts.get("travel", 1.0) < STILL:
+        found.add("barely_moved")
+    return [code for code in ORDER if code in found]
+
+
+def _judge_rewards(facts: LearningFacts) -> Iterator[Code]:
+    steps, mixed = facts["steps"], facts["mixed_iterations"]
+    if not mixed:
+        yield "no_group_differed"
+    elif steps - mixed > ALIKE * steps:
+        yield "groups_alike"
+    if facts["lost"] > MUCH_LOST:
+        yield "episodes_lost"
+    if mixed and abs(facts.get("kl_sample_train", 0.0)) > APART:
+        yield "sampler_differs"
+    trend = find_trend(facts)
+    if trend > 0:
+        return
+    if facts.get("cut_turns", 0.0) >= MOST_CUT:
+        yield "actions_cut"
+    if facts.get("unfinished", 0.0) >= MOST_CUT:
+        yield "episodes_unfinished"
+    if steps < FEWEST:
+        yield "few_iterations"
+    elif mixed:
+        yield "reward_fell" if trend < 0 else "reward_flat"
+
+
+def _judge_loss(facts: LearningFacts) -> Iterator[Code]:
+    first, last, trend = facts["first"], facts["last"], find_trend(facts)
+    if facts["steps"] == 1 or trend < 0:
+        return  # the loss of a single step is measured before it
+    if trend > 0:
+        yield "loss_rose"
+    elif last >= first - MOVED * abs(first) or _find_reach(facts) <= WORTH * abs(first):
+        yield "loss_flat"
+
+
+def _judge_pairs(facts: LearningFacts) -> Iterator[Code]:
+    if facts.get("kl", 0.0) > FAR:
+        yield "moved_far"
+    pairs = facts.get("pairs", 0)
+    if pairs and facts["accuracy"] <= 0.5 + ERRORS * (0.25 / pairs) ** 0.5:
+        yield "at_chance"
+    else:
+        yield from _judge_loss(facts)
+
+
+def find_trend(facts: LearningFacts) -> int:
+    """Compare the last quarter of the steps with the first: 1 if it is clearly higher, -1 if lower, 0 if neither.
+
+    With too few steps to know their noise, nothing is clearly higher, and what is lower is called so.
+    """
+    change = facts["last"] - facts["first"]
+    if facts["steps"] < SOME:
+        return -1 if change < -MOVED * abs(facts["first"]) else 0
+    return int(change > _find_reach(facts)) - int(change < -_find_reach(facts))
+
+
+def had_risen(facts: LearningFacts) -> bool:
+    """Whether the reward was clearly higher once the groups were all alike: then its tasks are solved."""
+    rise: float = facts.get("reward_after", facts["first"]) - facts["first"]
+    return rise > _find_reach(facts)
+
+
+def _find_reach(facts: LearningFacts) -> float:
+    """Find by how much two means over a quarter of the steps differ by chance."""
+    noise: float = ERRORS * facts["step_sd"] * (2 / facts["window"]) ** 0.5
+    least: float = MOVED * abs(facts["first"])
+    return max(least, noise)
+
+
+def list_learning_signs(
+    rows: Sequence[RunResult], facts: Mapping[str, LearningFacts], running: Collection[str] = ()
+) -> tuple[LearningSign, ...]:
+    """List the signs of all trainings of a sweep, each training once, the seeds of a cell together.
+
+    `facts` are those of each stage, `running` the stages that have not ended.
+    """
+    owners = _find_owners(rows)
+    order = {canonicalize_row(row.cell): place for place, row in reversed(list(enumerate(rows)))}
+    groups: dict[tuple[bytes, int, Code, bool], list[tuple[RunResult, str]]] = {}
+    counts: dict[tuple[bytes, int], int] = {}
+    for stage, (row, place) in sorted(owners.items(), key=lambda found: (found[1][1], found[1][0].seed)):
+        if stage in facts:
+            cell = canonicalize_row(row.cell)
+            counts[cell, place] = counts.get((cell, place), 0) + 1
+            for code in judge_training(facts[stage], running=stage in running):
+                groups.setdefault((cell, place, code, stage in running), []).append((row, stage))
+    return tuple(
+        LearningSign(
+            code=code,
+            cell=found[0][0].cell,
+            seeds=tuple(row.seed for row, _ in found),
+            all_seeds=counts[cell, place],
+            place=place,
+            chain=len(found[0][0].before) + 1,
+            stages=tuple(stage for _, stage in found),
+            facts=tuple(facts[stage] for _, stage in found),
+            running=still,
+        )
+        for (cell, place, code, still), found in sorted(
+            groups.items(), key=lambda group: (ORDER.index(group[0][2]), order[group[0][0]], group[0][1])
+        )
+    )
+
+
+def _find_owners(rows: Sequence[RunResult]) -> dict[str, tuple[RunResult, int]]:
+    """Find the row and the place of each training: the row that it is the last one of, or the first that needs it."""
+    last = {row.stage: (row, len(row.before) + 1) for row in reversed(rows) if row.stage}
+    needed = {stage: (row, place) for row in reversed(rows) for place, stage in enumerate(row.before, 1)}
+    return {stage: found for stage, found in {**needed, **last}.items() if stage}

@@ -1,0 +1,17 @@
+"""Show the trainings that may not have learnt, with the numbers that say so."""
+
+from collections.abc import Sequence
+
+from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.learning_words import find_shared, list_sign_rows
+from sweeps.report.document import Section, make_table
+from sweeps.results import RunResult
+
+FEW = 8  # rows that are not folded
+
+
+def show_signs(signs: Sequence[LearningSign], rows: Sequence[RunResult]) -> Section:
+    """Show every sign as a row of a table."""
+    same = find_shared([row.cell for row in rows])
+    table = make_table(list_sign_rows(signs, same), folded=len(signs) > FEW)
+    return Section("Trainings that may not have learnt", (table,) if signs else ())
