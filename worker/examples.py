@@ -9,6 +9,7 @@ from scheduler.artefacts import Artefacts, records_path
 from scheduler.plugins.tokenizers import tokenizer_of
 from sweeps.records import Records
 from sweeps.rendering.render import Example, LossMask, render_rows
+from sweeps.rendering.renderers import Renderer, load_renderer
 from sweeps.stage import Json
 from sweeps.training.data_order import order_subset
 
@@ -45,6 +46,10 @@ class Examples:
     def read_records(self, sha256: str) -> Records:
         """Read the records with this address."""
         return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
+
+    def open_renderer(self, recipe: Mapping[str, Json]) -> Renderer:
+        """Load the renderer of a recipe, with its tokenizer. Raises DataError, ServiceRefused and ArtefactError."""
+        return load_renderer(str(recipe["renderer"]), tokenizer_of(recipe, self._artefacts))
 
     def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         tokenizer = tokenizer_of(recipe, self._artefacts)

@@ -7,6 +7,7 @@ An evaluator asks a model in one of three ways, each a class to derive from: by 
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -56,6 +57,7 @@ class Measured(NamedTuple):
 
     metrics: Mapping[str, float]
     rows: Sequence[ItemRow]
+    files: Mapping[str, bytes] = MappingProxyType({})  # what else is kept, by file name
 
 
 class Evaluator:

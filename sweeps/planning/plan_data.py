@@ -19,7 +19,7 @@ from sweeps.rendering.chats import count_behind
 from sweeps.rendering.messages import has_messages
 from sweeps.rendering.prompts import render_prompt
 from sweeps.rendering.render import LossMask, measure_inputs
-from sweeps.rendering.renderers import PLAIN, choose_renderer
+from sweeps.rendering.renderers import Renderer, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import Messages, Tokenizer, get_longest
 from sweeps.rendering.turns import build_generation_prompt, list_stops, refuse_one_turn_only
 from sweeps.spec.sections import DataSpec
@@ -112,9 +112,9 @@ class PlanData:
 
     def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:
         """Count the prompt tokens of each of the first tasks of an environment."""
-        tokenizer, renderer = self.tokenizer(model), self.voice(name, model)
+        renderer = load_renderer(self.voice(name, model), self.tokenizer(model))
         prompts = (self._prompt(name, seed, split) for seed in range(count))
-        return tuple(len(build_generation_prompt(prompt, tokenizer, renderer)) for prompt in prompts)
+        return tuple(len(build_generation_prompt(prompt, renderer)) for prompt in prompts)
 
     def _prompt(self, name: str, seed: int, split: Split) -> Text:
         """Return the prompt of an episode. Raises PlanError if the environment fails, or returns something else."""
@@ -133,11 +133,12 @@ class PlanData:
         self, records: Records, model: str, evaluator: AnswerEvaluator, options: Mapping[str, Any]
     ) -> tuple[int, ...]:
         """Count the tokens of each prompt of an evaluation; the model may write `most` tokens after each."""
-        tokenizer, renderer, most = self.tokenizer(model), self.renderer(records, model), options["most"]
+        tokenizer, most = self.tokenizer(model), options["most"]
         key = (records.sha256, tokenizer.name, evaluator.name, *options.items())
         if key not in self._asked:
+            renderer = load_renderer(self.renderer(records, model), tokenizer)
             prompts = (render_prompt(item.prompt, renderer) for item in evaluator.list_prompts(records, options))
-            self._asked[key] = tuple(len(build_generation_prompt(each, tokenizer, renderer)) for each in prompts)
+            self._asked[key] = tuple(len(build_generation_prompt(prompt, renderer)) for prompt in prompts)
         counted = np.array(self._asked[key], np.int64)
         if (longest := get_longest(tokenizer)) is not None:
             self._refuse_too_long(records, counted + most, model, longest)
@@ -150,10 +151,11 @@ class PlanData:
         if "check" not in options:
             return
         where = f"evaluate {evaluator.name} on {on}"
-        tokenizer, renderer = self.tokenizer(model), self.renderer(records, model)
+        tokenizer = self.tokenizer(model)
         key = (records.sha256, tokenizer.name, where, *options.items())
         if key not in self.foregone:
-            ends = () if renderer == PLAIN else list_stops(tokenizer, renderer)
+            renderer = load_renderer(self.renderer(records, model), tokenizer)
+            ends = () if renderer.is_plain else list_stops(renderer)
             texts = [stop for stop in ends if isinstance(stop, str)]
             this = PlannedQuestions(where, evaluator, options, records, lambda text: len(tokenizer.encode(text)), texts)
             self.foregone[key] = tuple(f"{where}: {each}" for each in list_predetermined(this))
@@ -166,17 +168,17 @@ class PlanData:
             prompt = self._prompt(name, 0, "train")
             found = choose_renderer(self.asked, tokenizer, messages=not isinstance(prompt, str))
             if not isinstance(prompt, str):
-                self._refuse_what_cannot_be_played(name, prompt, tokenizer, found)
+                self._refuse_what_cannot_be_played(name, prompt, load_renderer(found, tokenizer))
             self.renderers[key] = found
         return self.renderers[key]
 
-    def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+    def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, renderer: Renderer) -> None:
         """Raise PlanError if every episode would fail after it was paid for: at its end, or at a second turn."""
         environment = self.environment(name).environment
         try:
-            list_stops(tokenizer, renderer)
+            list_stops(renderer)
             if environment.shape.turns[1] > 1 and not isinstance(observed := _second(environment), str):
-                refuse_one_turn_only(prompt, observed, tokenizer, renderer)
+                refuse_one_turn_only(prompt, observed, renderer)
         except DataError as error:
             several = (
                 "its episodes have several turns, and with this renderer " if environment.shape.turns[1] > 1 else ""

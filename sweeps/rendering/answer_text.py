@@ -17,8 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sweeps.rendering.renderers import compile_words
-from sweeps.rendering.tokenizer import Tokenizer, get_controls
+from sweeps.rendering.tokenizer import Tokenizer, compile_words, get_controls
 
 THINK = ("<think>", "</think>")
 THINKS = (

@@ -28,8 +28,15 @@ from sweeps.rendering.completeness import (
     refuse_missing,
 )
 from sweeps.rendering.messages import adapt_messages
-from sweeps.rendering.renderers import compile_words, remove_controls
-from sweeps.rendering.tokenizer import Messages, Template, Tokenizer, Tools, get_controls
+from sweeps.rendering.tokenizer import (
+    Messages,
+    Template,
+    Tokenizer,
+    Tools,
+    compile_words,
+    get_controls,
+    remove_controls,
+)
 
 Span = tuple[int, int]
 PLAIN, WHO = "`renderer: plain`", "the chat template"

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import perturb_text
-from sweeps.rendering.renderers import PLAIN
+from sweeps.rendering.renderers import Renderer
 from sweeps.rendering.tokenizer import Messages
 
 Context = Literal["none", "gold", "mix"]
@@ -58,9 +58,9 @@ def join_prompt(question: str, gold: str | None, distractors: Sequence[str]) -> 
     return LINE.join([*passages, question])
 
 
-def render_prompt(prompt: str, renderer: str) -> str | Messages:
-    """A prompt as the renderer is to write it."""
-    return prompt if renderer == PLAIN else [{"role": "user", "content": prompt}]
+def render_prompt(prompt: str, renderer: Renderer) -> str | Messages:
+    """Return a prompt as the renderer takes it: text for `plain`, a message of the user for all others."""
+    return prompt if renderer.is_plain else [{"role": "user", "content": prompt}]
 
 
 def build_chat_row(row: Row) -> Row:

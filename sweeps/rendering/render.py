@@ -20,11 +20,11 @@ Nothing bears loss in a message with `weight: 0`. The other renderers are for me
 answer the assistant's. By each of them text, and a prompt with its completion, is read as it is.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -47,17 +47,23 @@ from sweeps.rendering.completeness import (
     refuse_missing,
 )
 from sweeps.rendering.messages import build_conversation, is_pair_of_messages
+from sweeps.rendering.plain_chat import Segment, render_plain_chat
 from sweeps.rendering.prompts import build_chat_row, build_prompt
-from sweeps.rendering.renderers import compile_words, load_renderer, remove_controls
+from sweeps.rendering.renderers import load_renderer
 from sweeps.rendering.row_errors import name_row_in_errors
-from sweeps.rendering.tokenizer import Cookbook, OfflineTokenizer, Tokenizer, get_controls
+from sweeps.rendering.tokenizer import (
+    Cookbook,
+    OfflineTokenizer,
+    Tokenizer,
+    compile_words,
+    get_controls,
+    remove_controls,
+)
 
 LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
-ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
 NOTHING = "expected text to train on, in a chat an answer of the assistant that is trained on, got none"
 COOKBOOK = "the cookbook's renderer"
-TURN_END = "\n\n"  # of a turn that no eos ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +77,6 @@ class Example:
     def __len__(self) -> int:
         """Tokens that the model reads, and that are billed."""
         return len(self.weights)
-
-
-class Segment(NamedTuple):
-    """A piece of the rendered text. `ends` puts an eos behind it, which bears loss as the piece does."""
-
-    text: str
-    loss: bool
-    ends: bool = False
 
 
 def render_all(
@@ -276,31 +274,3 @@ def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) ->
             return (Segment(build_prompt(record), loss=False), Segment(record["answers"][0], loss=True, ends=True))
         case "preference":
             raise DataError("expected one example, got a preference pair; `render_all` renders both sides")
-
-
-def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
-    """The messages of a chat as `plain` writes them, without bos."""
-    if record.get("tools"):
-        raise DataError("tools: `plain` cannot render them; leave them out, or write text")
-    said = read_chat(record)
-    refuse_controls(said, compile_words(get_controls(tokenizer)))
-    for place, message in enumerate(said.messages):
-        _refuse_what_is_not_text(place + 1, message)
-        ends = message["role"] == "assistant" and tokenizer.eos is not None
-        yield Segment(f"{ROLES[message['role']]}: ", loss=False)
-        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in said.learnt, ends=ends)
-
-
-def _refuse_what_is_not_text(number: int, message: Mapping[str, Any]) -> None:
-    extra = sorted(key for key in message.keys() - {"role", "content"} if message[key] is not None)
-    if extra:
-        raise DataError(
-            f"message {number}: the renderer `plain` reads only role and content; leave out {', '.join(extra)}"
-        )
-    if not isinstance(message["content"], str):
-        raise DataError(
-            f"message {number}: without content; the renderer `plain` reads only text; leave the message out"
-        )
-    if message["role"] not in ROLES:
-        known = ", ".join(ROLES)
-        raise DataError(f"message {number}: unknown role {message['role']!r}; the renderer `plain` knows {known}")

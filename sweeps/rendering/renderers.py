@@ -7,7 +7,7 @@ cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, wh
 """
 
 import re
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import NamedTuple, cast
 
@@ -17,7 +17,6 @@ from sweeps.rendering.tokenizer import (
     Cookbook,
     Template,
     Tokenizer,
-    get_controls,
     get_template,
     load_cookbook,
 )
@@ -31,10 +30,15 @@ ASKED = re.compile(rf"{PLAIN}|{TEMPLATE}(:{ARGUMENT}(,{ARGUMENT})*)?|{COOKBOOK}:
 
 
 class Renderer(NamedTuple):
-    """By what messages are written: one of the two, or, as `plain`, neither."""
+    """Writes messages as tokens: by a chat template, by a renderer of the cookbook, or, as `plain`, by neither."""
 
+    tokenizer: Tokenizer
     template: Template | None = None
     cookbook: Cookbook | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.template is None and self.cookbook is None
 
 
 def check_renderer(value: str) -> str:
@@ -61,15 +65,15 @@ def choose_renderer(asked: str | None, tokenizer: Tokenizer, *, messages: bool) 
 
 
 def load_renderer(renderer: str, tokenizer: Tokenizer) -> Renderer:
-    """The renderer that a recipe names. Raises DataError where this machine has another one, or none."""
+    """Load the renderer that a recipe names. Raises DataError if this machine has another one, or none."""
     kind, _, rest = renderer.partition(":")
     if kind == TEMPLATE:
-        return Renderer(template=_template(rest, tokenizer))
+        return Renderer(tokenizer, template=_template(rest, tokenizer))
     if kind == COOKBOOK:
-        return Renderer(cookbook=_cookbook(rest, tokenizer))
+        return Renderer(tokenizer, cookbook=_cookbook(rest, tokenizer))
     if renderer != PLAIN:
         raise DataError(f"renderer: expected one of {KNOWN}, got {renderer!r}")
-    return Renderer()
+    return Renderer(tokenizer)
 
 
 def _template(rest: str, tokenizer: Tokenizer) -> Template:
@@ -118,14 +122,3 @@ def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
         said = f"expected tinker-cookbook {version}, with which it was planned, got {found.version}"
         raise DataError(f"{said}; use the same version on every machine, or plan again")
     return found
-
-
-def remove_controls(text: str, tokenizer: Tokenizer) -> str:
-    """The text alone: control tokens are not counted as bytes of it."""
-    return compile_words(get_controls(tokenizer)).sub("", text)
-
-
-@lru_cache(maxsize=64)
-def compile_words(words: Collection[str]) -> re.Pattern[str]:
-    """Any of the words, the longer ones first; without words nothing."""
-    return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")

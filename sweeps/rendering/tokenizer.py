@@ -1,6 +1,8 @@
 """What the science needs of a tokenizer, and the one tokenizer that is ours."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, cast
 
 Messages = Sequence[Mapping[str, Any]]
@@ -93,6 +95,17 @@ def get_template(tokenizer: Tokenizer) -> Template | None:
 def get_controls(tokenizer: Tokenizer) -> frozenset[str]:
     """The control tokens of the tokenizer, spelled out, as far as it names them."""
     return cast(frozenset[str], getattr(tokenizer, "controls", frozenset()))
+
+
+def remove_controls(text: str, tokenizer: Tokenizer) -> str:
+    """Remove control tokens from a text: they are not counted as bytes of it."""
+    return compile_words(get_controls(tokenizer)).sub("", text)
+
+
+@lru_cache(maxsize=64)
+def compile_words(words: Collection[str]) -> re.Pattern[str]:
+    """Compile a pattern that matches any of the words, longer ones first; without words it matches nothing."""
+    return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")
 
 
 def get_ends(tokenizer: Tokenizer) -> tuple[int, ...]:

@@ -14,93 +14,85 @@ from typing import Any
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import ASKED, ENDS, KINDS, Utterance, find_opening, parse_answer
 from sweeps.rendering.chat_template import build_chat, locate_answer
-from sweeps.rendering.render import TURN_END, render_plain_chat
-from sweeps.rendering.renderers import load_renderer
+from sweeps.rendering.plain_chat import TURN_END, encode_plain_chat
+from sweeps.rendering.renderers import Renderer
 from sweeps.rendering.tokenizer import Cookbook, Messages, Stop, Template, Tokenizer, Tools, get_controls, get_ends
 
 Text = str | Messages
 
 
-def build_generation_prompt(
-    prompt: Text, tokenizer: Tokenizer, renderer: str = "plain", *, tools: Tools = ()
-) -> list[int]:
-    """What the model reads before it acts. Raises DataError for messages that the renderer does not take."""
+def build_generation_prompt(prompt: Text, renderer: Renderer, *, tools: Tools = ()) -> list[int]:
+    """Encode what the model reads before it acts. Raises DataError for messages that the renderer does not take."""
+    tokenizer = renderer.tokenizer
     begin = [] if tokenizer.bos is None else [tokenizer.bos]
     if isinstance(prompt, str):
         return [*begin, *tokenizer.encode(prompt)]
-    voice = load_renderer(renderer, tokenizer)
-    if voice.template is not None:
-        chat = build_chat(prompt, tools, voice.template, tokenizer)
+    if renderer.template is not None:
+        chat = build_chat(prompt, tools, renderer.template, tokenizer)
         return tokenizer.encode(chat.text(prompt=True))
-    if voice.cookbook is not None:
-        return voice.cookbook.prompt(prompt, tools)
-    return [*begin, *_continue_plain(prompt, tools, tokenizer)]
+    if renderer.cookbook is not None:
+        return renderer.cookbook.prompt(prompt, tools)
+    return [*begin, *encode_plain_chat(prompt, tools, tokenizer)]
 
 
 def build_continuation(
-    so_far: Messages,
-    new: Text,
-    tokenizer: Tokenizer,
-    renderer: str = "plain",
-    *,
-    ended: bool = True,
-    tools: Tools = (),
+    so_far: Messages, new: Text, renderer: Renderer, *, ended: bool = True, tools: Tools = ()
 ) -> list[int]:
-    """What is put behind the model's own tokens: the environment's answer, up to where the model acts again.
+    """Encode what is put behind the model's own tokens: the environment's answer, up to where the model acts again.
 
     `so_far` ends with the assistant's message that has the text of those tokens, without what ended them. `ended` says
     whether they ended with one of `stops`; if not (a limit, another stop text), the turn is ended first. Raises
     DataError where the renderer would not go on from the tokens that stand there.
     """
+    tokenizer = renderer.tokenizer
     if isinstance(new, str):
         return tokenizer.encode(new)
     if not so_far or so_far[-1]["role"] != "assistant":
         raise DataError("expected a message of the assistant last, before new messages")
-    voice = load_renderer(renderer, tokenizer)
-    if voice.template is not None:
+    if renderer.template is not None:
         whole = str(so_far[-1]["content"])
-        turn = Utterance(whole, whole, end=_first_end(tokenizer, renderer) if ended else "")
-        return _continue_by_template(so_far, new, voice.template, tokenizer, turn=turn, tools=tools)
-    if voice.cookbook is not None:
-        return _continue_by_cookbook(so_far, new, voice.cookbook, tokenizer, ended=ended, tools=tools)
-    end = [] if ended else _ints(list_stops(tokenizer, renderer)[0], tokenizer)
-    return [*end, *_continue_plain(new, tools, tokenizer)]
+        turn = Utterance(whole, whole, end=_first_end(renderer) if ended else "")
+        return _continue_by_template(so_far, new, renderer.template, tokenizer, turn=turn, tools=tools)
+    if renderer.cookbook is not None:
+        return _continue_by_cookbook(so_far, new, renderer.cookbook, tokenizer, ended=ended, tools=tools)
+    end = [] if ended else _ints(list_stops(renderer)[0], tokenizer)
+    return [*end, *encode_plain_chat(new, tools, tokenizer)]
 
 
 def continue_chat(
-    before: Messages, turn: Utterance, new: Messages, tokenizer: Tokenizer, renderer: str = "plain"
+    before: Messages, turn: Utterance, new: Messages, renderer: Renderer
 ) -> tuple[list[int], Mapping[str, Any]]:
-    """What is put behind a turn of the model, and that turn as the message by which the chat goes on.
+    """Encode what is put behind a turn of the model, and return that turn as the message by which the chat goes on.
 
     The whole text is tried as its content; then the answer, with thoughts and calls where the template reads them. Of
     these the first is taken by which the template would write just what stands there. Raises DataError if none does.
     """
-    template, refused = load_renderer(renderer, tokenizer).template, list[DataError]()
+    template, refused = renderer.template, list[DataError]()
     if template is None:
         message = {"role": "assistant", "content": turn.whole}
-        return build_continuation([*before, message], new, tokenizer, renderer, ended=turn.ended), message
+        return build_continuation([*before, message], new, renderer, ended=turn.ended), message
     for message in turn.messages(template.reads):
         try:
-            return _continue_by_template([*before, message], new, template, tokenizer, turn=turn), message
+            return _continue_by_template([*before, message], new, template, renderer.tokenizer, turn=turn), message
         except DataError as error:
             refused.append(error)
     raise refused[0]
 
 
-def refuse_one_turn_only(prompt: Messages, answer: Messages, tokenizer: Tokenizer, renderer: str) -> None:
+def refuse_one_turn_only(prompt: Messages, answer: Messages, renderer: Renderer) -> None:
     """Raise DataError where no turn of the model, behind this prompt, could be gone on from with this answer.
 
     The turns that are tried are as the template itself writes them: with thoughts, where the model is asked for them.
     """
-    voice = load_renderer(renderer, tokenizer)
-    if voice.template is None:
-        turns = [Utterance("b", "b", end=_first_end(tokenizer, renderer))]
+    if renderer.template is None:
+        turns = [Utterance("b", "b", end=_first_end(renderer))]
     else:
-        turns = list(_stand_ins(prompt, voice.template, tokenizer, called=any(one["role"] == "tool" for one in answer)))
+        called = any(message["role"] == "tool" for message in answer)
+        turns = list(_stand_ins(prompt, renderer.template, renderer.tokenizer, called=called))
     refused = list[DataError]()
     for turn in turns:
         try:
-            continue_chat(prompt, turn, answer, tokenizer, renderer)
+            continue_chat(prompt, turn, answer, renderer)
         except DataError as error:
             refused.append(error)
         else:
@@ -126,18 +118,18 @@ def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, ca
     yield from (turn for turn in found if turn.thoughts or turn.calls or not thinks)
 
 
-def list_stops(tokenizer: Tokenizer, renderer: str = "plain") -> tuple[Stop, ...]:
-    """What ends a turn of the model, the renderer's own mark first: tokens, or texts where no token ends it.
+def list_stops(renderer: Renderer) -> tuple[Stop, ...]:
+    """List what ends a turn of the model, the renderer's own mark first: tokens, or texts where no token ends it.
 
     For text, where the environment says what ends an action, those of `plain` are right.
     """
-    voice = load_renderer(renderer, tokenizer)
-    if voice.cookbook is not None:
-        return voice.cookbook.stops
+    tokenizer = renderer.tokenizer
+    if renderer.cookbook is not None:
+        return renderer.cookbook.stops
     eos = () if tokenizer.eos is None else (tokenizer.eos,)
-    if voice.template is None:
+    if renderer.template is None:
         return eos or (TURN_END,)
-    marks = _end_marks(voice.template, tokenizer)
+    marks = _end_marks(renderer.template, tokenizer)
     known = (tokenizer.encode(text) for text in ENDS if text in get_controls(tokenizer))
     tokens = (token for text in known if len(text) == 1 for token in text)
     return tuple(dict.fromkeys((*marks, *eos, *get_ends(tokenizer), *tokens)))
@@ -202,18 +194,9 @@ def _continue_by_cookbook(
     return [*end, *after[len(through) :]]
 
 
-def _continue_plain(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
-    """The messages as `plain` writes them, and the assistant's name."""
-    tokens: list[int] = []
-    for segment in render_plain_chat({"messages": messages, "tools": tools}, tokenizer):
-        end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
-        tokens += [*tokenizer.encode(segment.text), *end]
-    return [*tokens, *tokenizer.encode("Assistant: ")]
-
-
-def _first_end(tokenizer: Tokenizer, renderer: str) -> str:
-    stop = list_stops(tokenizer, renderer)[0]
-    return stop if isinstance(stop, str) else tokenizer.decode([stop])
+def _first_end(renderer: Renderer) -> str:
+    stop = list_stops(renderer)[0]
+    return stop if isinstance(stop, str) else renderer.tokenizer.decode([stop])
 
 
 def _ints(stop: Stop, tokenizer: Tokenizer) -> Sequence[int]:

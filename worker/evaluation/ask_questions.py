@@ -5,18 +5,15 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, cast
 
-from scheduler.plugins.tokenizers import tokenizer_of
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator, ModelAnswer, ScoredAnswers, bound_usage
+from sweeps.evaluation.evaluator import Measured
 from sweeps.rendering.answer_text import Utterance
 from sweeps.rendering.prompts import PromptItem, render_prompt
-from sweeps.rendering.renderers import PLAIN
-from sweeps.rendering.tokenizer import Tokenizer, get_size
-from sweeps.rendering.turns import build_generation_prompt
+from sweeps.rendering.renderers import Renderer
 from sweeps.training.rollouts import derive_sampling_seed
 from worker.attempt import Attempt
-from worker.evaluation.checks import PromptAnswers, open_checker
-from worker.evaluation.result import keep_result
-from worker.outcome import Outcome, StageError, Succeeded
+from worker.evaluation.checks import AnswerChecker, PromptAnswers
+from worker.outcome import StageError, Stopped
 from worker.rollouts.generate import SampleRequest, sample_all
 from worker.rollouts.play import FEW
 from worker.rollouts.transcript import ENDED, TranscriptReader
@@ -32,11 +29,13 @@ class EncodedPrompt(NamedTuple):
     tokens: list[int]
 
 
-def evaluate_answers(this: Attempt, trainer: Trainer, evaluator: AnswerEvaluator) -> Outcome:
+def evaluate_answers(
+    this: Attempt, trainer: Trainer, evaluator: AnswerEvaluator, renderer: Renderer
+) -> Measured | Stopped:
     """Have every prompt answered, and check the answers."""
     options = cast(Mapping[str, Any], this.recipe["evaluator"])
     samples, most = options.get("samples", 1), options["most"]
-    reader = AnswerReader(tokenizer_of(this.recipe, this.context.artefacts), str(this.recipe["renderer"]))
+    reader = AnswerReader(renderer)
     asks = evaluator.list_prompts(this.context.examples.read_records(str(this.recipe["items"])), options)
     prompts = [EncodedPrompt(ask, reader.encode(ask.prompt)) for ask in asks]
     _, whole = bound_usage((len(prompt.tokens) for prompt in prompts), samples, most)
@@ -44,7 +43,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer, evaluator: AnswerEvaluator
         return stop
     settings = SamplingSettings(most, reader.stops, options.get("temperature", 0.0), reader.vocabulary)
     requests = (SampleRequest(tokens, samples, _seed_sampling(ask, tokens)) for ask, tokens in prompts)
-    with open_checker(this, options) as checker:
+    with AnswerChecker(this, options) as checker:
         written = sample_all(this, this.wait(trainer.create_sampler()), requests, settings, this.spending.add)
         answers = (
             PromptAnswers(prompt.ask, [reader.read(sample, most) for sample in several])
@@ -55,7 +54,7 @@ def evaluate_answers(this: Attempt, trainer: Trainer, evaluator: AnswerEvaluator
             scored += checker.score(some)
         measured = evaluator.measure(scored, options)
         checker.finish(len(measured.rows), sum("failed" in row.details for row in measured.rows))
-    return Succeeded(keep_result(this, measured), steps=0)
+    return measured
 
 
 def _seed_sampling(ask: PromptItem, tokens: Sequence[int]) -> int:
@@ -65,21 +64,21 @@ def _seed_sampling(ask: PromptItem, tokens: Sequence[int]) -> int:
 class AnswerReader:
     """Turns a prompt into tokens, and what the model writes after it into an answer, by the recipe's renderer."""
 
-    def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
-        self._transcript = None if renderer == PLAIN else TranscriptReader(tokenizer, renderer)
-        self.vocabulary = get_size(tokenizer)
+        self._transcript = TranscriptReader(renderer)
+        self.vocabulary = self._transcript.vocabulary
 
     @property
     def stops(self) -> tuple[str, ...] | tuple[int, ...]:
         """What ends an answer: in plain text the end token, in a chat the end of a turn."""
-        if self._transcript is not None:
+        if not self._renderer.is_plain:
             return self._transcript.list_stops((), messages=True)
-        return () if self._tokenizer.eos is None else (self._tokenizer.eos,)
+        eos = self._renderer.tokenizer.eos
+        return () if eos is None else (eos,)
 
     def encode(self, prompt: str) -> list[int]:
-        return build_generation_prompt(render_prompt(prompt, self._renderer), self._tokenizer, self._renderer)
+        return self._transcript.encode_prompt(render_prompt(prompt, self._renderer))
 
     def read(self, written: SampledSequence, most: int) -> ModelAnswer:
         """Read the answer as a person would see it, the probability of its tokens together, and whether it was cut."""
@@ -91,8 +90,8 @@ class AnswerReader:
         return ModelAnswer(turn.answer, math.exp(min(0.0, total)), cut=cut, whole=turn.whole)
 
     def _read_turn(self, tokens: list[int]) -> Utterance:
-        if self._transcript is not None:
+        if not self._renderer.is_plain:
             return self._transcript.read_turn(tokens, messages=True)
-        ended = bool(tokens) and tokens[-1] == self._tokenizer.eos
-        text = self._tokenizer.decode(tokens[:-1] if ended else tokens)
+        ended = bool(tokens) and tokens[-1] == self._renderer.tokenizer.eos
+        text = self._transcript.decode(tokens[:-1] if ended else tokens)
         return Utterance(text, text, end=ENDED if ended else "")

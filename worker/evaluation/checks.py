@@ -6,9 +6,9 @@ is loaded before anything is asked of the model, and called while answers come i
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
 from sweeps.evaluation.evaluator_options import may_fail
@@ -29,15 +29,37 @@ class PromptAnswers(NamedTuple):
 
 
 class AnswerChecker:
-    """Scores answers. Whether the model abstained is decided in one way, whatever the check."""
+    """Scores answers. Whether the model abstained is decided in one way, whatever the check.
 
-    def __init__(self, this: Attempt, options: Mapping[str, Any], sandbox: Sandbox | None) -> None:
+    Entering it raises StageError if its check cannot be used.
+    """
+
+    def __init__(self, this: Attempt, options: Mapping[str, Any]) -> None:
         self._this = this
         self._check = str(options["check"])
         self._abstain = (options.get("abstain", ""),)
-        self._sandbox = sandbox
+        self._sandbox: Sandbox | None = None
+        if may_fail(self._check):
+            self._sandbox = Sandbox(
+                PATTERNS if self._check == "regex" else self._check,
+                kind="check",
+                split="test",
+                code=str(options.get("code", "")),
+                limits=this.context.sandbox,
+                folder=this.context.environments,
+                check=this.check_own_wait,
+            )
         self._numbers = 0
         self._failed: list[str] = []  # the causes
+
+    def __enter__(self) -> Self:
+        if self._sandbox is not None:
+            self._sandbox.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
 
     def score(self, prompts: Sequence[PromptAnswers]) -> list[ScoredAnswers]:
         """Score the answers to some prompts. Raises StageError if the check fails on most answers."""
@@ -80,22 +102,3 @@ class AnswerChecker:
     def _describe_failures(self) -> str:
         failed = f"check {self._check} failed on {len(self._failed)} of {self._numbers} answers"
         return f"{failed}; the first time it {self._failed[0]}"
-
-
-@contextmanager
-def open_checker(this: Attempt, options: Mapping[str, Any]) -> Iterator[AnswerChecker]:
-    """Open the checker of an evaluation. Raises StageError if its check cannot be used."""
-    check = str(options["check"])
-    if not may_fail(check):
-        yield AnswerChecker(this, options, None)
-        return
-    with Sandbox(
-        PATTERNS if check == "regex" else check,
-        kind="check",
-        split="test",
-        code=str(options.get("code", "")),
-        limits=this.context.sandbox,
-        folder=this.context.environments,
-        check=this.check_own_wait,
-    ) as sandbox:
-        yield AnswerChecker(this, options, sandbox)

@@ -1,22 +1,18 @@
 """Evaluations by forward passes: batches of records, one request for hundreds of them."""
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
-import numpy as np
-
-from scheduler.plugins.tokenizers import tokenizer_of
-from sweeps.evaluation.forward_evaluator import Floats, ForwardEvaluator, Passes
-from sweeps.records import Records
+from sweeps.evaluation.evaluator import Measured
+from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.rendering.render import Example, LossMask, render_rows
-from sweeps.training.preference_loss import completions, counts
+from sweeps.rendering.renderers import Renderer
 from worker.attempt import Attempt
-from worker.evaluation.result import keep_result
+from worker.evaluation.reference import FILE, encode_reference, read_reference
 from worker.examples import RenderedRows, flatten
-from worker.outcome import Outcome, ParentGone, StageError, Succeeded
+from worker.outcome import StageError, Stopped
 from worker.sdk.batches import ExampleBatch
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
@@ -25,37 +21,37 @@ from worker.sdk.session import Trainer
 ITEMS = 512  # examples in one request: the SDK itself cuts at 1,024 items or 5 MB
 
 
-def evaluate_forward(this: Attempt, trainer: Trainer, evaluator: ForwardEvaluator) -> Outcome:
+def evaluate_forward(
+    this: Attempt, trainer: Trainer, evaluator: ForwardEvaluator, renderer: Renderer
+) -> Measured | Stopped:
     """Pass the evaluator's inputs through the model. A reference is read before anything is asked of the service."""
     recipe = cast(Mapping[str, Any], this.recipe)
-    load = partial(this.context.examples.read_records, str(recipe["items"]))
-    rows = _render_inputs(this, evaluator, load)
+    rows = _render_inputs(this, evaluator, renderer)
     examples = flatten(rows)
     reference = read_reference(this, examples) if recipe.get("reference") else None
     whole = this.spending.rates.passed(sum(len(example.weights) for example in examples))
     if stop := this.stop_before_start(whole):
         return stop
-    pending = submit_forward(trainer, examples, this.spending.add_forward)
-    answers = [this.wait(answer) for answer in pending]
+    answers = [this.wait(answer) for answer in submit_forward(trainer, examples, this.spending.add_forward)]
     logprobs = [values for answer in answers for values in answer.logprobs]
+    load = partial(this.context.examples.read_records, str(recipe["items"]))
     passes = Passes(rows, logprobs, load, reference)
     if not all(map(math.isfinite, passes.log_likelihoods)):
         raise StageError("diverged: a held-out log-probability is not a number; train again with a lower learning rate")
     measured = evaluator.measure(passes, recipe["evaluator"])
     if not evaluator.compares_with_start:
-        return Succeeded(keep_result(this, measured), steps=0)
-    path = this.write_artefact("logprobs.npy", _encode_array(completions(examples, passes.logprobs)))
-    return Succeeded(keep_result(this, measured, logprobs=path), steps=0)
+        return measured
+    return measured._replace(files={FILE: encode_reference(examples, logprobs)})
 
 
-def _render_inputs(this: Attempt, evaluator: ForwardEvaluator, load: Callable[[], Records]) -> RenderedRows:
+def _render_inputs(this: Attempt, evaluator: ForwardEvaluator, renderer: Renderer) -> RenderedRows:
     """Render the items, which all threads share, or the evaluator's own inputs for them."""
     recipe = cast(Mapping[str, Any], this.recipe)
     if type(evaluator).list_inputs is ForwardEvaluator.list_inputs:
         return this.context.examples.render_items(recipe)
-    tokenizer, mask = tokenizer_of(recipe, this.context.artefacts), cast(LossMask, recipe["loss_mask"])
-    inputs = evaluator.list_inputs(load())
-    return render_rows(inputs, tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+    inputs = evaluator.list_inputs(this.context.examples.read_records(recipe["items"]))
+    mask = cast(LossMask, recipe["loss_mask"])
+    return render_rows(inputs, renderer.tokenizer, renderer=recipe["renderer"], loss_mask=mask)
 
 
 def submit_forward(
@@ -75,27 +71,3 @@ def mean_nll(examples: Sequence[Example], answers: Sequence[PassResult]) -> floa
     logprobs = [values for answer in answers for values in answer.logprobs]
     nats = -sum(Passes([examples], logprobs).log_likelihoods)
     return nats / sum(float(example.weights.sum()) for example in examples)
-
-
-def read_reference(this: Attempt, examples: Sequence[Example]) -> list[Floats]:
-    """Read what the starting point gave each completion, from the stage that measured it there.
-
-    Raises ParentGone if that file is gone: the starting point is then measured again while this stage waits.
-    """
-    stage = str(this.recipe["reference"])
-    result = this.context.store.read_result(stage)
-    path = str(result["logprobs"]) if result else ""
-    if not path or not this.context.artefacts.has(path):
-        raise ParentGone(stage, path)
-    values = np.load(io.BytesIO(this.context.artefacts.read(path)), allow_pickle=False).astype(np.float64)
-    tokens = counts(examples)
-    if len(values) != tokens.sum():
-        raise StageError(f"reference {stage}: expected {tokens.sum()} tokens, those of the pairs, got {len(values)}")
-    return np.split(values, np.cumsum(tokens)[:-1])
-
-
-def _encode_array(values: Sequence[Floats]) -> bytes:
-    """Encode log-probabilities as they came, in 32 bits, so that every reader has the same numbers."""
-    file = io.BytesIO()
-    np.save(file, np.concatenate(values).astype(np.float32))
-    return file.getvalue()

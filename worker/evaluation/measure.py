@@ -5,26 +5,36 @@ from typing import Any, cast
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
+from sweeps.evaluation.evaluator import Measured
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
 from sweeps.evaluation.registry import find_evaluator
 from worker.attempt import Attempt
 from worker.evaluation.ask_questions import evaluate_answers
 from worker.evaluation.episodes import evaluate_episodes
 from worker.evaluation.forward import evaluate_forward
+from worker.evaluation.result import keep_result
 from worker.open_model import open_for_evaluation
-from worker.outcome import Outcome, StageError
+from worker.outcome import Outcome, StageError, Stopped, Succeeded
 from worker.sdk.session import Session, Trainer
 
 
 def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     """Measure a stage's items on the model that it names: a live one, or one opened from a checkpoint."""
     trainer = source if isinstance(source, Trainer) else open_for_evaluation(this, source)
-    options = cast(Mapping[str, Any], this.recipe["evaluator"])
-    match find_evaluator(str(options["name"]), options):
+    measured = _ask(this, trainer)
+    return measured if isinstance(measured, Stopped) else Succeeded(keep_result(this, measured), steps=0)
+
+
+def _ask(this: Attempt, trainer: Trainer) -> Measured | Stopped:
+    """Ask the model in the way of the recipe's evaluator."""
+    recipe = cast(Mapping[str, Any], this.recipe)
+    options = recipe["evaluator"]
+    renderer = this.context.examples.open_renderer(recipe)
+    match find_evaluator(options["name"], options):
         case ForwardEvaluator() as evaluator:
-            return evaluate_forward(this, trainer, evaluator)
+            return evaluate_forward(this, trainer, evaluator, renderer)
         case AnswerEvaluator() as evaluator:
-            return evaluate_answers(this, trainer, evaluator)
+            return evaluate_answers(this, trainer, evaluator, renderer)
         case EpisodeEvaluator() as evaluator:
-            return evaluate_episodes(this, trainer, evaluator)
+            return evaluate_episodes(this, trainer, evaluator, renderer)
     raise StageError(f"evaluator {options['name']}: expected a ForwardEvaluator, AnswerEvaluator or EpisodeEvaluator")

@@ -6,12 +6,12 @@ from sweeps.stage import Json
 from worker.attempt import Attempt
 
 
-def keep_result(this: Attempt, measured: Measured, **artefacts: str) -> dict[str, Json]:
-    """Keep the rows, and return the document that the stage is settled with; `artefacts` are paths of other files."""
+def keep_result(this: Attempt, measured: Measured) -> dict[str, Json]:
+    """Keep the rows and files, and return the document with which the stage is settled."""
     return {
         "metrics": dict(measured.metrics),
         "items": this.write_artefact("items.jsonl.gz", write_rows(measured.rows)),
-        **artefacts,
+        **{name.partition(".")[0]: this.write_artefact(name, content) for name, content in measured.files.items()},
         "count": len(measured.rows),
         "usage": this.spending.usage.document(),
     }

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sweeps.cost import Usage
@@ -31,21 +32,20 @@ def sample_all(
     `use` books the most that a request can cost before it is sent, and corrects that when the answer is there. Raises
     what waiting raises.
     """
-    waiting: deque[tuple[Usage, PendingAnswer[SampleResult]]] = deque()
-    for prompt, samples, seed in requests:
-        this.check()
-        bound = bound_usage(len(prompt), samples, settings.most)
-        use(bound)
-        waiting.append((bound, sampler.write(prompt, samples, settings, seed=seed)))
-        if len(waiting) >= AT_ONCE:
-            yield _receive(this, *waiting.popleft(), use)
+    remaining = iter(requests)
+    waiting = deque(_send(this, sampler, request, settings, use) for request in islice(remaining, AT_ONCE))
     while waiting:
-        yield _receive(this, *waiting.popleft(), use)
+        bound, pending = waiting.popleft()
+        answer = this.wait(pending)
+        use(answer.usage.minus(bound))
+        yield answer.written
+        waiting.extend(_send(this, sampler, request, settings, use) for request in islice(remaining, 1))
 
 
-def _receive(
-    this: Attempt, bound: Usage, pending: PendingAnswer[SampleResult], use: BookUsage
-) -> list[SampledSequence]:
-    answer = this.wait(pending)
-    use(answer.usage.minus(bound))
-    return answer.written
+def _send(
+    this: Attempt, sampler: Sampler, request: SampleRequest, settings: SamplingSettings, use: BookUsage
+) -> tuple[Usage, PendingAnswer[SampleResult]]:
+    this.check()
+    bound = bound_usage(len(request.prompt), request.samples, settings.most)
+    use(bound)
+    return bound, sampler.write(request.prompt, request.samples, settings, seed=request.seed)

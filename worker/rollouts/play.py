@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
-from scheduler.plugins.tokenizers import tokenizer_of
-from sweeps.environments import Split, Turn
+from sweeps.environments import EpisodeShape, Split, Turn
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import Utterance
+from sweeps.rendering.renderers import Renderer
 from sweeps.stage import Json
 from sweeps.training.rollouts import Rollout, derive_sampling_seed
 from worker.attempt import Attempt
@@ -93,18 +94,38 @@ class OpenTasks(NamedTuple):
 
 
 class EpisodePlayer:
-    """Plays the tasks of one environment for one attempt."""
+    """Plays the tasks of a recipe's environment for one attempt, in a sandbox that it opens and closes."""
 
-    def __init__(self, this: Attempt, sandbox: Sandbox, *, temperature: float) -> None:
+    def __init__(self, this: Attempt, split: Split, renderer: Renderer, *, temperature: float) -> None:
+        environment = cast(Mapping[str, object], this.recipe["environment"])
         self._this = this
-        self._sandbox = sandbox
+        self._name = str(environment["name"])
         self._temperature = temperature
-        tokenizer = tokenizer_of(this.recipe, this.context.artefacts)
-        self._transcript = TranscriptReader(tokenizer, str(this.recipe["renderer"]))
+        self._transcript = TranscriptReader(renderer)
+        self._sandbox = Sandbox(
+            self._name,
+            split=split,
+            code=str(environment["code"]),
+            limits=this.context.sandbox,
+            folder=this.context.environments,
+            check=this.check_own_wait,
+        )
         self._numbers = 0
         self._lost: list[str] = []  # the causes of all lost episodes
         self._logged = 0  # lost episodes that the event log knows
         self._answered = 0  # steps
+
+    def __enter__(self) -> Self:
+        self._sandbox.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._sandbox.close()
+
+    @property
+    def shape(self) -> EpisodeShape:
+        """How long the episodes of the environment are."""
+        return self._sandbox.shape
 
     def open(self, tasks: Sequence[RolloutTask], size: int) -> OpenTasks:
         """Begin the episodes: their prompts are known, and the service has not been asked anything."""
@@ -193,15 +214,15 @@ class EpisodePlayer:
         self._lost.append(cause)
         count, among = len(self._lost), len(self._lost) + self._answered
         if count >= FEW and count > TOLERATED * among:
-            name = _read_environment(self._this)["name"]
-            raise StageError(f"{name}: {count} episodes were lost in {among} steps; the first one {self._lost[0]}")
+            raise StageError(
+                f"{self._name}: {count} episodes were lost in {among} steps; the first one {self._lost[0]}"
+            )
 
     def _log_lost(self, among: int) -> None:
         """Log the episodes that were lost together, with their first cause."""
         if lost := self._lost[self._logged :]:
             self._logged = len(self._lost)
-            name = str(_read_environment(self._this)["name"])
-            self._this.log_event(f"{name}: {len(lost)} of {among} episodes are lost; {lost[0]}"[:LONGEST_CAUSE])
+            self._this.log_event(f"{self._name}: {len(lost)} of {among} episodes are lost; {lost[0]}"[:LONGEST_CAUSE])
 
     @property
     def first_cause(self) -> str:
@@ -240,22 +261,3 @@ def _last_action(seat: OpenRollout) -> list[int]:
     while start and seat.acted[start - 1]:
         start -= 1
     return seat.tokens[start:]
-
-
-def open_sandbox(this: Attempt, split: Split) -> Sandbox:
-    """Open the sandbox in which the episodes of an attempt are played."""
-    named = _read_environment(this)
-    return Sandbox(
-        str(named["name"]),
-        split=split,
-        code=str(named["code"]),
-        limits=this.context.sandbox,
-        folder=this.context.environments,
-        check=this.check_own_wait,
-    )
-
-
-def _read_environment(this: Attempt) -> Mapping[str, object]:
-    named = this.recipe["environment"]
-    assert isinstance(named, dict)
-    return named

@@ -5,8 +5,8 @@ from functools import cached_property
 
 from sweeps.environments import Messages, Text
 from sweeps.rendering.answer_text import ASKED, Utterance, find_opening, parse_answer
-from sweeps.rendering.renderers import PLAIN
-from sweeps.rendering.tokenizer import Tokenizer, get_size
+from sweeps.rendering.renderers import Renderer
+from sweeps.rendering.tokenizer import get_size
 from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
 
 PROMPT_END = 16  # tokens at the end of a prompt, which hold the mark of a thought that the prompt begins
@@ -16,11 +16,11 @@ ENDED = "(end)"  # stands for an end token that has no text
 class TranscriptReader:
     """Turns prompts and observations into tokens, and tokens of the model into turns."""
 
-    def __init__(self, tokenizer: Tokenizer, renderer: str) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, renderer: Renderer) -> None:
+        self._tokenizer = renderer.tokenizer
         self._renderer = renderer
-        self._ends = list_stops(tokenizer, renderer)
-        self.vocabulary = get_size(tokenizer)
+        self._ends = list_stops(renderer)
+        self.vocabulary = get_size(renderer.tokenizer)
 
     @cached_property
     def _opened(self) -> str:
@@ -37,19 +37,19 @@ class TranscriptReader:
 
     def encode_prompt(self, text: Text) -> list[int]:
         """Encode text or messages up to where the model continues."""
-        return build_generation_prompt(text, self._tokenizer, self._renderer)
+        return build_generation_prompt(text, self._renderer)
 
     def encode_observation(self, so_far: Messages, turn: Utterance, text: Text) -> tuple[list[int], Messages]:
         """Return the tokens that follow a turn, and the chat with both. Raises DataError if the renderer cannot."""
         if isinstance(text, str):
             return self._tokenizer.encode(text), [*so_far, {"role": "assistant", "content": turn.whole}]
-        tokens, message = continue_chat(so_far, turn, text, self._tokenizer, self._renderer)
+        tokens, message = continue_chat(so_far, turn, text, self._renderer)
         return tokens, [*so_far, message, *text]
 
     def read_turn(self, tokens: Sequence[int], *, messages: bool) -> Utterance:
         """Read a turn without the mark by which the model ended it; in plain text all of it is the answer."""
         text, end = self._split_end(tokens, messages=messages)
-        if not messages or self._renderer == PLAIN:
+        if not messages or self._renderer.is_plain:
             return Utterance(text, text, end=end)
         return parse_answer(text, self._tokenizer, opened=self._opened, end=end)
 

@@ -23,7 +23,7 @@ from sweeps.training.preference_loss import (
     weights,
 )
 from worker.attempt import Attempt
-from worker.evaluation.forward import read_reference
+from worker.evaluation.reference import read_reference
 from worker.examples import flatten
 from worker.open_model import StartingPoint
 from worker.progress import Row

@@ -31,7 +31,7 @@ from worker.attempt import Attempt
 from worker.open_model import StartingPoint, forget_if_gone
 from worker.outcome import Outcome, StageError, Succeeded
 from worker.progress import Row
-from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask, open_sandbox
+from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask
 from worker.sdk.batches import RolloutBatch
 from worker.sdk.failures import ServiceError
 from worker.sdk.futures import PendingAnswer
@@ -62,10 +62,10 @@ class RLTraining(Training):
 
     def run(self) -> Outcome:
         with ExitStack() as stack:
-            sandbox = stack.enter_context(open_sandbox(self._this, "train"))
-            self._players = EpisodePlayer(self._this, sandbox, temperature=self._recipe["temperature"])
+            renderer, temperature = self._this.context.examples.open_renderer(self._recipe), self._recipe["temperature"]
+            self._players = stack.enter_context(EpisodePlayer(self._this, "train", renderer, temperature=temperature))
             referred = self._recipe["kl_penalty"] > 0
-            self._play = EpisodeCosts(sandbox.shape, self._recipe["group_size"], trained=True, referred=referred)
+            self._play = EpisodeCosts(self._players.shape, self._recipe["group_size"], trained=True, referred=referred)
             if referred and not self._is_done(self._start.step):
                 self._reference = self._open_reference()
             self._behind = self._trainer.create_sampler()  # before the first update

@@ -11,7 +11,7 @@ from scheduler.plugins.cookbook import CookbookRenderer
 from sweeps.errors import DataError
 from sweeps.records import Records
 from sweeps.rendering.render import Example, measure_lengths, render
-from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
 from tests.sweeps.templates import chat, speaking
 from tests.wording import naming
@@ -82,7 +82,7 @@ def test_the_version_is_in_the_name() -> None:
     tokenizer.cookbook.cache_clear()
     assert choose_renderer("cookbook:some", tokenizer, messages=True) == "cookbook:some@0.5.8"
     with pytest.raises(DataError, match=r"tinker-cookbook 0\.6\.1.*0\.5\.8"):
-        build_generation_prompt(chat("a"), tokenizer, "cookbook:some@0.6.1")
+        build_generation_prompt(chat("a"), load_renderer("cookbook:some@0.6.1", tokenizer))
     tokenizer.cookbook.cache_clear()
 
 
@@ -140,23 +140,23 @@ class TestReal:
     @pytest.mark.parametrize("ended", [True, False])
     def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(self, name: str, ended: bool) -> None:
         tokenizer = speaking("chatml")
-        renderer = choose_renderer(f"cookbook:{name}", tokenizer, messages=True)
+        renderer = load_renderer(choose_renderer(f"cookbook:{name}", tokenizer, messages=True), tokenizer)
         messages = chat("hello", "yes", "12")
-        first = list_stops(tokenizer, renderer)[0]
+        first = list_stops(renderer)[0]
         end = tokenizer.encode(first) if isinstance(first, str) else [first]
         said = tokenizer.encode("yes" if name == "qwen3_instruct" else " yes") + (end if ended else [])
         grown = [
-            *build_generation_prompt(messages[:1], tokenizer, renderer),
+            *build_generation_prompt(messages[:1], renderer),
             *said,
-            *build_continuation(messages[:2], messages[2:], tokenizer, renderer, ended=ended),
+            *build_continuation(messages[:2], messages[2:], renderer, ended=ended),
         ]
-        assert tokenizer.decode(grown) == tokenizer.decode(build_generation_prompt(messages, tokenizer, renderer))
+        assert tokenizer.decode(grown) == tokenizer.decode(build_generation_prompt(messages, renderer))
 
     def test_a_dialogue_whose_thoughts_are_left_out_is_refused(self) -> None:
         tokenizer = speaking("chatml")
         renderer = choose_renderer("cookbook:qwen3", tokenizer, messages=True)
         with pytest.raises(DataError, match="what the model said differently"):
-            build_continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
+            build_continuation(chat("a", "b"), chat("c"), load_renderer(renderer, tokenizer))
 
     @pytest.mark.parametrize("name", ["nonsense", "llama3"])
     def test_a_renderer_that_does_not_suit_the_tokenizer_is_refused(self, name: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sweeps.environments import EpisodeShape, NamedEnvironment, Turn
 from sweeps.errors import DataError, PlanError
 from sweeps.planning.plan import plan
-from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.turns import refuse_one_turn_only
 from sweeps.spec.parse import parse
 from sweeps.stage import Plan
@@ -91,7 +91,7 @@ def test_which_real_families_go_on_with_whom(family: str, *, user: bool, tool: b
 
     def goes_on(answer: list[dict[str, Any]]) -> bool:
         try:
-            refuse_one_turn_only(ASKED, answer, tokenizer, renderer)
+            refuse_one_turn_only(ASKED, answer, load_renderer(renderer, tokenizer))
         except DataError:
             return False
         return True

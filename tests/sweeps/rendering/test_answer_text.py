@@ -10,7 +10,7 @@ import pytest
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import TOOL, Call, Utterance, find_opening, parse_answer
 from sweeps.rendering.chat_template import build_chat
-from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import Tokenizer, get_template
 from sweeps.rendering.turns import build_generation_prompt, continue_chat, list_stops
 from tests.sweeps.templates import speaking
@@ -126,7 +126,7 @@ PIECES += ("42", "<|end|>", "<|call|>", "<|return|>", "<|start|>user", "<|reserv
 
 def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_written() -> None:
     tokenizer = real_tokenizer("gpt-oss")
-    reading = TranscriptReader(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
+    reading = TranscriptReader(load_renderer(choose_renderer("chat_template", tokenizer, messages=True), tokenizer))
     chance = random.Random(7)
     for _ in range(2000):
         text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
@@ -191,7 +191,7 @@ def written(tokenizer: Tokenizer, kind: str) -> tuple[str, list[int]] | None:
 @pytest.mark.parametrize("family", SPOKEN)
 def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str) -> None:
     tokenizer = real_tokenizer(family)
-    reading = TranscriptReader(tokenizer, choose_renderer("chat_template", tokenizer, messages=True))
+    reading = TranscriptReader(load_renderer(choose_renderer("chat_template", tokenizer, messages=True), tokenizer))
     stops = reading.list_stops((), messages=True)
     ends = {tokenizer.decode([stop]) if isinstance(stop, int) else stop for stop in stops}
     known = next(known for name, known in ENDS.items() if family.startswith(name))
@@ -230,21 +230,21 @@ def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     }[family]
     before = [{"role": "user", "content": "What is there?"}]
     new = [{"role": "tool", "content": '{"sun": 1}'}]
-    reading = TranscriptReader(tokenizer, renderer)
+    reading = TranscriptReader(load_renderer(renderer, tokenizer))
     turn = reading.read_turn(tokenizer.encode(said), messages=True)
-    tokens, message = continue_chat(before, turn, new, tokenizer, renderer)
-    whole = [*build_generation_prompt(before, tokenizer, renderer), *tokenizer.encode(said), *tokens]
-    assert whole == build_generation_prompt([*before, message, *new], tokenizer, renderer)
+    tokens, message = continue_chat(before, turn, new, load_renderer(renderer, tokenizer))
+    whole = [*build_generation_prompt(before, load_renderer(renderer, tokenizer)), *tokenizer.encode(said), *tokens]
+    assert whole == build_generation_prompt([*before, message, *new], load_renderer(renderer, tokenizer))
 
 
 def test_a_turn_ended_otherwise_than_the_template_ends_it_is_not_gone_on_from() -> None:
     tokenizer = speaking("headers")
-    renderer = choose_renderer(None, tokenizer, messages=True)
+    renderer = load_renderer(choose_renderer(None, tokenizer, messages=True), tokenizer)
     before, new = [{"role": "user", "content": "a"}], [{"role": "user", "content": "c"}]
-    end = tokenizer.decode([stop for stop in list_stops(tokenizer, renderer)[:1] if isinstance(stop, int)])
-    assert continue_chat(before, Utterance("b", "b", end=end), new, tokenizer, renderer)
+    end = tokenizer.decode([stop for stop in list_stops(renderer)[:1] if isinstance(stop, int)])
+    assert continue_chat(before, Utterance("b", "b", end=end), new, renderer)
     with pytest.raises(DataError, match="ended its turn"):
-        continue_chat(before, Utterance("b", "b", end="<|other|>"), new, tokenizer, renderer)
+        continue_chat(before, Utterance("b", "b", end="<|other|>"), new, renderer)
 
 
 @pytest.mark.parametrize("written", ["<|im_middle|>", "<｜User｜>", "<|reserved_special_token_9|>"])

@@ -10,7 +10,7 @@ from sweeps.planning.plan import plan
 from sweeps.records import Records
 from sweeps.rendering.prompts import list_choices, render_prompt, select_learnt
 from sweeps.rendering.render import measure_lengths, render, render_all
-from sweeps.rendering.renderers import PLAIN, choose_renderer
+from sweeps.rendering.renderers import PLAIN, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.rendering.turns import build_generation_prompt, list_stops
 from sweeps.spec.parse import parse
@@ -33,13 +33,14 @@ def test_it_is_learnt_as_the_chat_that_it_is_and_behind_the_prompt_by_which_it_i
     records = select_learnt(TWO, "mix")
     examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
     asks = ANSWERS.list_prompts(TWO, {})
-    ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in list_stops(tokenizer, renderer)]
+    loaded = load_renderer(renderer, tokenizer)
+    ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in list_stops(loaded)]
     for ask, row, example in zip(asks, TWO.rows, examples, strict=True):
         said = {"messages": chat(ask.prompt, row["answers"][0])}
         whole = render(said, "chat", tokenizer, renderer=renderer, loss_mask="completion")
         assert np.array_equal(example.tokens, whole.tokens)
         assert np.array_equal(example.weights, whole.weights)
-        prompt = build_generation_prompt(render_prompt(ask.prompt, renderer), tokenizer, renderer)
+        prompt = build_generation_prompt(render_prompt(ask.prompt, loaded), loaded)
         first = int(np.flatnonzero(example.weights)[0])
         assert example.tokens[: first + 1].tolist() == prompt, "learnt behind what is read when it is asked"
         bears = tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
@@ -85,10 +86,11 @@ def test_another_renderer_is_another_stage_and_plain_is_text_as_it_was() -> None
 
 def test_what_it_costs_is_reckoned_with_the_prompts_that_are_asked() -> None:
     tokenizer, renderer = voice("chatml")
+    loaded = load_renderer(renderer, tokenizer)
     stage = _evaluation(planned(tokenizer), "answers")
     held = Records("questions", FACTS.test[:10])
     prompts = [
-        len(build_generation_prompt(render_prompt(ask.prompt, renderer), tokenizer, renderer))
+        len(build_generation_prompt(render_prompt(ask.prompt, loaded), loaded))
         for ask in ANSWERS.list_prompts(select_learnt(held, "gold"), {})
     ]
     assert tuple(each.tokens for each in bound_usage(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)

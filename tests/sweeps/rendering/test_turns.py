@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sweeps.errors import DataError
 from sweeps.rendering.render import render
-from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.renderers import Renderer, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
 from tests.sweeps.rendering.test_render import Bytes
@@ -27,23 +27,29 @@ def voice(name: str) -> tuple[Tokenizer, str]:
     return tokenizer, choose_renderer(None, tokenizer, messages=True)
 
 
-def end(tokenizer: Tokenizer, renderer: str) -> list[int]:
-    first = list_stops(tokenizer, renderer)[0]
-    return tokenizer.encode(first) if isinstance(first, str) else [first]
+def load(name: str) -> Renderer:
+    tokenizer, renderer = voice(name)
+    return load_renderer(renderer, tokenizer)
+
+
+def end(renderer: Renderer) -> list[int]:
+    first = list_stops(renderer)[0]
+    return renderer.tokenizer.encode(first) if isinstance(first, str) else [first]
 
 
 @pytest.mark.parametrize("name", VOICES)
 @settings(max_examples=40, deadline=None)
 @given(st.lists(tidy, min_size=3, max_size=7).filter(lambda said: len(said) % 2 == 1), st.booleans())
 def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[str], ended: bool) -> None:
-    tokenizer, renderer = voice(name)
+    renderer = load(name)
+    tokenizer = renderer.tokenizer
     messages = chat(*said)
-    tokens = build_generation_prompt(messages[:1], tokenizer, renderer)
+    tokens = build_generation_prompt(messages[:1], renderer)
     for place in range(1, len(messages), 2):
-        sampled = tokenizer.encode(said[place]) + (end(tokenizer, renderer) if ended else [])
+        sampled = tokenizer.encode(said[place]) + (end(renderer) if ended else [])
         so_far, new = messages[: place + 1], messages[place + 1 : place + 2]
-        tokens += [*sampled, *build_continuation(so_far, new, tokenizer, renderer, ended=ended)]
-    assert tokens == build_generation_prompt(messages, tokenizer, renderer)
+        tokens += [*sampled, *build_continuation(so_far, new, renderer, ended=ended)]
+    assert tokens == build_generation_prompt(messages, renderer)
 
 
 @pytest.mark.parametrize("name", VOICES)
@@ -52,65 +58,72 @@ def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[s
 def test_an_answer_is_learnt_behind_just_the_prompt_behind_which_it_is_sampled(
     name: str, asked: str, said: str
 ) -> None:
-    tokenizer, renderer = voice(name)
+    tokenizer, named = voice(name)
+    renderer = load_renderer(named, tokenizer)
     messages = chat(asked, said)
-    prompt = build_generation_prompt(messages[:1], tokenizer, renderer)
-    example = render({"messages": messages}, "chat", tokenizer, renderer=renderer, loss_mask="completion")
-    answer = [*tokenizer.encode(said), *end(tokenizer, renderer)]
+    prompt = build_generation_prompt(messages[:1], renderer)
+    example = render({"messages": messages}, "chat", tokenizer, renderer=named, loss_mask="completion")
+    answer = [*tokenizer.encode(said), *end(renderer)]
     assert example.tokens[: len(prompt) + len(answer)].tolist() == [*prompt, *answer]
     assert example.weights.nonzero()[0].tolist() == [len(prompt) - 1 + at for at in range(len(answer))]
 
 
 @pytest.mark.parametrize("name", VOICES)
 def test_text_is_taken_as_it_is(name: str) -> None:
-    tokenizer, renderer = voice(name)
+    renderer = load(name)
+    tokenizer = renderer.tokenizer
     begin = [] if tokenizer.bos is None else [tokenizer.bos]
-    assert build_generation_prompt("12 + 34 = ", tokenizer, renderer) == [*begin, *tokenizer.encode("12 + 34 = ")]
-    assert build_continuation(chat("a", "b"), "\nno\n", tokenizer, renderer) == tokenizer.encode("\nno\n")
+    assert build_generation_prompt("12 + 34 = ", renderer) == [
+        *begin,
+        *tokenizer.encode("12 + 34 = "),
+    ]
+    assert build_continuation(chat("a", "b"), "\nno\n", renderer) == tokenizer.encode("\nno\n")
 
 
 def test_what_ends_a_turn() -> None:
     local = speaking("headers")
-    assert list_stops(OfflineTokenizer()) == (OfflineTokenizer.eos,)
-    assert list_stops(Bytes()) == ("\n\n",)
-    assert list_stops(*voice("headers")) == (*local.encode("<|eot|>"), local.eos, *local.encode("<|im_end|>"))
-    assert list_stops(*voice("colons")) == (speaking("colons").eos, *local.encode("<|im_end|>"))
+    assert list_stops(Renderer(OfflineTokenizer())) == (OfflineTokenizer.eos,)
+    assert list_stops(Renderer(Bytes())) == ("\n\n",)
+    assert list_stops(load("headers")) == (*local.encode("<|eot|>"), local.eos, *local.encode("<|im_end|>"))
+    assert list_stops(load("colons")) == (speaking("colons").eos, *local.encode("<|im_end|>"))
 
 
 def test_results_of_tools_are_an_answer_too() -> None:
-    tokenizer, renderer = voice("tools")
+    renderer = load("tools")
+    tokenizer = renderer.tokenizer
     tool: dict[str, Any] = {"type": "function", "function": {"name": "look_up"}}
     so_far = [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "<call>look_up{}</call>"}]
     new = [{"role": "tool", "content": "42"}]
-    prompt = build_generation_prompt(so_far[:1], tokenizer, renderer, tools=[tool])
+    prompt = build_generation_prompt(so_far[:1], renderer, tools=[tool])
     assert "look_up" in tokenizer.decode(prompt)
-    added = build_continuation(so_far, new, tokenizer, renderer, tools=[tool])
+    added = build_continuation(so_far, new, renderer, tools=[tool])
     said = tokenizer.encode("<call>look_up{}</call><|im_end|>")
-    assert [*prompt, *said, *added] == build_generation_prompt([*so_far, *new], tokenizer, renderer, tools=[tool])
+    assert [*prompt, *said, *added] == build_generation_prompt([*so_far, *new], renderer, tools=[tool])
     assert tokenizer.decode(added) == "\n<|im_start|>user\n<result>42</result><|im_end|>\n<|im_start|>assistant\n"
 
 
 def test_a_template_that_rewrites_what_the_model_said_is_refused() -> None:
-    tokenizer, renderer = voice("forgetful")
+    renderer = load("forgetful")
     with pytest.raises(DataError, match="'<think>a</think>b', to 'b"):
-        build_continuation(chat("a", "<think>a</think>b"), chat("c"), tokenizer, renderer)
+        build_continuation(chat("a", "<think>a</think>b"), chat("c"), renderer)
 
 
 def test_white_space_that_a_template_trims_stays_as_it_was_sampled() -> None:
-    tokenizer, renderer = voice("headers")
-    added = build_continuation(chat("a", " b\n"), chat("c"), tokenizer, renderer)
-    assert added == build_continuation(chat("a", "b"), chat("c"), tokenizer, renderer)
+    renderer = load("headers")
+    added = build_continuation(chat("a", " b\n"), chat("c"), renderer)
+    assert added == build_continuation(chat("a", "b"), chat("c"), renderer)
 
 
 def test_what_goes_on_must_follow_the_assistant() -> None:
     with pytest.raises(DataError, match="assistant last"):
-        build_continuation(chat("a"), chat("b"), OfflineTokenizer())
+        build_continuation(chat("a"), chat("b"), Renderer(OfflineTokenizer()))
 
 
 def test_a_chat_may_begin_with_the_assistant_where_the_template_takes_that() -> None:
-    tokenizer, renderer = voice("chatml")
+    tokenizer, named = voice("chatml")
+    renderer = load_renderer(named, tokenizer)
     row = {"messages": [{"role": "assistant", "content": "hello"}]}
-    example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
-    prompt = build_generation_prompt([], tokenizer, renderer)
+    example = render(row, "chat", tokenizer, renderer=named, loss_mask="completion")
+    prompt = build_generation_prompt([], renderer)
     assert tokenizer.decode(prompt) == "<|im_start|>assistant\n"
     assert example.tokens[: len(prompt)].tolist() == prompt

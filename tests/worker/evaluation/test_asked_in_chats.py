@@ -10,7 +10,7 @@ import pytest
 from scheduler import prepare
 from scheduler.state.costs import read_costs
 from sweeps.errors import DataError
-from sweeps.rendering.renderers import choose_renderer
+from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import Argument, Messages, Template, Tokenizer, Tools
 from sweeps.stage import Stage
 from tests.sweeps.templates import speaking
@@ -18,7 +18,6 @@ from tests.worker.results import count_at_service, read_items, read_usage
 from tests.worker.specs import submit_and_train
 from tests.worker.workshop import Workshop
 from worker import examples
-from worker.evaluation import ask_questions, forward
 from worker.evaluation.ask_questions import AnswerReader
 from worker.sdk.responses import SampledSequence
 
@@ -72,8 +71,7 @@ def test_by_a_template_from_the_plan_to_the_items(
     before = count_at_service(workshop)
     tokenizer = Characters()
     monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
-    for module in (ask_questions, forward, examples):
-        monkeypatch.setattr(module, "tokenizer_of", lambda *_: tokenizer)
+    monkeypatch.setattr(examples, "tokenizer_of", lambda *_: tokenizer)
     stages = submit_and_train(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
     assert not {stage.id for stage in stages} & {stage.id for stage in as_text}
@@ -98,7 +96,7 @@ def _are_answers(workshop: Workshop, stage: Stage) -> None:
 def heard(tokenizer: Tokenizer, renderer: str, text: str) -> str:
     tokens = tokenizer.encode(text)
     written = SampledSequence(np.array(tokens, np.int32), np.full(len(tokens), -0.1, np.float32))
-    return AnswerReader(tokenizer, renderer).read(written, len(written.tokens) + 1).text
+    return AnswerReader(load_renderer(renderer, tokenizer)).read(written, len(written.tokens) + 1).text
 
 
 @pytest.mark.parametrize(("style", "end"), [("chatml", "<|im_end|>"), ("headers", "<|eot|>"), ("colons", "<|eos|>")])
@@ -110,7 +108,7 @@ def test_the_end_of_a_turn_and_a_thought_before_it_are_no_part_of_the_answer(sty
     assert heard(tokenizer, renderer, "hello") == "hello", "one that was cut off is what it is"
     assert heard(tokenizer, "plain", "hello<|eos|>") == "hello"
     assert heard(tokenizer, "plain", "a</think>b") == "a</think>b", "text is not taken apart"
-    assert tokenizer.decode(AnswerReader(tokenizer, "plain").encode("hello")) == "<|begin|>hello"
-    ends = AnswerReader(tokenizer, renderer).stops
+    assert tokenizer.decode(AnswerReader(load_renderer("plain", tokenizer)).encode("hello")) == "<|begin|>hello"
+    ends = AnswerReader(load_renderer(renderer, tokenizer)).stops
     assert tokenizer.encode(end)[0] in ends
-    assert AnswerReader(tokenizer, "plain").stops == (tokenizer.eos,)
+    assert AnswerReader(load_renderer("plain", tokenizer)).stops == (tokenizer.eos,)

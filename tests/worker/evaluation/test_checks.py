@@ -23,7 +23,8 @@ from tests.wording import naming
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
-from worker.evaluation.checks import AnswerChecker, PromptAnswers, open_checker
+from worker.attempt import Attempt
+from worker.evaluation.checks import AnswerChecker, PromptAnswers
 from worker.outcome import StageError, Succeeded
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
@@ -147,24 +148,26 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
     assert re.search(r"hopeless failed on 12 of 12 answers; the first time it raised KeyError: .*verdicts\.py", cause)
 
 
+def attempt_with(limits: SandboxLimits) -> Attempt:
+    context = SimpleNamespace(sandbox=limits, environments=ROOT)
+    return cast(Attempt, SimpleNamespace(context=context, check_own_wait=lambda: None))
+
+
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
     spoken = [PromptAnswers(PromptItem(item, "", "", ("a",)), [ModelAnswer("b", 0.5)]) for item in range(16)]
-    with Sandbox(name, kind="check", split="test", folder=ROOT) as sandbox:
-        checker = AnswerChecker(cast(Any, None), {"check": name}, sandbox)
+    with AnswerChecker(attempt_with(SandboxLimits()), {"check": name}) as checker:
         assert [one.failed for one in checker.score(spoken[:15])] != [""] * 15
         with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             checker.score(spoken[15:])
 
 
 def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() -> None:
-    context = SimpleNamespace(sandbox=HASTY, environments=ROOT)
-    this = cast(Any, SimpleNamespace(context=context, check_own_wait=lambda: None))
     spoken = [
         PromptAnswers(PromptItem(at, "", "", (pattern,)), [ModelAnswer("a" * 40, 0.5)])
         for at, pattern in enumerate(["(a+)+b", "a+"])
     ]
-    with open_checker(this, {"check": "regex"}) as checker:
+    with AnswerChecker(attempt_with(HASTY), {"check": "regex"}) as checker:
         endless, good = checker.score(spoken)
     assert endless.failed == "did not answer within 1 s"
     assert (good.scores, good.failed) == ([1.0], "")
