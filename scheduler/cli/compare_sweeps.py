@@ -11,9 +11,7 @@ from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
 from sweeps.analysis.tables import sort_metrics
 from sweeps.errors import DataError
 from sweeps.formatting import format_cell, format_count, format_interval
-from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
-from sweeps.stats.intervals import Estimate
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
 
@@ -23,18 +21,21 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     if len(set(names)) < 2:
         raise DataError(f"--sweeps: expected two names or more, such as one,other, got {', '.join(names) or 'none'}")
     specs = {name: views.read_sweep(store, name).spec for name in names}
-    found = join_sweeps({name: views.read_results(store, name) for name in names})
-    shared = [each for each in found if len(each.found) == len(specs)]
-    rows = [row for each in shared for row in _rows(each, list(specs))]
-    if output.form != "table":
-        output.rows("conditions", rows)
+    conditions = join_sweeps({name: views.read_results(store, name) for name in names})
+    shared = [condition for condition in conditions if len(condition.found) == len(specs)]
+    entries = [entry for condition in shared for entry in _list_entries(condition, list(specs))]
+    if output.form == "json":
+        output.document({"conditions": entries})
+        return
+    if output.form == "csv":
+        output.csv([row for entry in entries for row in _flatten_entry(entry)])
         return
     output.table(
-        [_format_row(row) for row in rows],
+        [_format_entry(entry) for entry in entries],
         title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}",
     )
-    if len(shared) < len(found):
-        output.say(f"{format_count(len(found) - len(shared), 'condition')} not shown: not every sweep has them")
+    if len(shared) < len(conditions):
+        output.say(f"{format_count(len(conditions) - len(shared), 'condition')} not shown: not every sweep has them")
     output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     asked = {name: _read_measured_items(store, name) for name in names}
     for name in names[1:]:
@@ -62,37 +63,55 @@ def _quote_value(value: str) -> str:
     return "the default" if value == "null" else value
 
 
-def _rows(condition: SharedCondition, sweeps: Sequence[str]) -> list[dict[str, Any]]:
-    """Make one row for each metric of a condition."""
-    metrics = sort_metrics({metric for each in condition.found.values() for metric in each.metrics})
-    return [{**condition.cell, "metric": metric, **_describe_metric(condition, metric, sweeps)} for metric in metrics]
+def _list_entries(condition: SharedCondition, names: Sequence[str]) -> list[dict[str, Any]]:
+    """List one entry for each metric of a condition: what each sweep measured, and how it differs from the first."""
+    metrics = sort_metrics({metric for summary in condition.found.values() for metric in summary.metrics})
+    return [
+        {
+            "cell": dict(condition.cell),
+            "metric": metric,
+            "sweeps": [_describe_sweep(condition, metric, name) for name in names],
+        }
+        for metric in metrics
+    ]
 
 
-def _describe_metric(condition: SharedCondition, metric: str, sweeps: Sequence[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name in sweeps:
-        moments = condition.found[name].metrics.get(metric)
-        row |= {name: moments.mean if moments else None, f"{name} seeds": moments.count if moments else 0}
-    for name in sweeps[1:]:
-        estimate = condition.differences.get(metric, {}).get(name)
-        row[f"{name} - {sweeps[0]}"] = estimate.mean if estimate else None
-        row[f"{name} - {sweeps[0]} ±"] = estimate.half_width if estimate else None
-    return row
+def _describe_sweep(condition: SharedCondition, metric: str, name: str) -> dict[str, Any]:
+    moments = condition.found[name].metrics.get(metric)
+    return {
+        "sweep": name,
+        "mean": moments.mean if moments else None,
+        "seeds": moments.count if moments else 0,
+        "difference": condition.differences.get(metric, {}).get(name),
+    }
 
 
-def _format_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Put seeds and half-widths beside the values they belong to."""
-    shown: dict[str, Any] = {}
-    for name, value in row.items():
-        if name.endswith(" ±"):
-            continue
-        if f"{name} ±" in row:
-            told = Estimate(value or 0.0, row[f"{name} ±"], 0, find_difference_range(row["metric"]))
-            shown[name] = "-" if value is None else format_interval(told, 4, signed=True)
-        elif f"{name} seeds" in row:
-            shown[name] = "-" if value is None else f"{value:.4f} ({row[f'{name} seeds']})"
-        elif not (name.endswith(" seeds") and name.removesuffix(" seeds") in row):
-            shown[name] = value if isinstance(value, int) else format_cell(name, value)
+def _flatten_entry(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Make one row of a table for each sweep."""
+    return [
+        {
+            **entry["cell"],
+            "metric": entry["metric"],
+            **measured,
+            "difference": estimate.mean if (estimate := measured["difference"]) else None,
+            "half_width": estimate.half_width if estimate else None,
+        }
+        for measured in entry["sweeps"]
+    ]
+
+
+def _format_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Make one row for people: a column for each sweep, and one for each difference."""
+    first, *others = entry["sweeps"]
+    shown = {key: value if isinstance(value, int) else format_cell(key, value) for key, value in entry["cell"].items()}
+    shown["metric"] = entry["metric"]
+    for measured in (first, *others):
+        mean, seeds = measured["mean"], measured["seeds"]
+        shown[measured["sweep"]] = "-" if mean is None else f"{mean:.4f} ({format_count(seeds, 'seed')})"
+    for measured in others:
+        estimate = measured["difference"]
+        column = f"{measured['sweep']} - {first['sweep']}"
+        shown[column] = "-" if estimate is None else format_interval(estimate, 4, signed=True)
     return shown
 
 

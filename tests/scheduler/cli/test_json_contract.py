@@ -171,10 +171,10 @@ def lay_flat(store: Store, name: str) -> None:
             store.client.hset(keys.stage(stage.id), "result", json.dumps({"learning": facts}))
 
 
-def lay_scaling(store: Store) -> None:
+def lay_scaling(store: Store, name: str = "scaling") -> None:
     spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "nll", "below": 1.5}}
     cells: Cells = [{"data": "code", "size": 2**power} for power in range(4, 12)]
-    lay(store, "scaling", spec, cells, lambda cell, seed: noisy(1 + 3 * float(str(cell["size"])) ** -0.3, seed, 1))
+    lay(store, name, spec, cells, lambda cell, seed: noisy(1 + 3 * float(str(cell["size"])) ** -0.3, seed, 1))
 
 
 def lay_transfer(store: Store) -> None:
@@ -248,6 +248,14 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
     )
     assert documents["compare"]["changes"]
     assert documents["grid"]["learning"]
+
+
+def test_the_keys_of_sweeps_side_by_side_are_documented(night: Night, run: Callable[..., Any]) -> None:
+    for name in ("scaling", "other"):
+        lay_scaling(night.store, name)
+    document = run("results", "--sweeps", "scaling,other")
+    check("results --sweeps", document)
+    assert [entry["sweeps"][1]["difference"].keys() for entry in document["conditions"]] == [ESTIMATE] * 8
 
 
 def test_the_keys_of_a_plan_and_of_a_submission_are_documented(run: Callable[..., Any], tmp_path: Path) -> None:

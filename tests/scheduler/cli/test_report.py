@@ -1,5 +1,6 @@
 """What the truth holds of a sweep is what its report says."""
 
+import csv
 import io
 import json
 import re
@@ -255,10 +256,18 @@ def test_sweeps_are_compared_where_they_ask_the_same(
 ) -> None:
     told(night)
     night.submit(scaling("other", [8, 16], seeds=2), spec={**SPEC, "model": "offline/ngram-m"})
-    rows = json.loads(said(redis, monkeypatch, tmp_path, "-f", "json", "results", "--sweeps", "s,other"))["conditions"]
-    found = {(each["size"], each["metric"]): each for each in rows}
-    assert set(found) == {(8, "nll"), (8, "zero_shot.nll")}
-    assert found[8, "nll"]["other - s"] == 0, "the same stage, measured once"
+    printed = said(redis, monkeypatch, tmp_path, "-f", "json", "results", "--sweeps", "s,other")
+    conditions = {(entry["cell"]["size"], entry["metric"]): entry for entry in json.loads(printed)["conditions"]}
+    assert set(conditions) == {(8, "nll"), (8, "zero_shot.nll")}
+    first, second = conditions[8, "nll"]["sweeps"]
+    assert (first["sweep"], first["difference"]) == ("s", None)
+    assert (second["sweep"], second["difference"]["mean"]) == ("other", 0), "the same stage, measured once"
+    printed = said(redis, monkeypatch, tmp_path, "-f", "csv", "results", "--sweeps", "s,other")
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert list(rows[0]) == ["data", "size", "metric", "sweep", "mean", "seeds", "difference", "half_width"]
+    assert [(row["sweep"], row["mean"]) for row in rows[:2]] == [
+        (each["sweep"], str(each["mean"])) for each in (first, second)
+    ]
     text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
     assert "\n1 condition " in text
     assert 'model: the default in s, "offline/ngram-m" in other' in text
