@@ -49,27 +49,27 @@ def _rows(table: Any, where: str) -> Iterator[Found]:
 
 def _plain(row: dict[str, Any]) -> object:
     """Remove nulls; refuse values that cannot be JSON (bytes, dates) in the keys that a format reads."""
-    said = {key: value for key, value in row.items() if value is not None}
+    kept = {key: value for key, value in row.items() if value is not None}
     for key in ("messages", "conversations", "conversation", "prompt", "chosen", "rejected", "tools", "parts"):
-        if key not in said or isinstance(said[key], str):
+        if key not in kept or isinstance(kept[key], str):
             continue
         try:
-            canonicalize_row(said[key])
+            canonicalize_row(kept[key])
         except (TypeError, ValueError):
             return BadRow(f"{key}: expected text, got a value that is not JSON, such as bytes or a date")
-        if _has_columns_for_all(said[key]):
+        if _has_columns_for_all(kept[key]):
             return BadRow(
                 f"{key}: expected calls and tools as JSON text, got columns, where each one has the keys of all"
             )
-    return said
+    return kept
 
 
 def _has_columns_for_all(value: object, *, inside: bool = False) -> bool:
-    """Whether arguments or schemas have nulls, which may be null or only the key of another call."""
+    """Say whether arguments or schemas have nulls, which may be null or only the key of another call."""
     if isinstance(value, list):
-        return any(_has_columns_for_all(each, inside=inside) for each in value)
+        return any(_has_columns_for_all(inner, inside=inside) for inner in value)
     if not isinstance(value, dict):
         return inside and value is None
     return any(
-        _has_columns_for_all(each, inside=inside or key in ("arguments", "parameters")) for key, each in value.items()
+        _has_columns_for_all(inner, inside=inside or key in ("arguments", "parameters")) for key, inner in value.items()
     )

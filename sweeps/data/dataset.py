@@ -24,7 +24,7 @@ Content = Mapping[bytes, SplitRow]  # rows by what they say, in the order of the
 
 
 class DataSource(Protocol):
-    """What a spec says about one data set: a count (int), a share (float) or a file (str) is held out."""
+    """The section of a spec about one data set: a count (int), a share (float) or a file (str) is held out."""
 
     @property
     def source(self) -> str: ...
@@ -108,22 +108,22 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
 def _leaks(
     part: str, wanted: int | float | str | None, held: Content, train: Content, source: _Source
 ) -> tuple[str, ...]:
-    """What a source splits by itself is apart by its making."""
+    """Describe what stands in both parts; a source that brings its own split keeps them apart itself."""
     if source.test is not None and not isinstance(wanted, str):
         return ()
     return describe_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
 
 
 def _account(source: _Source, holdout: Content, validation: Content, train: Content) -> str:
-    """How the rows of the source were shared out, in one clause."""
+    """Say in one clause what became of the rows of the source."""
     repeated = source.read - len(source.rows)
     gone = {
         "repeat another": repeated,
         "are held out": sum(key in source.rows for key in holdout),
         "are for validation": sum(key in source.rows for key in validation),
     }
-    told = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)
-    return f"{source.read:,} rows read{f', of which {told}' if told else ''}; {len(train):,} are left"
+    losses = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)
+    return f"{source.read:,} rows read{f', of which {losses}' if losses else ''}; {len(train):,} are left"
 
 
 def _records(form: Format, content: Content) -> Records:
@@ -161,8 +161,8 @@ def _select_context(made: Dataset, context: str) -> Dataset:
 
 
 def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Records:
-    """Without the rows that read as one that is held out."""
-    taken = {key for each in held if each for key in hash_contents(select_learnt(each, context).rows)}
+    """Drop the rows that read the same as a held-out one."""
+    taken = {key for records in held if records for key in hash_contents(select_learnt(records, context).rows)}
     keys = hash_contents(select_learnt(part, context).rows)
     return part.select(place for place, key in enumerate(keys) if key not in taken)
 
@@ -199,7 +199,7 @@ def _wrap_texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
 
 
 def _drop_repeated(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
-    """Each row once; it knows what it asks."""
+    """Keep each row once, with what it asks."""
     content: dict[bytes, SplitRow] = {}
     asked = list_prompts(rows, form, context)
     for key, row, origin, text in zip(hash_contents(rows), rows, origins, asked, strict=True):
@@ -210,7 +210,7 @@ def _drop_repeated(rows: Sequence[Row], form: Format, context: str, origins: Seq
 
 
 def _key_rows(rows: Sequence[Row]) -> Content:
-    """Rows that their maker has parted: each a group of its own."""
+    """Key rows that their maker has split: each is a group of its own."""
     content: dict[bytes, SplitRow] = {}
     for key, row in zip(hash_contents(rows), rows, strict=True):
         content.setdefault(key, SplitRow(row, None, "", "", key))
@@ -218,7 +218,7 @@ def _key_rows(rows: Sequence[Row]) -> Content:
 
 
 def _check_groups(content: Content) -> Content:
-    """Where all rows ask the same it is an instruction and no question: then each row is a group of its own."""
+    """Make each row its own group if all rows ask the same, because that is an instruction and not a question."""
     if len({kept.group for kept in content.values()}) > 1:
         return content
     return {key: kept._replace(group=key) for key, kept in content.items()}
@@ -231,7 +231,7 @@ def _or_default(holdout: int | float | str | None, source: _Source) -> int | flo
 def _hold_out(
     part: str, wanted: int | float | str | None, source: _Source, place: _Place, taken: Content
 ) -> tuple[Content, tuple[str, ...]]:
-    """The rows of one held-out part, none of which is in `taken`, and notes about them."""
+    """Choose the rows of one held-out part, none of which is in `taken`, and write notes about them."""
     if wanted is None:
         return {}, ()
     if isinstance(wanted, str):

@@ -24,10 +24,10 @@ class ExpertEpisode(Episode, Protocol):
     """An episode that knows what would be right."""
 
     def expert(self) -> str:
-        """The right action now."""
+        """Choose the right action now."""
 
     def list_actions(self) -> tuple[str, ...]:
-        """All that may be done in such an episode."""
+        """List every action of such an episode."""
 
 
 class Demo(NamedTuple):
@@ -46,7 +46,7 @@ FAMILIES: Mapping[str, Callable[[int, Split], ExpertEpisode]] = {
 
 
 def generate_demos(name: str, split: Split) -> Iterator[Demo]:
-    """The demonstrations of `offline:<name>`."""
+    """Generate the demonstrations of `offline:<name>`."""
     begin, dice = FAMILIES[name], seed_stream(f"{name} {split}", 0)
     for seed in range(TRAIN if split == "train" else TEST):
         parts, reward = _play_episode(begin(seed, split), dice)

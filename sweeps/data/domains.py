@@ -79,8 +79,8 @@ def _docstrings(path: Path) -> str:
     with warnings.catch_warnings(action="ignore"):  # about their source, which is not ours to mend
         tree = ast.parse(path.read_bytes())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    found = (ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented))
-    return "\n".join(text for text in found if len(text) > SHORTEST_DOCSTRING)
+    docstrings = (ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, documented))
+    return "\n".join(text for text in docstrings if len(text) > SHORTEST_DOCSTRING)
 
 
 def _legal() -> Iterator[Document]:
@@ -95,7 +95,7 @@ def _legal() -> Iterator[Document]:
 
 def _legal_files() -> Iterator[str]:
     named = re.compile(r"licen[cs]e|copying|notice", re.IGNORECASE)
-    for distribution in sorted(distributions(), key=lambda found: found.name):
+    for distribution in sorted(distributions(), key=lambda package: package.name):
         for file in distribution.files or ():
             path = Path(str(distribution.locate_file(file)))
             if named.search(file.name) and file.suffix not in PROGRAMS and path.is_file():
@@ -103,7 +103,7 @@ def _legal_files() -> Iterator[str]:
 
 
 def _distributions() -> str:
-    return " ".join(sorted(f"{found.name}-{found.version}" for found in distributions()))
+    return " ".join(sorted(f"{package.name}-{package.version}" for package in distributions()))
 
 
 DOMAINS: Mapping[str, Domain] = {

@@ -26,7 +26,7 @@ class FactRows(NamedTuple):
 
 
 def generate_facts() -> FactRows:
-    """The rows of `offline:facts`."""
+    """Generate the rows of `offline:facts`."""
     dice = RandomStream(SEED)
     names = _different(dice, TRAIN + TEST)
     values = _different(dice, TRAIN + TEST)
@@ -40,23 +40,25 @@ def _row(dice: RandomStream, names: list[str], values: list[str], number: int) -
     while len(chosen) <= DISTRACTORS:
         other = part[dice.draw_below(len(part))]
         chosen += [] if other in chosen else [other]
-    said = [f"{values[each]}." for each in chosen]
-    place = dice.draw_below(len(said))
+    statements = [f"{values[attribute]}." for attribute in chosen]
+    place = dice.draw_below(len(statements))
     name = names[number]
     return {
         "question": f"{name}=",
-        "context": f"{name}={said[0]}",
-        "answers": [said[0]],
-        "distractors": [f"{names[each]}={value}" for each, value in zip(chosen[1:], said[1:], strict=True)],
-        "candidates": [*said[1 : place + 1], said[0], *said[place + 1 :]],
+        "context": f"{name}={statements[0]}",
+        "answers": [statements[0]],
+        "distractors": [
+            f"{names[attribute]}={value}" for attribute, value in zip(chosen[1:], statements[1:], strict=True)
+        ],
+        "candidates": [*statements[1 : place + 1], statements[0], *statements[place + 1 :]],
         "variants": [f"so, {name}=", f"({name}=", f"{name.upper()}="],
     }
 
 
 def _different(dice: RandomStream, count: int) -> list[str]:
     """So many different words of three letters."""
-    found: dict[str, None] = {}
-    while len(found) < count:
+    words: dict[str, None] = {}
+    while len(words) < count:
         word = "".join(dice.one_of(letters) for letters in (CONSONANTS, VOWELS, CONSONANTS))
-        found[word] = None
-    return list(found)
+        words[word] = None
+    return list(words)

@@ -31,7 +31,7 @@ class File(NamedTuple):
 
 
 def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
-    """The files of a source, in the order of their names; a path is relative to `folder`.
+    """Find the files of a source, in the order of their names; a path is relative to `folder`.
 
     Raises DataError where it cannot be told which files are meant, and what fsspec raises.
     """
@@ -50,20 +50,20 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
 
 
 def _matching(system: Any, path: str, where: str) -> tuple[File, ...]:
-    found = sorted(each for each in system.glob(path) if not system.isdir(each))
-    if not found:
+    matches = sorted(match for match in system.glob(path) if not system.isdir(match))
+    if not matches:
         raise DataError(f"{where}: no file matches; relative paths start at the folder of the sweep file")
-    _refuse_missing(found, where)
+    _refuse_missing(matches, where)
     fixed = len(PATTERN.split(path)[0].rpartition("/")[0])
     shown = PATTERN.split(where)[0].rpartition("/")
-    return tuple(File(system, each, f"{shown[0]}{shown[1]}{each[fixed:].lstrip('/')}") for each in found)
+    return tuple(File(system, match, f"{shown[0]}{shown[1]}{match[fixed:].lstrip('/')}") for match in matches)
 
 
 def _find_in_folder(system: Any, root: str, where: str) -> tuple[File, ...]:
-    """What a folder stands for, where there is only one thing that it can."""
+    """Find the data of a folder, if there is only one choice."""
     base = str(system._strip_protocol(root)).rstrip("/")  # noqa: SLF001 -- as `find` names what it finds
-    found = [str(each)[len(base) + 1 :] for each in system.find(root, maxdepth=3)]
-    names = sorted(name for name in found if not any(part.startswith((".", "_")) for part in name.split("/")))
+    inside = [str(file)[len(base) + 1 :] for file in system.find(root, maxdepth=3)]
+    names = sorted(name for name in inside if not any(part.startswith((".", "_")) for part in name.split("/")))
     if "state.json" in names:
         names = _list_saved_files(json.loads(system.cat_file(f"{root}/state.json")), names, where)
     elif "dataset_dict.json" in names:
@@ -77,9 +77,9 @@ def _find_in_folder(system: Any, root: str, where: str) -> tuple[File, ...]:
 
 
 def _list_saved_files(state: Any, names: Sequence[str], where: str) -> list[str]:
-    """The Arrow files that `save_to_disk` says it wrote, in its order."""
+    """List the Arrow files that `save_to_disk` says it wrote, in its order."""
     files = state.get("_data_files") if isinstance(state, dict) else None
-    wanted = [str(each.get("filename")) for each in files or () if isinstance(each, dict)]
+    wanted = [str(entry.get("filename")) for entry in files or () if isinstance(entry, dict)]
     missing = [name for name in wanted if name not in names]
     if not wanted or missing:
         raise DataError(
@@ -100,23 +100,23 @@ def _is_data(name: str) -> bool:
 
 
 def _shards(names: list[str], where: str) -> list[str]:
-    """All shards, where they are those of one split."""
-    of = {name: _set_of(name) for name in names}
-    sets = sorted({each for each in of.values() if each})
+    """List the shards of a folder, if they all belong to one split."""
+    patterns = {name: _set_of(name) for name in names}
+    sets = sorted({pattern for pattern in patterns.values() if pattern})
     if len(sets) == 1:
-        shards = [name for name, each in of.items() if each]
+        shards = [name for name, pattern in patterns.items() if pattern]
         _refuse_missing(shards, where)
         return shards
     if sets:
-        told = ", ".join(f"{where}/{each}" for each in sets[:5])
-        raise DataError(f"{where}: expected one split, got a folder of several; name one: {told}")
+        choices = ", ".join(f"{where}/{pattern}" for pattern in sets[:5])
+        raise DataError(f"{where}: expected one split, got a folder of several; name one: {choices}")
     hint = f"one of {', '.join(names[:5])}" if names else "a .jsonl or .txt file"
     more = f", or all by a pattern such as {where}/*{Path(names[0]).suffix}" if len(names) > 1 else ""
     raise DataError(f"{where}: expected a file, got a folder; name one file, {hint}{more}")
 
 
 def _set_of(name: str) -> str:
-    """The pattern of the shards that this is one of; empty where it is none."""
+    """Return the pattern of the shards that a file belongs to; empty if it is no shard."""
     folder, slash, file = name.rpartition("/")
     if match := SHARD.fullmatch(file):
         end = re.sub(r"^-[0-9a-f]+(?=\.)", "*", match["end"])
@@ -125,13 +125,13 @@ def _set_of(name: str) -> str:
 
 
 def _refuse_missing(names: Sequence[str], where: str) -> None:
-    """Of shards that say how many there are, all have to be there."""
+    """Refuse shards that say how many they are if one of them is missing."""
     sets: dict[str, set[int]] = {}
     totals: dict[str, int] = {}
     for name in names:
         if match := SHARD.fullmatch(name.rpartition("/")[2]):
             sets.setdefault(_set_of(name), set()).add(int(match["number"]))
             totals[_set_of(name)] = int(match["total"])
-    for each, numbers in sets.items():
-        if missing := sorted({*range(totals[each])} - numbers):
-            raise DataError(f"{where}: shard {missing[0]} of {totals[each]} ({each}) is missing; fetch it")
+    for pattern, numbers in sets.items():
+        if missing := sorted({*range(totals[pattern])} - numbers):
+            raise DataError(f"{where}: shard {missing[0]} of {totals[pattern]} ({pattern}) is missing; fetch it")

@@ -1,4 +1,4 @@
-"""What people's rows are called elsewhere, as the formats that are known here: ShareGPT, Alpaca, pairs of whole chats.
+"""Read rows in the formats of other tools as ours: ShareGPT, Alpaca, pairs of whole chats.
 
 A shape says by which keys a row is recognised and how it becomes one of `sweeps.records.FORMATS`. Nothing is guessed:
 a row that could mean two formats is refused until `format` says which.
@@ -26,7 +26,7 @@ CALLS = ("function_call", "function-call", "tool_call")
 
 
 class BadRow(Exception):
-    """What was found in a row, and what would be right."""
+    """A row is wrong: the message says what it holds and what is expected."""
 
 
 class DetectedFormat(NamedTuple):
@@ -49,7 +49,7 @@ class ForeignFormat(NamedTuple):
 
 
 def detect_format(row: Mapping[str, Any], form: Format | None, *, asked: bool) -> DetectedFormat | None:
-    """The row as one of our formats; of `form`, which the rows before it had or which was asked for.
+    """Turn a row into one of our formats: `form`, if the rows before it had one or the spec names one.
 
     None where no shape fits. Raises BadRow.
     """
@@ -69,13 +69,13 @@ def _fitting(keys: frozenset[str]) -> tuple["ForeignFormat", ...]:
 
 
 def _form(shape: ForeignFormat, row: Mapping[str, Any]) -> Format:
-    """A prompt with its completion is a chat where they are messages."""
+    """Call a prompt with its completion a chat if they are messages."""
     of_messages = shape.form == "completion" and any(_are_messages(row[key]) for key in shape.keys)
     return "chat" if of_messages else shape.form
 
 
 def _refuse_two_meanings(fitting: Sequence[ForeignFormat], row: Mapping[str, Any]) -> None:
-    """A text beside another format is what was made of it; of any two others nobody knows which is meant."""
+    """Refuse a row of two formats; a text beside another format is made from it and is dropped."""
     if len(fitting) < 2 or _are_single(row):
         return
     meant = {_form(shape, row): shape for shape in reversed(fitting) if shape.form != "text"}
@@ -86,12 +86,12 @@ def _refuse_two_meanings(fitting: Sequence[ForeignFormat], row: Mapping[str, Any
 
 
 def _are_single(row: Mapping[str, Any]) -> bool:
-    """The two answers of a chat, each as one message: with what stands before them they are a pair and nothing else."""
+    """Say whether both answers are one message each: after the messages before them they can only be a pair."""
     return all(isinstance(row.get(side), dict) for side in ("chosen", "rejected"))
 
 
 def load_if_json(value: object, key: str) -> Any:
-    """A list or an object that was written as text, as columns of a table have it."""
+    """Load a list or an object that was written as text, as columns of a table have it."""
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:
@@ -104,48 +104,48 @@ def load_if_json(value: object, key: str) -> Any:
 
 def read_messages(value: object, key: str) -> list[dict[str, Any]]:
     """Messages with role and content, from a list of them, from its JSON, or from ShareGPT's `from` and `value`."""
-    found = _rows_of_columns(load_if_json(value, key))
-    if not isinstance(found, list) or not found:
+    messages = _rows_of_columns(load_if_json(value, key))
+    if not isinstance(messages, list) or not messages:
         raise BadRow(f"{key}: expected a list of messages, each with role and content")
-    return [_message(each, f"{key}[{place}]") for place, each in enumerate(found)]
+    return [_message(message, f"{key}[{place}]") for place, message in enumerate(messages)]
 
 
 def _rows_of_columns(value: Any) -> Any:
     """Some tables keep a list of objects as an object of lists."""
-    if not isinstance(value, dict) or not value or not all(isinstance(each, list) for each in value.values()):
+    if not isinstance(value, dict) or not value or not all(isinstance(column, list) for column in value.values()):
         return value
-    if len({len(each) for each in value.values()}) != 1:
+    if len({len(column) for column in value.values()}) != 1:
         return value
-    return [dict(zip(value, each, strict=True)) for each in zip(*value.values(), strict=True)]
+    return [dict(zip(value, column, strict=True)) for column in zip(*value.values(), strict=True)]
 
 
 def _message(value: object, where: str) -> dict[str, Any]:
-    """What is null says nothing, save the content of a message; a message of calls alone has an empty one."""
+    """Drop keys that are null, except `content`; a message of calls alone gets an empty content."""
     if not isinstance(value, dict):
         raise BadRow(f"{where}: expected an object with role and content")
-    said = {key: each for key, each in value.items() if each is not None or key == "content"}
-    if isinstance(said.get("from"), str) and "value" in said and "role" not in said:
-        said = _read_sharegpt_message(said, where)
-    if "content" not in said and said.get("tool_calls"):
-        said["content"] = ""
-    if not isinstance(said.get("role"), str) or "content" not in said:
+    message = {key: content for key, content in value.items() if content is not None or key == "content"}
+    if isinstance(message.get("from"), str) and "value" in message and "role" not in message:
+        message = _read_sharegpt_message(message, where)
+    if "content" not in message and message.get("tool_calls"):
+        message["content"] = ""
+    if not isinstance(message.get("role"), str) or "content" not in message:
         raise BadRow(f"{where}: expected an object with role and content")
-    return said
+    return message
 
 
-def _read_sharegpt_message(said: dict[str, Any], where: str) -> dict[str, Any]:
-    """A message of ShareGPT; what else it holds stays."""
-    speaker, value = said.pop("from"), said.pop("value")
+def _read_sharegpt_message(message: dict[str, Any], where: str) -> dict[str, Any]:
+    """Read a message of ShareGPT; its other keys stay."""
+    speaker, value = message.pop("from"), message.pop("value")
     if speaker in CALLS:
-        return {"role": "assistant", "content": "", "tool_calls": _calls(value, where), **said}
+        return {"role": "assistant", "content": "", "tool_calls": _calls(value, where), **message}
     if speaker not in ROLES:
         raise BadRow(f"{where}: expected from one of {', '.join((*ROLES, CALLS[0]))}, got {speaker!r}")
-    return {"role": ROLES[speaker], "content": value, **said}
+    return {"role": ROLES[speaker], "content": value, **message}
 
 
 def _calls(value: object, where: str) -> list[dict[str, Any]]:
-    found = load_if_json(value, where)
-    calls = found if isinstance(found, list) else [found]
+    loaded = load_if_json(value, where)
+    calls = loaded if isinstance(loaded, list) else [loaded]
     if not calls or not all(isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in calls):
         raise BadRow(f"{where}: expected a call, JSON with name and arguments")
     return [{"type": "function", "function": {key: call[key] for key in ("name", "arguments")}} for call in calls]
@@ -156,18 +156,18 @@ def _chat(key: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 
 
 def _led(row: Mapping[str, Any], messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The messages behind what stands as `system` beside them."""
+    """Put the text that stands as `system` beside the messages before them."""
     for key in SYSTEM:
-        said = row.get(key)
-        if said is None or said == "":
+        instruction = row.get(key)
+        if instruction is None or instruction == "":
             continue
-        if not isinstance(said, str):
-            raise BadRow(f"{key}: expected text, got a JSON {type(said).__name__}")
+        if not isinstance(instruction, str):
+            raise BadRow(f"{key}: expected text, got a JSON {type(instruction).__name__}")
         if messages and messages[0]["role"] == "system":
-            if messages[0]["content"] != said:
+            if messages[0]["content"] != instruction:
                 raise BadRow(f"{key}: expected one system message, got another one in the messages; keep one")
         else:
-            messages = [{"role": "system", "content": said}, *messages]
+            messages = [{"role": "system", "content": instruction}, *messages]
     return messages
 
 
@@ -175,10 +175,10 @@ def _alpaca(question: str, answer: str, before: str) -> Callable[[Mapping[str, A
     """Instruction and input are what the user says, with a blank line between them."""
 
     def make(row: Mapping[str, Any]) -> dict[str, Any]:
-        said = row[answer]
-        if not isinstance(said, str) or not said.strip():
+        content = row[answer]
+        if not isinstance(content, str) or not content.strip():
             raise BadRow(f"{answer}: expected text that is not empty, to learn from")
-        return {"messages": [*_instructed(row, question, before), {"role": "assistant", "content": said}]}
+        return {"messages": [*_instructed(row, question, before), {"role": "assistant", "content": content}]}
 
     return make
 
@@ -205,13 +205,13 @@ def _is_turn(turn: object) -> bool:
 
 
 def _completion(row: Mapping[str, Any]) -> dict[str, Any]:
-    """As they are; a prompt and a completion of messages are one chat, of which the completion bears loss."""
-    prompt, said = (read_messages_if_any(row[key], key) for key in ("prompt", "completion"))
-    if not _are_messages(prompt) and not _are_messages(said):
+    """Return both as they are, or as one chat if they are messages; then the completion bears loss."""
+    prompt, completion = (read_messages_if_any(row[key], key) for key in ("prompt", "completion"))
+    if not _are_messages(prompt) and not _are_messages(completion):
         _refuse_system(row)
-        return {"prompt": prompt, "completion": said}
+        return {"prompt": prompt, "completion": completion}
     before = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}] if prompt else []
-    behind = said if isinstance(said, list) else [{"role": "assistant", "content": said}]
+    behind = completion if isinstance(completion, list) else [{"role": "assistant", "content": completion}]
     return {"messages": _led(row, [*[dict(mark_as_read(message)) for message in before], *behind])}
 
 
@@ -260,16 +260,16 @@ def _prompt(row: Mapping[str, Any]) -> object:
 
 
 def _split_turns(text: str, key: str) -> list[dict[str, Any]]:
-    r"""The messages of a text such as "\n\nHuman: …\n\nAssistant: …"."""
-    found = [(match[1], match.start(), match.end()) for match in TURN.finditer(text)]
-    if not found or text[: found[0][1]].strip():
+    r"""Split a text such as "\n\nHuman: …\n\nAssistant: …" into messages."""
+    turns = [(match[1], match.start(), match.end()) for match in TURN.finditer(text)]
+    if not turns or text[: turns[0][1]].strip():
         raise BadRow(
             f"chosen and rejected without a prompt, and {key} does not begin with Human: as a chat in text does"
         )
-    ends = [begin for _, begin, _ in found[1:]] + [len(text)]
+    ends = [begin for _, begin, _ in turns[1:]] + [len(text)]
     return [
         {"role": "user" if who == "Human" else "assistant", "content": text[begin:end].strip()}
-        for (who, _, begin), end in zip(found, ends, strict=True)
+        for (who, _, begin), end in zip(turns, ends, strict=True)
     ]
 
 

@@ -22,7 +22,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def generate_rows(name: str) -> GeneratedRows:
-    """The rows of `offline:<name>`, which is one of FORMATS."""
+    """Generate the rows of `offline:<name>`, which is one of FORMATS."""
     if name in demonstrations.FAMILIES:
         return GeneratedRows(
             *(tuple(demo.row for demo in demonstrations.generate_demos(name, split)) for split in ("train", "test"))
@@ -36,5 +36,5 @@ def generate_rows(name: str) -> GeneratedRows:
 
 
 def _keep_chosen(pair: Row) -> Row:
-    """What to imitate before any preference is learned: the prompt with the text that was chosen."""
+    """Keep the prompt with the chosen text: the data to imitate before preferences are learnt."""
     return {"prompt": pair["prompt"], "completion": pair["chosen"]}

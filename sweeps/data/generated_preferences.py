@@ -34,7 +34,7 @@ class PairRows(NamedTuple):
 
 @cache  # some ten thousand words, for each that asks
 def generate_pairs(name: str) -> PairRows:
-    """The pairs of `offline:<name>`."""
+    """Generate the pairs of `offline:<name>`."""
     maker = _Maker(SEED)
     rows = [maker.pair(number) for number in range(TRAIN + TEST)]
     if name == "preferences_null":
@@ -44,7 +44,7 @@ def generate_pairs(name: str) -> PairRows:
 
 
 def score_quality(text: str) -> float:
-    """The share of borders between words that keep to the house style."""
+    """Compute the share of borders between words that keep to the house style."""
     words = text.split()
     kept = [after[0] in _list_allowed_letters(before[-1]) for before, after in pairwise(words)]
     return sum(kept) / len(kept)

@@ -1,4 +1,4 @@
-"""What stands on two sides of a split although no row does: the same question, or nearly the same text. It is said."""
+"""Describe leaks between the parts of a split: the same question, or nearly the same text, on both sides."""
 
 from collections.abc import Sequence
 
@@ -29,14 +29,14 @@ def describe_leaks(part: str, held: Sequence[SplitRow], train: Sequence[SplitRow
 
 
 def _tell_near(part: str, held: Sequence[SplitRow], train: Sequence[SplitRow], what: str) -> tuple[str, ...]:
-    """Those that share half of their words, in long runs, and are not as good as equal."""
+    """Describe texts that share half of their words with one of train, in long runs, and are not equal to it."""
     looked_at = held[:MOST_TEXTS]
-    found = find_shared_runs([row.alike for row in looked_at], [row.alike for row in train])
-    if not found:
+    pairs = find_shared_runs([row.alike for row in looked_at], [row.alike for row in train])
+    if not pairs:
         return ()
-    one, other = next(iter(found.items()))
-    said = f"{part}: {len(found):,} of {len(looked_at):,} {what}s share half of their words or more with one of train's"
-    return (f"{said}, such as {_example(looked_at[one], train[other])}",)
+    first, second = next(iter(pairs.items()))
+    note = f"{part}: {len(pairs):,} of {len(looked_at):,} {what}s share half of their words or more with one of train's"
+    return (f"{note}, such as {_example(looked_at[first], train[second])}",)
 
 
 def _example(held: SplitRow, train: SplitRow) -> str:

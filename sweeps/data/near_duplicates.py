@@ -1,4 +1,4 @@
-"""What a record asks, and which texts are as good as equal: for the same question on two sides of a split is a leak."""
+"""Find what a record asks, and texts that are nearly equal: the same question in both parts is a leak."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ MOST_TEXTS, MOST_WORDS = 2_000, 400  # of held-out texts, and of each text, that
 
 
 def list_prompts(rows: Sequence[Row], form: Format, context: str) -> list[str]:
-    """What each row asks, as one text; the text itself where nothing is asked."""
+    """List what each row asks, as one text; the text itself if it asks nothing."""
     if form == "questions":
         rows = learnt_of_questions(Records(form, tuple(rows)), context).rows
     return [_prompt(row, form) for row in rows]
@@ -51,7 +51,7 @@ def _prompt(row: Row, form: Format) -> str:
 
 
 def _first_learnt(messages: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the first answer that is learnt; behind the last message where none is, or a flag is none.
+    """Find the first answer that is learnt; the number of messages if there is none, or a flag is wrong.
 
     A greeting that stands before all questions is an answer to none, unless there is no other.
     """
@@ -75,7 +75,7 @@ def _join_messages(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fold_text(text: str) -> str:
-    """Equal where texts differ in case, white space, punctuation or the way in which Unicode writes them."""
+    """Fold a text, so that case, white space, punctuation and spellings in Unicode make no difference."""
     if text.isascii():
         return " ".join(text.encode().translate(LOWER, DROPPED).decode().split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
@@ -83,21 +83,21 @@ def fold_text(text: str) -> str:
 
 
 def hash_group(same: str, content: bytes) -> bytes:
-    """By what rows that ask alike are kept together. One that asks nothing stands alone, by its `content`."""
+    """Hash what keeps rows that ask alike together; a row that asks nothing is its own group, by `content`."""
     return hashlib.sha256(b"prompt:" + same.encode()).digest() if same else content
 
 
 def find_shared_runs(held: Sequence[str], train: Sequence[str]) -> dict[int, int]:
-    """Which long held-out texts share at least half of their runs of eight words with one of training's: by index.
+    """Map long held-out texts to the text of train with which they share at least half of their runs, by index.
 
     Texts are as `alike` makes them.
     Runs that more than a few held-out texts have are a form letter, and are not counted. Of training every eighth run
     is looked at, so that a stretch of fifteen shared words is always seen; the cost is linear in the words.
     """
     runs, lengths = _runs_of(held)
-    found: dict[int, int] = {}
+    alike: dict[int, int] = {}
     if not runs:
-        return found
+        return alike
     for place, text in enumerate(train):
         words = _words(text)
         anchors = [runs.get(run, ()) for run in _runs(words, RUN)]
@@ -105,12 +105,12 @@ def find_shared_runs(held: Sequence[str], train: Sequence[str]) -> dict[int, int
         hits = Counter(owner for owners in own for owner in owners)
         for owner, count in hits.items():
             if count >= 2 and 2 * count >= max(len(own), lengths[owner] / RUN):
-                found.setdefault(owner, place)
-    return found
+                alike.setdefault(owner, place)
+    return alike
 
 
 def _runs_of(held: Sequence[str]) -> tuple[dict[int, tuple[int, ...]], dict[int, int]]:
-    """Who has each run, and how many of its own each has."""
+    """Map each run to the texts that have it, and each text to the number of its own runs."""
     owners: dict[int, tuple[int, ...]] = {}
     seen: dict[int, set[int]] = {}
     for place, text in enumerate(held[:MOST_TEXTS]):

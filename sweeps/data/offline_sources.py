@@ -35,7 +35,7 @@ class Corpus(NamedTuple):
 
 
 def read_domain(name: str, cache: Path) -> Corpus:
-    """The corpus `offline:<name>`, from `cache` where it is there already. Raises DataError for an unknown name."""
+    """Read the corpus `offline:<name>`, from `cache` if it is there. Raises DataError for an unknown name."""
     if name not in DOMAINS:
         raise DataError(
             f"expected one of {', '.join(OFFLINE + known for known in (*DOMAINS, *FORMATS))}, got {OFFLINE}{name}"
@@ -75,7 +75,7 @@ def _cut_text(text: str) -> list[str]:
 
 
 def _test_documents(sizes: Sequence[int]) -> set[int]:
-    """The first documents that together make about the share; one too large for it stays in train."""
+    """Choose the first documents that together make about the share; one too large for it stays in train."""
     wanted, chosen, count = TEST_SHARE * sum(sizes), set[int](), 0
     for index, size in enumerate(sizes):
         if count + size <= wanted:
@@ -98,7 +98,7 @@ def _edition(name: str) -> str:
 
 
 def _load_kept(path: Path) -> Corpus | None:
-    """What was kept; None where nothing was, or where it is damaged and has to be built again."""
+    """Load a corpus from the cache; None if it is missing or damaged and has to be built again."""
     try:
         train, test = json.loads(gzip.decompress(path.read_bytes()))
     except (OSError, EOFError, ValueError, zlib.error):

@@ -26,7 +26,7 @@ class PreferencePair(NamedTuple):
 
 
 def divide(row: Row) -> PreferencePair:
-    """The pair that a row means. Raises DataError where prompt and answers cannot be told apart."""
+    """Divide a row into prompt and answers. Raises DataError if it is not clear where the prompt ends."""
     prompt = _read_messages(row["prompt"], "user", "prompt")
     sides = [_read_messages(row[side], "assistant", side) for side in SIDES]
     for side, name in zip(sides, SIDES, strict=True):
@@ -43,7 +43,7 @@ def divide(row: Row) -> PreferencePair:
 
 
 def _prompt_of(prompt: list[Message], side: list[Message], name: str) -> tuple[list[Message], int]:
-    """The whole prompt as this side has it, and how many of its messages belong to it."""
+    """Return the whole prompt of a side, and how many of the side's messages belong to it."""
     place = _overlap(prompt, side)
     if place is not None:
         end = place + len(prompt)
@@ -57,7 +57,7 @@ def _prompt_of(prompt: list[Message], side: list[Message], name: str) -> tuple[l
 
 
 def _overlap(prompt: list[Message], side: list[Message]) -> int | None:
-    """At which message of the side the prompt begins: below 0 where only its end is repeated; None where it is not.
+    """Find where in the side the prompt begins: below 0 if only its end is repeated, None if nothing is.
 
     First as the side's beginning, then by its end, then as the last question of a longer chat.
     """
@@ -72,7 +72,7 @@ def _overlap(prompt: list[Message], side: list[Message]) -> int | None:
 
 
 def _find_common_prompt(chosen: list[Message], rejected: list[Message]) -> tuple[list[Message], int]:
-    """Without a prompt, what both sides begin with is one."""
+    """Take what both sides begin with as the prompt, if the row has none."""
     count = 0
     while count < min(len(chosen), len(rejected)) and _same(chosen[count], rejected[count]):
         count += 1
@@ -95,9 +95,9 @@ def _equal(some: Sequence[Message], others: Sequence[Message]) -> bool:
     return len(some) == len(others) and all(map(_same, some, others))
 
 
-def _same(one: Message, other: Message) -> bool:
-    """Whether two messages say the same, up to white space."""
-    return _normalize_message(one) == _normalize_message(other)
+def _same(message: Message, other: Message) -> bool:
+    """Say whether two messages are equal up to white space."""
+    return _normalize_message(message) == _normalize_message(other)
 
 
 def _normalize_message(message: Message) -> dict[str, Any]:

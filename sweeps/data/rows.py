@@ -57,21 +57,21 @@ class _Read(NamedTuple):
 
 
 def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
-    """One JSON object a line, blank lines aside; all of one format, seen from the keys unless `form` says it.
+    """Parse one JSON object a line, except blank lines; all have one format, by their keys or by `form`.
 
     Raises DataError with the first five bad lines as `where:line`, and how many there are.
     """
     return read_rows(read_json_lines(text, where), where, form)
 
 
-def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed:
-    """The same of rows from anywhere."""
+def read_rows(entries: Iterable[Found], where: str, form: Format | None) -> Parsed:
+    """Check rows from any source, and bring them into one format."""
     asked = form is not None
     kept: list[tuple[Origin, dict[str, Any]]] = []
     findings: list[str] = []
     hows: Counter[How] = Counter()
     unread: set[str] = set()
-    for origin, value in found:
+    for origin, value in entries:
         try:
             form, read = _read(value, form, asked=asked)
         except BadRow as finding:
@@ -92,7 +92,7 @@ def read_rows(found: Iterable[Found], where: str, form: Format | None) -> Parsed
 
 
 def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[str]) -> tuple[str, ...]:
-    """What was recognised, and what was left out."""
+    """Describe which format was recognised, and what was left out."""
     by: Counter[str] = Counter()
     for (shape, besides), count in hows.items():
         keys = ", ".join((*shape.keys, *besides))
@@ -103,7 +103,7 @@ def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[
 
 
 def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _Read]:
-    """One row in the format that the file has, or that this first row gives it."""
+    """Read one row in the format of the file, which the first row decides."""
     if isinstance(value, BadRow):
         raise value
     if not isinstance(value, dict):
@@ -128,7 +128,7 @@ def _refuse_unknown(row: Row, form: Format | None) -> NoReturn:
 
 
 def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, asked: bool) -> None:
-    """Keys beside a row that say something about how it is to be learnt: what they say would be lost, unseen."""
+    """Refuse keys beside a row that say how to learn it: what they say would be lost silently."""
     for key in sorted(unread):
         value = row[key]
         if key in SEEN:
@@ -155,7 +155,7 @@ def _is_nothing(value: object) -> bool:
 
 
 def _check_row(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
-    """The row with the keys of its format alone."""
+    """Check a row, and keep only the keys of its format."""
     if form == "chat":
         _check_messages(row["messages"])
         return {"messages": row["messages"], **_tools(whole)}
@@ -169,7 +169,7 @@ def _check_row(row: dict[str, Any], whole: Row, form: Format) -> dict[str, Any]:
 
 
 def _pair(row: dict[str, Any], whole: Row) -> dict[str, Any]:
-    """One prompt and two answers; where one of them is messages all are, and the prompt stands in its place alone."""
+    """Build one prompt and two answers; if one of the three is messages, all become messages."""
     if any(isinstance(value, list) for value in row.values()):
         try:
             row = dict(divide(row)._asdict())
@@ -217,7 +217,7 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
 
 
 def _count_begun(row: Row) -> int:
-    """How many sides begin with the prompt."""
+    """Count the sides that begin with the prompt."""
     return sum(row[side].startswith(row["prompt"].rstrip()) for side in SIDES)
 
 
@@ -226,22 +226,22 @@ def _is_bare(row: Row) -> bool:
 
 
 def _several(row: dict[str, Any]) -> dict[str, Any]:
-    """A question may have one answer or several; a record has several."""
+    """Turn one `answer` into the list `answers`."""
     if "answer" not in row:
         return row
-    one = row["answer"]
+    answer = row["answer"]
     if "answers" not in row:
-        if not (isinstance(one, str) and one.strip()):
-            got = "empty text" if isinstance(one, str) else f"a JSON {_kind(one)}"
+        if not (isinstance(answer, str) and answer.strip()):
+            got = "empty text" if isinstance(answer, str) else f"a JSON {_kind(answer)}"
             raise BadRow(f"answer: expected text, or a list of several in `answers`, got {got}")
-        return {**row, "answers": [one]}
-    if isinstance(row["answers"], list) and one not in row["answers"]:
+        return {**row, "answers": [answer]}
+    if isinstance(row["answers"], list) and answer not in row["answers"]:
         raise BadRow("answer: expected one of `answers`; keep one of the two keys")
     return row
 
 
 def _question(row: Row) -> dict[str, Any]:
-    """The question with its answers, and of what may stand beside them what does; in a list, each text once.
+    """Keep the question, its answers and the known keys beside them; a list has each text once.
 
     A candidate that stood there twice would never be first, alone.
     """
@@ -260,12 +260,12 @@ def _question(row: Row) -> dict[str, Any]:
 
 
 def _read_texts(row: Row, key: str) -> list[str]:
-    """A list of texts, or its JSON; SQuAD keeps it as `text` beside where each begins."""
+    """Read a list of texts, or its JSON; SQuAD keeps it as `text`, beside the place where each begins."""
     values = load_if_json(row[key], key)
     if isinstance(values, dict) and "answer_start" in values:
         values = values.get("text")
     values = [] if _is_nothing(values) else values
-    if not isinstance(values, list) or not all(isinstance(each, str) and each.strip() for each in values):
+    if not isinstance(values, list) or not all(isinstance(text, str) and text.strip() for text in values):
         raise BadRow(f"{key}: expected a list of texts that are not empty, as in {EXAMPLES['questions']}")
     return values
 
@@ -291,7 +291,7 @@ def _kind(value: object) -> str:
 
 
 def _parts(parts: object) -> list[Row]:
-    """The parts of a transcript with their two keys alone."""
+    """Keep the two keys of each part of a transcript."""
     if not isinstance(parts, list):
         raise BadRow(f"parts: expected a list, as in {EXAMPLES['transcript']}")
     for index, part in enumerate(parts):

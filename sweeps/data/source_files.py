@@ -1,4 +1,4 @@
-"""A file, a folder or a URL to rows: whatever fsspec opens, in the formats that people have, packed or not."""
+"""Read a file, a folder or a URL into rows: anything that fsspec opens, in many formats, packed or not."""
 
 import bz2
 import gzip
@@ -57,7 +57,7 @@ MARKS = (
 
 
 class FileReader(NamedTuple):
-    """How a file is read: its name for people, and what makes rows of its content."""
+    """A way to read a file: its name for people, and the function that makes rows of its content."""
 
     name: str
     rows: Callable[[str, str], Iterable[Found]]
@@ -73,7 +73,7 @@ PARAGRAPHS, SINGLE = FileReader("paragraph", text_formats.read_paragraphs), File
 
 
 def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = False) -> Parsed:
-    """The rows of a source, by its ending and else by its first bytes; with `lines` each line of a text is a record.
+    """Read the rows of a source, by its ending or else its first bytes; with `lines` a line of text is a record.
 
     A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read, and
     NotInstalled.
@@ -97,7 +97,7 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
 
 
 def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
-    """What the file was taken for: the first note."""
+    """Describe as what the file was read: the first note."""
     files = f" in {len(ways):,} files" if len(ways) > 1 else ""
     if ways[0] in (PARAGRAPHS.name, SINGLE.name):
         between = " between blank lines" if ways[0] == PARAGRAPHS.name else ""
@@ -106,7 +106,7 @@ def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
 
 
 def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tuple[str, Iterable[Found]]:
-    """How a file is read, and its rows."""
+    """Choose how a file is read, and read its rows."""
     kind, packing = _endings(where)
     content = _unpack(content, where, packing)
     kind = next((seen for magic, seen in MAGIC if content.startswith(magic)), kind)
@@ -123,7 +123,7 @@ def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tu
 
 
 def _way(kind: str, text: str, form: Format | None, *, lines: bool) -> FileReader:
-    """By the ending; what has none that is known, or looks otherwise, by how it begins."""
+    """Choose a reader by the ending; for an unknown or wrong ending, by how the text begins."""
     if kind in (".csv", ".tsv"):
         return CSV if kind == ".csv" else TSV
     if lines and kind not in (*JSONL, ".json"):
@@ -134,7 +134,7 @@ def _way(kind: str, text: str, form: Format | None, *, lines: bool) -> FileReade
 
 
 def _endings(where: str) -> tuple[str, str]:
-    """What a name says of its content, and of how it is packed: both in small letters, empty where it says nothing."""
+    """Split off the endings for content and packing, in small letters; each is empty if the name has none."""
     suffixes = [suffix.lower() for suffix in PurePosixPath(where).suffixes]
     packing = {".zstd": ".zst", ".gzip": ".gz"}.get(suffixes[-1], suffixes[-1]) if suffixes else ""
     if packing not in PACKED:
@@ -149,7 +149,7 @@ def _refuse_others(kind: str, where: str) -> None:
 
 @contextmanager
 def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
-    """What goes wrong with a file, in words that name it and hold no secret."""
+    """Turn errors about a file into a DataError that names it and holds no secret."""
     try:
         yield
     except DataError:
@@ -168,7 +168,7 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
 
 
 def _unpack(content: bytes, where: str, packing: str) -> bytes:
-    """By the first bytes, whatever the name says; but a name that says it is packed has to be right."""
+    """Unpack by the first bytes; a name that says that it is packed has to be right."""
     seen = next((end for end, magic in PACKED.items() if content.startswith(magic)), "")
     if packing and not seen:
         raise DataError(f"{where}: expected {packing[1:]} data, got other data; remove {packing} to read it as it is")
@@ -209,5 +209,5 @@ def _line(content: bytes, at: int) -> int:
 
 
 def redact(source: str) -> str:
-    """A path or URL as messages may name it: without user, password and signed query."""
-    return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda found: found[2] or f"{found[1]}…@", source)
+    """Remove user, password and signed query from a path or URL, for messages."""
+    return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda match: match[2] or f"{match[1]}…@", source)

@@ -1,4 +1,4 @@
-"""Which rows are held out: whole groups, chosen by what they say.
+"""Choose which rows are held out: whole groups, by a hash of what they ask.
 
 A group is all rows that ask the same; later others may part the data, such as patients. It lies on one side of a split
 and never on two. Groups are ranked by a hash of what they are known by, so that neither the order of the rows nor any
@@ -27,7 +27,7 @@ class SplitRow(NamedTuple):
 
 
 def choose(groups: Mapping[bytes, bytes], wanted: int, *, spare: bool) -> set[bytes]:
-    """Keys of rows whose groups together come as close to `wanted` rows as whole ones do; at least one group.
+    """Choose whole groups that come as close to `wanted` rows as they can, at least one; return their keys.
 
     `groups` says of each row's key to which group it belongs. With `spare` one group is always left.
     """
@@ -50,7 +50,7 @@ def choose(groups: Mapping[bytes, bytes], wanted: int, *, spare: bool) -> set[by
 
 
 def resolve_count(part: str, wanted: int | float, rows: int) -> int:
-    """A count as it is, a share as one. Raises DataError."""
+    """Return a count as it is, and a share as a count. Raises DataError."""
     if isinstance(wanted, int):
         if wanted < 1:
             raise DataError(f"{part}: expected a count from 1, a share between 0 and 1, or a file, got {wanted}")
@@ -61,6 +61,6 @@ def resolve_count(part: str, wanted: int | float, rows: int) -> int:
 
 
 def list_choosable(rows: Mapping[bytes, SplitRow], taken: Collection[bytes]) -> dict[bytes, bytes]:
-    """The rows that may be chosen, each with its group: neither they nor another of their group are taken."""
+    """List the rows that may be chosen, with their groups: nothing of their group is taken."""
     gone = {rows[key].group for key in taken if key in rows}
     return {key: kept.group for key, kept in rows.items() if key not in taken and kept.group not in gone}

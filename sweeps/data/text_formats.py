@@ -19,7 +19,7 @@ KNOWN = {key for shape in SHAPES for key in shape.keys}
 
 
 def read_json_lines(text: str, where: str) -> Iterator[Found]:
-    """One JSON object a line, blank lines aside."""
+    """Read one JSON object a line, except blank lines."""
     lines = enumerate(text.split("\n"), start=1)  # splitlines would cut inside strings, at U+2028 and the like
     for number, line in lines:
         if line.strip():
@@ -27,7 +27,7 @@ def read_json_lines(text: str, where: str) -> Iterator[Found]:
 
 
 def read_json_document(text: str, where: str) -> Iterator[Found]:
-    """A list of objects; or an object that holds one list of them, or one object for each name. Raises DataError."""
+    """Read a list of objects, an object that holds one, or an object of named objects. Raises DataError."""
     try:
         document = load_json(text)
     except UnicodeEncodeError:
@@ -61,7 +61,7 @@ def _rows_within(document: object, where: str) -> list[Any]:
 
 
 def _are_objects(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
 
 
 def _refuse_columns(document: Mapping[str, Any], where: str) -> NoReturn:
@@ -82,7 +82,7 @@ def _object(line: str) -> object:
 
 
 def _advice(text: str, error: Exception) -> str:
-    """What makes one object a line of it."""
+    """Name a command that writes it with one object a line."""
     if text.rstrip().endswith(","):
         return "; a line does not end in a comma: sed 's/,$//' FILE > new"
     if text.strip() in ("{", "[") or "Extra data" in str(error):
@@ -91,7 +91,7 @@ def _advice(text: str, error: Exception) -> str:
 
 
 def is_document(text: str, *, named: bool) -> bool:
-    """Whether JSON is one document and not an object a line; `named` where its name says so."""
+    """Say whether JSON is one document and not an object a line; `named` if its name says so."""
     if text.lstrip().startswith("["):
         return True
     if not named:
@@ -102,13 +102,13 @@ def is_document(text: str, *, named: bool) -> bool:
 
 
 def is_json_lines(text: str) -> bool:
-    """Whether the first line that holds anything is a JSON object, and whole."""
+    """Say whether the first line that is not blank is a whole JSON object."""
     first = next((line for line in NEWLINE.split(text[:100_000]) if line.strip()), "")
     return first.lstrip().startswith("{") and isinstance(_object(first), dict)
 
 
 def read_table(text: str, where: str, delimiter: str | None = None) -> Iterator[Found]:
-    """The rows below a header, every cell as text; an empty cell is not there. Raises DataError.
+    """Read the rows below a header, every cell as text; an empty cell is absent. Raises DataError.
 
     Without a `delimiter` it is the one of `,;⇥|` that finds a known column in the header, else the most columns.
     """
@@ -165,29 +165,29 @@ def _cells(header: list[str], cells: list[str]) -> object:
 
 
 def read_paragraphs(text: str, where: str) -> list[Found]:
-    """One text for each paragraph; blank lines lie between paragraphs. Raises DataError where there is one alone."""
-    found = list(_paragraphs(text))
-    if not found:
+    """Read one text for each paragraph, between blank lines. Raises DataError if there is only one."""
+    paragraphs = list(_paragraphs(text))
+    if not paragraphs:
         raise DataError(f"{where}: expected paragraphs with blank lines between them, got no text")
-    if len(found) == 1 and (lines := found[0][1].count("\n") + 1) > 1:
+    if len(paragraphs) == 1 and (lines := paragraphs[0][1].count("\n") + 1) > 1:
         raise DataError(
             f"{where}: {lines:,} lines and no blank line between them, which is one paragraph and so one record; "
             "`format: lines` reads one record a line, and blank lines part paragraphs"
         )
-    return [(Origin(f"{where}:", number), {"text": paragraph}) for number, paragraph in found]
+    return [(Origin(f"{where}:", number), {"text": paragraph}) for number, paragraph in paragraphs]
 
 
 def read_lines(text: str, where: str) -> list[Found]:
-    """One text for each line that holds anything. Raises DataError."""
+    """Read one text for each line that is not blank. Raises DataError."""
     numbered = enumerate(NEWLINE.split(text), start=1)
-    found: list[Found] = [(Origin(f"{where}:", number), {"text": line}) for number, line in numbered if line.strip()]
-    if not found:
+    records: list[Found] = [(Origin(f"{where}:", number), {"text": line}) for number, line in numbered if line.strip()]
+    if not records:
         raise DataError(f"{where}: expected a record on each line, got no text")
-    return found
+    return records
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """Each paragraph, and the line on which it begins."""
+    """Yield each paragraph with the line on which it begins."""
     lines: list[str] = []
     for number, line in enumerate([*text.splitlines(), ""], start=1):
         if line.strip():

@@ -48,7 +48,7 @@ def ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
 
 
 def adaptive_ece(p: npt.ArrayLike, y: npt.ArrayLike, *, bins: int = BINS) -> float:
-    """The same with bins of equal count (Nguyen & O'Connor 2015; Nixon et al. 2019, arXiv 1904.01685).
+    """Compute the ECE with bins of equal count (Nguyen & O'Connor 2015; Nixon et al. 2019, arXiv 1904.01685).
 
     With one bin it is |mean p - mean y|. With fewer items than bins each item has its own.
     """
@@ -67,7 +67,7 @@ def aurc(confidence: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: float) -> float:
-    """The accuracy on the ⌈coverage·m⌉ most confident items, 0 < coverage ≤ 1."""
+    """Compute the accuracy on the ⌈coverage·m⌉ most confident items, 0 < coverage ≤ 1."""
     if not 0 < coverage <= 1:
         raise ValueError(f"a coverage of {coverage}: above 0 and at most 1 is right")
     _, right = _order(confidence, y, probabilities=False)
@@ -87,7 +87,7 @@ def check_confidences(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool
 
 
 def _order(p: npt.ArrayLike, y: npt.ArrayLike, *, probabilities: bool = True) -> tuple[Floats, Floats]:
-    """The most confident first; where confidences are equal, correctness is their mean."""
+    """Order by confidence, highest first; equal confidences share their mean correctness."""
     stated, right = check_confidences(p, y, probabilities=probabilities)
     _, places, counts = np.unique(-stated, return_inverse=True, return_counts=True)
     shared = (np.bincount(places, right) / counts)[places]
@@ -107,5 +107,5 @@ def _bin(stated: Floats, right: Floats, places: npt.NDArray[np.intp]) -> list[Bi
 
 
 def _gap(bins: list[Bin]) -> float:
-    whole = sum(each.items for each in bins)
-    return math.fsum(each.items * abs(each.accuracy - each.confidence) for each in bins) / whole
+    whole = sum(group.items for group in bins)
+    return math.fsum(group.items * abs(group.accuracy - group.confidence) for group in bins) / whole

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 
 class Robustness(NamedTuple):
-    """Of scores over paraphrases or perturbations of the same items."""
+    """Scores over paraphrases or perturbations of the same items, summarised."""
 
     mean: float
     worst: float  # the mean over items of the worst variant
@@ -23,12 +23,12 @@ class Robustness(NamedTuple):
 
 
 def agreement(answers: Sequence[Hashable]) -> float:
-    """The share of the commonest answer among the k ≥ 1 of an item."""
+    """Compute the share of the commonest answer among the k ≥ 1 of an item."""
     return max(_counts(answers)) / len(answers)
 
 
 def pairwise_agreement(answers: Sequence[Hashable]) -> float | None:
-    """The share of pairs of answers that are the same: Σ c(c - 1) / (k(k - 1)); None for a single answer."""
+    """Compute the share of equal pairs of answers: Σ c(c - 1) / (k(k - 1)); None for a single answer."""
     k = len(answers)
     return sum(count * (count - 1) for count in _counts(answers)) / (k * (k - 1)) if k > 1 else None
 
@@ -42,7 +42,7 @@ def semantic_entropy(answers: Sequence[Hashable]) -> float:
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The chance that one of k samples at least is right, from `right` of `samples`: 1 - C(n-c, k)/C(n, k).
+    """Compute the chance that at least one of k samples is right, if `right` of `samples` are: 1 - C(n-c, k)/C(n, k).
 
     Unbiased (Chen et al. 2021, arXiv 2107.03374).
     """
@@ -57,7 +57,7 @@ def pass_all_k(samples: int, right: int, k: int) -> float:
 
 
 def robustness(scores: npt.ArrayLike) -> Robustness:
-    """From scores (items, variants)."""
+    """Summarise scores (items, variants)."""
     values = np.asarray(scores, float)
     if values.ndim != 2 or not values.size:
         raise ValueError(f"scores of shape {values.shape}: items × variants is right")

@@ -76,7 +76,7 @@ def _gaps(places: Places, errors: Floats, clusters: Places, weights: Floats) -> 
     bins, count = int(places.max()) + 1, weights.shape[1]
     cells = clusters * bins + places
     sizes, sums = (
-        np.bincount(cells, each, count * bins).reshape(count, bins) for each in (np.ones(len(cells)), errors)
+        np.bincount(cells, summands, count * bins).reshape(count, bins) for summands in (np.ones(len(cells)), errors)
     )
     columns = np.hstack([sizes, sums, sizes**2, sums * sizes, sums**2, (sizes > 0).astype(float)])
     items, added, sizes2, products, sums2, filled = np.split(np.einsum("dc,ck->dk", weights, columns), 6, axis=1)

@@ -19,18 +19,18 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def normalize_words(text: str) -> str:
-    """The text as SQuAD compares it, with every number digit for digit."""
+    """Normalise a text as SQuAD compares it, but keep every number digit for digit."""
     return " ".join(ARTICLES.sub(" ", _strip_punctuation(text)).split())
 
 
 def normalize_text(text: str) -> str:
-    """The same; of what is nothing but articles these, and of what is nothing but punctuation that."""
+    """Normalise a text, but keep articles or punctuation if the text has nothing else."""
     articles = _strip_punctuation(text)
     return normalize_words(text) or " ".join((articles if articles.strip() else text.lower()).split())
 
 
 def _strip_punctuation(text: str) -> str:
-    """In lower case, without the punctuation between numbers and around words."""
+    """Write a text in lower case, without the punctuation between numbers and around words."""
     plain, place, parts = simplify_notation(text), 0, []
     for span in find_spans(plain):
         parts += [plain[place : span.start].translate(PUNCTUATION), span.spelled]
@@ -40,32 +40,34 @@ def _strip_punctuation(text: str) -> str:
 
 def exact_match(answer: str, *right: str) -> float:
     """1 where the answer is, as it is compared, one of the right ones; else 0."""
-    return float(normalize_text(answer) in {normalize_text(each) for each in right})
+    return float(normalize_text(answer) in {normalize_text(wanted) for wanted in right})
 
 
 def f1(answer: str, *right: str) -> float:
-    """The harmonic mean of precision and recall over the words, counted with repeats; the best of the right answers.
+    """Compute the harmonic mean of precision and recall over counted words; the best over the right answers.
 
     An answer without words matches only a right one without words, as in SQuAD 2.0.
     """
-    return max((_overlap(normalize_text(answer).split(), normalize_text(each).split()) for each in right), default=0.0)
+    return max(
+        (_overlap(normalize_text(answer).split(), normalize_text(wanted).split()) for wanted in right), default=0.0
+    )
 
 
-def _overlap(found: list[str], wanted: list[str]) -> float:
-    if not found or not wanted:
-        return float(found == wanted)
-    return 2 * (Counter(found) & Counter(wanted)).total() / (len(found) + len(wanted))
+def _overlap(given: list[str], wanted: list[str]) -> float:
+    if not given or not wanted:
+        return float(given == wanted)
+    return 2 * (Counter(given) & Counter(wanted)).total() / (len(given) + len(wanted))
 
 
 def numeric_match(answer: str, *right: str) -> float:
     """1 where the answer gives the number that one of the right ones gives; else 0, and where there is no number."""
-    found = find_number(answer)
-    wanted = [number for each in right if (number := find_number(each)) is not None]
-    return float(found is not None and any(is_same(found, number) for number in wanted))
+    given = find_number(answer)
+    wanted = [number for text in right if (number := find_number(text)) is not None]
+    return float(given is not None and any(is_same(given, number) for number in wanted))
 
 
 def read_meaning(text: str, check: str) -> Hashable:
-    """By what answers are told apart: by their numbers where numbers are asked for, else as text is compared."""
+    """Return what distinguishes answers: their number if numbers are asked for, else the normalised text."""
     number = find_number(text) if check == "numeric" else None
     return normalize_text(text) if number is None else round_number(number)
 
@@ -76,5 +78,5 @@ def regex_match(answer: str, pattern: str) -> float:
 
 
 def any_match(answer: str, patterns: Sequence[str]) -> float:
-    """The same of several patterns. One of them may take for ever: to be called where that can be ended."""
+    """Say whether any of several patterns matches. A pattern can run for ever: call it where it can be ended."""
     return max(regex_match(answer, pattern) for pattern in patterns)

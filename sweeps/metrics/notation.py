@@ -43,7 +43,7 @@ VALUED = re.compile(
 
 
 def simplify_notation(text: str) -> str:
-    """The text with digits, signs, spaces and LaTeX as ASCII has them: of `１，５００`, `1\\,500` and `½`."""
+    """Write digits, signs, spaces and LaTeX as ASCII has them: for `１，５００`, `1\\,500` and `½`."""
     text = text if text.isascii() else _write_ascii(text)
     for pattern, spelled in LATEX:
         text = pattern.sub(spelled, text)
@@ -54,12 +54,12 @@ def simplify_notation(text: str) -> str:
 
 
 def _write_ascii(text: str) -> str:
-    text = RAISED.sub(lambda found: f"^{normalize('NFKC', found[0])}", text)
-    text = LOWERED.sub(lambda found: f"_{normalize('NFKC', found[0])}", text)
+    text = RAISED.sub(lambda match: f"^{normalize('NFKC', match[0])}", text)
+    text = LOWERED.sub(lambda match: f"_{normalize('NFKC', match[0])}", text)
     text = normalize("NFKC", "".join(map(_spell, text))).translate(SIGNS)
     # A sign of a script without capitals makes no name of a number that it stands beside.
-    text = BEFORE_A_DIGIT.sub(lambda found: f"{found[0]} " if _has_no_case(found[0]) else found[0], text)
-    return BEHIND_A_DIGIT.sub(lambda found: f" {found[0]}" if _has_no_case(found[0]) else found[0], text)
+    text = BEFORE_A_DIGIT.sub(lambda match: f"{match[0]} " if _has_no_case(match[0]) else match[0], text)
+    return BEHIND_A_DIGIT.sub(lambda match: f" {match[0]}" if _has_no_case(match[0]) else match[0], text)
 
 
 def _has_no_case(sign: str) -> bool:
@@ -67,7 +67,7 @@ def _has_no_case(sign: str) -> bool:
 
 
 def _spell(sign: str) -> str:
-    """One sign as it is before NFKC, which does the rest."""
+    """Spell one sign before NFKC, which does the rest."""
     if category(sign) == "Cf":  # of no width, or for the direction of writing
         return ""
     if decomposition(sign).startswith("<fraction>"):
@@ -76,8 +76,8 @@ def _spell(sign: str) -> str:
     return sign if digit is None else str(digit)
 
 
-def _stroke(found: re.Match[str]) -> str:
-    """A fraction of plain numbers is one with a stroke; a whole number before it is part of it."""
-    above, below = found[1] or found[2], found[3] or found[4]
-    whole = found.string[: found.start()][-1:].isdigit()
+def _stroke(match: re.Match[str]) -> str:
+    """Write a fraction of plain numbers with a stroke; a whole number before it is part of it."""
+    above, below = match[1] or match[2], match[3] or match[4]
+    whole = match.string[: match.start()][-1:].isdigit()
     return f"{' ' if whole else ''}{above}/{below}"

@@ -96,25 +96,25 @@ class Span(NamedTuple):
 
 
 def find_number(text: str) -> Number | None:
-    """The number that a text gives: the one in its last box, else behind its last ####, else its last."""
-    found = [span.number for span in find_spans(simplify_notation(_find_answer(text))) if span.number is not None]
-    return found[-1] if found else None
+    """Find the number that a text gives: the last in its last box, else after its last ####, else in the text."""
+    numbers = [span.number for span in find_spans(simplify_notation(_find_answer(text))) if span.number is not None]
+    return numbers[-1] if numbers else None
 
 
-def is_same(one: Number, other: Number) -> bool:
+def is_same(given: Number, wanted: Number) -> bool:
     """Whole numbers to the last digit; others within RELATIVE of the second, or ABSOLUTE. 50% is 50, and .5 too."""
-    shares = (each.value / 100 if each.percent else each.value for each in (one, other))
-    return _is_near(one.value, other.value) or (one.percent != other.percent and _is_near(*shares))
+    shares = (number.value / 100 if number.percent else number.value for number in (given, wanted))
+    return _is_near(given.value, wanted.value) or (given.percent != wanted.percent and _is_near(*shares))
 
 
-def _is_near(one: Fraction, other: Fraction) -> bool:
-    if one.denominator == other.denominator == 1:
-        return one == other
-    return abs(one - other) <= max(RELATIVE * abs(other), ABSOLUTE)
+def _is_near(given: Fraction, wanted: Fraction) -> bool:
+    if given.denominator == wanted.denominator == 1:
+        return given == wanted
+    return abs(given - wanted) <= max(RELATIVE * abs(wanted), ABSOLUTE)
 
 
 def round_number(number: Number) -> Fraction:
-    """By which numbers are told apart where none is the right one: whole ones by all digits, others by six."""
+    """Round a number to compare answers without a right one: whole numbers keep all digits, others six."""
     value = abs(number.value)
     if value.denominator == 1:
         return number.value
@@ -123,43 +123,43 @@ def round_number(number: Number) -> Fraction:
 
 
 def _magnitude(value: Fraction) -> int:
-    """The power of ten of its first digit."""
+    """Return the power of ten of its first digit."""
     power = len(str(value.numerator)) - len(str(value.denominator))
     return power - (value < Fraction(10) ** power)
 
 
 def find_spans(text: str) -> Iterator[Span]:
-    """The numbers and the names with digits of a plain text, from left to right."""
-    for found in FOUND.finditer(text):
-        value = None if found["name"] is not None else _read(found)
-        if found["amount"] is not None and "," in found["amount"] and (value is None or _is_pair(found)):
-            yield from _list(found)
+    """Find the numbers, and the names with digits, of a plain text from left to right."""
+    for match in FOUND.finditer(text):
+        value = None if match["name"] is not None else _read(match)
+        if match["amount"] is not None and "," in match["amount"] and (value is None or _is_pair(match)):
+            yield from _list(match)
         elif value is None:
-            yield Span(*found.span(), None, _read_name(found[0]))
+            yield Span(*match.span(), None, _read_name(match[0]))
         else:
-            yield _read_signed(found, value)
+            yield _read_signed(match, value)
 
 
-def _read(found: re.Match[str]) -> Fraction | None:
-    """The value of what was found, without a sign; None where it is none."""
-    if found["whole"] is not None:
-        whole, part = _value(found["whole"]), _quotient(found["top"], found["bottom"])
+def _read(match: re.Match[str]) -> Fraction | None:
+    """Read the value of a match, without a sign; None if it is no number."""
+    if match["whole"] is not None:
+        whole, part = _value(match["whole"]), _quotient(match["top"], match["bottom"])
         if whole is None or part is None:
             return None
         return whole + part if part < 1 else part
-    if found["over"] is not None:
-        return _quotient(found["over"], found["under"])
-    value = _value(found["amount"])
+    if match["over"] is not None:
+        return _quotient(match["over"], match["under"])
+    value = _value(match["amount"])
     if value is None:
         return None
-    if found["power"] is not None:
-        return _power(value, found["power"])
-    shift = _power(Fraction(10), found["e"] or found["ten"] or "0")
+    if match["power"] is not None:
+        return _power(value, match["power"])
+    shift = _power(Fraction(10), match["e"] or match["ten"] or "0")
     return None if shift is None else value * shift
 
 
 def _read_name(text: str) -> str:
-    """A name as text is compared: `COVID-19` and `COVID19` are one. A date keeps its dashes."""
+    """Normalise a name: `COVID-19` and `COVID19` are equal. A date keeps its dashes."""
     return re.sub("[-_{}^]", "", text) if text[0].isalpha() else text
 
 
@@ -184,7 +184,7 @@ def _value(text: str) -> Fraction | None:
 
 
 def _digits(text: str) -> str | None:
-    """Without what groups them, and with a point before decimals; None where they are not grouped as a number is."""
+    """Remove what groups digits, and put a point before decimals; None if they are not grouped as in a number."""
     if len(text) > LONGEST:
         return None
     if GROUPED.fullmatch(text):
@@ -196,29 +196,29 @@ def _digits(text: str) -> str | None:
     return f"{'0' * text.startswith('.')}{text}" if PLAIN.fullmatch(text) else None
 
 
-def _list(found: re.Match[str]) -> Iterator[Span]:
+def _list(match: re.Match[str]) -> Iterator[Span]:
     """Numbers with nothing but commas between them: each is one, and a sign before them is the first one's."""
-    place = found.start("amount")
-    minus = _is_minus(*_take_before(found.string, place))
-    for part in found["amount"].split(","):
+    place = match.start("amount")
+    minus = _is_minus(*_take_before(match.string, place))
+    for part in match["amount"].split(","):
         value = _value(part)
         number = None if value is None else Number(-value if minus else value)
         yield Span(place, place + len(part), number, f"{'-' * minus}{_end_whole(part)}")
         place, minus = place + len(part) + 1, False
 
 
-def _is_pair(found: re.Match[str]) -> bool:
+def _is_pair(match: re.Match[str]) -> bool:
     """Two numbers in brackets, as a point or an interval is written, where the comma groups nothing."""
-    before, behind = found.string[: found.start()], found.string[found.end() :]
+    before, behind = match.string[: match.start()], match.string[match.end() :]
     within = BRACKET.search(before[-BEFORE:]) is not None and behind.startswith((")", "]"))
-    return within and found[0] == found["amount"] and PAIR.fullmatch(found[0]) is not None
+    return within and match[0] == match["amount"] and PAIR.fullmatch(match[0]) is not None
 
 
-def _read_signed(found: re.Match[str], value: Fraction) -> Span:
-    text, (start, end) = found.string, found.span()
+def _read_signed(match: re.Match[str], value: Fraction) -> Span:
+    text, (start, end) = match.string, match.span()
     before, first = _take_before(text, start)
     minus = _is_minus(before, first)
-    spelled = f"{'-' * minus}{_spell(found, value)}"
+    spelled = f"{'-' * minus}{_spell(match, value)}"
     if UNCERTAIN.search(before):
         return Span(start, end, None, spelled)
     behind = end
@@ -232,36 +232,36 @@ def _scale(word: str) -> int:
     return SCALES[word if word in SCALES else word.lower()]
 
 
-def _spell(found: re.Match[str], value: Fraction) -> str:
-    if found["whole"] is not None:
+def _spell(match: re.Match[str], value: Fraction) -> str:
+    if match["whole"] is not None:
         return str(value)
-    if found["amount"] is not None and found[0] == found["amount"]:
-        return _end_whole(found[0])
-    return re.sub(r"\s?[x*]\s?(?=10)", "×", re.sub("[ (){}]", "", found[0]).replace("**", "^"))
+    if match["amount"] is not None and match[0] == match["amount"]:
+        return _end_whole(match[0])
+    return re.sub(r"\s?[x*]\s?(?=10)", "×", re.sub("[ (){}]", "", match[0]).replace("**", "^"))
 
 
 def _end_whole(digits: str) -> str:
-    """A whole number ends in a point, so that two of them side by side are never read as one."""
-    found = _digits(digits) or digits
-    return found if "." in found else f"{found}."
+    """End a whole number in a point, so that two of them side by side are never read as one."""
+    number = _digits(digits) or digits
+    return number if "." in number else f"{number}."
 
 
 def _take_before(text: str, start: int) -> tuple[str, bool]:
-    """What stands before a number, and whether that is all there is."""
+    """Return what stands before a number, and whether that is all of it."""
     return text[max(0, start - BEFORE) : start], start <= BEFORE
 
 
 def _is_minus(before: str, first: bool) -> bool:
-    """Is what stands before a number its minus? `first`: nothing stands before that."""
+    """Say whether the text before a number is its minus; `first`: nothing stands before that text."""
     if word := SIGN_WORD.search(before):
         return (
             OPERAND.search(before[: word.start()].rstrip()) is None or word[1] is None or word[1].lower() == "negative"
         )
-    found = SIGN.fullmatch(before)
-    if found is None or found["sign"] == "+":
+    match = SIGN.fullmatch(before)
+    if match is None or match["sign"] == "+":
         return False
-    prior = found["prior"]
-    if not found["gap"]:
+    prior = match["prior"]
+    if not match["gap"]:
         return OPERAND.search(prior) is None
     return (first and not prior.strip()) or OPERATOR.search(prior) is not None
 
@@ -274,7 +274,7 @@ def _find_answer(text: str) -> str:
 
 
 def _read_braces(text: str) -> str:
-    """What stands in the braces at the beginning, which may hold others; without any, the first word."""
+    """Return the content of the braces at the beginning, which may hold others; without braces, the first word."""
     depth = 0
     for place, sign in enumerate(text):
         depth += (sign == "{") - (sign == "}")

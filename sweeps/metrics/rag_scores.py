@@ -29,33 +29,33 @@ class Abstention(NamedTuple):
 
 
 def utilisation(closed: npt.ArrayLike, opened: npt.ArrayLike) -> float | None:
-    """The share of what was left to gain: (A_open - A_closed) / (1 - A_closed); None where nothing was left."""
-    before, after = (float(each.mean()) for each in _pair_scores(closed, opened))
+    """Compute the share of the possible gain: (A_open - A_closed) / (1 - A_closed); None if no gain was possible."""
+    before, after = (float(scores.mean()) for scores in _pair_scores(closed, opened))
     return (after - before) / (1 - before) if before < 1 else None
 
 
 def distractor_robustness(opened: npt.ArrayLike, mixed: npt.ArrayLike) -> float | None:
     """A_mix / A_open: 1 where other passages do no harm; None where nothing was right without them."""
-    alone, among = (float(each.mean()) for each in _pair_scores(opened, mixed))
+    alone, among = (float(scores.mean()) for scores in _pair_scores(opened, mixed))
     return among / alone if alone > 0 else None
 
 
 def abstention(abstained: npt.ArrayLike, unanswerable: npt.ArrayLike) -> Abstention:
-    """Of flags of all items, those with an answer and those without."""
+    """Compute precision and recall of abstaining, from one flag for each item."""
     silent, hopeless = _pair_scores(abstained, unanswerable)
     both = float((silent * hopeless).sum())
-    return Abstention(*(both / float(each.sum()) if each.any() else None for each in (silent, hopeless)))
+    return Abstention(*(both / float(flags.sum()) if flags.any() else None for flags in (silent, hopeless)))
 
 
 def token_support(answer: str, context: str) -> float | None:
-    """The share of an answer's content words that are in the passage; None for an answer without any."""
+    """Compute the share of an answer's content words that are in the passage; None for an answer without any."""
     words = [word for word in normalize_words(answer).split() if word not in FUNCTION_WORDS]
     known = set(normalize_words(context).split())
     return sum(word in known for word in words) / len(words) if words else None
 
 
-def _pair_scores(one: npt.ArrayLike, other: npt.ArrayLike) -> tuple[Floats, Floats]:
-    pair = np.asarray(one, float), np.asarray(other, float)
+def _pair_scores(before: npt.ArrayLike, after: npt.ArrayLike) -> tuple[Floats, Floats]:
+    pair = np.asarray(before, float), np.asarray(after, float)
     if pair[0].ndim != 1 or pair[0].shape != pair[1].shape or not len(pair[0]):
         raise ValueError(f"scores {pair[0].shape} and {pair[1].shape}: of the same items, and one at least, is right")
     return pair

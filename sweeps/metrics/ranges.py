@@ -24,7 +24,7 @@ def find_range(metric: str) -> Range:
 
 
 def find_difference_range(metric: str) -> Range:
-    """Of one value less another."""
+    """Find the range of one value less another."""
     low, high = find_range(metric)
     return low - high, high - low
 

@@ -23,6 +23,6 @@ def sharpe(returns: npt.ArrayLike, *, periods: float = 1, riskless: float = 0.0)
 
 
 def maximal_drawdown(returns: npt.ArrayLike) -> float:
-    """The largest fall from a peak of wealth to what follows it, as a share of the peak: 0 where wealth never falls."""
+    """Compute the largest fall of wealth from a peak, as a share of the peak; 0 if it never falls."""
     wealth = np.cumprod(np.concatenate([[1.0], 1 + np.asarray(returns, float)]))
     return float((1 - wealth / np.maximum.accumulate(wealth)).max())

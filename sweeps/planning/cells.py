@@ -127,19 +127,21 @@ def _label(cell: Mapping[str, Json]) -> str:
 
 def _describe_error(error: ValidationError, root: str) -> str:
     details = [{**detail, "loc": (root, *detail["loc"])} for detail in error.errors(include_url=False)]
-    found = [finding for detail in details for finding in describe_detail(cast(ErrorDetails, detail), SweepFields)]
-    return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in found)
+    findings = [finding for detail in details for finding in describe_detail(cast(ErrorDetails, detail), SweepFields)]
+    return "; ".join(f"{'.'.join(map(str, path))}: {text}" for path, text in findings)
 
 
 def _check_complete(variant: Variant) -> Variant:
     """Check what a cell of conditional axes may still miss, or have twice; resolve its learning rates."""
     if variant.methods:
-        methods = {name: resolve_rate(one, variant.model, f"methods.{name}") for name, one in variant.methods.items()}
+        methods = {
+            name: resolve_rate(method, variant.model, f"methods.{name}") for name, method in variant.methods.items()
+        }
         return replace(variant, methods=cast(Mapping[str, Method], methods))
     given = [key for key in LENGTHS if getattr(variant.train, key) is not None]
     if len(given) != 1:
-        found = " and ".join(given) or "none"
-        raise PlanError(f"expected exactly one of {', '.join(LENGTHS)}, got {found}")
+        lengths = " and ".join(given) or "none"
+        raise PlanError(f"expected exactly one of {', '.join(LENGTHS)}, got {lengths}")
     if variant.train.method == "rl" and variant.train.environment is None:
         raise PlanError("missing train.environment; name one, such as offline:tool_use")
     if variant.train.learning_rate is None:
@@ -164,7 +166,9 @@ def _group_axes(sweep: SweepFields) -> list[tuple[str, ...]]:
 
 def _walk(sweep: SweepFields, values: Mapping[str, tuple[Any, ...]]) -> Iterator[Chosen]:
     groups, base = _group_axes(sweep), sweep.model_dump(include=set(VARIED))
-    conditions = {path: CellCondition(f"when.{path}", one, sweep.vary, values) for path, one in sweep.when.items()}
+    conditions = {
+        path: CellCondition(f"when.{path}", stated, sweep.vary, values) for path, stated in sweep.when.items()
+    }
 
     def active(group: tuple[str, ...], chosen: Chosen) -> bool:
         return all(conditions[path].holds(partial(value_at, chosen)) for path in group if path in conditions)

@@ -26,13 +26,13 @@ class CellCondition:
             for path, value in written.items()
         }
 
-    def holds(self, said: Callable[[str], Plain], knows: Callable[[str], bool] = lambda _: True) -> bool:
-        """Whether a cell with these values meets the condition. A cell without one of the paths does not."""
-        found = all(
-            knows(path) and len(values) == 1 and is_same(said(path), values[0]) for path, values in self._meant.items()
+    def holds(self, read: Callable[[str], Plain], knows: Callable[[str], bool] = lambda _: True) -> bool:
+        """Say whether a cell with these values meets the condition. A cell without one of the paths does not."""
+        is_met = all(
+            knows(path) and len(values) == 1 and is_same(read(path), values[0]) for path, values in self._meant.items()
         )
-        self.met = self.met or found
-        return found
+        self.met = self.met or is_met
+        return is_met
 
     def refuse_unmet(self, what: str) -> None:
         """Raise PlanError if no cell met the condition."""
@@ -46,14 +46,16 @@ class Exclusions:
     """The cells that a file excludes."""
 
     def __init__(self, exclude: Sequence[Mapping[str, Plain]], axes: Mapping[str, Axis], values: Values) -> None:
-        self._conditions = [CellCondition(f"exclude.{place}", one, axes, values) for place, one in enumerate(exclude)]
+        self._conditions = [
+            CellCondition(f"exclude.{place}", condition, axes, values) for place, condition in enumerate(exclude)
+        ]
 
     def hold(self, cell: Mapping[str, Plain]) -> bool:
-        """Whether this cell is excluded. Every condition is checked, so that none seems unmet because of another."""
-        held = [one.holds(cell.__getitem__, cell.__contains__) for one in self._conditions]
+        """Say whether this cell is excluded. All conditions are checked, so that none seems unmet."""
+        held = [condition.holds(cell.__getitem__, cell.__contains__) for condition in self._conditions]
         return any(held)
 
     def refuse_unmet(self) -> None:
         """Raise PlanError for a condition that excluded nothing, after all cells were checked."""
-        for one in self._conditions:
-            one.refuse_unmet("it excludes nothing")
+        for condition in self._conditions:
+            condition.refuse_unmet("it excludes nothing")

@@ -18,13 +18,15 @@ def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[
         raise PlanError(
             _describe_unsuited(where, form, PREFERENCE.data if method == "dpo" else NLL.data, "method", method)
         )
-    measured = [each for each in evaluations if each.evaluator.formats]
-    for each in measured:
-        if form not in each.evaluator.formats:
-            raise PlanError(_describe_unsuited(where, form, each.evaluator.data, "evaluate", each.name))
-    for each in measured:
-        if missing := each.evaluator.find_missing(select_records(dataset, each), each.options):
-            raise PlanError(f"{where}: the held-out questions have no {missing}; `evaluate: {each.name}` needs them")
+    measured = [evaluation for evaluation in evaluations if evaluation.evaluator.formats]
+    for evaluation in measured:
+        if form not in evaluation.evaluator.formats:
+            raise PlanError(_describe_unsuited(where, form, evaluation.evaluator.data, "evaluate", evaluation.name))
+    for evaluation in measured:
+        if missing := evaluation.evaluator.find_missing(select_records(dataset, evaluation), evaluation.options):
+            raise PlanError(
+                f"{where}: the held-out questions have no {missing}; `evaluate: {evaluation.name}` needs them"
+            )
 
 
 def _describe_unsuited(where: str, form: str, data: str, what: str, name: str) -> str:
@@ -40,14 +42,14 @@ def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
     """Raise PlanError that names every data set with fewer examples than a size."""
-    found = []
+    problems = []
     for name, asked in sizes.items():
         dataset = datasets[name]
         over = sorted(size for size in asked if size > len(dataset.train))
         if over:
             count, many = f"{len(dataset.train):,}", ", ".join(f"{size:,}" for size in over)
             account = f" ({dataset.account})" if dataset.account else ""
-            said = f"expected sizes of at most {count} training examples{account}, got {many}"
-            found.append(f"data.{name} ({dataset.source}): {said}; use at most that many")
-    if found:
-        raise PlanError("\n".join(found))
+            problem = f"expected sizes of at most {count} training examples{account}, got {many}"
+            problems.append(f"data.{name} ({dataset.source}): {problem}; use at most that many")
+    if problems:
+        raise PlanError("\n".join(problems))

@@ -20,7 +20,7 @@ def list_defaults(
 ) -> tuple[Default, ...]:
     """List the defaults in the order of the model; then those that depend on the data: `renderers` of the stages,
     and `contexts` that the model reads with the questions of a data set."""
-    found = ", ".join(sorted(set(renderers))) or PLAIN
+    renderer = ", ".join(sorted(set(renderers))) or PLAIN
     read = (
         (f"data.{name}.context", context)
         for name, context in contexts.items()
@@ -30,7 +30,7 @@ def list_defaults(
         *_list_taken_of_sweep(sweep),
         *_list_resolved(sweep),
         *read,
-        *(() if sweep.renderer else (("renderer", found),)),
+        *(() if sweep.renderer else (("renderer", renderer),)),
     )
 
 
@@ -56,7 +56,7 @@ def _list_taken(model: BaseModel, above: str) -> Iterator[Default]:
 
 
 def _is_unused(model: BaseModel, name: str) -> bool:
-    """Whether a field has no effect: the parts of a chain have their own, and rl has no batches."""
+    """Say whether a field has no effect: the parts of a chain have their own, and rl has no batches."""
     chained = isinstance(model, Method) and model.then is not None
     return chained or (name == "batch_size" and isinstance(model, Train) and model.method == "rl")
 
@@ -90,7 +90,7 @@ def _list_options(evaluation: Evaluation) -> Iterator[Default]:
 
 def _list_method_defaults(sweep: SweepFields) -> Iterator[Default]:
     """List the defaults of the method of each training."""
-    trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": one for key, one in _methods(sweep)}
+    trained = {"train": sweep.train} if sweep.train else {f"methods.{key}": method for key, method in _methods(sweep)}
     for path, train in trained.items():
         for key, value in OF_METHOD[train.method].items():
             if getattr(train, key) is None and f"{path}.{key}" not in sweep.vary and value not in (None, {}):
@@ -98,4 +98,4 @@ def _list_method_defaults(sweep: SweepFields) -> Iterator[Default]:
 
 
 def _methods(sweep: SweepFields) -> Iterator[tuple[str, Train]]:
-    return ((key, one) for key, one in (sweep.methods or {}).items() if one.then is None)
+    return ((key, method) for key, method in (sweep.methods or {}).items() if method.then is None)

@@ -43,5 +43,5 @@ def _count_cycles(stage: Stage) -> int:
     if stage.kind == "evaluate":
         return EVALUATION + turns
     trains = 0 if stage.recipe.get("lag") else 1  # with a lag, it trains while it samples
-    each = trains + turns if turns else PASSES.get(str(stage.recipe.get("method")), 1)
-    return OPENING + stage.steps * each
+    per_step = trains + turns if turns else PASSES.get(str(stage.recipe.get("method")), 1)
+    return OPENING + stage.steps * per_step

@@ -65,8 +65,8 @@ class MethodRun:
         equal, parts = self.variant.equal, len(self.parts)
         assert equal is not None
         if equal.examples is not None:
-            each = part.own("groups") if dataset is None else min(part.batch_size, len(dataset.train))
-            return {"steps": max(1, round(equal.examples / parts / each))}
+            per_step = part.own("groups") if dataset is None else min(part.batch_size, len(dataset.train))
+            return {"steps": max(1, round(equal.examples / parts / per_step))}
         if dataset is None:
             return {"tokens": max(1, round(self._tokens_of_acting(part, equal) / parts))}
         usage = self._step(part, dataset)
@@ -79,8 +79,8 @@ class MethodRun:
         if equal.tokens is not None:
             return equal.tokens
         low, high = EpisodeStages(self.builder.data).iteration(part, self.variant.model)
-        each = [self._price(usage) / usage.tokens for usage in (low, high)]
-        return self._dollars(equal) / (sum(each) / len(each))
+        rates = [self._price(usage) / usage.tokens for usage in (low, high)]
+        return self._dollars(equal) / (sum(rates) / len(rates))
 
     def _step(self, part: Method, dataset: Dataset) -> Usage:
         """Compute what a step uses on average, over all examples."""
@@ -97,8 +97,8 @@ class MethodRun:
     def _price(self, usage: Usage) -> int:
         rates = self.builder.prices.rates(self.variant.model)
         if not rates.know(usage) or not rates.price(usage):
-            said = f"no price for {self.variant.model} in {self.builder.prices.name}"
-            raise PlanError(f"equal.usd: {said}; add a row there, or make `tokens` or `examples` equal")
+            problem = f"no price for {self.variant.model} in {self.builder.prices.name}"
+            raise PlanError(f"equal.usd: {problem}; add a row there, or make `tokens` or `examples` equal")
         return rates.price(usage)
 
     def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
@@ -116,13 +116,13 @@ class MethodRun:
             yield "", None
             return
         every = [self._dataset(name) for name in self.variant.data]
-        suited = [one for one in every if one.train.format in evaluation.evaluator.formats]
+        suited = [dataset for dataset in every if dataset.train.format in evaluation.evaluator.formats]
         if not suited:
             right = f"add one with {evaluation.evaluator.data}"
             raise PlanError(f"evaluate: {evaluation.name} found, and no data set that it can be measured on; {right}")
-        for one in suited:
-            refuse_unsuited(one, None, (evaluation,))
-            yield "" if len(suited) == 1 else f"{one.name}.", one
+        for dataset in suited:
+            refuse_unsuited(dataset, None, (evaluation,))
+            yield "" if len(suited) == 1 else f"{dataset.name}.", dataset
 
     def _dataset(self, name: str) -> Dataset:
         return self.builder.data.dataset(name, self.variant.data[name])

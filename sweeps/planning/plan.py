@@ -78,7 +78,7 @@ def plan(
         runs=runs,
         totals=totals,
         defaults=list_defaults(
-            sweep, data.renderers.values(), {each.name: each.context for each in data.datasets.values()}
+            sweep, data.renderers.values(), {dataset.name: dataset.context for dataset in data.datasets.values()}
         ),
         notes=(*_list_notes(sweep, data, stages, totals, prices), *builder.unused.notes()),
         prefixes=data.prefixes,
@@ -88,22 +88,22 @@ def plan(
 def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: PriceBook) -> None:
     """Raise PlanError if a budget cannot be kept, because a row of the price book lacks a price."""
     if sweep.budget is not None and (missing := list_unpriced_models(stages)):
-        said = f"budget.usd: the row of {', '.join(missing)} in {prices.name} lacks a price that this sweep needs"
-        raise PlanError(f"{said} (train, prefill); complete the row, or remove the budget")
+        problem = f"budget.usd: the row of {', '.join(missing)} in {prices.name} lacks a price that this sweep needs"
+        raise PlanError(f"{problem} (train, prefill); complete the row, or remove the budget")
 
 
 def _note_turns(data: PlanData, dataset: Dataset) -> Iterator[str]:
     """Note what `turns: each` costs: each answer is an input of its own."""
     for part in ("train", "holdout", "validation"):
         records = getattr(dataset, part)
-        if records is not None and (found := data.parted.get(records.sha256)):
+        if records is not None and (turns := data.parted.get(records.sha256)):
             yield (
-                f"data.{dataset.name}: turns: each: {found.rows:,} chats of {part} become {found.inputs:,} inputs, "
-                f"one for each answer, with {found.tokens / found.once:.2f} times the tokens of the chats"
+                f"data.{dataset.name}: turns: each: {turns.rows:,} chats of {part} become {turns.inputs:,} inputs, "
+                f"one for each answer, with {turns.tokens / turns.once:.2f} times the tokens of the chats"
             )
-            if found.unread:
-                said = f"{format_count(found.unread, 'message')} of {part} after the last trained answer"
-                yield f"data.{dataset.name}: turns: each: {said}, in no input"
+            if turns.unread:
+                unread = f"{format_count(turns.unread, 'message')} of {part} after the last trained answer"
+                yield f"data.{dataset.name}: turns: each: {unread}, in no input"
 
 
 def _sum_totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tuple[str, str] | None) -> Totals:
@@ -125,9 +125,9 @@ def _sum_totals(stages: Sequence[Stage], made: Sequence[CountedRun], dates: tupl
 
 def _sum_known(amounts: Iterable[int | None]) -> int | None:
     """Sum the amounts; None if one of them is unknown."""
-    found = list(amounts)
-    known = [amount for amount in found if amount is not None]
-    return sum(known) if len(known) == len(found) else None
+    listed = list(amounts)
+    known = [amount for amount in listed if amount is not None]
+    return sum(known) if len(known) == len(listed) else None
 
 
 def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] | None:
@@ -207,8 +207,8 @@ def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Itera
         rate = f"${kept.usd_per_gb_month:.2f} per GB per month, as of {kept.date} ({kept.source})"
         yield f"checkpoints at Tinker cost {rate}. This is not in the estimate or the budget"
     if sweep.budget is not None and totals.usd is not None and sweep.budget.usd < totals.usd:
-        said = f"{_format_dollars(sweep.budget.usd)} is less than the estimate of {_format_dollars(totals.usd)}"
-        yield f"budget: {said}; the sweep stops early, unless it reuses enough"
+        shortfall = f"{_format_dollars(sweep.budget.usd)} is less than the estimate of {_format_dollars(totals.usd)}"
+        yield f"budget: {shortfall}; the sweep stops early, unless it reuses enough"
 
 
 def _format_dollars(amount: float) -> str:

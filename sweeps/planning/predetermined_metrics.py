@@ -36,7 +36,9 @@ def list_predetermined(this: PlannedQuestions) -> Iterator[str]:
     rows = [read_question(row, this.records.format) for row in this.records.rows]
     if isinstance(this.evaluator, AnswerEvaluator):
         prompts = this.evaluator.list_prompts(this.records, this.options)
-        yield from _note_unreachable(this, [one for one in prompts if one.answers != (this.options.get("abstain"),)])
+        yield from _note_unreachable(
+            this, [prompt for prompt in prompts if prompt.answers != (this.options.get("abstain"),)]
+        )
     yield from this.evaluator.describe_items(rows, this.options, this.where)
     yield from _note_constant(str(this.options["check"]), rows)
 
@@ -49,10 +51,10 @@ def _note_unreachable(this: PlannedQuestions, asks: Sequence[PromptItem]) -> Ite
     needed = [min(map(this.length, ask.answers)) for ask in asks]
     if over := sum(tokens > most for tokens in needed):
         longest = max(needed)
-        found = f"{over:,} of {len(asks):,} right answers are longer than `most: {most}` tokens, up to {longest:,}"
+        problem = f"{over:,} of {len(asks):,} right answers are longer than `most: {most}` tokens, up to {longest:,}"
         if exact and all(this.length(normalize_text(answer)) > most for ask in asks for answer in ask.answers):
-            raise PlanError(f"{this.where}: {found}, so no answer can be right; use `most: {longest + 1}`")
-        yield f"{found}; they will be cut"
+            raise PlanError(f"{this.where}: {problem}, so no answer can be right; use `most: {longest + 1}`")
+        yield f"{problem}; they will be cut"
     name = this.evaluator.name
     for stop in this.stops:
         held = sum(all(stop in answer for answer in ask.answers) for ask in asks)

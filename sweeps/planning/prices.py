@@ -31,7 +31,7 @@ SEPARATOR = ":"  # before the variant of a model in its id
 
 
 class Price(SpecModel):
-    """What a model costs, in US dollars per million tokens; `source` and `date` say where the price is from.
+    """Prices of a model, in US dollars per million tokens; `source` and `date` say where they are from.
 
     `variant` is what follows the model in an id, such as `peft:131072`. A row without one is for all variants that have
     no row. A price that is left out is unknown.
@@ -48,7 +48,7 @@ class Price(SpecModel):
 
     @property
     def name(self) -> str:
-        """The id of the model that the price is for."""
+        """Return the id of the model that the price is for."""
         return self.model if self.variant is None else f"{self.model}{SEPARATOR}{self.variant}"
 
     def rates(self, forward: Forward) -> Rates:
@@ -58,7 +58,7 @@ class Price(SpecModel):
 
 
 class Storage(SpecModel):
-    """What stored checkpoints cost, in US dollars per GB and month."""
+    """Prices of stored checkpoints, in US dollars per GB and month."""
 
     usd_per_gb_month: Usd
     source: str
@@ -122,7 +122,7 @@ class PriceBook(SpecModel):
 
     @property
     def kept(self) -> Storage | None:
-        """The price of stored checkpoints, from the newest row."""
+        """Return the price of stored checkpoints, from the newest row."""
         return max(self.storage, key=lambda row: row.date, default=None)
 
     def billing(self, forward: Forward) -> "PriceBook":

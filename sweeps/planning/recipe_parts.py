@@ -38,12 +38,12 @@ def make_part(value: dict[str, Json]) -> RecipePart:
 
 def join_parts(pieces: Iterable[RecipePart]) -> dict[str, Json]:
     """Join parts to a recipe."""
-    return {key: value for one in pieces for key, value in one.value.items()}
+    return {key: value for part in pieces for key, value in part.value.items()}
 
 
 def identify(kind: str, pieces: Iterable[RecipePart]) -> str:
     """Compute the id of the stage with the recipe of these parts."""
-    return f"{kind}-{fingerprint_entries(text for one in pieces for text in one.spelled)}"
+    return f"{kind}-{fingerprint_entries(text for part in pieces for text in part.spelled)}"
 
 
 @lru_cache(maxsize=4096)
@@ -92,31 +92,31 @@ def describe_reading(model: str, tokenizer: str, renderer: str, loss_mask: LossM
 
 @lru_cache(maxsize=256)
 def describe_environment(name: str, code: str) -> RecipePart:
-    """What is acted in. The same name with other code is another environment."""
+    """Describe the environment; the same name with other code is another environment."""
     return make_part({"environment": {"name": name, "code": code, "acted": ACTED}})
 
 
 @lru_cache(maxsize=256)
 def describe_iterations(steps: int | None, tokens: int | None, warmup: int) -> RecipePart:
-    """How long a training by acting is: so many iterations, or as many as come nearest to so many tokens."""
+    """Describe how long RL trains: a number of iterations, or as many as come nearest to a number of tokens."""
     return make_part({"steps": steps, "tokens": tokens, "warmup": warmup})
 
 
 @lru_cache(maxsize=4096)
 def describe_playing(seed: int) -> RecipePart:
-    """Which tasks, and which chances. The seeds stand apart, because they are different things."""
+    """Describe the tasks and the random numbers. The seeds stand apart, because they are different things."""
     return make_part({"seeds": {"tasks": seed, "sampling": seed, "init": seed}})
 
 
 @lru_cache(maxsize=256)
 def describe_acting(model: str, tokenizer: str, renderer: str) -> RecipePart:
-    """By whom and how transcripts are read; what it says itself is what bears loss."""
+    """Describe who acts and how transcripts are read; only the model's own tokens bear loss."""
     return make_part({"model": model, "tokenizer": tokenizer, "renderer": renderer})
 
 
 @lru_cache(maxsize=256)
 def describe_episodes(count: int) -> RecipePart:
-    """The first so many tasks that are kept apart from training: the same for all that are measured."""
+    """Describe the tasks that are kept apart from training: the first ones, the same for every model."""
     return make_part({"episodes": count})
 
 

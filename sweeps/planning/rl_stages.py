@@ -100,7 +100,7 @@ class EpisodeStages:
         return parts, bound_usage(play, prompts), environment.environment.shape.turns[1]
 
 
-def _warmup(warmup: float, whole: int, each: float) -> int:
+def _warmup(warmup: float, whole: int, per_iteration: float) -> int:
     """Resolve a warm-up: a share of the whole, or a count of iterations of this length."""
-    count = warmup * each if isinstance(warmup, int) else warmup * whole
+    count = warmup * per_iteration if isinstance(warmup, int) else warmup * whole
     return min(whole, math.floor(count + 0.5))

@@ -7,7 +7,7 @@ from sweeps.stage import Run
 
 @dataclass(frozen=True, slots=True)
 class NaiveCount:
-    """What a plain loop, which shares nothing, would train for one run: trainings and their examples."""
+    """Trainings of one run, and their examples, in a plain loop that shares nothing."""
 
     trainings: int = 0
     examples: int = 0

@@ -79,13 +79,13 @@ class DatasetRun:
     def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:
         builder, model = self.builder, self.variant.model
         since = builder.start_of(stage)
-        found: dict[str, str] = {}
+        measures: dict[str, str] = {}
         for evaluation in builder.sweep.evaluate:
             for prefix, place in self._places(evaluation):
                 records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
                 asked = EvaluationRequest(model, records, evaluation, stage, on, scope)
-                found[f"{prefix}{evaluation.name}"] = builder.evaluate(asked, since).id
-        return found
+                measures[f"{prefix}{evaluation.name}"] = builder.evaluate(asked, since).id
+        return measures
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
         """List where an evaluation is made, with the prefix of its metrics; episodes have one place and no data."""

@@ -160,7 +160,7 @@ class StageBuilder:
         return self._evaluate_records(request, records, PREFERENCE)
 
     def _evaluate_records(self, asked: EvaluationRequest, records: Records, evaluator: ForwardEvaluator) -> Stage:
-        model, of, options = asked.model, asked.of, asked.evaluation.completed
+        model, trained, options = asked.model, asked.of, asked.evaluation.completed
         self.data.look_ahead(records, model, evaluator, options, asked.on)
         identity = tuple(evaluator.identify(options).items())
         parts = (
@@ -168,7 +168,7 @@ class StageBuilder:
             *((recipe_parts.describe_reference(asked.against.id),) if asked.against else ()),
             *((recipe_parts.describe_part(*asked.part),) if asked.part else ()),
             self._reading(model, records),
-            recipe_parts.describe_place(of.id if of else None, asked.scope),
+            recipe_parts.describe_place(trained.id if trained else None, asked.scope),
         )
         usage = self.prices.rates(model).passed(self._items_tokens(asked, self.data.inputs(records, evaluator)))
         return self._keep_evaluation(asked, parts, asked.part[0] if asked.part else len(records), (usage, usage))
@@ -250,5 +250,5 @@ def _label(asked: TrainingRequest, what: str) -> str:
 
 
 def _label_of(asked: EvaluationRequest) -> str:
-    of = asked.of.label if asked.of else f"{asked.model} untrained"
-    return f"{asked.evaluation.name} on {asked.on}: {of}"
+    trained = asked.of.label if asked.of else f"{asked.model} untrained"
+    return f"{asked.evaluation.name} on {asked.on}: {trained}"

@@ -47,8 +47,8 @@ def _note_axes(sweep: SweepFields) -> Iterator[str]:
         last = axes.find_shortfall(axis)
         if last is not None and not isinstance(axis, tuple):
             whole = path == "sizes" or is_integer(SweepFields, tuple(path.split(".")))
-            said = round(last) if whole else last
-            yield f"{path}: {show(said)} is the last value: factor {axis.factor:g} does not reach {axis.ends[1]:g}"
+            shown = round(last) if whole else last
+            yield f"{path}: {show(shown)} is the last value: factor {axis.factor:g} does not reach {axis.ends[1]:g}"
         if path != "sizes" and axes.count_values(axis) == 1:
             yield f"{path}: got one value, so nothing differs along this axis"
 

@@ -29,8 +29,10 @@ def _refuse_too_many(sweep: SweepFields) -> None:
     factors = {**count_varied(sweep), **_count_own_axes(sweep)}
     runs = prod(factors.values())
     if runs > MOST_RUNS:
-        said = " × ".join(f"{name} ({count:,})" for name, count in factors.items())
-        raise PlanError(f"{sweep.sweep}: expected at most {MOST_RUNS:,} runs, got {runs:,} = {said}; shorten an axis")
+        product = " × ".join(f"{name} ({count:,})" for name, count in factors.items())
+        raise PlanError(
+            f"{sweep.sweep}: expected at most {MOST_RUNS:,} runs, got {runs:,} = {product}; shorten an axis"
+        )
 
 
 def _count_own_axes(sweep: SweepFields) -> dict[str, int]:

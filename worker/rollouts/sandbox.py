@@ -34,7 +34,7 @@ class BrokenEpisode:
 
 @dataclass(frozen=True)
 class SandboxLimits:
-    """What other people's code may take."""
+    """Limits for the code of other people."""
 
     step: float = 30.0  # seconds for one step of one episode
     start: float = 300.0  # seconds in which the environment must be loaded
@@ -43,7 +43,7 @@ class SandboxLimits:
 
 
 def read_limits(settings: Settings) -> SandboxLimits:
-    """What the machine says."""
+    """Read the limits that this machine's settings give."""
     return SandboxLimits(step=settings.step, memory=int(settings.environment_memory * GIB))
 
 
@@ -145,13 +145,13 @@ class Sandbox:
         return {number: self._broken.get(number) or asked[number] for number in actions}
 
     def forget(self, numbers: Iterable[int]) -> None:
-        """Nothing more will be asked of these."""
+        """Drop these episodes: nothing more will be asked of them."""
         gone = [number for number in numbers if self._records.pop(number, None) is not None]
         if self._house is not None:
             self._house.tell([f"{number} forget\n".encode() for number in gone])
 
     def _ask(self, numbers: Iterable[int]) -> _Answers:
-        """The answer to the last request of each of these."""
+        """Get the answer to the last request of each of these."""
         answers: _Answers = {}
         self._guarded(lambda: self._play(list(numbers), answers))
         return answers
@@ -201,9 +201,9 @@ class Sandbox:
             self._break(requests[heard][0], str(death), answers)
 
     def _hear(self, number: int, line: bytes, answers: _Answers) -> None:
-        """One answer: new, or the same as before."""
-        said, verb, content = (line + b" ").split(b" ", 2)
-        assert int(said) == number, f"{number} was asked, {line[:80]!r} answered"
+        """Read one answer: a new one, or the same as before."""
+        answered, verb, content = (line + b" ").split(b" ", 2)
+        assert int(answered) == number, f"{number} was asked, {line[:80]!r} answered"
         record = self._records.get(number)
         if record is None:  # it broke, and this was on its way already
             return
@@ -231,7 +231,7 @@ class Sandbox:
         )
 
     def _start(self) -> None:
-        """Raises Unfit."""
+        """Start the process. Raises Unfit."""
         self.close()
         self.starts += 1
         self._house = SandboxProcess(self._order, check=self._check, look_every=LOOK_EVERY)

@@ -118,7 +118,7 @@ def _play() -> None:
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The two that lead to the parent, as our own: whatever prints or reads, or is forked, has others."""
+    """Take the two pipes to the parent for ourselves: code that prints, reads or forks gets others."""
     ours = [os.dup(0), os.dup(1)]
     requests, answers = ours
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -149,7 +149,7 @@ def _limit(memory: int) -> None:
 
 
 def _environment(order: Order) -> Environment:
-    """Raises CodeUnusable, also where its code is another than the plan's."""
+    """Load the environment. Raises CodeUnusable, also if its code differs from the plan's."""
     environment, code = _find_environment(order)
     if order.code not in ("", code):
         raise CodeUnusable(
@@ -190,8 +190,8 @@ class Checked(NamedTuple):
     prompt: str = "?"
 
     def step(self, action: str) -> Turn:
-        said, answers = json.loads(action)
-        return Turn(reward=read_score(self.check(said, answers)), done=True)
+        text, answers = json.loads(action)
+        return Turn(reward=read_score(self.check(text, answers)), done=True)
 
 
 class ServedEpisodes:
@@ -250,7 +250,7 @@ def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _run_step(step: Callable[[int, Any], str], number: int, argument: Any) -> str | None:
-    """The answer; None where there is no memory left: what that left behind, a new process does not have."""
+    """Run one step and return its answer; None if memory ran out, and only a new process is free of the remains."""
     try:
         return step(number, argument)
     except MemoryError:

@@ -91,7 +91,7 @@ class SandboxProcess:
         self._scratch.cleanup()
 
     def tell(self, lines: Sequence[bytes]) -> None:
-        """What has no answer: it goes with what is asked next."""
+        """Send a message without an answer, together with the next request."""
         self._out += b"".join(lines)
 
     def ask(self, lines: Sequence[bytes], *, answers: int, seconds: float) -> Iterator[bytes]:
@@ -113,7 +113,7 @@ class SandboxProcess:
                 self._see_why(seconds, since)
 
     def _see_why(self, seconds: float, since: float) -> None:
-        """Nothing came: is it dead, or does it hang? Whatever it could still say counts."""
+        """Find out why no answer came: the process died, or it hangs. What it still writes counts."""
         if not self.lives:
             if not self._move(0):
                 raise Died(self._how_it_ended())
@@ -135,15 +135,15 @@ class SandboxProcess:
             poll.register(stdout, select.POLLIN)
         if self._out:
             poll.register(stdin, select.POLLOUT)
-        said = False
+        has_output = False
         for descriptor, _ in poll.poll(seconds * 1000):
             if descriptor == stdin:
                 self._write(stdin)
             elif descriptor == stdout:
-                said = self._read(stdout)
+                has_output = self._read(stdout)
             else:
                 self._listen(stderr)
-        return said
+        return has_output
 
     def _write(self, stdin: int) -> None:
         try:
@@ -165,7 +165,7 @@ class SandboxProcess:
         self._words = (self._words + chunk)[-WORDS:]
 
     def _how_it_ended(self) -> str:
-        """What it did, and what it printed last."""
+        """Describe how the process ended, and what it printed last."""
         try:
             status = self._process.wait(STATUS_SECONDS)
             how = f"was killed by {_signal(-status)}" if status < 0 else f"ended its process with status {status}"
@@ -185,7 +185,7 @@ class SandboxProcess:
 
 
 def _environment(scratch: str) -> dict[str, str]:
-    """What is allowed of ours, and where our own packages are: the folder where one stands does not come first."""
+    """Choose the variables that the process may see, and put the path of our packages behind its own folder."""
     ours = {name: value for name, value in os.environ.items() if name in ALLOWED}
     root = Path(__file__).resolve().parents[2]
     if str(root) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):

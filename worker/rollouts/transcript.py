@@ -24,16 +24,16 @@ class TranscriptReader:
 
     @cached_property
     def _opened(self) -> str:
-        """The mark of the thought that a prompt of messages begins; "" if it begins none."""
+        """Return the mark of the thought that a prompt of messages begins; "" if it begins none."""
         return find_opening(self.decode(self.encode_prompt([ASKED])[-PROMPT_END:]))
 
     def list_stops(self, texts: tuple[str, ...], *, messages: bool) -> tuple[str, ...] | tuple[int, ...]:
         """List what ends an action: these texts, and in messages the end of a turn; all as texts, or all as tokens."""
-        found = (*texts, *self._ends) if messages else texts
-        tokens = tuple(stop for stop in found if isinstance(stop, int))
-        if len(tokens) == len(found):
+        stops = (*texts, *self._ends) if messages else texts
+        tokens = tuple(stop for stop in stops if isinstance(stop, int))
+        if len(tokens) == len(stops):
             return tokens
-        return tuple(stop if isinstance(stop, str) else self.decode([stop]) for stop in found)
+        return tuple(stop if isinstance(stop, str) else self.decode([stop]) for stop in stops)
 
     def encode_prompt(self, text: Text) -> list[int]:
         """Encode text or messages up to where the model continues."""

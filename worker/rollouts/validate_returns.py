@@ -41,14 +41,14 @@ def _weigh(value: object, what: str, most: int) -> None:
     """Refuse what is too large before it is encoded, which would need as much memory again."""
     bytes_, parts, left = 0, 0, [value]
     while left:
-        one = left.pop()
+        item = left.pop()
         parts += 1
-        if isinstance(one, str):
-            bytes_ += len(one) if len(one) > most or one.isascii() else len(_encode(one, what))
-        elif isinstance(one, Mapping):
-            left += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple):
-            left += one
+        if isinstance(item, str):
+            bytes_ += len(item) if len(item) > most or item.isascii() else len(_encode(item, what))
+        elif isinstance(item, Mapping):
+            left += [*item.keys(), *item.values()]
+        elif isinstance(item, list | tuple):
+            left += item
         if bytes_ > most or parts + len(left) > PARTS:
             raise InvalidReturn(f"more than {most:,} bytes or {PARTS:,} parts as its {what}")
 
