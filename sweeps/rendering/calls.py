@@ -1,4 +1,4 @@
-"""What a row says of tools, read: which there are, and how they are called.
+"""Read the tools of a row, and the calls of a message.
 
 People's files write both in several ways. Every renderer is given one of them: a call is an object with a `function`,
 whose arguments are an object; the parameters of a tool are an object.
@@ -16,16 +16,16 @@ KINDS = {str: "text", list: "a list", bool: "a boolean", int: "a number", float:
 EMPTY = "write `{}` for a call without arguments, else leave the row out"
 
 
-def read_calls(found: Any) -> list[dict[str, Any]]:
-    """The calls of a message. Raises DataError for what no renderer writes, with the number of the call."""
-    if not isinstance(found, list):
-        raise DataError(f"tool_calls: expected a list of calls, got {_kind(found)}")
-    return [_call(number, call) for number, call in enumerate(found, start=1)]
+def read_calls(calls: Any) -> list[dict[str, Any]]:
+    """Read the calls of a message. Raises DataError for what no renderer writes, with the number of the call."""
+    if not isinstance(calls, list):
+        raise DataError(f"tool_calls: expected a list of calls, got {_kind(calls)}")
+    return [_call(number, call) for number, call in enumerate(calls, start=1)]
 
 
-def read_tools(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The tools beside the messages. Raises DataError for one whose parameters are no object."""
-    return [_tool(number, tool) for number, tool in enumerate(found, start=1)]
+def read_tools(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Read the tools beside the messages. Raises DataError for one whose parameters are no object."""
+    return [_tool(number, tool) for number, tool in enumerate(tools, start=1)]
 
 
 def _call(number: int, call: Any) -> dict[str, Any]:
@@ -50,13 +50,13 @@ def _call(number: int, call: Any) -> dict[str, Any]:
 
 
 def _arguments(where: str, function: Mapping[str, Any]) -> dict[str, Any]:
-    """An empty text, which several tools write where there are none, is an empty object."""
+    """Read the arguments of a call; an empty text, which several tools write for none, is an empty object."""
     if "arguments" not in function:
         raise DataError(f"{where}: expected `arguments`, an object, got none; {EMPTY}")
-    found = function["arguments"]
-    if isinstance(found, str) and not found.strip():
+    arguments = function["arguments"]
+    if isinstance(arguments, str) and not arguments.strip():
         return {}
-    return _object(f"{where}: its arguments", found, EMPTY)
+    return _object(f"{where}: its arguments", arguments, EMPTY)
 
 
 def _tool(number: int, tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,14 +69,14 @@ def _tool(number: int, tool: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _object(where: str, found: Any, right: str) -> dict[str, Any]:
-    """An object, or the JSON text of one."""
-    read, what = found, _kind(found)
-    if isinstance(found, str):
+def _object(where: str, value: Any, right: str) -> dict[str, Any]:
+    """Read an object, or the JSON text of one."""
+    read, what = value, _kind(value)
+    if isinstance(value, str):
         try:
-            read = load_json(found)
+            read = load_json(value)
         except (ValueError, RecursionError) as error:
-            got = f"{found[:48]!r}, which is none ({error})"
+            got = f"{value[:48]!r}, which is none ({error})"
             raise DataError(f"{where}: expected an object or the JSON text of one, got {got}; {right}") from None
         what = f"the JSON text of {_kind(read)}"
     if not isinstance(read, Mapping):
@@ -84,5 +84,5 @@ def _object(where: str, found: Any, right: str) -> dict[str, Any]:
     return dict(read)
 
 
-def _kind(found: Any) -> str:
-    return KINDS.get(type(found), "an object")
+def _kind(value: Any) -> str:
+    return KINDS.get(type(value), "an object")

@@ -1,8 +1,8 @@
-"""A chat as its row holds it, read: what each message says, and which of them are learnt.
+"""Read a chat from its row: what each message says, and which messages are learnt.
 
-Every renderer is given the same: content as text (parts of text are joined), thoughts under the name that the renderer
-reads, nothing that is nothing (a null, an empty list), and no flags. What a renderer could only leave out is refused
-here, by name: a picture, a part without its text, a key that nobody reads.
+Every renderer gets the same: content as text (parts of text are joined), thoughts under the name that the renderer
+reads, no nulls, no empty lists, and no flags. Anything that a renderer would have to leave out is refused here, by
+name: a picture, a part without its text, a key that no renderer reads.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from sweeps.rendering.answer_text import THINKS
 from sweeps.rendering.calls import read_calls, read_tools
 from sweeps.rendering.tokenizer import Messages, Tools
 
-# By these a message says whether it is learnt, in the words of several tools: true or 1, false or 0.
+# Keys that say whether a message is learnt, in the words of several tools: true or 1, false or 0.
 FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # what was thought before the answer, under any of these
 NOT_TEXT = {  # types of parts, in words
@@ -33,7 +33,7 @@ KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOU
 
 
 class ParsedChat(NamedTuple):
-    """What a chat says: its messages, the tools that stand beside them, and the places of what is learnt."""
+    """A chat: its messages, the tools beside them, and the places of the messages that are learnt."""
 
     messages: list[dict[str, Any]]
     tools: Tools
@@ -41,7 +41,7 @@ class ParsedChat(NamedTuple):
 
 
 def read_chat(row: Row, reads: Collection[str] | None = None) -> ParsedChat:
-    """The chat of a row. `reads`: the keys of a message that its renderer reads, beyond which all are refused.
+    """Read the chat of a row. `reads`: the keys of a message that its renderer reads; all others are refused.
 
     Raises DataError for what cannot be read or learnt as it stands, with the number of the message.
     """
@@ -53,7 +53,7 @@ def read_chat(row: Row, reads: Collection[str] | None = None) -> ParsedChat:
 
 
 def split_at_answers(row: Row) -> list[Row]:
-    """For each answer that is learnt the chat through it, in which it alone is learnt: as the model is asked for it."""
+    """Split a chat into one for each learnt answer, up to that answer, in which it alone is learnt."""
     messages = row["messages"]
     if not (places := list_learnt(messages)):
         raise DataError("expected an answer of the assistant that is trained on, got none")
@@ -62,25 +62,25 @@ def split_at_answers(row: Row) -> list[Row]:
 
 
 def count_behind(messages: Messages) -> int:
-    """How many messages stand behind the last answer that is learnt."""
+    """Count the messages after the last answer that is learnt."""
     return len(messages) - 1 - max(list_learnt(messages), default=-1)
 
 
 def mark_as_read(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The message as one that is read and not learnt, whatever its flags say."""
+    """Mark a message as read and not learnt, whatever its flags say."""
     if message["role"] != "assistant":
         return message
     return {**{key: value for key, value in message.items() if key not in FLAGS}, "weight": 0}
 
 
 def list_learnt(messages: Messages) -> list[int]:
-    """The places of the messages that bear loss: all of the assistant's, except those whose flag says otherwise."""
+    """List the places of the messages that bear loss: the assistant's, except those that a flag excludes."""
     flags = [_flag(number, message) for number, message in _numbered(messages)]
     return [place for place, flag in enumerate(flags) if flag is not False and messages[place]["role"] == "assistant"]
 
 
 def _refuse_without_an_answer(number: int, message: Mapping[str, Any]) -> None:
-    """A thought alone is written with an empty answer behind it, which would be learnt."""
+    """Refuse a thought alone: it would be written with an empty answer, which would be learnt."""
     content = message.get("content") or ""
     opened = THOUGHT not in content and content.lstrip().startswith(THINKS[0][0])  # and never closed
     if message.get("tool_calls") or (content.rpartition(THOUGHT)[2].strip() and not opened):
@@ -106,20 +106,20 @@ def _name_message_in_errors(number: int, message: Mapping[str, Any]) -> Iterator
 
 
 def _flag(number: int, message: Mapping[str, Any]) -> bool | None:
-    """Whether a message says that it is learnt, or that it is not; None: it says nothing."""
-    found = {key: message[key] for key in FLAGS if key in message}
+    """Return whether a message says that it is learnt; None if it says nothing."""
+    flags = {key: message[key] for key in FLAGS if key in message}
     mine = message["role"] == "assistant"
     with _name_message_in_errors(number, message):
-        for key, value in found.items():
+        for key, value in flags.items():
             if not (value in (0, 1) if isinstance(value, bool | int | float) else value is None and not mine):
                 expected = "true or 1 (trained on), false or 0 (read only)"
                 raise DataError(f"{key}: expected {expected}, or no such key, got {value!r}")
             if value and not mine:
                 raise DataError(f"{key}: got {value!r}, but only messages of the assistant are trained on")
-        if len({bool(value) for value in found.values()}) > 1:
-            said = ", ".join(f"{key}: {value!r}" for key, value in found.items())
-            raise DataError(f"got {said}, which contradict each other; keep one")
-    return None if not found else any(found.values())
+        if len({bool(value) for value in flags.values()}) > 1:
+            shown = ", ".join(f"{key}: {value!r}" for key, value in flags.items())
+            raise DataError(f"got {shown}, which contradict each other; keep one")
+    return None if not flags else any(flags.values())
 
 
 def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | None) -> dict[str, Any]:
@@ -141,29 +141,29 @@ def _message(number: int, message: Mapping[str, Any], reads: Collection[str] | N
 
 
 def _unify_thoughts(message: dict[str, Any], reads: Collection[str]) -> dict[str, Any]:
-    """The thoughts where the renderer looks for them, if it does."""
-    found = {key: message.pop(key) for key in THOUGHTS if key in message}
-    said = {value for value in found.values() if isinstance(value, str) and value.strip()}
-    if len(said) > 1 or any(not isinstance(value, str) for value in found.values()):
-        raise DataError(f"expected one text in one of {', '.join(THOUGHTS)}, got {', '.join(found)}")
-    if said:
-        _refuse_marks(*said)
+    """Put the thoughts under the key that the renderer reads, if it reads any."""
+    thoughts = {key: message.pop(key) for key in THOUGHTS if key in message}
+    texts = {value for value in thoughts.values() if isinstance(value, str) and value.strip()}
+    if len(texts) > 1 or any(not isinstance(value, str) for value in thoughts.values()):
+        raise DataError(f"expected one text in one of {', '.join(THOUGHTS)}, got {', '.join(thoughts)}")
+    if texts:
+        _refuse_marks(*texts)
         if THOUGHT in (message["content"] or ""):
             raise DataError(
-                f"expected thoughts in one place, got {next(iter(found))} and text before </think> in its content"
+                f"expected thoughts in one place, got {next(iter(thoughts))} and text before </think> in its content"
             )
-        message[next((key for key in THOUGHTS if key in reads), next(iter(found)))] = said.pop()
+        message[next((key for key in THOUGHTS if key in reads), next(iter(thoughts)))] = texts.pop()
     return message
 
 
 def _refuse_marks(thought: str) -> None:
-    """A thought ends at the first mark of an end, whoever wrote it."""
+    """Refuse a thought that contains a mark: the first mark ends it, whoever wrote it."""
     if mark := next((mark for marks in THINKS for mark in marks if mark in thought), None):
         raise DataError(f"expected the text of a thought without {mark}, where it would end; remove the mark")
 
 
 def _content(content: Any) -> str | None:
-    """Content as text: parts that are text, one behind the other."""
+    """Return content as one text: its parts, if they are text, one after the other."""
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, Sequence):
@@ -174,14 +174,14 @@ def _content(content: Any) -> str | None:
 def _part(number: int, part: Any) -> str:
     kind = part.get("type", "text") if isinstance(part, Mapping) else None
     if kind is None:
-        found = f"that is a JSON {type(part).__name__}"
+        got = f"that is a JSON {type(part).__name__}"
     elif kind != "text":
         name = NOT_TEXT.get(str(kind), f"parts of type {kind!r}")
         raise DataError(f"part {number}: {name} are not supported; use text parts only (got type {kind!r})")
     elif not isinstance(part.get("text"), str):
-        found = f"of type 'text' with {', '.join(sorted(part.keys() - {'type'})) or 'nothing'} and no text in `text`"
+        got = f"of type 'text' with {', '.join(sorted(part.keys() - {'type'})) or 'nothing'} and no text in `text`"
     elif more := sorted(key for key in part.keys() - {"type", "text"} if part[key] not in (None, [], {}, "")):
-        found = f"with {', '.join(more)} beside its text"
+        got = f"with {', '.join(more)} beside its text"
     else:
         return str(part["text"])
-    raise DataError(f'part {number}: expected {{"type": "text", "text": "…"}}, got one {found}')
+    raise DataError(f'part {number}: expected {{"type": "text", "text": "…"}}, got one {got}')

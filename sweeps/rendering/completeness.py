@@ -1,14 +1,14 @@
-"""Whether what is written of a chat holds all that the chat says: each text, call, argument and tool of it.
+"""Check that a rendered chat holds everything of the chat: each text, call, argument and tool.
 
-A renderer that drops a thought teaches not to think, and one that drops a call teaches to do nothing: unseen, for what
-is left is good text. So each piece is looked for, twice. Once by a mark: the chat is written with a word in the place
-of each piece that occurs nowhere else, and each mark must be found; in what is learnt, where its message is learnt.
-What a renderer does so shows whatever the texts are, so chats of one shape are tried once. And once as it stands, for
-what a renderer drops of this text alone. For what no mark can stand (true, nothing, a type) is changed instead, one by
-one, and each change must be seen in what is written: in a call with its chat, in a tool with each tool by itself.
+A renderer that drops a thought teaches not to think, and one that drops a call teaches to do nothing. Nobody notices,
+because the rest is good text. So each piece is looked for in two ways. First by a mark: a word that occurs nowhere else
+replaces each piece, and each mark must be in the rendered text, within the learnt part if its message is learnt. The
+result does not depend on the texts, so chats of one shape are tried once. Then each piece is looked for as it stands,
+because a renderer may drop this text alone. A piece that no mark can replace (true, null, a type) is changed instead,
+one at a time, and each change must change the rendered text: in a call with its chat, in a tool with each tool alone.
 
-Not looked for: white space around a text, and ids of calls that are answered in their order. Thoughts of an answer that
-is only read may be missing where they were written when the answer was the last: so it is when the model is asked.
+White space around a text is not looked for, nor are ids of calls that are answered in their order. Thoughts of an
+answer that is only read may be missing, if they were written when that answer was the last: a model is asked like that.
 """
 
 import json
@@ -24,7 +24,7 @@ from sweeps.rendering.tool_definitions import walk_tool
 
 ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
 TOOLS = -1  # the place of what stands beside the messages
-TAGS = re.compile(r"(</?think>|</?tool_response>)")  # by which templates tell the parts of a text
+TAGS = re.compile(r"(</?think>|</?tool_response>)")  # templates split a text at these
 THINKING = "thoughts"
 NUMBERS = 918_273_000  # marks of numbers: nine digits, which no row has by chance
 
@@ -37,7 +37,7 @@ RIGHT = {
 
 
 class Leaf(NamedTuple):
-    """A piece of what is said: in which message (or TOOLS), as what, what it says, and whether a mark cannot."""
+    """A piece of a chat: its message (or TOOLS), its kind, its value, and whether a mark cannot replace it."""
 
     place: int
     what: str
@@ -57,14 +57,14 @@ class Planted:
 
 
 class RenderedText(NamedTuple):
-    """What was written of a chat: all of it, and of each message that is learnt what of it bears loss."""
+    """The text of a rendered chat: all of it, and for each learnt message the part that bears loss."""
 
     whole: str
     learnt: Mapping[int, str]
 
 
-def plant(said: ParsedChat) -> Planted:
-    """The same chat with a mark for each piece."""
+def plant(chat: ParsedChat) -> Planted:
+    """Put a mark in place of each piece of a chat."""
     leaves: list[Leaf] = []
     marks: list[Any] = []
 
@@ -73,13 +73,13 @@ def plant(said: ParsedChat) -> Planted:
         marks.append(leaf.value if leaf.fixed else _mark(len(marks), leaf.value))
         return marks[-1]
 
-    made = _walk(said, visit)
+    made = _walk(chat, visit)
     spelled = canonicalize_row([made.messages, list(made.tools), made.learnt])
-    return Planted(spelled, said, made, tuple(leaves), tuple(marks))
+    return Planted(spelled, chat, made, tuple(leaves), tuple(marks))
 
 
 def find_missing_mark(planted: Planted, text: RenderedText, moment: Callable[[int], str]) -> int | None:
-    """Which mark is not where it should be; `moment` gives what is written where a message is the last one."""
+    """Find a mark that is not where it should be; `moment` renders the chat up to a message."""
     for at, (leaf, mark) in enumerate(zip(planted.leaves, planted.marks, strict=True)):
         if not leaf.fixed and not _holds(text.learnt.get(leaf.place, text.whole), mark):
             past = leaf.what == THINKING and leaf.place not in text.learnt
@@ -89,7 +89,7 @@ def find_missing_mark(planted: Planted, text: RenderedText, moment: Callable[[in
 
 
 def find_missing_leaf(leaves: Iterable[Leaf], text: RenderedText) -> Leaf | None:
-    """The first piece that is not there as it stands."""
+    """Find the first piece that is not written as it stands."""
     for leaf in leaves:
         past = leaf.what == THINKING and leaf.place not in text.learnt  # told by the marks
         if not (past or leaf.fixed) and not _holds(text.learnt.get(leaf.place, text.whole), leaf.value):
@@ -98,7 +98,7 @@ def find_missing_leaf(leaves: Iterable[Leaf], text: RenderedText) -> Leaf | None
 
 
 def find_ignored(planted: Planted, place: Callable[[int], bool], write: Callable[[ParsedChat], str]) -> int | None:
-    """Which of the fixed pieces that stand in such places may be changed, and what is written stays the same."""
+    """Find a fixed piece in such a place that can be changed without a change of the text."""
     fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
     text = write(planted.said) if fixed else ""
     for at in fixed:
@@ -111,12 +111,12 @@ def find_ignored(planted: Planted, place: Callable[[int], bool], write: Callable
 
 
 def plant_tool(tool: bytes) -> Planted:
-    """A tool, as canonical JSON, in a chat of its own with marks in place of its pieces."""
+    """Put a tool, given as canonical JSON, into a chat of its own with marks in place of its pieces."""
     return plant(ParsedChat([dict(ASKED)], [json.loads(tool)], []))
 
 
 def _changed(planted: Planted, changed: int) -> ParsedChat:
-    """With another value at one place."""
+    """Rebuild the chat with another value at one place."""
     marks = iter(enumerate(planted.marks))
 
     def visit(leaf: Leaf) -> Any:
@@ -132,22 +132,22 @@ def _other(number: int, value: Any) -> Any:
     return value is None or _mark(number, "")
 
 
-def refuse_controls(said: ParsedChat, controls: re.Pattern[str]) -> None:
-    """Raise DataError where what is said holds a control token, which the model would read as one.
+def refuse_controls(chat: ParsedChat, controls: re.Pattern[str]) -> None:
+    """Raise DataError for a text with a control token, which the model would read as one.
 
     A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
     """
-    for place, part in (*enumerate(said.messages), *((TOOLS, tool) for tool in said.tools)):
-        if found := next((found for text in _list_texts(part) if (found := controls.search(text))), None):
+    for place, part in (*enumerate(chat.messages), *((TOOLS, tool) for tool in chat.tools)):
+        if control := next((control for text in _list_texts(part) if (control := controls.search(text))), None):
             where = "a tool" if place == TOOLS else f"message {place + 1}"
             raise DataError(
-                f"{where} contains {found[0]}, a control token of the model; remove it from "
+                f"{where} contains {control[0]}, a control token of the model; remove it from "
                 "the text: the renderer writes the control tokens"
             )
 
 
 def _list_texts(value: Any) -> Iterator[str]:
-    """Every text in it, but for the tags of thoughts and results, which some models have as control tokens."""
+    """Yield every text, without the tags of thoughts and results, which some models have as control tokens."""
     if isinstance(value, str):
         yield from TAGS.split(value)[::2] if "<" in value else (value,)
     elif isinstance(value, Mapping):
@@ -159,8 +159,8 @@ def _list_texts(value: Any) -> Iterator[str]:
             yield from _list_texts(inner)
 
 
-def refuse_missing(leaf: Leaf, said: ParsedChat, who: str) -> NoReturn:
-    """Raise DataError for a piece that is not written, with what would be right."""
+def refuse_missing(leaf: Leaf, chat: ParsedChat, who: str) -> NoReturn:
+    """Raise DataError for a piece that is not written, with what to use instead."""
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
     if leaf.place == TOOLS:
         where = f"the tool {leaf.value}" if leaf.what == "name" else f"the {leaf.what} {shown} of a tool"
@@ -168,7 +168,7 @@ def refuse_missing(leaf: Leaf, said: ParsedChat, who: str) -> NoReturn:
         right = "rows without `tools`, or another model" if known else f"`{leaf.what}` left out there, or another model"
     else:
         name = {"content": "", "call": "the call of ", "argument": "of a call "}.get(leaf.what, f"{leaf.what} ")
-        where = f"{name}{shown}, said by {said.messages[leaf.place]['role']} in message {leaf.place + 1}"
+        where = f"{name}{shown}, said by {chat.messages[leaf.place]['role']} in message {leaf.place + 1}"
         right = RIGHT.get(leaf.what, "a renderer that writes it, or rows without it")
     raise DataError(f"{who} leaves out {where}; use {right}")
 
@@ -184,7 +184,7 @@ def _holds(text: str, value: Any) -> bool:
 
 
 def _forms(value: Any) -> Iterator[str]:
-    """As it stands, as it is within JSON, and as it is within a text of JSON that is in JSON."""
+    """Yield a value as it stands, as JSON writes it, and as a JSON text within JSON writes it."""
     if not isinstance(value, str):
         yield json.dumps(value)
         yield str(value)
@@ -196,11 +196,13 @@ def _forms(value: Any) -> Iterator[str]:
         yield json.dumps(inner, ensure_ascii=ascii_only)[1:-1]
 
 
-def _walk(said: ParsedChat, visit: Callable[[Leaf], Any]) -> ParsedChat:
-    """The chat with what `visit` gives for each of its leaves. Ids are made the same for chats of one shape."""
-    ids = _ids(said)
-    tools = [_tool(tool, visit) for tool in said.tools]
-    return ParsedChat([_message(at, each, visit, ids) for at, each in enumerate(said.messages)], tools, said.learnt)
+def _walk(chat: ParsedChat, visit: Callable[[Leaf], Any]) -> ParsedChat:
+    """Rebuild a chat from what `visit` returns for each leaf. Chats of one shape get the same ids."""
+    ids = _ids(chat)
+    tools = [_tool(tool, visit) for tool in chat.tools]
+    return ParsedChat(
+        [_message(at, message, visit, ids) for at, message in enumerate(chat.messages)], tools, chat.learnt
+    )
 
 
 def _message(place: int, message: Mapping[str, Any], visit: Callable[[Leaf], Any], ids: "_Ids") -> dict[str, Any]:
@@ -240,7 +242,7 @@ def _call(place: int, call: Any, visit: Callable[[Leaf], Any], ids: "_Ids") -> A
 
 
 def _value(place: int, value: Any, visit: Callable[[Leaf], Any], *, outer: bool = False) -> Any:
-    """`outer`: all arguments of a call, which may be none."""
+    """Walk through a value; `outer`: all arguments of a call, which may be none."""
     if isinstance(value, Mapping) and (value or outer):
         return {visit(Leaf(place, "argument", key)): _value(place, inner, visit) for key, inner in value.items()}
     if isinstance(value, list) and value:
@@ -257,18 +259,18 @@ def _tool(tool: Mapping[str, Any], visit: Callable[[Leaf], Any]) -> dict[str, An
 
 
 class _Ids(NamedTuple):
-    """What calls are known by: the same for each shape; and the ids and names that say nothing new."""
+    """New ids of the calls, the same for each shape; and the ids and names that add nothing."""
 
     known: dict[Any, str]
     plain: set[tuple[int, str]]
 
 
-def _ids(said: ParsedChat) -> _Ids:
-    """A result that stands where its call's does, in order, is known by that: its id and name add nothing."""
+def _ids(chat: ParsedChat) -> _Ids:
+    """Rename the ids: a result in the order of its calls is known by that, so its id and name add nothing."""
     known: dict[Any, str] = {}
     plain: set[tuple[int, str]] = set()
     waiting: list[tuple[Any, Any]] = []
-    for place, message in enumerate(said.messages):
+    for place, message in enumerate(chat.messages):
         calls = message.get("tool_calls", ())
         if message["role"] == "assistant":
             waiting = [(call.get("id"), call["function"]["name"]) for call in calls]

@@ -1,4 +1,4 @@
-"""Messages before they are rendered: pairs of messages as chats, and what a chat template takes."""
+"""Prepare messages for a renderer: pairs of messages as chats, and messages as chat templates take them."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from sweeps.rendering.tokenizer import Messages
 
 
 def has_messages(records: Records) -> bool:
-    """Whether a renderer makes a difference to the records: text is read as it is."""
+    """Say whether a renderer makes a difference to the records: text is read as it is."""
     if records.format == "preference":
         return any(map(is_pair_of_messages, records.rows))
     return records.format in ("chat", "questions")
@@ -22,7 +22,7 @@ def is_pair_of_messages(row: Row) -> bool:
 
 
 def build_conversation(row: Row, side: str) -> Row:
-    """One side of a preference pair as a chat: of the assistant's messages only those that answer bear loss."""
+    """Build one side of a preference pair as a chat: only the messages that answer the prompt bear loss."""
     prompt, *answers = divide(row)
     answer = answers[SIDES.index(side)]
     read = [mark_as_read(message) for message in prompt]
@@ -31,7 +31,7 @@ def build_conversation(row: Row, side: str) -> Row:
 
 
 def adapt_messages(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
-    """As templates take them: arguments of calls as an object, or as the text of one; nothing said as an empty text."""
+    """Write messages as templates take them: arguments as an object or its text, no content as an empty text."""
     return [{key: _part(key, value, as_text=as_text) for key, value in message.items()} for message in messages]
 
 
@@ -52,5 +52,5 @@ def _call(call: Any, *, as_text: bool) -> Any:
         return call
     if not isinstance(read, Mapping):
         return call
-    told = json.dumps(read, ensure_ascii=False) if as_text else read
-    return {**call, "function": {**function, "arguments": told}}
+    written = json.dumps(read, ensure_ascii=False) if as_text else read
+    return {**call, "function": {**function, "arguments": written}}

@@ -1,8 +1,8 @@
-"""The same question, written worse: what a reader would hardly notice, and a model should not.
+"""Write a question worse, in ways that a reader hardly notices and that should not change a model's answer.
 
-Each change is made by a rule, and by chances that follow from a hash of the question: the same question is changed in
-the same way on every machine and for every model. Nothing but the question is changed, and nothing at its end, where
-tokens of the answer begin. A change is part of what a stage is by its name alone, so none may ever change itself.
+Each change follows a rule, with random numbers from a hash of the question: the same question is changed in the same
+way on every machine and for every model. Only the question is changed, and never its end, where the tokens of the
+answer begin. A stage's identity has only the name of a change, so a change may never be edited.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ LETTERS_TO_A_TYPO = 20
 
 
 def _case(text: str, _: RandomStream) -> str:
-    """All of it in capitals; what is in capitals already, in small letters."""
+    """Write all of it in capitals, or in small letters if it is in capitals already."""
     return text.upper() if text != text.upper() else text.lower()
 
 
 def _typos(text: str, dice: RandomStream) -> str:
-    """Neighbours within a word change places: once, and once more for each twenty letters that could."""
+    """Swap neighbours within a word: once, and once more for each twenty letters that can be swapped."""
     letters = list(text)
     places = [at for at in range(len(text) - 1) if text[at : at + 2].isalpha() and text[at] != text[at + 1]]
     for _ in range(1 + len(places) // LETTERS_TO_A_TYPO):
@@ -33,13 +33,13 @@ def _typos(text: str, dice: RandomStream) -> str:
 
 
 def _spaces(text: str, _: RandomStream) -> str:
-    """One in front, and two where one stood; none at the end."""
+    """Add one space in front, and double the others; add none at the end."""
     body = text.rstrip()
     return " " + body.replace(" ", "  ") + text[len(body) :]
 
 
 def _filler(text: str, dice: RandomStream) -> str:
-    """Words in front that say nothing."""
+    """Put words without meaning in front."""
     return FILLERS[dice.draw_below(len(FILLERS))] + text
 
 
@@ -52,7 +52,7 @@ CHANGES: Mapping[str, Callable[[str, RandomStream], str]] = {
 
 
 def perturb_text(question: str, names: Sequence[str]) -> list[str]:
-    """The question in each of these ways, in the order of `CHANGES`; without those that leave it as it is."""
+    """Change the question in each of these ways, in the order of `CHANGES`; skip those that change nothing."""
     ways = (CHANGES[name](question, _dice(name, question)) for name in CHANGES if name in names)
     return [text for text in dict.fromkeys(ways) if text != question]
 

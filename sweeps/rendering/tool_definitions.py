@@ -1,11 +1,11 @@
-"""The definition of a tool piece by piece: every name and every value in it, whatever key it stands under.
+"""Walk through the definition of a tool piece by piece: every name and every value, under any key.
 
-A piece is either text or a number that another can stand in for, or it is fixed: a type, the name of a required
-property, true, false. Templates ask for those by their value, and write them in ways of their own (`?` behind what is
-not required), so that it is told by a change of them alone whether they are written.
+A piece is a text or a number that another can replace, or it is fixed: a type, the name of a required property, true,
+false. Templates test fixed pieces by value, and write them in their own ways (`?` after what is not required). So only
+a change of them shows whether they are written.
 
-No pieces are, for they say nothing that is not said otherwise: that a tool is a function and its parameters an object,
-and what is empty (null, but as a value that is allowed or taken; a list or an object of nothing).
+Two things are no pieces, because they add nothing: that a tool is a function and its parameters an object, and what is
+empty (an empty list or object; null, unless it is an allowed value or a default).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,18 +27,18 @@ Visit = Callable[[str, Any, bool], Any]  # under which key, what it says, whethe
 
 
 def walk_tool(tool: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
-    """The tool with what `visit` gives for each of its pieces."""
+    """Rebuild a tool from what `visit` returns for each of its pieces."""
     return _definition(tool, visit, outer=True)
 
 
-def _definition(found: Mapping[str, Any], visit: Visit, *, outer: bool = False) -> dict[str, Any]:
-    """`outer`: of a tool itself, or of its parameters."""
+def _definition(definition: Mapping[str, Any], visit: Visit, *, outer: bool = False) -> dict[str, Any]:
+    """Walk through a definition; `outer`: of a tool itself, or of its parameters."""
     names: dict[str, str] = {}
     made: dict[str, Any] = {}
-    for key in sorted(NAMED & found.keys()):
-        if isinstance(found[key], Mapping):
-            names |= {name: visit("property", name, False) for name in found[key]}
-    for key, value in found.items():
+    for key in sorted(NAMED & definition.keys()):
+        if isinstance(definition[key], Mapping):
+            names |= {name: visit("property", name, False) for name in definition[key]}
+    for key, value in definition.items():
         if key in NAMED and isinstance(value, Mapping):
             made[key] = {names[name]: _schema(name, inner, visit) for name, inner in value.items()}
         elif key in WITHIN:
@@ -48,7 +48,7 @@ def _definition(found: Mapping[str, Any], visit: Visit, *, outer: bool = False) 
         elif key == "type":
             made[key] = _fixed(key, value, visit)
         elif key == "required" and isinstance(value, list):
-            made[key] = [_required(each, names, visit) for each in value]
+            made[key] = [_required(entry, names, visit) for entry in value]
         else:
             made[key] = _data(key, value, visit)
     return made
@@ -58,29 +58,29 @@ def _schema(key: str, value: Any, visit: Visit, *, outer: bool = False) -> Any:
     if isinstance(value, Mapping):
         return _definition(value, visit, outer=outer and key in ("function", "parameters", "input_schema"))
     if isinstance(value, list):
-        return [_schema(key, each, visit) for each in value]
+        return [_schema(key, inner, visit) for inner in value]
     return _data(key, value, visit)
 
 
-def _required(found: Any, names: Mapping[str, str], visit: Visit) -> Any:
-    if not (isinstance(found, str) and found in names):
-        return _data("required", found, visit)
-    said = visit("required", found, True)
-    return names.get(said, said)
+def _required(value: Any, names: Mapping[str, str], visit: Visit) -> Any:
+    if not (isinstance(value, str) and value in names):
+        return _data("required", value, visit)
+    name = visit("required", value, True)
+    return names.get(name, name)
 
 
 def _fixed(key: str, value: Any, visit: Visit) -> Any:
     if isinstance(value, list):
-        return [_fixed(key, each, visit) for each in value]
+        return [_fixed(key, inner, visit) for inner in value]
     return visit(key, value, True) if isinstance(value, str | bool) else _data(key, value, visit)
 
 
 def _data(key: str, value: Any, visit: Visit) -> Any:
-    """What is no definition: each key in it says something, and each value."""
+    """Walk through a value that is no definition: each key and each value in it is a piece."""
     if isinstance(value, Mapping):
         return {visit(key, name, False): _data(key, inner, visit) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_data(key, each, visit) if each is not None else visit(key, None, True) for each in value]
+        return [_data(key, entry, visit) if entry is not None else visit(key, None, True) for entry in value]
     if isinstance(value, bool) or (value is None and key in NULL):
         return visit(key, value, True)
     if isinstance(value, str):
