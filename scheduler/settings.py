@@ -35,7 +35,7 @@ class Settings:
     silence: float  # SWEEP_SILENCE: seconds without any progress after which a service may be down
     stall: float  # SWEEP_STALL: seconds without an answer after which an attempt ends; announced pauses do not count
     day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a UTC day
-    prices: Path | None  # SWEEP_PRICES: a price book whose rows replace the built-in ones
+    prices: Path | None  # SWEEP_PRICES: a price list whose rows replace the built-in ones
     deaf: float  # SWEEP_DEAF: seconds without a message, despite a backlog, after which a free worker exits
     frozen: float  # SWEEP_FROZEN: seconds without a report, while Redis answers, after which a worker is replaced
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two clean-ups of what ended attempts left at the service

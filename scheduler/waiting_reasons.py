@@ -155,8 +155,8 @@ def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
             seen = pool.snapshot
             if seen.queued or seen.taken >= pool.capacity.limit:
                 queued = f", {seen.queued} queued at the service" if seen.queued else ""
-                text = f"{wait}: {seen.taken - seen.queued} of {pool.capacity.limit} slots are in use{queued}"
-                yield Reason("slots", text)
+                used = f"{seen.taken - seen.queued} of {pool.capacity.limit}"
+                yield Reason("slots", f"{wait}: {used} slots of the service are in use{queued}")
     if fleet.threads:
         yield Reason(
             "tick", "1 ready stage starts in a moment" if ready == 1 else f"{ready:,} ready stages start in a moment"

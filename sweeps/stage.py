@@ -27,7 +27,7 @@ class Stage:
     tokens: int  # that will be billed at most; the same as at least for supervised training and held-out NLL
     low_tokens: int
     examples: int  # distinct training examples (train) or items (evaluate)
-    micro_usd: int | None  # at most, at the price book's prices: what is reserved; None where something has no price
+    micro_usd: int | None  # at most, at the price list's prices: what is reserved; None where something has no price
     low_micro_usd: int | None
     execution: Mapping[str, Json] = field(default_factory=dict)  # how to do it; changes no result, and no identity
 

@@ -16,14 +16,14 @@ from sweeps.errors import SweepsError
 
 COMMANDS = {  # name: (module of this package, first sentence of its help), so that `--help` imports no command
     "plan": ("plan", "Show what FILE would do and cost."),
-    "submit": ("submit", "Submit FILE."),
+    "submit": ("submit", "Put FILE into the queue; `sweep up` does the work."),
     "run": ("run", "Run the sweeps in FILE... and show their results."),
     "up": ("up", "Start the scheduler and the workers, and keep them running."),
     "list": ("status", "List all sweeps."),
     "status": ("status", "Show what is running, failed or waiting, and why."),
     "watch": ("watch", "Show the progress of NAMES until they end."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
-    "evaluate": ("evaluate", "Evaluate every model that NAME trained, as EVALUATION says."),
+    "evaluate": ("evaluate", "Evaluate every model that NAME trained, in a new sweep."),
     "report": ("report", "Write the report of NAME, finished or not, to a file."),
     "export": ("export", "Export all runs of NAME as a table, or to a tracker."),
     "costs": ("costs", "Show what was estimated, spent and billed."),

@@ -97,7 +97,7 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     amounts = {
         "estimate (low)": kind.low,
         "estimate (high)": kind.high,
-        "reused": kind.reused,
+        "saved by reuse": kind.reused,
         "spent": kind.metered,
         "reserved": kind.reserved,
         "unreconciled": kind.unreconciled,
@@ -122,8 +122,8 @@ def _describe_held(reserved: int, unreconciled: int) -> str:
 
 def _billed_line(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
-    amount = "(and no dollar amount)" if billed.micro_usd is None else f"and {format_usd(billed.micro_usd)}"
-    return f"{billed.service} last reported {billed.tokens:,} tokens {amount}, {age} ago"
+    amount = "no dollar amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
+    return f"the service {billed.service} itself reported {billed.tokens:,} tokens and {amount}, {age} ago"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature

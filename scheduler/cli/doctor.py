@@ -49,14 +49,18 @@ class Finding(NamedTuple):
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Probe what the service does not document, for less than $0.05.")
-@click.option("--model", help="Model to probe with --live. [default: the cheapest]")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Also measure limits and billing that the service does not document, for less than $0.05.",
+)
+@click.option("--model", help="Model for --live. [default: the cheapest]")
 @click.option(
     "--clients",
     default=16,
     type=click.IntRange(0, 1000),
     show_default=True,
-    help="--live opens at most this many training clients.",
+    help="With --live: open at most this many training clients.",
 )
 @click.pass_obj
 def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:

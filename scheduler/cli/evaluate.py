@@ -54,11 +54,11 @@ NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new quest
 def evaluate(
     output: Output, *, name: str, evaluation: str, overrides: tuple[str, ...], other: str | None, folder: Path
 ) -> None:
-    """Evaluate every model that NAME trained, as EVALUATION says.
+    """Evaluate every model that NAME trained, in a new sweep.
 
-    Write EVALUATION as in a file: one evaluation, or a list of them. It becomes a new sweep that shares the trainings
-    of NAME. Nothing is trained again, unless a checkpoint has expired. KEY=VALUE changes settings that do not change
-    a training: budget.usd=5, priority=3, deadline=…
+    EVALUATION is what stands under `evaluate:` in a sweep file: nll, or '{answers: {check: numeric}}', or a list of
+    them. The new sweep shares the trainings of NAME. Nothing is trained again, unless a checkpoint has expired.
+    KEY=VALUE changes settings that do not change a training: budget.usd=5, priority=3, deadline=…
     """
     settings = read_settings()
     forward = read_forward_class(settings)

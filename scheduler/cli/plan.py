@@ -110,10 +110,14 @@ def _reuse_line(planned: Plan, there: ReusableResults) -> str:
     young, old = format_duration(min(there.ages.values())), format_duration(max(there.ages.values()))
     age = f"{old} old" if young == old else f"{young} to {old} old"
     left = planned.totals.micro_usd
-    cost = "" if left is None else f"; the rest costs {format_usd(left - there.micro_usd)}"
+    rest = len(planned.stages) - len(there.ages)
+    others = "the other stage costs" if rest == 1 else f"the other {rest:,} cost"
+    cost = "" if left is None else f"; {others} {format_usd(left - there.micro_usd)}"
     have = (
         "1 stage already has a result" if len(there.ages) == 1 else f"{len(there.ages):,} stages already have results"
     )
+    if not rest:
+        return f"every stage already has a result ({age}), so this sweep costs nothing"
     return f"{have} ({age}){cost}"
 
 
@@ -148,7 +152,7 @@ def print_summary(output: Output, planned: Plan) -> None:
     how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"price list dated {_span(*totals.price_dates)}")
+        output.say(f"the prices are from {_span(*totals.price_dates)}")
 
 
 def _span(low: str, high: str) -> str:

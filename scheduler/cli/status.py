@@ -194,9 +194,9 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
     for line in troubles:
         output.say(line)
     taken = _slots_text(document["services"])
-    idle = "" if any(view.ended < view.total for view in found) else "none are needed"
+    idle = "" if any(view.ended < view.total for view in found) else "all sweeps have ended, so none are needed"
     if idle and len(found) == 1:  # the other sweeps may need some
-        idle = f"{found[0].name} needs none"
+        idle = f"{found[0].name} has ended and needs none"
     output.say(f"\n{_describe_workers(document['workers'], idle)}{taken and f', {taken}'}")
 
 

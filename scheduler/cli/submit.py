@@ -22,7 +22,7 @@ from sweeps.stage import Json
 @take_file
 @click.pass_obj
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
-    """Submit FILE.
+    """Put FILE into the queue; `sweep up` does the work.
 
     FILE is a sweep in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of FILE:
     train.rank=8, sizes=[16,32].

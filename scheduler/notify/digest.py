@@ -167,11 +167,11 @@ def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
     metric = found.metric if found.metric in best.metrics else found.by
     moments = best.metrics[metric]
-    spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} sd"
+    spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} (standard deviation over the seeds)"
     cell = describe_cell(best.cell, without=("data", "target")) or "the only condition"
     where = f"best on {on}" if on else "best"
     tied = len(found.alike)
-    near = f"; {format_count(tied, 'condition')} {'is' if tied == 1 else 'are'} not clearly worse" if tied else ""
+    near = f"; {format_count(tied, 'other condition')} {'is' if tied == 1 else 'are'} not clearly worse" if tied else ""
     return f"{where}: {cell}: {metric} {moments.mean:.4f}{spread}{near}"
 
 

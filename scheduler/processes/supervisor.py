@@ -126,7 +126,7 @@ class EmbeddedRedis:
             return
         try:
             if ensure_server(self.settings):
-                say("the embedded Redis ended and was restarted; no acknowledged write is lost")
+                say("the built-in Redis ended and was restarted; no acknowledged write is lost")
         except StoreUnavailable as error:
             say(str(error))
             self.look_at = time.monotonic() + LONGEST_WAIT

@@ -249,7 +249,7 @@ def check_server(client: Client, url: str) -> ServerVersion:
     except redis.RedisError as error:
         raise StoreUnavailable(
             f"no Redis answers at {redact_redis_url(url)}: {error}\n"
-            "start it, or unset REDIS_URL to use the embedded server"
+            "start it, or unset REDIS_URL to use the built-in server"
         ) from None
     if found:
         raise StoreUnavailable(f"{server} at {redact_redis_url(url)} is not safe to use:\n" + "\n".join(found))

@@ -250,7 +250,7 @@ def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Ma
     """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
     if len(groups) == len(free):
-        how = "chosen at random by a hash of their content: always the same rows"
+        how = "chosen by a hash of their content, so always the same rows"
         return f"{part}: {len(chosen):,} of {len(free):,} rows, {how}"
     taken = len({free[key] for key in chosen})
     requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"

@@ -110,7 +110,7 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
         raise BadRow(f"expected an object, such as {EXAMPLES['text']}, got a JSON {_kind(value)}")
     seen = detect_format(value, form, asked=asked)
     if seen is None:
-        _refuse_unknown(value, form)
+        _refuse_unknown(value, form, asked=asked)
     row = _check_row(seen.row, value, seen.form)
     rest = value.keys() - row.keys() - {*seen.shape.keys, *seen.besides}
     unread = frozenset(key for key in rest if not _is_nothing(value[key]))
@@ -119,12 +119,13 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
     return seen.form, _Read(row, (seen.shape, seen.besides), unread)
 
 
-def _refuse_unknown(row: Row, form: Format | None) -> NoReturn:
+def _refuse_unknown(row: Row, form: Format | None, *, asked: bool) -> NoReturn:
     if form is None:
         raise BadRow(f"expected {CHOICES}, got the keys {', '.join(sorted(map(str, row))) or 'none'}")
     other = next((f"a {known} row" for known, keys in KEYS.items() if row.keys() >= {*keys}), "a row")
     missing = [key for key in KEYS[form] if key not in row] or KEYS[form]
-    raise BadRow(f"expected {EXAMPLES[form]} as in the other {form} rows, got {other} without {', '.join(missing)}")
+    why = f"`format: {form}` is set" if asked else f"the rows before it are {form} rows"
+    raise BadRow(f"expected {EXAMPLES[form]}, because {why}; got {other} without {', '.join(missing)}")
 
 
 def _refuse_what_changes(row: Row, unread: frozenset[str], form: Format, *, asked: bool) -> None:

@@ -86,7 +86,7 @@ def plan(
 
 
 def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: PriceBook) -> None:
-    """Raise PlanError if a budget cannot be kept, because a row of the price book lacks a price."""
+    """Raise PlanError if a budget cannot be kept, because a row of the price list lacks a price."""
     if sweep.budget is not None and (missing := list_unpriced_models(stages)):
         problem = f"budget.usd: the row of {', '.join(missing)} in {prices.name} lacks a price that this sweep needs"
         raise PlanError(f"{problem} (train, prefill); complete the row, or remove the budget")

@@ -1,4 +1,4 @@
-"""The price book: what the tokens of each model cost in US dollars, from which source and date."""
+"""The price list: what the tokens of each model cost in US dollars, from which source and date."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -94,7 +94,7 @@ class PriceBook(SpecModel):
     The newest of several rows for the same model counts. `forward` is the rate at which a service bills a forward pass.
     """
 
-    name: str = "the price book"
+    name: str = "the price list"
     prices: tuple[Price, ...] = ()
     storage: tuple[Storage, ...] = ()
     forward: Forward = "training"
@@ -137,7 +137,7 @@ class PriceBook(SpecModel):
 
 
 def parse_prices(text: str, *, name: str = "prices.yaml") -> PriceBook:
-    """Read a price book from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
+    """Read a price list from YAML: `prices:` and `storage:`, each a list of rows. Raises SpecError."""
     source = read(text, name)
     if not isinstance(source.value, dict) or not source.value:
         got = show(source.value)

@@ -36,7 +36,7 @@ def _say_spent(material: Material) -> str:
     held = sum(each.reserved for each in material.spending)
     unreconciled = sum(each.unreconciled for each in material.spending)
     limit = "" if material.limit is None else f" of a budget of {format_usd(material.limit)}"
-    words = f"{format_usd(spent)}{limit} at the prices of the price book"
+    words = f"{format_usd(spent)}{limit} at the prices of the price list"
     if held:
         words += f", {format_usd(held)} reserved for what is running"
     if unreconciled:
@@ -135,7 +135,7 @@ def show_provenance(material: Material) -> Section:
     if material.price_dates:
         oldest, newest = material.price_dates
         dated = oldest if oldest == newest else f"{oldest} to {newest}"
-        versions.append({"what": "price book", "version": f"prices of {dated}"})
+        versions.append({"what": "price list", "version": f"prices of {dated}"})
     if versions:
         parts.append(make_table(versions, caption="Versions"))
     return Section("What was asked, and with what", tuple(parts))

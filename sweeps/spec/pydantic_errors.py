@@ -71,6 +71,9 @@ def describe_detail(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Fi
         yield path, f"expected {expected}, got {show(detail['input'])}{_show_list_form(detail)}"
 
 
+EXAMPLES = {"daily": '"22:00-06:00"', "tz": "Europe/Berlin", "usd": "20"}  # values of keys, for errors
+
+
 def _advise(word: str, known: tuple[str, ...]) -> str:
     if word in Train.model_fields and word not in known:
         return f"did you mean `train.{word}`?"
@@ -90,7 +93,8 @@ def _describe_expected(detail: ErrorDetails, known: Sequence[str]) -> str:
     """Say what pydantic expects; `known` are the keys of a section."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("dict_type", "model_type") and 0 < len(known) <= FEW:
-        return f"`{{{', '.join(f'{key}: …' for key in known)}}}`"
+        entries = ", ".join(f"{key}: {EXAMPLES.get(key, '…')}" for key in known)
+        return f"`{{{entries}}}`"
     if kind in BOUNDS:
         return f"a number {BOUNDS[kind]} {next(iter(context.values()))}"
     if kind == "literal_error":

@@ -48,7 +48,7 @@ def describe_equal(equal: Equal) -> str:
     if equal.tokens is not None:
         return f"{equal.tokens:,} tokens for each"
     if equal.usd is not None:
-        return f"${equal.usd:g} for each, as tokens at the price book's prices"
+        return f"${equal.usd:g} for each, as tokens at the price list's prices"
     return f"{equal.examples:,} examples for each; of rl, tasks"
 
 

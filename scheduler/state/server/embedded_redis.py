@@ -144,9 +144,9 @@ def _await(client: Client, home: Path) -> None:
     process = _start(home, author)
     while not _is_up(client):
         if process is not None and process.returncode is not None:
-            raise StoreUnavailable(f"the embedded server, {author.server}, did not start; {_describe_trouble(home)}")
+            raise StoreUnavailable(f"the built-in server, {author.server}, did not start; {_describe_trouble(home)}")
         if time.monotonic() > give_up:
-            raise StoreUnavailable(f"the embedded server is running but does not answer; {_describe_trouble(home)}")
+            raise StoreUnavailable(f"the built-in server is running but does not answer; {_describe_trouble(home)}")
         time.sleep(0.02)
         process = process or _start(home, author)
     if process is not None:

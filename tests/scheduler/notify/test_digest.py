@@ -67,7 +67,7 @@ def test_without_a_word_in_the_file_the_lowest_loss_is_best_and_validation_decid
     for stage, (seen, held_out) in {"code1": (1.0, 2.0), "code2": (3.0, 1.0)}.items():
         night.do(f"evaluate-{stage}", "s", {"validation.nll": seen, "nll": held_out})
     assert build_digest(night.store, "s").best == (
-        "best on code: train.rank=1: nll 2.0000; 1 condition is not clearly worse",
+        "best on code: train.rank=1: nll 2.0000; 1 other condition is not clearly worse",
     )
 
 
@@ -96,7 +96,7 @@ def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     best = best_cell(views.read_results(night.store, "s"), metric="nll").best
     assert best is not None
     assert best.cell == {"train.rank": 1}
-    assert said.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 sd; ")
+    assert said.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 (standard deviation over the seeds); ")
 
 
 def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Night) -> None:
@@ -148,5 +148,5 @@ def test_the_best_may_be_what_was_not_trained(night: Night) -> None:
     for each, loss in zip(stages, (1.0, 2.0), strict=True):
         night.do(each.id, "s", {"nll": loss})
     assert build_digest(night.store, "s").best == (
-        "best: method=untrained: nll 1.0000; 1 condition is not clearly worse",
+        "best: method=untrained: nll 1.0000; 1 other condition is not clearly worse",
     )
