@@ -158,7 +158,7 @@ class PlanData:
             ends = () if renderer.is_plain else list_stops(renderer)
             texts = [stop for stop in ends if isinstance(stop, str)]
             this = PlannedQuestions(where, evaluator, options, records, lambda text: len(tokenizer.encode(text)), texts)
-            self.foregone[key] = tuple(f"{where}: {each}" for each in list_predetermined(this))
+            self.foregone[key] = tuple(f"{where}: {note}" for note in list_predetermined(this))
 
     def voice(self, name: str, model: str) -> str:
         """Choose the renderer for the messages of an environment, as a recipe names it."""
@@ -166,10 +166,10 @@ class PlanData:
         key = (name, tokenizer.name)
         if key not in self.renderers:
             prompt = self._prompt(name, 0, "train")
-            found = choose_renderer(self.asked, tokenizer, messages=not isinstance(prompt, str))
+            renderer = choose_renderer(self.asked, tokenizer, messages=not isinstance(prompt, str))
             if not isinstance(prompt, str):
-                self._refuse_what_cannot_be_played(name, prompt, load_renderer(found, tokenizer))
-            self.renderers[key] = found
+                self._refuse_what_cannot_be_played(name, prompt, load_renderer(renderer, tokenizer))
+            self.renderers[key] = renderer
         return self.renderers[key]
 
     def _refuse_what_cannot_be_played(self, name: str, prompt: Messages, renderer: Renderer) -> None:
@@ -200,7 +200,7 @@ class PlanData:
         if key not in self._lengths:
             mask = self.loss_mask(records)
             rows = measure_inputs(records, tokenizer, self.renderer(records, model), loss_mask=mask)
-            inputs = np.array([one for row in rows for one in row], np.int64)
+            inputs = np.array([length for row in rows for length in row], np.int64)
             self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
             if mask == "each":
                 unread = sum(count_behind(row["messages"]) for row in records.rows)
@@ -228,12 +228,14 @@ class PlanData:
         if not (over := int((counted > most).sum())):
             return
         owners = (
-            one for one in self.datasets.values() if records in (one.train, one.holdout, one.validation, one.whole)
+            dataset
+            for dataset in self.datasets.values()
+            if records in (dataset.train, dataset.holdout, dataset.validation, dataset.whole)
         )
-        where = next((f"data.{one.name} ({one.source})" for one in owners), "data")
-        found = f"{over:,} of {len(counted):,} rows have more, up to {int(counted.max()):,}"
+        where = next((f"data.{dataset.name} ({dataset.source})" for dataset in owners), "data")
+        too_long = f"{over:,} of {len(counted):,} rows have more, up to {int(counted.max()):,}"
         expected = f"expected rows of at most {most:,} tokens, the limit of {model}"
-        raise PlanError(f"{where}: {expected}, got {found}; split them, or leave them out")
+        raise PlanError(f"{where}: {expected}, got {too_long}; split them, or leave them out")
 
     def tokens(self, records: Records, model: str) -> int:
         """Count the billed tokens of all records once."""
@@ -266,19 +268,21 @@ class PlanData:
 def _second(environment: Environment) -> Text:
     """Return an observation of the environment; if it has none, a message of a user."""
     try:
-        found = environment.episode(0, "train").step("b").observation
+        observation = environment.episode(0, "train").step("b").observation
     except (Exception, SystemExit):  # noqa: BLE001 - its code is anything's; what it does while it is played is seen then
-        found = ""
-    if isinstance(found, str):
-        return found or OBSERVED
-    return found if _are_messages(found) else OBSERVED
+        observation = ""
+    if isinstance(observation, str):
+        return observation or OBSERVED
+    return observation if _are_messages(observation) else OBSERVED
 
 
 def _are_messages(prompt: Any) -> bool:
-    """Whether it is a list of messages, each with role and content as text."""
+    """Say whether it is a list of messages, each with role and content as text."""
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes | bytearray) or not prompt:
         return False
     return all(
-        isinstance(one, Mapping) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
-        for one in prompt
+        isinstance(message, Mapping)
+        and isinstance(message.get("role"), str)
+        and isinstance(message.get("content"), str)
+        for message in prompt
     )

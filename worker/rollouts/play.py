@@ -168,8 +168,8 @@ class EpisodePlayer:
         groups = _group_rollouts(playing)
         requests = (_make_request(together) for together in groups)
         for together, written in zip(groups, sample_all(self._this, sampler, requests, settings, use), strict=True):
-            for seat, one in zip(together, written, strict=True):
-                seat.add_action(one, cut=one.cut and can_be_cut)
+            for seat, utterance in zip(together, written, strict=True):
+                seat.add_action(utterance, cut=utterance.cut and can_be_cut)
 
     def _make_settings(self, *, messages: bool) -> SamplingSettings:
         most, stop = self._sandbox.shape.action[1], self._transcript.list_stops(self._sandbox.stop, messages=messages)
@@ -178,20 +178,20 @@ class EpisodePlayer:
     def _answer(self, playing: Sequence[OpenRollout]) -> None:
         """Have the environment answer the last action of each."""
         for seats in _chunk(playing):
-            said = {
+            utterances = {
                 seat.number: self._transcript.read_turn(_last_action(seat), messages=seat.messages is not None)
                 for seat in seats
             }
-            turns = self._sandbox.act({number: one.action for number, one in said.items()})
+            turns = self._sandbox.act({number: utterance.action for number, utterance in utterances.items()})
             for seat in seats:
                 match turns[seat.number]:
                     case BrokenEpisode(cause):
                         self._lose(seat, cause)
                     case turn:
                         self._answered += 1
-                        self._continue(seat, turn, said[seat.number])
+                        self._continue(seat, turn, utterances[seat.number])
 
-    def _continue(self, seat: OpenRollout, answer: Turn, said: Utterance) -> None:
+    def _continue(self, seat: OpenRollout, answer: Turn, utterance: Utterance) -> None:
         seat.reward += answer.reward
         seat.facts = answer.facts
         least, most = self._sandbox.shape.turns
@@ -200,7 +200,7 @@ class EpisodePlayer:
         if seat.over:
             return
         try:
-            tokens, so_far = self._transcript.encode_observation(seat.messages or [], said, answer.observation)
+            tokens, so_far = self._transcript.encode_observation(seat.messages or [], utterance, answer.observation)
         except DataError as error:  # the renderer cannot continue from what this rollout said
             self._lose(seat, str(error))
             return
@@ -241,11 +241,11 @@ def _chunk(seats: Iterable[OpenRollout]) -> Iterator[list[OpenRollout]]:
 
 
 def _group_rollouts(playing: Iterable[OpenRollout]) -> list[list[OpenRollout]]:
-    found: dict[tuple[int, int, bytes], list[OpenRollout]] = {}
+    groups: dict[tuple[int, int, bytes], list[OpenRollout]] = {}
     for seat in playing:
         key = (seat.task.iteration, seat.task.group, np.array(seat.tokens, np.int32).tobytes())
-        found.setdefault(key, []).append(seat)
-    return list(found.values())
+        groups.setdefault(key, []).append(seat)
+    return list(groups.values())
 
 
 def _make_request(together: Sequence[OpenRollout]) -> SampleRequest:
