@@ -18,6 +18,7 @@ from scheduler.plugins.user_environments import find_environment
 from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
 from scheduler.services import service_of
 from scheduler.settings import Settings
+from scheduler.state.milliseconds import write_moment
 from scheduler.state.submission import Submission
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
@@ -142,7 +143,7 @@ def build_submission(prepared: Prepared) -> Submission:
         priority=sweep.priority,
         weight=sweep.weight,
         window="" if sweep.window is None else sweep.window.model_dump_json(),
-        deadline=None if sweep.deadline is None else round(sweep.deadline.timestamp() * 1000),
+        deadline=None if sweep.deadline is None else write_moment(sweep.deadline),
         notify=tuple(dict.fromkeys(notice.address for notice in sweep.notify)),
     )
 

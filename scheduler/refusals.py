@@ -14,7 +14,7 @@ from scheduler.settings import Settings
 from scheduler.urls import is_webhook
 from sweeps.planning.prices import list_unpriced_models
 from sweeps.spec.parse import Sweep
-from sweeps.spec.window import find_hours
+from sweeps.spec.window import find_window_state
 from sweeps.stage import Plan
 
 
@@ -23,9 +23,9 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
     if sweep.deadline is not None and sweep.deadline <= now:
         raise NotEnforced(f"deadline: expected a time in the future, got {sweep.deadline}; set a later one, or none")
     if sweep.deadline is not None and sweep.window is not None:
-        hours = find_hours(sweep.window, now)
-        if not hours.open and hours.until >= sweep.deadline:
-            opens = f"{sweep.window.daily} {sweep.window.tz} opens next at {hours.until:%Y-%m-%d %H:%M} UTC"
+        state = find_window_state(sweep.window, now)
+        if not state.open and state.until >= sweep.deadline:
+            opens = f"{sweep.window.daily} {sweep.window.tz} opens next at {state.until:%Y-%m-%d %H:%M} UTC"
             raise NotEnforced(f"window: {opens}, after the deadline {sweep.deadline}; move one of them")
     offline = [model for model in sorted(sweep.models) if service_of(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")

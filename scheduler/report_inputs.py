@@ -3,17 +3,18 @@
 import json
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.evaluation_items import KeptItems, read_items
+from scheduler.state.milliseconds import read_moment
+from scheduler.state.pages import read_in_pages
 from scheduler.state.store import Store
 from scheduler.state.training_facts import read_training_facts
-from scheduler.state.views import PAGE, StageView
+from scheduler.state.views import StageView, read_recipes
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import WIDE
@@ -68,7 +69,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
 
 def format_moment(milliseconds: int) -> str:
     """Write a time: 2026-11-25 22:57 UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return read_moment(milliseconds).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def list_versions() -> dict[str, str]:
@@ -102,7 +103,8 @@ def _cause(alike: Sequence[StageView]) -> str:
 
 def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
     found = []
-    for stage, points in _paged(store, _looked_at(rows), lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
+    stages = _choose_trainings(rows)
+    for stage, points in read_in_pages(store.client, stages, lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
         steps = json.loads(f"[{','.join(points)}]")
         what = next((name for name in steps[0] if name != "step"), "") if steps else ""
         kept = [(each["step"] + 1, float(each[what])) for each in steps if isinstance(each.get(what), int | float)]
@@ -111,7 +113,7 @@ def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) 
     return found
 
 
-def _looked_at(rows: Sequence[RunResult]) -> list[str]:
+def _choose_trainings(rows: Sequence[RunResult]) -> list[str]:
     """Choose trainings to read: some seeds of every cell; of very many cells, evenly spaced ones."""
     cells = [
         list(dict.fromkeys((*row.before, row.stage) for row in group if row.stage)) for _, group in group_by_cell(rows)
@@ -126,25 +128,13 @@ def _data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
     """List data by its content address, from the recipes."""
     found: dict[tuple[str, str], list[str]] = {}
     labels = {stage.id: stage.label for stage in stages}
-    ids = list(labels)
-    for stage, (text,) in _paged(store, ids, lambda pipe, stage: pipe.hmget(keys.stage(stage), ["recipe"])):
-        recipe = json.loads(text or "{}")
+    for stage, recipe in read_recipes(store, list(labels)).items():
         data = recipe.get("data")
         if isinstance(data, dict) and "records" in data:
             found.setdefault((str(data["records"]), "train"), []).append(labels[stage])
-        if isinstance(recipe.get("items"), str):
-            found.setdefault((recipe["items"], "evaluate"), []).append(labels[stage])
+        if isinstance(items := recipe.get("items"), str):
+            found.setdefault((items, "evaluate"), []).append(labels[stage])
     return [DataUse(records, what, len(each), each[0]) for (records, what), each in found.items()]
-
-
-def _paged(store: Store, stages: Sequence[str], ask: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
-    """Ask the server about each stage, in pages."""
-    for start in range(0, len(stages), PAGE):
-        page = stages[start : start + PAGE]
-        pipe = store.client.pipeline(transaction=False)
-        for stage in page:
-            ask(pipe, stage)
-        yield from zip(page, pipe.execute(), strict=True)
 
 
 def read_style() -> str:

@@ -106,7 +106,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         silence=_number(environment, "SWEEP_SILENCE", least=1, most=3600),
         stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
         day_budget=_amount(environment, "SWEEP_DAY_BUDGET"),
-        prices=_file(environment, "SWEEP_PRICES"),
+        prices=_read_existing_path(environment, "SWEEP_PRICES", "file", Path.is_file),
         deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
         frozen=_number(environment, "SWEEP_FROZEN", least=1, most=86_400),
         housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
@@ -115,9 +115,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
         tinker_url=_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
         offline_url=_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
-        rehearsal=_file(environment, "SWEEP_REHEARSAL"),
+        rehearsal=_read_existing_path(environment, "SWEEP_REHEARSAL", "file", Path.is_file),
         flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
-        environments=_folder(environment, "SWEEP_ENVIRONMENTS") or Path.cwd(),
+        environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         notify=_variables(environment, "SWEEP_NOTIFY"),
@@ -194,27 +194,21 @@ def _path(name: str, text: str) -> Path:
 def _place(name: str, text: str) -> Path:
     """Return the path of a folder that exists or can be created."""
     path = _path(name, text)
-    there = next(each for each in (path, *path.parents) if each.exists())
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.X_OK | (0 if there == path else os.W_OK)):
         raise SettingInvalid(f"{name}={text}: expected a writable folder, got {there}; choose another path")
     return path
 
 
-def _file(environment: Mapping[str, str], name: str) -> Path | None:
+def _read_existing_path(
+    environment: Mapping[str, str], name: str, kind: str, is_right: Callable[[Path], bool]
+) -> Path | None:
+    """Return the path of a file or folder that must exist, or None if the variable is not set."""
     if not environment.get(name):
         return None
     path = _path(name, environment[name])
-    if not path.is_file():
-        raise SettingInvalid(f"{name}={environment[name]}: there is no such file")
-    return path
-
-
-def _folder(environment: Mapping[str, str], name: str) -> Path | None:
-    if not environment.get(name):
-        return None
-    path = _path(name, environment[name])
-    if not path.is_dir():
-        raise SettingInvalid(f"{name}={environment[name]}: there is no such folder")
+    if not is_right(path):
+        raise SettingInvalid(f"{name}={environment[name]}: there is no such {kind}")
     return path
 
 

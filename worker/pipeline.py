@@ -81,7 +81,7 @@ def _free_slot(this: Attempt) -> None:
     except Away:
         pass
     except Exception as error:  # noqa: BLE001 - on a thread of the SDK
-        record_bug(this.context.store, error, this.context.leases.worker, of=NOBODY)
+        record_bug(this.context.store, error, this.context.leases.worker, affected=NOBODY)
 
 
 def _choose_ending(outcome: Outcome) -> Ending:
@@ -165,7 +165,7 @@ def _classify(this: Attempt, error: Exception) -> Failed:
 def _classify_redis(this: Attempt, error: RedisError) -> Failed:
     match error:
         case StoreBug():
-            record_bug(this.context.store, error, this.context.leases.worker, of=this.work.stage, failed=True)
+            record_bug(this.context.store, error, this.context.leases.worker, affected=this.work.stage, failed=True)
             return Failed(Fault.STAGE, str(error))
         case Refused():
             return Failed(Fault.MACHINE, str(error))
@@ -261,7 +261,7 @@ def _continue_if_possible(this: Attempt, trainer: Trainer) -> None:
     except Away:
         pass
     except StoreBug as error:
-        record_bug(this.context.store, error, this.context.leases.worker, of=this.work.stage)
+        record_bug(this.context.store, error, this.context.leases.worker, affected=this.work.stage)
 
 
 def _continue_on_live_client(this: Attempt, trainer: Trainer) -> None:

@@ -14,6 +14,7 @@ from scheduler.engine.breaker import LATELY, ServiceHealth, Timing, find_suspici
 from scheduler.engine.capacity import Bounds, Capacity, PoolSnapshot, adapt_capacity, count_room
 from scheduler.services import CLIENTS
 from scheduler.state import keys
+from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.service_facts import MORE
 from scheduler.state.states import BreakerState
 from scheduler.state.store import Store
@@ -55,7 +56,7 @@ class ServiceView:
 def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[str] = ()) -> ServiceView:
     """Read one service. `wanted` are the pools in which more stages would start."""
     pools = [f"{service}/{client}" for client in CLIENTS]
-    seen: dict[str, Any] = json.loads(store.scripts.run("read_service", service, round(1000 * LATELY), *pools))
+    seen: dict[str, Any] = json.loads(store.scripts.run("read_service", service, count_milliseconds(LATELY), *pools))
     pipe = store.client.pipeline(transaction=False)
     for pool in pools:
         pipe.hgetall(keys.capacity(pool))

@@ -15,6 +15,7 @@ from scheduler.services import SERVICES, lane_of
 from scheduler.settings import Settings
 from scheduler.state.bug_log import forget_bugs, record_bug
 from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
+from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import server_url
 from scheduler.state.store import Store
 from scheduler.state.workers import name_process
@@ -69,7 +70,7 @@ class Scheduler:
         self._limits = make_tick_limits(settings)
         self._fleet_limits = make_fleet_limits(settings)
         self._name = name_process()
-        self._lead = round(1000 * min(LEAD, settings.lease))
+        self._lead = count_milliseconds(min(LEAD, settings.lease))
         self._look_at = self._write_at = 0.0
 
     def run_tick(self) -> float:

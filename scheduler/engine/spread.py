@@ -24,7 +24,7 @@ def walk_sweeps(store: Store) -> int:
     further = 0
     for walk, position in walks:
         sweep, how, _ = walk.rsplit("|", 2)
-        further += run_isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, of=sweep)
+        further += run_isolated(store, partial(_walk, store, sweep, how, walk, int(position)), 0, affected=sweep)
     return further
 
 
@@ -89,7 +89,7 @@ def _do_isolated(store: Store, action: Callable[[Sequence[str]], None], stage: s
         action([stage])
         return True
 
-    return run_isolated(store, do, False, of=stage)
+    return run_isolated(store, do, False, affected=stage)
 
 
 def _put_back(store: Store, stages: Sequence[str]) -> bool:

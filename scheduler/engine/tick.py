@@ -31,6 +31,7 @@ from scheduler.services import pool_of
 from scheduler.state import keys
 from scheduler.state.bug_log import MANY, fail_stage, read_stopping_bugs, run_isolated
 from scheduler.state.connection import StoreBug
+from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.workers import read_live_workers
@@ -89,7 +90,7 @@ def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
 def take_back(store: Store, *, stall: float) -> int:
     """End attempts whose lease or claim ran out, and attempts that stalled and did not end themselves."""
     total = 0
-    limits = round(1000 * OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED], SUSPECTED_AFTER
+    limits = count_milliseconds(OVERDUE * stall), BUDGETS[Fault.LOST], BUDGETS[Fault.STALLED], SUSPECTED_AFTER
     while taken := _expire(store, limits):
         total += taken
     return total

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from scheduler.state import keys
+from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.store import Store
 from sweeps.formatting import format_count
 from sweeps.stage import Json
@@ -71,7 +72,7 @@ class Outbox:
 
     def take(self, most: int, busy: Collection[str]) -> list[OutboxNotice]:
         """Take due notices, at most one for each address that is not busy. They are ours for SENDING_SECONDS."""
-        rows = self._scripts.run("take_notices", round(SENDING_SECONDS * 1000), most, *busy)
+        rows = self._scripts.run("take_notices", count_milliseconds(SENDING_SECONDS), most, *busy)
         return [
             OutboxNotice(name, address, kind, sweep, int(at), detail, int(tries))
             for name, address, kind, sweep, at, detail, tries in rows
@@ -83,7 +84,7 @@ class Outbox:
 
     def mark_failed(self, notice: OutboxNotice, reason: str, again_in: float | None) -> bool:
         """Try a notice again after some seconds, or give it up (None). False if it is not in the outbox any more."""
-        delay = "" if again_in is None else round(again_in * 1000)
+        delay = "" if again_in is None else count_milliseconds(again_in)
         return bool(self._scripts.run("mark_notice_failed", notice.id, notice.tries, reason, delay))
 
 

@@ -73,7 +73,7 @@ class NoticeSender:
                 log.warning("notices wait: Redis does not answer (%s)", error)
                 wait = TROUBLE
             except Exception as error:  # noqa: BLE001 - no stage depends on it
-                record_bug(self._store, error, "notices", of=NOBODY)
+                record_bug(self._store, error, "notices", affected=NOBODY)
                 wait = TROUBLE
 
     def _deliver(self, notice: OutboxNotice) -> None:
@@ -89,7 +89,7 @@ class NoticeSender:
         except Away as error:
             log.warning("sending %s again: Redis does not answer (%s)", notice.id, error)
         except Exception as error:  # noqa: BLE001 - no stage depends on it
-            record_bug(self._store, error, "notices", of=NOBODY)
+            record_bug(self._store, error, "notices", affected=NOBODY)
         finally:
             self._busy.discard(notice.address)
 

@@ -12,12 +12,13 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import httpx
 
 from scheduler.notify.outbox import OutboxNotice
 from scheduler.settings import check_secret
+from scheduler.state.milliseconds import read_moment
 
 DEADLINE = 10.0  # seconds for the whole exchange
 DISCORD_LENGTH = 2000  # characters that Discord takes
@@ -51,7 +52,7 @@ def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
             "id": notice.id,
             "kind": notice.kind,
             "sweep": notice.sweep or None,
-            "at": datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="seconds"),
+            "at": read_moment(notice.at).isoformat(timespec="seconds"),
             "detail": notice.detail,
             "text": text,
         }

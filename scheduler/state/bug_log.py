@@ -55,8 +55,8 @@ class Bug:
         return now - self.last < 1000 * FRESH
 
 
-def record_bug(store: Store, error: Exception, where: str, *, of: str = "", failed: bool = False) -> None:
-    """Record and log a bug. `of` is the stage or sweep that it affects ('' for none); `failed`: that stage failed.
+def record_bug(store: Store, error: Exception, where: str, *, affected: str = "", failed: bool = False) -> None:
+    """Record and log a bug. `affected` is a stage or sweep ('' for none); `failed`: that stage failed.
 
     Use plain commands, because the verbs may be what is broken.
     """
@@ -66,13 +66,13 @@ def record_bug(store: Store, error: Exception, where: str, *, of: str = "", fail
     place = _find_place(error)
     if _is_due(verb, VARIABLE.sub("…", message), place) or failed:
         at = f"{where} ({place})" if place else where
-        log.error("a bug in `%s`, at %s%s: %s", verb, at, of and f", of {of}", message)
+        log.error("a bug in `%s`, at %s%s: %s", verb, at, affected and f", of {affected}", message)
     with suppress(RedisError):
         now, key = store.scripts.read_time(), keys.bug(verb)
         pipe = store.client.pipeline()
         pipe.zadd(keys.BUGS, {verb: now})
         pipe.hsetnx(key, "since", now)
-        pipe.hset(key, mapping={"message": message, "where": where} | ({} if of else {"fleet": 1}))
+        pipe.hset(key, mapping={"message": message, "where": where} | ({} if affected else {"fleet": 1}))
         pipe.hincrby(key, "failed", int(failed))
         pipe.execute()
 
@@ -106,20 +106,20 @@ def fail_stage(store: Store, stage: str, error: Exception, where: str, fence: st
     except Away:
         raise
     except Exception as worse:  # noqa: BLE001 - whatever it is, the first error must be recorded too
-        record_bug(store, worse, where, of=stage)
+        record_bug(store, worse, where, affected=stage)
         done = False
-    record_bug(store, error, where, of=stage, failed=done)
+    record_bug(store, error, where, affected=stage, failed=done)
     return done
 
 
-def run_isolated(store: Store, action: Callable[[], T], default: T, *, of: str = "") -> T:
+def run_isolated(store: Store, action: Callable[[], T], default: T, *, affected: str = "") -> T:
     """Run an action. Record a bug and return the default instead. Raise Away."""
     try:
         return action()
     except Away:
         raise
     except Exception as error:  # noqa: BLE001 - stored data may be wrong in any way
-        record_bug(store, error, "scheduler", of=of)
+        record_bug(store, error, "scheduler", affected=affected)
         return default
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from scheduler.services import SERVICES
 from scheduler.state import keys
+from scheduler.state.milliseconds import read_moment
+from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from scheduler.state.views import PAGE
 from sweeps.cost import KindCosts
 
 KINDS = ("train", "evaluate")
@@ -86,13 +87,9 @@ def _sum(field: str, stages: Iterable[Mapping[str, str]]) -> int:
 
 
 def _read_stage_rows(store: Store, name: str) -> list[Mapping[str, str]]:
-    ids, found = store.client.zrange(keys.sweep_stages(name), 0, -1), list[Mapping[str, str]]()
-    for start in range(0, len(ids), PAGE):
-        pipe = store.client.pipeline(transaction=False)
-        for stage in ids[start : start + PAGE]:
-            pipe.hmget(keys.stage(stage), FIELDS)
-        found += [dict(zip(FIELDS, (value or "" for value in row), strict=True)) for row in pipe.execute()]
-    return found
+    stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
+    rows = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), FIELDS))
+    return [dict(zip(FIELDS, (value or "" for value in row), strict=True)) for _, row in rows]
 
 
 def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
@@ -110,6 +107,6 @@ def read_today(store: Store, now: int) -> list[DayCosts]:
         held, limit = int(reserved.get(service, 0)), limits.get(f"day:{service}")
         if row or held or limit:
             spent, unreconciled = int(row.get("spent", 0)), int(row.get("unreconciled", 0))
-            day = datetime.fromtimestamp(now / 1000, UTC).date()
+            day = read_moment(now).date()
             found.append(DayCosts(service, day, spent, unreconciled, held, int(limit) if limit else None))
     return found

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError
 from scheduler.state import keys, views
+from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.analysis.item_analysis import WantedItems
@@ -153,9 +154,4 @@ def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
 
 
 def _read_stage_results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequence[str | None]]]:
-    for start in range(0, len(stages), views.PAGE):
-        page = stages[start : start + views.PAGE]
-        pipe = store.client.pipeline(transaction=False)
-        for stage in page:
-            pipe.hmget(keys.stage(stage), ["state", "result"])
-        yield from zip(page, pipe.execute(), strict=True)
+    return read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), ["state", "result"]))

@@ -4,23 +4,15 @@
 of what either holds.
 """
 
-from typing import Protocol
-
 from scheduler.errors import LayoutRefused
 from scheduler.state import keys
+from scheduler.state.commands import Reads
 
 LAYOUT = 2
 """1 had no number: it had keys and fields of other names."""
 
 
-class _Reads(Protocol):
-    """The two commands that this module sends."""
-
-    def get(self, name: str) -> str | None: ...
-    def zcard(self, name: str) -> int: ...
-
-
-def check_layout(client: _Reads, url: str) -> None:
+def check_layout(client: Reads, url: str) -> None:
     """Raise LayoutRefused if another version of this program wrote the state. Write nothing."""
     found = client.get(keys.LAYOUT)
     if found == str(LAYOUT) or (found is None and not client.zcard(keys.SWEEPS)):

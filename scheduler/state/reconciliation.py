@@ -7,9 +7,10 @@ work at the same time do no harm.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from scheduler.state import keys
+from scheduler.state.milliseconds import count_milliseconds, read_moment, write_moment
 from scheduler.state.store import Store
 from sweeps.cost import Usage
 
@@ -63,7 +64,7 @@ class Reconciliation:
 
     def take_duty(self, who: str, seconds: float) -> bool:
         """Take or keep the duty for some seconds; 0 gives it up. One worker at a time has it, to save double work."""
-        return bool(self._scripts.run("take_duty", who, round(seconds * 1000), DUTY))
+        return bool(self._scripts.run("take_duty", who, count_milliseconds(seconds), DUTY))
 
     def read_unreconciled(self, most: int) -> list[UnreconciledAttempt]:
         """Read the unreconciled attempts that are due."""
@@ -82,10 +83,10 @@ class Reconciliation:
 
         Returns how many of the checkpoints no list knows: they are discarded.
         """
-        moment = "" if began is None else round(began.timestamp() * 1000)
+        moment = "" if began is None else write_moment(began)
         return int(
             self._scripts.run(
-                "record_session_end", attempt.name, moment, round(lag * 1000), " ".join(sessions), *paths
+                "record_session_end", attempt.name, moment, count_milliseconds(lag), " ".join(sessions), *paths
             ),
         )
 
@@ -100,7 +101,7 @@ class Reconciliation:
     def read_recent_sweeps(self, since: datetime) -> dict[str, list[str]]:
         """Read the sweeps that were submitted since then, with the models of each."""
         there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)
-        names = [name for name, submitted in there if submitted >= since.timestamp() * 1000]
+        names = [name for name, submitted in there if submitted >= write_moment(since)]
         pipe = self._client.pipeline(transaction=False)
         for name in names:
             pipe.hmget(keys.sweep(name), ["models"])
@@ -131,15 +132,10 @@ class Reconciliation:
 
     def postpone(self, key: str, name: str, seconds: float) -> None:
         """Make an entry of UNRECONCILED, DISCARDED or EXPIRING due only after some seconds."""
-        self._scripts.run("postpone", key, round(seconds * 1000), name)
+        self._scripts.run("postpone", key, count_milliseconds(seconds), name)
 
 
 def _read_attempt(row: Sequence[str]) -> UnreconciledAttempt:
     name, opener, model, in_use, over, began, sessions = row
-    return UnreconciledAttempt(
-        name, opener, model, in_use == "1", _moment(over), _moment(began), tuple(sessions.split())
-    )
-
-
-def _moment(milliseconds: str) -> datetime | None:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None
+    over_at, began_at = (read_moment(text) if text else None for text in (over, began))
+    return UnreconciledAttempt(name, opener, model, in_use == "1", over_at, began_at, tuple(sessions.split()))

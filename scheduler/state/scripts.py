@@ -5,7 +5,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from scheduler.state.connection import Client, Word
+from scheduler.state.commands import Word
+from scheduler.state.connection import Client
 from scheduler.state.keys import PREFIX
 from scheduler.state.layout import LAYOUT
 from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, write_as_lua

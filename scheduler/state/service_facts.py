@@ -7,11 +7,12 @@ decide, is None. A probe that decides nothing keeps the earlier fact.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from scheduler.services import SERVICES
 from scheduler.state import keys
+from scheduler.state.milliseconds import read_moment
 from scheduler.state.store import Store
 from sweeps.cost import Forward
 
@@ -121,11 +122,11 @@ def read_facts(store: Store, service: str) -> ServiceFacts:
         models=tuple(json.loads(row.get("models", "[]"))),
         pending=_parse_pending(row),
         lacks=tuple(
-            Lack(call, int(row[_LACKS + call]), _parse_moment(row[f"{_LACKS}{call}_at"]))
+            Lack(call, int(row[_LACKS + call]), read_moment(row[f"{_LACKS}{call}_at"]))
             for call in LACKED
             if _LACKS + call in row
         ),
-        times={name: _parse_moment(row[f"{name}_at"]) for name in ANSWERS if name in row},
+        times={name: read_moment(row[f"{name}_at"]) for name in ANSWERS if name in row},
     )
 
 
@@ -162,8 +163,4 @@ def _parse_pending(row: Mapping[str, str]) -> PendingBill | None:
     if "pending" not in row:
         return None
     session, _, model = row["pending"].partition(" ")
-    return PendingBill(session, model, _parse_moment(row["pending_at"]))
-
-
-def _parse_moment(milliseconds: str) -> datetime:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    return PendingBill(session, model, read_moment(row["pending_at"]))

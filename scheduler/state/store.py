@@ -4,11 +4,12 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.connection import Client
+from scheduler.state.milliseconds import count_milliseconds, read_moment
 from scheduler.state.scripts import Clock, Scripts
 from scheduler.state.states import StageState
 from sweeps.cost import Rates, Usage
@@ -88,7 +89,7 @@ class Store:
 
     def now(self) -> datetime:
         """Read the time by the server's clock, which all processes use."""
-        return datetime.fromtimestamp(self.scripts.read_time() / 1000, UTC)
+        return read_moment(self.scripts.read_time())
 
     def free_slot(self, lane: str, slot: str) -> None:
         """Free the slot of a client that is closed."""
@@ -99,7 +100,7 @@ class Store:
 
         Return the model to try, or "" if no try is due or the day's budget has no room.
         """
-        times = _milliseconds(patience), _milliseconds(pace)
+        times = count_milliseconds(patience), count_milliseconds(pace)
         return str(self.scripts.run("take_canary", service, name, *times, tokens))
 
     def record_canary_result(self, service: str, name: str, word: str, cause: str, *, tries: int) -> str:
@@ -115,23 +116,23 @@ class Store:
 
     def report_signal(self, lease: Lease, sign: str, *, ago: float) -> bool:
         """Record what the service has told the attempt's client for `ago` seconds."""
-        return bool(self.scripts.run("report_signal", *lease, sign, _milliseconds(ago)))
+        return bool(self.scripts.run("report_signal", *lease, sign, count_milliseconds(ago)))
 
     def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
         """Admit a ready stage at a sweep's cost; a claim must follow within `patience` seconds."""
-        attempt, refused = self.scripts.run("dispatch_stage", stage, sweep, _milliseconds(patience))
+        attempt, refused = self.scripts.run("dispatch_stage", stage, sweep, count_milliseconds(patience))
         return Dispatched(int(attempt), refused)
 
     def claim(self, stage: str, *, attempt: int, worker: str, lease: float) -> Lease | None:
         """Take the lease of a dispatched stage for `lease` seconds. Return None if the message is outdated."""
-        fence = self.scripts.run("claim_stage", stage, attempt, worker, _milliseconds(lease), _name_call())
+        fence = self.scripts.run("claim_stage", stage, attempt, worker, count_milliseconds(lease), _name_call())
         return Lease(stage, fence) if fence else None
 
     def continue_on_client(
         self, stage: str, *, sweep: str, worker: str, lease: float, opening: Opening
     ) -> Lease | None:
         """Take the lease of a child of the stage that just succeeded. Return None if a gate is closed."""
-        call = (stage, sweep, worker, _milliseconds(lease), _name_call())
+        call = (stage, sweep, worker, count_milliseconds(lease), _name_call())
         fence = self.scripts.run("continue_on_client", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
@@ -140,7 +141,7 @@ class Store:
         if not pulses:
             return []
         flat = [word for pulse in pulses for word in _flatten(pulse)]
-        answers: list[Hold] = self.scripts.run("renew_leases", _milliseconds(lease), *flat)
+        answers: list[Hold] = self.scripts.run("renew_leases", count_milliseconds(lease), *flat)
         return answers
 
     def reserve_more(self, lease: Lease, meter: Meter, needed: int) -> str:
@@ -192,7 +193,7 @@ class Store:
     def give_back(self, lease: Lease, meter: Meter, *, delay: float, failure: str, cost: Cost, cause: str) -> bool:
         """Give the stage to a later attempt, in `delay` seconds at the earliest. `failure` is the kind to count."""
         return bool(
-            self.scripts.run("give_back_stage", *lease, *meter, _milliseconds(delay), failure, cost, cause),
+            self.scripts.run("give_back_stage", *lease, *meter, count_milliseconds(delay), failure, cost, cause),
         )
 
     def read_fleet_name(self) -> str:
@@ -246,7 +247,7 @@ class Store:
         key = keys.worker(name)
         pipe = self.client.pipeline()
         pipe.hset(key, mapping={"threads": threads, "busy": busy, **fields})
-        pipe.pexpire(key, _milliseconds(ttl))
+        pipe.pexpire(key, count_milliseconds(ttl))
         pipe.sadd(keys.WORKERS, name)
         pipe.execute()
 
@@ -259,8 +260,8 @@ class Store:
 
 
 def _flatten(pulse: Renewal) -> tuple[str | int, ...]:
-    heard = -1 if pulse.heard is None else _milliseconds(pulse.heard)
-    return (*pulse.lease, _milliseconds(pulse.quiet), heard, int(pulse.troubled))
+    heard = -1 if pulse.heard is None else count_milliseconds(pulse.heard)
+    return (*pulse.lease, count_milliseconds(pulse.quiet), heard, int(pulse.troubled))
 
 
 def _name_call() -> str:
@@ -271,7 +272,3 @@ def _name_call() -> str:
 def compact(document: Mapping[str, Json]) -> str:
     """Write compact JSON, without spaces."""
     return json.dumps(dict(document), separators=(",", ":"))
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)

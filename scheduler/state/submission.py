@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from scheduler.errors import SweepConflict
 from scheduler.services import lane_of, service_of
 from scheduler.state import keys
-from scheduler.state.connection import Word
+from scheduler.state.commands import Word
 from scheduler.state.store import Store, compact
 from sweeps.cost import Rates
 from sweeps.identity import fingerprint

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.state import keys
+from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from scheduler.state.views import PAGE, read_results
+from scheduler.state.views import read_results
 from sweeps.analysis.learning_signs import LearningSign, list_learning_signs
 from sweeps.analysis.learning_words import describe_signs
 from sweeps.results import RunResult
@@ -29,16 +30,13 @@ def read_training_facts(store: Store, rows: Iterable[RunResult]) -> TrainingFact
     stages = list(dict.fromkeys(stage for row in rows for stage in (*row.before, row.stage) if stage))
     facts: dict[str, Mapping[str, Any]] = {}
     running = set()
-    for start in range(0, len(stages), PAGE):
-        page = stages[start : start + PAGE]
-        pipe = store.client.pipeline(transaction=False)
-        for stage in page:
-            pipe.hmget(keys.stage(stage), ["state", "result", "progress"])
-        for stage, (state, result, progress) in zip(page, pipe.execute(), strict=True):
-            kept = result if state == StageState.SUCCEEDED else progress if state == StageState.RUNNING else None
-            if learning := json.loads(kept or "{}").get("learning"):
-                facts[stage] = learning
-                running |= {stage} if state == StageState.RUNNING else set()
+    fields = ["state", "result", "progress"]
+    answers = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), fields))
+    for stage, (state, result, progress) in answers:
+        kept = result if state == StageState.SUCCEEDED else progress if state == StageState.RUNNING else None
+        if learning := json.loads(kept or "{}").get("learning"):
+            facts[stage] = learning
+            running |= {stage} if state == StageState.RUNNING else set()
     return TrainingFacts(facts, frozenset(running))
 
 

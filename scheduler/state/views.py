@@ -8,12 +8,12 @@ from typing import Any
 
 from scheduler.errors import UnknownSweep
 from scheduler.state import keys
+from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.results import RunResult
 from sweeps.stage import Json
 
-PAGE = 500
 NAMED = 10  # sweeps that the error about an unknown one names
 
 
@@ -191,27 +191,14 @@ def read_stages(store: Store, name: str, state: StageState | None = None) -> lis
 def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
     """Read these stages, in pages."""
     fields = ["label", "state", "attempt", "worker", "since", "steps", "progress", "cause", "tokens", "micro_usd"]
-    found: list[StageView] = []
-    for start in range(0, len(stages), PAGE):
-        page = stages[start : start + PAGE]
-        pipe = store.client.pipeline(transaction=False)
-        for stage in page:
-            pipe.hmget(keys.stage(stage), fields)
-        rows = (dict(zip(fields, row, strict=True)) for row in pipe.execute())
-        found += [_make_stage_view(stage, row) for stage, row in zip(page, rows, strict=True)]
-    return found
+    rows = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), fields))
+    return [_make_stage_view(stage, dict(zip(fields, row, strict=True))) for stage, row in rows]
 
 
 def read_recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
     """Read the recipe of each of these stages, in pages."""
-    found: dict[str, Mapping[str, Json]] = {}
-    for start in range(0, len(stages), PAGE):
-        page = stages[start : start + PAGE]
-        pipe = store.client.pipeline(transaction=False)
-        for stage in page:
-            pipe.hget(keys.stage(stage), "recipe")
-        found |= {stage: json.loads(text or "{}") for stage, text in zip(page, pipe.execute(), strict=True)}
-    return found
+    texts = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hget(keys.stage(stage), "recipe"))
+    return {stage: json.loads(text or "{}") for stage, text in texts}
 
 
 def _make_stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:

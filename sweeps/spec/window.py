@@ -13,19 +13,19 @@ from sweeps.spec.sections import Window
 
 
 @dataclass(frozen=True)
-class Hours:
+class WindowState:
     """Whether a window is open at a moment, and when that changes next."""
 
     open: bool
     until: datetime  # UTC
 
 
-def find_hours(window: Window, moment: datetime) -> Hours:
+def find_window_state(window: Window, moment: datetime) -> WindowState:
     """What the window says of a moment, which must know its offset."""
     spans = list(_spans_around(window, moment))
     is_open = any(start <= moment < end for start, end in spans)
     edges = (end if is_open else start for start, end in spans if not is_open or start <= moment < end)
-    return Hours(is_open, min(edge for edge in edges if edge > moment))
+    return WindowState(is_open, min(edge for edge in edges if edge > moment))
 
 
 def _spans_around(window: Window, moment: datetime) -> Iterator[tuple[datetime, datetime]]:

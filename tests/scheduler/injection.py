@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from scheduler.state.connection import StoreBug, Word
+from scheduler.state.commands import Word
+from scheduler.state.connection import StoreBug
 from scheduler.state.keys import PREFIX
 from scheduler.state.scripts import Scripts, load_verbs
 

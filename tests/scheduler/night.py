@@ -10,7 +10,7 @@ from scheduler.engine.dispatch import QUEUE, Nudges
 from scheduler.engine.spread import spread_changes, walk_sweeps
 from scheduler.engine.tick import Ticked, TickLimits, take_back, tick, wake_stages
 from scheduler.state import keys
-from scheduler.state.connection import Word
+from scheduler.state.commands import Word
 from scheduler.state.scripts import build_script
 from scheduler.state.states import StageState
 from scheduler.state.store import Hold, Lease, Meter, Opening, Renewal, Store

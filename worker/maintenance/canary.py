@@ -88,7 +88,9 @@ class Canaries:
                 except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
                 except Exception as error:  # noqa: BLE001 - a bug of ours says nothing about the service; the canary expires
-                    record_bug(self._context.store, error, f"canaries of {self._context.leases.worker}", of=NOBODY)
+                    record_bug(
+                        self._context.store, error, f"canaries of {self._context.leases.worker}", affected=NOBODY
+                    )
 
     def turn(self, service: str) -> Verdict | None:
         """Run one canary, if one is due."""

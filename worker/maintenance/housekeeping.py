@@ -98,7 +98,7 @@ class Housekeeping:
         except Away as error:
             log.warning("housekeeping waits for Redis: %s", error)
         except Exception as error:  # noqa: BLE001 - attempts do not depend on it
-            record_bug(self._context.store, error, f"housekeeping of {self._context.leases.worker}", of=NOBODY)
+            record_bug(self._context.store, error, f"housekeeping of {self._context.leases.worker}", affected=NOBODY)
 
     def _extend(self, account: AccountClient, needed: NeededCheckpoints) -> int:
         def extend() -> int:

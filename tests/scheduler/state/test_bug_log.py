@@ -179,8 +179,10 @@ def test_a_second_bug_of_a_verb_is_logged_and_a_repeated_one_is_not(
     night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(3):
-        record_bug(night.store, StoreBug("settle_stage", f"illegal move of st-{number}: ready to running"), "w", of="s")
-    record_bug(night.store, StoreBug("settle_stage", "ERR value is not an integer"), "w", of="s")
+        record_bug(
+            night.store, StoreBug("settle_stage", f"illegal move of st-{number}: ready to running"), "w", affected="s"
+        )
+    record_bug(night.store, StoreBug("settle_stage", "ERR value is not an integer"), "w", affected="s")
     for _ in range(2):
         for wrong in (lambda: int("x"), lambda: int("y"), lambda: next(iter(()))):
             run_isolated(night.store, wrong, None)
@@ -192,7 +194,7 @@ def test_a_second_bug_of_a_verb_is_logged_and_a_repeated_one_is_not(
 
 def test_bugs_of_any_number_do_not_fill_the_log(night: Night, caplog: pytest.LogCaptureFixture) -> None:
     for number in range(10 * MANY):
-        record_bug(night.store, StoreBug("settle_stage", "x" * number), "w", of="s")
+        record_bug(night.store, StoreBug("settle_stage", "x" * number), "w", affected="s")
     assert len([record for record in caplog.records if record.name == "bugs"]) == MANY
 
 
@@ -258,7 +260,7 @@ def test_many_stages_that_fail_for_one_bug_are_the_last_that_are_started(night: 
 
 def test_what_nobody_depends_on_stops_nothing(night: Night, fleet: Fleet) -> None:
     night.submit(single("s", 1))
-    record_bug(night.store, KeyError("a bill"), "housekeeping of w", of=NOBODY)
+    record_bug(night.store, KeyError("a bill"), "housekeeping of w", affected=NOBODY)
     assert fleet.tick().dispatched == 1
     assert "KeyError" in told(night.store)["housekeeping of w"]
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from scheduler.state import keys
-from scheduler.state.connection import Word
+from scheduler.state.commands import Word
 from scheduler.state.store import Lease, Store
 from tests.scheduler.night import LEASE, PATIENCE, Night
 from tests.scheduler.plans import evaluate, plan, single, train

@@ -27,7 +27,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     outbox.set_fleet_addresses(["OPS"])
     night.run_lua("notify_all('breaker_open', 'tinker', 1)")
     night.store.scripts.run("take_duty", "a", 10_000)
-    record_bug(night.store, StoreBug("update_sweep", "planted"), "a test", of="s")
+    record_bug(night.store, StoreBug("update_sweep", "planted"), "a test", affected="s")
     night.store.scripts.run("take_duty", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.read_fleet_name()
     night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.spec.sections import Window
-from sweeps.spec.window import find_hours
+from sweeps.spec.window import find_window_state
 
 BERLIN = Window(daily="22:00-07:30", tz="Europe/Berlin")
 CLOCKS = st.times().map(lambda clock: f"{clock:%H:%M}")
@@ -37,8 +37,8 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_the_nights_of_berlin(moment: str, is_open: bool, until: str) -> None:
-    hours = find_hours(BERLIN, utc(moment))
-    assert (hours.open, hours.until) == (is_open, utc(until))
+    state = find_window_state(BERLIN, utc(moment))
+    assert (state.open, state.until) == (is_open, utc(until))
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_the_nights_of_berlin(moment: str, is_open: bool, until: str) -> None:
     ],
 )
 def test_clock_times_that_occur_twice_or_never(daily: str, moment: str, is_open: bool, until: str) -> None:
-    hours = find_hours(Window(daily=daily, tz="Europe/Berlin"), utc(moment))
-    assert (hours.open, hours.until) == (is_open, utc(until))
+    state = find_window_state(Window(daily=daily, tz="Europe/Berlin"), utc(moment))
+    assert (state.open, state.until) == (is_open, utc(until))
 
 
 @given(WINDOWS, MOMENTS, st.floats(0, 0.99))
 def test_the_answer_holds_until_the_moment_that_it_names_and_changes_there(
     window: Window, moment: datetime, share: float
 ) -> None:
-    hours = find_hours(window, moment)
-    assert moment < hours.until <= moment + timedelta(days=2)
-    between = moment + share * (hours.until - moment)
-    assert find_hours(window, between) == hours
-    assert find_hours(window, hours.until).open is not hours.open
+    state = find_window_state(window, moment)
+    assert moment < state.until <= moment + timedelta(days=2)
+    between = moment + share * (state.until - moment)
+    assert find_window_state(window, between) == state
+    assert find_window_state(window, state.until).open is not state.open
