@@ -3,6 +3,7 @@
 Pure functions.
 """
 
+import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from sweeps.evaluation.registry import GAINS, LOSSES
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell
 from sweeps.stage import Json
-from sweeps.stats.intervals import estimate_paired, is_clear
+from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_grain, holm, is_clear
 
 NOISY: Collection[Code] = ("barely_moved", "few_iterations", "reward_flat", "loss_flat", "at_chance")
 """Signs of too little evidence, which a clear improvement of the evaluation refutes."""
@@ -23,45 +24,57 @@ def weigh_signs(signs: Iterable[LearningSign], rows: Sequence[RunResult]) -> tup
 
     In a chain, the improvement may be another training's, so that it refutes nothing.
     """
+    cells = {canonicalize_row(cell): runs for cell, runs in group_by_cell(rows)}
     found: dict[bytes, Improvement | None] = {}
     kept = []
     for sign in signs:
         cell = canonicalize_row(sign.cell)
         if cell not in found:
-            found[cell] = find_improvement(rows, sign.cell)
+            found[cell] = _find_improvement(cells, sign.cell)
         better = found[cell]
         if not (better and better.clear and sign.code in NOISY and sign.chain == 1):
             kept.append(replace(sign, improved=better))
     return tuple(kept)
 
 
-def find_improvement(rows: Sequence[RunResult], cell: Mapping[str, Json]) -> Improvement | None:
-    """Find a metric that is better than the untrained model's: clearly, or of a single seed, which cannot be clear."""
-    cells = {canonicalize_row(each): runs for each, runs in group_by_cell(rows)}
+def _find_improvement(cells: Mapping[bytes, Sequence[RunResult]], cell: Mapping[str, Json]) -> Improvement | None:
+    """Find a metric that is better than the untrained model's: clearly, or of a single seed, which cannot be clear.
+
+    One of many metrics is better by chance, so an improvement is clear if it is when all are judged together.
+    """
     own = cells[canonicalize_row(cell)]
-    better = []
+    gains = {}
     for metric in dict.fromkeys(name for run in own for name in run.metrics):
-        name = metric.rpartition(".")[2]
         for against, beside in list_baselines(cell, metric):
-            base = cells.get(canonicalize_row(beside), [])
-            if against == "untrained" and name in (*LOSSES, *GAINS):
-                found = _compare_means(metric, base, own, sign=1 if name in GAINS else -1)
-                better += [found] if found else []
+            if against == "untrained" and metric.rpartition(".")[2] in (*LOSSES, *GAINS):
+                gains[metric] = _compare_seeds(metric, cells.get(canonicalize_row(beside), []), own)
+    known = {metric: each for metric, each in gains.items() if each is not None}
+    stands = holm({metric: compute_p(gain, gain.seeds - 1) for metric, (gain, _) in known.items()})
+    better = [
+        Improvement(metric, *_average(pairs), clear=metric in stands)
+        for metric, (gain, pairs) in known.items()
+        if gain.mean > 0 and (gain.half_width is None or is_clear(gain))
+    ]
     return next((each for each in better if each.clear), better[0] if better else None)
 
 
-def _compare_means(
-    metric: str, base: Sequence[RunResult], own: Sequence[RunResult], *, sign: int
-) -> Improvement | None:
+Pairs = Sequence[tuple[float, float]]  # before and after, seed by seed
+
+
+def _compare_seeds(metric: str, base: Sequence[RunResult], own: Sequence[RunResult]) -> tuple[Estimate, Pairs] | None:
+    """Estimate by how much a metric became better; None where no seed has both values."""
     before = {run.seed: run.metrics[metric] for run in base if metric in run.metrics}
     after = {run.seed: run.metrics[metric] for run in own if metric in run.metrics}
     if len(before) == 1:  # measured once, for all seeds
         before = dict.fromkeys(after, next(iter(before.values())))
-    seeds = sorted(before.keys() & after.keys())
-    if not seeds:
+    pairs = [(before[seed], after[seed]) for seed in sorted(before.keys() & after.keys())]
+    if not pairs:
         return None
-    gain = estimate_paired([sign * (after[seed] - before[seed]) for seed in seeds])
-    if not gain.mean > 0 or (gain.half_width is not None and not is_clear(gain)):
-        return None
-    was, now = (sum(side[seed] for seed in seeds) / len(seeds) for side in (before, after))
-    return Improvement(metric, was, now, clear=is_clear(gain))
+    sign = 1 if metric.rpartition(".")[2] in GAINS else -1
+    gains = [sign * (now - was) for was, now in pairs]
+    return estimate_paired(gains, grain=find_grain(value for pair in pairs for value in pair)), pairs
+
+
+def _average(pairs: Pairs) -> tuple[float, float]:
+    was, now = zip(*pairs, strict=True)
+    return statistics.fmean(was), statistics.fmean(now)

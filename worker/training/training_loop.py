@@ -30,6 +30,7 @@ from worker.sdk.futures import PendingAnswer
 from worker.sdk.responses import PassResult
 from worker.sdk.session import AdamStep
 
+GROWTH = 1.1  # by which a training grows before its facts are collected again
 AHEAD = 1  # steps sent before the oldest is awaited: the service works in clock cycles
 
 
@@ -83,6 +84,7 @@ class Training(ABC):
         self._report_timer = ReportTimer()
         self._saved_at = time.monotonic()
         self._saved_step = start.step
+        self._facts: dict[str, Json] = {}  # of the steps so far, or of nearly all of them
 
     @abstractmethod
     def _needs(self, step: int) -> Usage:
@@ -253,12 +255,17 @@ class Training(ABC):
             "steps": self._estimate_steps(),
             self.SHOWN: last[self.COLUMN],
             "run": self._trainer.run_id,
-            "learning": self._collect_facts(),
+            "learning": self._update_facts(),
         }
 
-    def _collect_facts(self) -> dict[str, Json]:
-        """Return the numbers that show whether the training learns anything."""
-        return collect_learning_facts(self._curve.rows, self._recipe)
+    def _update_facts(self) -> dict[str, Json]:
+        """Return the numbers that show whether the training learns anything; of a long one, at each tenth more steps.
+
+        They need all steps, and are reported every second.
+        """
+        if len(self._curve.rows) >= GROWTH * int(str(self._facts.get("steps", 0))):
+            self._facts = collect_learning_facts(self._curve.rows, self._recipe)
+        return self._facts
 
     def _curve_points(self) -> list[Row]:
         return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin()]
@@ -270,7 +277,7 @@ class Training(ABC):
             result={
                 "metrics": {f"{TRAINING}{self.SHOWN}": last[self.COLUMN]},
                 "metrics_file": self._this.write_artefact("metrics.jsonl", encode_rows(self._curve.rows)),
-                "learning": self._collect_facts(),
+                "learning": collect_learning_facts(self._curve.rows, self._recipe),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,
             },

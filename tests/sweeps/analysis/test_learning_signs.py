@@ -232,3 +232,22 @@ def test_the_numbers_are_given_to_programs_as_they_were_kept() -> None:
     (fact,) = list_sign_facts(list_learning_signs([run({"a": 1}, 4, "t")], {"t": lose([3.0] * 12)}, running={"t"}))
     assert (fact["code"], fact["cell"], fact["seeds"], fact["running"]) == ("loss_flat", {"a": 1}, [4], True)
     assert fact["facts"] == [lose([3.0] * 12)]
+
+
+def test_one_metric_of_many_that_is_better_by_chance_refutes_nothing() -> None:
+    """Of three seeds, an improvement that is clear alone, among metrics that did not move."""
+    still = dict.fromkeys(("bits_per_byte", "brier", "ece", "source.nll", "other.nll"), 1.0)
+    rows = [
+        run({"method": method}, seed, method and f"t{seed}", nll=value, **still)
+        for method, values in ((None, [3.0]), ("sl", [2.9, 2.88, 2.86]))
+        for seed, value in enumerate(values)
+    ]
+    (sign,) = weigh_signs(list_learning_signs(rows, FLAT), rows)
+    assert sign.improved is not None
+    assert (sign.improved.metric, sign.improved.clear) == ("nll", False)
+
+
+def test_values_that_are_not_finite_improve_nothing() -> None:
+    rows = compare([3.0], [float("nan"), 2.0, 2.0])
+    (sign,) = weigh_signs(list_learning_signs(rows, FLAT), rows)
+    assert sign.improved is None
