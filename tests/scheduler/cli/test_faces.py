@@ -1,5 +1,6 @@
 """Terminal, HTML and Markdown say the same numbers: each is compared with the one report value, cell by cell."""
 
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from sweeps.report.table_cells import TableCell
 from tests.sweeps.reports import EXPERIMENTS, crowded, list_tables, material, scaling_rows
 
 REPORTS = {kind: compose(material(kind)) for kind in EXPERIMENTS} | {"crowded": compose(crowded())}
-NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?%?|[-+]?\.\d+")
+NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]\d+)?(?: ?%)?|[-+]?\.\d+")
 
 
 class Cells(HTMLParser):
@@ -101,7 +102,7 @@ def test_every_sentence_of_the_answer_is_on_all_three(kind: str) -> None:
     report = REPORTS[kind]
     page, text = squeeze(re.sub("<[^>]*>", " ", render_html(report, ""))), squeeze(render_markdown(report))
     for sentence in report.answer:
-        assert squeeze(sentence).replace("<", "&lt;").replace(">", "&gt;") in page
+        assert html.escape(squeeze(sentence)) in page
         assert squeeze(escape_markdown(sentence)) in text
         assert squeeze(sentence) in squeeze(printed(report))
 
@@ -110,7 +111,7 @@ def read_number(text: str) -> tuple[float, float]:
     """The first number in a text, and by how much writing it may have changed it."""
     found = NUMBER.search(text.replace("\N{MINUS SIGN}", "-"))
     assert found, text
-    digits = found[0].rstrip("%").replace(",", "")
+    digits = found[0].rstrip("% ").replace(",", "")
     places = len(digits.partition("e")[0].partition(".")[2])
     scale = 0.01 if found[0].endswith("%") else 1.0
     value = float(digits) * scale

@@ -58,7 +58,7 @@ def test_the_best_cell_of_each_data_set_is_told_by_the_metric_that_the_file_name
     for stage, accuracy in {"code1": 0.5, "code2": 0.75, "prose1": 0.9}.items():
         night.do(f"evaluate-{stage}", "s", {"nll": accuracy, "accuracy": accuracy})
     code, prose = build_digest(night.store, "s").best
-    assert code.startswith("best on code: train.rank=2: accuracy 0.7500; 1 condition")
+    assert code.startswith("best on code: train.rank=2: accuracy 0.7500; 1 other condition")
     assert prose == "best on prose: train.rank=1: accuracy 0.9000"
 
 
