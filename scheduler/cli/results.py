@@ -1,6 +1,6 @@
 """`sweep results`: the runs, the cells, and what they answer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -17,14 +17,17 @@ from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import SweepView
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
+from sweeps.analysis.told_items import Told, list_conditional
 from sweeps.evaluation.metric_prefixes import CUT
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
+from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
-from sweeps.results import RunResult
+from sweeps.results import RunResult, group_by_cell
 from sweeps.stage import to_dollars
+from sweeps.stats.paired_items import Items
 
 
 @click.command()
@@ -64,7 +67,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         items=kept.items,
         unread=kept.unread,
     )
-    summaries = views.read_cells(store, name)
+    summaries = _add_told(views.read_cells(store, name), rows, kept.items)
     if output.form == "json":
         facts = {**list_facts(known), "unread": list(kept.unread)}
         output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
@@ -82,6 +85,18 @@ def _describe_use(view: SweepView) -> str:
     if view.services == ["offline"]:
         return f"{tokens}. Offline models are free; at list prices this would be {format_usd(view.spent)}."
     return f"{tokens}, {format_usd(view.spent)}."
+
+
+def _add_told(
+    summaries: list[dict[str, Any]], rows: Sequence[RunResult], items: Mapping[str, Items]
+) -> list[dict[str, Any]]:
+    """Add to each metric that not all items of a cell tell how many do."""
+    runs = {canonicalize_row(cell): each for cell, each in group_by_cell(rows)}
+    for cell in summaries:
+        for metric, told in list_conditional(runs.get(canonicalize_row(cell["cell"]), ()), items).items():
+            if metric in cell["metrics"]:
+                cell["metrics"][metric]["told"] = told._asdict()
+    return summaries
 
 
 def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes]) -> None:
@@ -113,7 +128,7 @@ def _run_row(row: RunResult) -> dict[str, Any]:
 def _summary_row(cell: Mapping[str, Any], trained: bool) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
     measured = max((each["count"] for each in cell["metrics"].values()), default=0)
-    shown = {name: _show_mean(each["mean"], each["variance"]) for name, each in cell["metrics"].items()}
+    shown = {name: _show_mean(**each) for name, each in cell["metrics"].items()}
     named = {key: _show_coordinate(key, value, trained) for key, value in cell["cell"].items()}
     return {**named, "seeds done": f"{measured}/{cell['runs']}", **shown}
 
@@ -125,8 +140,10 @@ def _show_coordinate(key: str, value: Any, trained: bool) -> Any:
     return value if isinstance(value, int) else format_cell(key, value)
 
 
-def _show_mean(mean: float, variance: float | None) -> TableCell:
-    return TableCell(f"{mean:.4f}" if variance is None else f"{mean:.4f} ± {variance**0.5:.4f}", mean)
+def _show_mean(count: int, mean: float, variance: float | None, told: Mapping[str, int] | None = None) -> TableCell:
+    del count
+    spread = "" if variance is None else f" ± {variance**0.5:.4f}"
+    return TableCell(f"{mean:.4f}{spread}{mark_told(Told(**told)) if told else ''}", mean)
 
 
 commands = {"results": results}

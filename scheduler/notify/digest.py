@@ -12,6 +12,7 @@ from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
+from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells
@@ -149,6 +150,7 @@ def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[st
     found = [
         (on, best_cell(group, metric=strip_validation(best.metric), mode=best.mode))
         for best in _compared_metrics(spec, rows)
+        if not may_be_conditional(best.metric)  # few items may tell it, and a digest reads no items
         for on, group in groups.items()
     ]
     return tuple([_best_line(on, each, groups[on]) for on, each in found if each.best][:FEW])

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from sweeps.analysis.told_items import FEWEST
 from sweeps.evaluation.item_rows import ItemId, ItemRow
 from sweeps.evaluation.metric_prefixes import SOURCE, get_base_name
 from sweeps.metrics.influence import POOLED, resample, split_by_item
@@ -49,9 +50,9 @@ Against = Literal["untrained", "source alone", "target alone"]
 class Change:
     """By how much a metric is larger after training than before.
 
-    `before` and `after` are the metric as it was measured, of all rows of the side; the mean is over what both have,
-    and of a calibration error less the bias that noise gives to it. An interval is infinite where there is a single
-    cluster.
+    `before` and `after` are the metric as it was measured, of all rows of each side; if the two sides do not tell the
+    same items, of those that both tell. The mean is over these, and of a calibration error less the bias that noise
+    gives to it. An interval is infinite where there is a single cluster.
     """
 
     metric: str
@@ -65,7 +66,7 @@ class Change:
     clusters: int
     seeds: int
     left_out: int  # items that some run of the two lacks
-    clear: bool  # beyond the interval, and p at most 5 %
+    clear: bool  # beyond the interval, and p at most 5 %; of what not all items tell, by 20 items or more
     after_holm: bool = False  # still clear when all of a family are considered together
 
 
@@ -97,7 +98,10 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
     if not items:
         return None
     pairs = [(was[seed].select(items, metric), now[seed].select(items, metric)) for seed in seeds]
-    return _judge(metric, (values[0], values[1]), pairs, len(set.union(*asked) - items))
+    left_out = len(set.union(*asked) - items)
+    if left_out:  # what each side says of its own items would compare different items
+        values = [statistics.fmean(pair[side].value for pair in pairs) for side in (0, 1)]
+    return _judge(metric, (values[0], values[1]), pairs, left_out)
 
 
 class _Run(NamedTuple):
@@ -160,7 +164,7 @@ def _judge(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run,
         clusters=count,
         seeds=len(pairs),
         left_out=left_out,
-        clear=p <= ALPHA and (low > 0 or high < 0),
+        clear=p <= ALPHA and (low > 0 or high < 0) and not (left_out and len(clusters) < FEWEST),
     )
 
 

@@ -9,13 +9,14 @@ by item (see sweeps/stats/paired_items.py).
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TypeVar
 
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
+from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
 from sweeps.errors import DataError
 from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
@@ -25,6 +26,7 @@ from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_ite
 METHOD = "method"
 
 Values = Mapping[int, float]  # by seed
+Pair = tuple[str | None, str | None]  # of methods
 Value = TypeVar("Value")
 
 
@@ -37,6 +39,7 @@ class MethodResult:
     tokens: float  # used on average by a run that is measured, training and measuring together
     micro_usd: float
     missing: int  # runs without a result
+    told: Told | None = None  # how many items tell the metric; None: not known
     runs: Tally = field(default_factory=Tally)
 
 
@@ -80,9 +83,14 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     grain = find_grain(value for each in values.values() for value in each.values())
     scores = {name: read_run_scores(of, metric, items) for name, of in runs.items()}
     levels = {name: estimate_level(each, metric, grain, scores[name]) for name, each in values.items()}
-    contestants = tuple(_contestant(name, of, levels[name], metric) for name, of in runs.items())
+    told = {name: count_told(of, metric, items) for name, of in runs.items()}
+    contestants = tuple(
+        replace(_contestant(name, of, levels[name], metric), told=told[name]) for name, of in runs.items()
+    )
     by_item = _compare_by_item(scores)
-    differences = _differences(values, by_item, grain, find_difference_range(metric))
+    conditional = {name for name, each in told.items() if each and each.is_conditional}
+    pairs = _subtract_pairs(values, scores, conditional)
+    differences = _differences(pairs, by_item, conditional, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
@@ -98,28 +106,50 @@ def _contestant(name: str | None, runs: Sequence[RunResult], level: Estimate | N
     )
 
 
-def _differences(
+def _subtract_pairs(
     values: Mapping[str | None, Values],
-    by_item: Mapping[tuple[str | None, str | None], ItemDifference],
+    scores: Mapping[str | None, Mapping[int, Scores]],
+    conditional: set[str | None],
+) -> dict[Pair, list[float]]:
+    """Subtract seed by seed; what not all items tell, over the items that both sides tell."""
+    found: dict[Pair, list[float]] = {}
+    for other, one in combinations(values, 2):
+        if {one, other} & conditional:
+            differences = list(subtract_common(*_fill_seeds(scores, one, other)).values())
+        else:
+            left, right = _fill_seeds(values, one, other)
+            differences = [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
+        if differences:
+            found[one, other] = differences
+    return found
+
+
+def _differences(
+    pairs: Mapping[Pair, Sequence[float]],
+    by_item: Mapping[Pair, ItemDifference],
+    conditional: set[str | None],
     grain: float,
     span: Range,
 ) -> list[Difference]:
-    found: dict[tuple[str | None, str | None], list[float]] = {}
-    for other, one in combinations(values, 2):
-        sides = _fill_seeds(values, one, other)
-        if pairs := [sides[0][seed] - sides[1][seed] for seed in sorted(sides[0].keys() & sides[1].keys())]:
-            found[one, other] = pairs
-    estimates = {pair: estimate_difference(each, span, grain, by_item.get(pair)) for pair, each in found.items()}
-    clear = holm({pair: each.p for pair, each in estimates.items()})
+    estimates = {pair: estimate_difference(each, span, grain, by_item.get(pair)) for pair, each in pairs.items()}
+    few = {pair for pair in pairs if {*pair} & conditional and (pair not in by_item or by_item[pair].items < FEWEST)}
+    clear = holm({pair: each.p for pair, each in estimates.items() if pair not in few})
     return [
-        Difference(*pair, each.estimate, each.is_clear, pair in clear, each.needed_seeds, by_item.get(pair))
+        Difference(
+            *pair,
+            each.estimate,
+            each.is_clear and pair not in few,
+            pair in clear,
+            None if pair in few else each.needed_seeds,
+            by_item.get(pair),
+        )
         for pair, each in estimates.items()
     ]
 
 
 def _compare_by_item(
     scores: Mapping[str | None, Mapping[int, Scores]],
-) -> dict[tuple[str | None, str | None], ItemDifference]:
+) -> dict[Pair, ItemDifference]:
     pairs = {(one, other): _fill_seeds(scores, one, other) for other, one in combinations(scores, 2)}
     return judge_pairs({pair: found for pair, sides in pairs.items() if (found := compare_items(*sides))})
 

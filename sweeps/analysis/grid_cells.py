@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
+from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
 from sweeps.evaluation.metric_prefixes import VALIDATION
 from sweeps.evaluation.registry import choose_direction
 from sweeps.metrics.ranges import Range, find_difference_range, find_range
@@ -28,7 +29,7 @@ from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, estimate_paired, find_grain, holm
-from sweeps.stats.paired_items import ItemDifference, Items, compare_items, judge_pairs
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, judge_pairs
 
 Mode = Literal["min", "max"]
 Values = Mapping[int, float]  # by seed
@@ -46,6 +47,12 @@ class GridCell:
     apart: bool = False  # it is worse, after Holm over all cells
     needed_seeds: int | None = None  # that would tell it apart with 80 %, were the two as far apart as they seem
     by_item: ItemDifference | None = None  # what it is above the best by, on the holdout's items
+    told: Told | None = None  # how many items tell the metric, on the holdout; None: not known
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it was measured, and on enough items to be the best."""
+        return self.chosen_by is not None and not (self.told and self.told.is_too_few)
 
 
 class AxisValue(NamedTuple):
@@ -65,11 +72,17 @@ class _Group(NamedTuple):
     runs: Sequence[RunResult]
     chosen_by: Values
     held_out: Values
+    scores: Mapping[int, Scores]  # of the metric itself
+    told: Told | None  # None, too, where it is not what the best is chosen by
+
+    @property
+    def is_ranked(self) -> bool:
+        return bool(self.chosen_by) and not (self.told and self.told.is_too_few)
 
 
 @dataclass(frozen=True)
 class BestCell:
-    """The cells that were measured from the best to the worst, then those that were not."""
+    """The cells from the best to the worst, then those without a rank: not measured, or on too few items."""
 
     metric: str
     by: str  # the metric that the best was chosen by
@@ -81,12 +94,12 @@ class BestCell:
     @property
     def best(self) -> GridCell | None:
         """The best cell; None while nothing is measured."""
-        return next((cell for cell in self.cells if cell.chosen_by), None)
+        return next((cell for cell in self.cells if cell.is_ranked), None)
 
     @property
     def alike(self) -> tuple[GridCell, ...]:
         """The cells that are not clearly worse than the best."""
-        return tuple(cell for cell in self.cells if cell.chosen_by and not cell.apart and cell is not self.best)
+        return tuple(cell for cell in self.cells if cell.is_ranked and not cell.apart and cell is not self.best)
 
     @property
     def needed_seeds(self) -> int | None:
@@ -106,28 +119,38 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
     results = read_runs(results)
     seen = f"{VALIDATION}{metric}"
     by = seen if any(seen in run.metrics for run in keep_measured(results)) else metric
-    groups = [_Group(runs, read_values(runs, by), read_values(runs, metric)) for _, runs in group_by_cell(results)]
+    groups = [
+        _Group(
+            runs,
+            read_values(runs, by),
+            read_values(runs, metric),
+            read_run_scores(runs, metric, items),
+            count_told(runs, metric, items) if by == metric else None,
+        )
+        for _, runs in group_by_cell(results)
+    ]
     sign = -1 if mode == "max" else 1
     luck = _luck([group.chosen_by for group in groups])
     ranked = sorted(
-        (group for group in groups if group.chosen_by), key=lambda group: sign * _mean(group.chosen_by, luck)
+        (group for group in groups if group.is_ranked), key=lambda group: sign * _mean(group.chosen_by, luck)
     )
-    others = [group for group in groups if not group.chosen_by]
+    others = [group for group in groups if not group.is_ranked]
     grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
     by_item: Mapping[int, ItemDifference] = {}
     if items and ranked:
-        first, *rest = (group.runs for group in ranked)
-        found = {place: _compare_items(first, runs, metric, items) for place, runs in enumerate(rest, 1)}
+        first, *rest = (group.scores for group in ranked)
+        found = {place: compare_items(scores, first) for place, scores in enumerate(rest, 1)}
         by_item = judge_pairs({place: each for place, each in found.items() if each})
+    behind = _measure_gaps(ranked, sign)
     cells = _rank_cells(
-        [_cell(group, metric, by, grains, items) for group in ranked],
-        [group.chosen_by for group in ranked],
-        sign,
+        [_cell(group, metric, by, grains) for group in ranked],
+        behind,
+        find_grain(value for group in ranked for value in group.chosen_by.values()),
         find_difference_range(by),
         by_item if by == metric else {},
     )
     cells = [replace(cell, by_item=by_item.get(place)) for place, cell in enumerate(cells)]
-    cells += [_cell(group, metric, by, grains, items) for group in others]
+    cells += [_cell(group, metric, by, grains) for group in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
 
 
@@ -148,30 +171,46 @@ def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
     return [value for value in found if math.isfinite(value)]
 
 
-def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float], items: Items | None) -> GridCell:
-    runs, chosen, held = group
-    scores = read_run_scores(runs, metric, items)
+def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
     return GridCell(
-        runs[0].cell,
-        estimate_level(chosen, by, grains[by], scores if by == metric else None),
-        estimate_level(held, metric, grains[metric], scores),
-        count_runs(runs, by),
+        group.runs[0].cell,
+        estimate_level(group.chosen_by, by, grains[by], group.scores if by == metric else None),
+        estimate_level(group.held_out, metric, grains[metric], group.scores),
+        count_runs(group.runs, by),
+        told=group.told,
     )
 
 
+def _measure_gaps(ranked: Sequence[_Group], sign: int) -> dict[int, list[float]]:
+    """Measure by how much each cell is worse than the first, seed by seed.
+
+    What not all items tell is compared over the items that both tell.
+    """
+    gaps: dict[int, list[float]] = {}
+    for place, group in enumerate(ranked[1:], 1):
+        if any(each.told and each.told.is_conditional for each in (ranked[0], group)):
+            differences = [*subtract_common(group.scores, ranked[0].scores).values()]
+        else:
+            shared = sorted(ranked[0].chosen_by.keys() & group.chosen_by.keys())
+            differences = [group.chosen_by[seed] - ranked[0].chosen_by[seed] for seed in shared]
+        if differences:
+            gaps[place] = [sign * each for each in differences]
+    return gaps
+
+
 def _rank_cells(
-    cells: Sequence[GridCell], values: Sequence[Values], sign: int, span: Range, by_item: Mapping[int, ItemDifference]
+    cells: Sequence[GridCell],
+    behind: Mapping[int, Sequence[float]],
+    grain: float,
+    span: Range,
+    by_item: Mapping[int, ItemDifference],
 ) -> list[GridCell]:
-    """From the best to the worst: what each is behind the first, and whether that stands among all."""
-    behind: dict[int, list[float]] = {}
-    for place, other in enumerate(values[1:], 1):
-        shared = sorted(values[0].keys() & other.keys())
-        if shared:
-            behind[place] = [sign * (other[seed] - values[0][seed]) for seed in shared]
-    grain = find_grain(value for each in values for value in each.values())
+    """Say what each is behind the first, and whether that stands among all."""
     found = {place: estimate_difference(each, span, grain, by_item.get(place)) for place, each in behind.items()}
     estimates = {place: each.estimate for place, each in found.items()}
-    worse = {place for place in holm({place: each.p for place, each in found.items()}) if estimates[place].mean > 0}
+    few = {place for place in found if _share_too_few(cells[0], cells[place], by_item.get(place))}
+    p_values = {place: each.p for place, each in found.items() if place not in few}
+    worse = {place for place in holm(p_values) if estimates[place].mean > 0}
     return [
         replace(
             cell,
@@ -183,10 +222,10 @@ def _rank_cells(
     ]
 
 
-def _compare_items(
-    best: Sequence[RunResult], runs: Sequence[RunResult], metric: str, items: Items
-) -> ItemDifference | None:
-    return compare_items(*(read_run_scores(side, metric, items) for side in (runs, best)))
+def _share_too_few(one: GridCell, other: GridCell, by_item: ItemDifference | None) -> bool:
+    """Whether they have too few items in common that tell what not all items tell."""
+    conditional = any(cell.told and cell.told.is_conditional for cell in (one, other))
+    return conditional and (by_item is None or by_item.items < FEWEST)
 
 
 def _axes(results: Sequence[RunResult], metric: str) -> Iterable[AxisValue]:

@@ -34,6 +34,7 @@ class Metric(NamedTuple):
     chance: float = 0.0  # of a metric with a law that rises: what guessing scores
     guessed: str = ""  # the metric that says what guessing scores, where it depends on the items
     unit: str = ""
+    conditional: bool = False  # some items may not tell it
     fixed: bool = False  # a fact of the items, which no training changes
     read: Callable[[Values], tuple[float, float] | None] | None = None
     """Reads (amount, size) from the values of an item; the mean is Σ amounts / Σ sizes. None: the value of its name."""

@@ -34,12 +34,12 @@ class Rag(AnswerEvaluator):
         Metric(UPLIFT, "higher", (-1.0, 1.0)),
         Metric("utilisation", "higher", UP_TO_ONE),
         Metric("distractor_robustness", "higher", FROM_ZERO),
-        Metric("harmful_context", "lower"),
+        Metric("harmful_context", "lower", conditional=True),
         Metric("abstention", "higher", law=True),
         Metric("abstention_precision", "higher"),
         Metric("false_answers", "lower"),
-        Metric("faithfulness", "higher", law=True),
-        Metric("token_support", "higher"),
+        Metric("faithfulness", "higher", law=True, conditional=True),
+        Metric("token_support", "higher", conditional=True),
         *audit_metrics("rag"),
     )
     options: ClassVar[Mapping[str, Option]] = {

@@ -7,6 +7,7 @@ from typing import Any
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
+from sweeps.analysis.told_items import FEWEST
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -15,7 +16,7 @@ from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.model import SweepFields
@@ -95,14 +96,35 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
 def name_leader(found: Comparison, best: Best, where: str) -> str:
     """Name the best method, and say whether it is clearly ahead of the next one."""
     ranked = _rank(found, best)
+    few = [each for each in found.contestants if each.estimate and each.told and each.told.is_too_few]
+    left = f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
+    return (_name_first(found, best, ranked, where) if ranked or not few else _refuse_leader(found, where)) + left
+
+
+def _refuse_leader(found: Comparison, where: str) -> str:
+    return f"No method is named the best by {found.metric}{where}."
+
+
+def _list_told(methods: Sequence[MethodResult]) -> str:
+    """List methods with what they have and how many items tell it: untrained 1.000 (1 of 200)."""
+    return "; ".join(
+        f"{name_method(each.name)} {each.estimate.mean:.4f} ({each.told.describe()})"
+        for each in methods
+        if each.estimate and each.told
+    )
+
+
+def _name_first(found: Comparison, best: Best, ranked: Sequence[MethodResult], where: str) -> str:
     if not ranked:
         return f"No method{where} has a result for {found.metric} yet."
     first = ranked[0]
     assert first.estimate is not None
     alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"
     interval = alone if first.estimate.half_width is None else "95 % interval"
+    told = f", {first.told.describe()} items tell it" if first.told and first.told.is_conditional else ""
     leader = (
-        f"{name_method(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} ({interval})"
+        f"{name_method(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} "
+        f"({interval}{told})"
     )
     if len(ranked) == 1:
         return f"{leader}; no other method has a result."
@@ -111,7 +133,8 @@ def name_leader(found: Comparison, best: Best, where: str) -> str:
         if {each.one, each.other} == {first.name, second.name}:
             gap = format_estimate(each.estimate._replace(mean=abs(each.estimate.mean)))
             return f"{leader}, {_say_lead(each, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
-    return f"{leader}; it shares no seed with {name_method(second.name)}, the next."
+    share = "no item that tells it" if told else "no seed"
+    return f"{leader}; it shares {share} with {name_method(second.name)}, the next."
 
 
 def _say_lead(each: Difference, first: MethodResult, best: Best) -> str:
@@ -127,7 +150,7 @@ def _name_pair(each: Difference) -> str:
 
 
 def _rank(found: Comparison, best: Best) -> list[MethodResult]:
-    measured = [method for method in found.contestants if method.estimate]
+    measured = [each for each in found.contestants if each.estimate and not (each.told and each.told.is_too_few)]
     return sorted(measured, key=lambda each: each.estimate.mean if each.estimate else 0, reverse=best.mode == "max")
 
 
@@ -149,6 +172,8 @@ def _draw_means(name: str, found: Comparison, best: Best) -> Figure:
             name_method(each.name),
             each.estimate,
             UNTRAINED if each.name is None else trained.index(each.name) % UNTRAINED,
+            clear=not (each.told and each.told.is_too_few),
+            mark=mark_told(each.told),
         )
         for each in found.contestants
     ]
@@ -162,7 +187,7 @@ def _draw_means(name: str, found: Comparison, best: Best) -> Figure:
 def _show_method(each: MethodResult, metric: str) -> dict[str, Any]:
     return {
         "method": name_method(each.name),
-        metric: show_estimate(each.estimate, missing="no result"),
+        metric: show_estimate(each.estimate, missing="no result", mark=mark_told(each.told)),
         "seeds": each.estimate.seeds if each.estimate else 0,
         "missing": each.missing,
         "tokens": round(each.tokens) if each.estimate else None,

@@ -15,6 +15,7 @@ from sweeps.analysis.targets import (
     name_with_unit,
     split_variants,
 )
+from sweeps.analysis.told_items import FEWEST, may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -26,7 +27,7 @@ from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import canonicalize_row
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, warn_of_missing
+from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.model import SweepFields
@@ -64,8 +65,13 @@ def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
     return [_find_metric(spec)]
 
 
-def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey]:
-    """Choose the runs of the best cell on each data set, and of the cells that may be as good."""
+def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey] | None:
+    """Choose the runs of the best cell on each data set, and of the cells that may be as good.
+
+    All runs (None), if how many items tell the metric decides which cell can be the best.
+    """
+    if may_be_conditional(_find_metric(spec)):
+        return None
     near: set[bytes] = set()
     for _, group in split_variants(rows, _list_other_keys(rows)):
         found = best_cell(group, metric=_find_metric(spec), mode=choose_best(spec).mode)
@@ -100,13 +106,16 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
         sentences.append(name_best(found, on))
-        ranked = [cell for cell in found.cells if cell.chosen_by]
-        if ranked:
+        ranked = [cell for cell in found.cells if cell.is_ranked]
+        if not ranked:
+            sections.append(Section(f"Which cell?{on}", tuple(_list_unranked(found))))
+        else:
             parts = (
                 _say_how_chosen(found, len(ranked)),
                 *warn_of_missing(found.runs),
                 _draw_cells(f"cells-{place}", found, ranked) if len(ranked) > 1 else _show_one(group, ranked[0], items),
                 *_list_ties(found),
+                *_list_unranked(found),
                 *compare_by_item(
                     f"{found.metric}, less the best", {_name_cell(cell): cell.by_item for cell in found.alike}
                 ),
@@ -119,7 +128,9 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
 def name_best(found: BestCell, on: str) -> str:
     """Name the best cell, and say what it has on the holdout."""
     if found.best is None:
-        return f"No run{on} has a result for {found.metric} yet."
+        few = any(cell.chosen_by for cell in found.cells)
+        why = f"has {FEWEST} items that tell {found.metric}" if few else f"has a result for {found.metric} yet"
+        return f"No {'cell' if few else 'run'}{on} {why}."
     what, held_out = _name_cell(found.best), found.best.held_out
     known = "is not known yet"
     if held_out is not None:
@@ -159,6 +170,17 @@ def _list_ties(found: BestCell) -> list[Part]:
     more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
     seeds = f" {found.needed_seeds} seeds would separate the first of them." if found.needed_seeds else ""
     return [Paragraph(f"Not clearly worse than the best (gap): {ties}{more}.{seeds}")]
+
+
+def _list_unranked(found: BestCell) -> list[Part]:
+    """List the cells that too few items tell of."""
+    few = [cell for cell in found.cells if cell.chosen_by and cell.told and cell.told.is_too_few]
+    if not few:
+        return []
+    told = "; ".join(f"{_name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
+    more = f"; and {len(few) - NEAR} more" if len(few) > NEAR else ""
+    why = f"Not ranked, because fewer than {FEWEST} items tell {found.metric}"
+    return [Paragraph(f"{why}: {told}{more}.", warning=True)]
 
 
 def _show_one(group: Sequence[RunResult], only: GridCell, items: ItemsBy) -> Table:
@@ -205,7 +227,7 @@ def _show_cell(cell: GridCell, found: BestCell) -> dict[str, Any]:
     return {
         **{key: value for key, value in cell.cell.items() if key != "data"},
         "seeds": cell.runs.measured,
-        **{metric: show_estimate(estimate) for metric, estimate in measured.items()},
+        **{metric: show_estimate(estimate, mark=mark_told(cell.told)) for metric, estimate in measured.items()},
         "worse by": show_estimate(cell.behind),
         "tied": "best" if cell is found.best else not cell.apart,
     }

@@ -54,7 +54,7 @@ class Experiment:
     list_defaults: Callable[..., list[tuple[str, Json]]] = _list_nothing  # (sweep)
     list_bests: Callable[..., list[Best]] | None = None  # (spec, rows): what the best is the best by, if not `best`
     list_deciding: Callable[..., list[str]] = _list_nothing  # (spec, rows): metrics whose items say more than means
-    choose_runs: Callable[..., Collection[ItemKey]] | None = None  # (spec, rows): whose items are read, if not all
+    choose_runs: Callable[..., Collection[ItemKey] | None] | None = None  # (spec, rows): whose items are read
     acts: bool = False  # it can train by acting, without data
     chooses: bool = False  # it chooses between its cells, on the validation set where there is one
     names_data: bool = False  # metrics of several data sets carry the name of their data set

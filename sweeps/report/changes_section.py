@@ -6,6 +6,7 @@ from typing import Any
 
 from sweeps.analysis.changes import Against, Change
 from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
+from sweeps.analysis.told_items import Told
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.rag import UPLIFT
 from sweeps.evaluation.registry import find_metric
@@ -80,7 +81,9 @@ def show_change(each: Change) -> dict[str, Any]:
         "change": show_number(each.mean, 3, signed=True),
         "95 % interval": TableCell(interval, [each.low, each.high]) if math.isfinite(each.low) else "unknown",
         "clear": "all cells" if each.after_holm else "alone" if each.clear else "no",
-        "items": each.items,
+        "items": TableCell(Told(each.items, each.items + each.left_out).describe(), each.items)
+        if each.left_out
+        else each.items,
     }
 
 

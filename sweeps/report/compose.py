@@ -1,15 +1,18 @@
 """The report of a sweep, composed from all that is known about it."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_evidence import weigh_signs
 from sweeps.analysis.learning_signs import LearningSign, list_learning_signs
 from sweeps.analysis.learning_words import describe_signs, list_sign_facts
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.targets import describe_cell
 from sweeps.errors import SweepsError
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
@@ -22,9 +25,11 @@ from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
 from sweeps.report.training_section import show_trainings
 from sweeps.results import keep_measured
+from sweeps.stage import Json
 
 GOING_ON = ("active", "paused", "opening")
 ITEMS = "Items that were not read"
+FACTS = 3  # of an idle policy, that are named
 NOTHING = "Nothing has been measured yet."
 UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
 """What rows can lack for an answer. It costs the answer, never the report or the rows."""
@@ -39,7 +44,7 @@ def compose(material: Material) -> Report:
         show_trainings(material.rows, material.curves),
         show_failures(material),
         show_costs(material),
-        list_runs(material.rows, metrics),
+        list_runs(material.rows, metrics, material.items),
         show_provenance(material),
     ]
     return replace(compose_answer(material), evidence=drop_empty(evidence))
@@ -113,11 +118,18 @@ def _list_notices(material: Material) -> list[str]:
         notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
     notices += describe_cuts(material.rows)
     notices += describe_signs(_find_signs(material), [row.cell for row in material.rows])
+    notices += [_describe_idle(*each) for each in list_idle(material.rows, material.items)]
     if material.state in GOING_ON:
         notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
     elif material.state == "cancelled":
         notices.append("This sweep was cancelled.")
     return notices
+
+
+def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:
+    named = f"{', '.join(facts[:FACTS])}{f' and {len(facts) - FACTS} more facts' if len(facts) > FACTS else ''}"
+    zero = f"0 in all {episodes:,} episodes, and so is the reward"
+    return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}; a policy that never acts has the same"
 
 
 def _list_facts(material: Material) -> list[tuple[str, str]]:

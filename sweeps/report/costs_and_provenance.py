@@ -4,16 +4,18 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweeps.analysis.told_items import list_conditional
 from sweeps.cost import KindCosts
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import BarChart
-from sweeps.formatting import format_cell, format_count, format_number, format_usd
+from sweeps.formatting import format_cell, format_count, format_number, format_usd, format_value
 from sweeps.report.document import Code, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.inputs import BilledAmount, DataUse, LostStages, Material
-from sweeps.report.shared_parts import describe_rows
+from sweeps.report.shared_parts import describe_rows, mark_told
 from sweeps.report.table_cells import TableCell, show_dollars
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, Json
+from sweeps.stats.paired_items import Items
 
 FEW = 12  # labels that are listed of stages that share a cause
 CAUSES = 100
@@ -110,11 +112,15 @@ def _show_run(row: RunResult) -> dict[str, Any]:
     return {**cell, "seed": row.seed, "state": row.state}
 
 
-def list_runs(rows: Sequence[RunResult], metrics: Sequence[str]) -> Section:
-    """List every run."""
+def list_runs(rows: Sequence[RunResult], metrics: Sequence[str], items: Mapping[str, Items]) -> Section:
+    """List every run; what not all of its items tell, with how many do."""
     runs = [
         _show_run(row)
         | {metric: row.metrics.get(metric) for metric in metrics}
+        | {
+            metric: TableCell(f"{format_value(row.metrics[metric])}{mark_told(told)}", row.metrics[metric])
+            for metric, told in list_conditional([row], items).items()
+        }
         | {"steps": row.steps, "tokens": row.tokens, "$": show_dollars(row.micro_usd)}
         for row in rows
     ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeps.analysis.run_counts import Tally
+from sweeps.analysis.told_items import Told
 from sweeps.figures.bars import Row
 from sweeps.formatting import format_count
 from sweeps.metrics.ranges import clip_interval
@@ -20,12 +21,19 @@ BY_ITEM = (
 )
 
 
-def draw_row(name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False) -> Row:
+def draw_row(
+    name: str, estimate: Estimate | None, kind: int, *, clear: bool = True, signed: bool = False, mark: str = ""
+) -> Row:
     """Make the row of a chart from a mean with its interval."""
     if estimate is None:
         return Row(name, None, said="no result")
     low, high = estimate.ends[:2] if estimate.ends else (None, None)
-    return Row(name, estimate.mean, low, high, format_estimate(estimate, signed=signed), clear, kind)
+    return Row(name, estimate.mean, low, high, f"{format_estimate(estimate, signed=signed)}{mark}", clear, kind)
+
+
+def mark_told(told: Told | None) -> str:
+    """Write behind a value how many items tell it, where not all do: " (1 of 200)"."""
+    return f" ({told.describe()})" if told and told.is_conditional else ""
 
 
 def describe_rows(rows: list[Row]) -> str:

@@ -1,0 +1,82 @@
+"""How many items of an evaluation tell a metric: a mean over one episode of two hundred is no better than its episode.
+
+Some metrics are told by some items only: whether a model recovered, by the episodes in which it erred. Such a metric
+carries its denominator, is compared over the items that both sides tell, and with fewer than `FEWEST` of them it is
+neither the best nor clear.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
+from sweeps.evaluation.registry import find_measure, find_metric
+from sweeps.metrics.influence import POOLED
+from sweeps.results import RunResult, keep_measured
+from sweeps.stats.paired_items import Items, Scores, item_key
+
+FEWEST = 20  # items that must tell a metric that not all of them tell, before anything is concluded from it
+
+
+class Told(NamedTuple):
+    """How many items tell a metric, of how many, over all runs that are meant."""
+
+    items: int
+    of: int
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether some items do not tell it."""
+        return self.items < self.of
+
+    @property
+    def is_too_few(self) -> bool:
+        """Whether nothing can be concluded from it."""
+        return self.is_conditional and self.items < FEWEST
+
+    def describe(self) -> str:
+        """Say how many of how many: "1 of 200"."""
+        return f"{self.items:,} of {self.of:,}"
+
+
+def may_be_conditional(metric: str) -> bool:
+    """Whether it is a metric that some items may not tell, such as a fact of an environment."""
+    known = find_metric(metric)
+    return find_fact(metric) is not None or (known is not None and known.conditional)
+
+
+def count_told(runs: Sequence[RunResult], metric: str, items: Items | None) -> Told | None:
+    """Count the items of these runs that tell a metric; None where none is kept, or tells the metric itself."""
+    known, name = find_metric(metric), get_base_name(metric)
+    if known and known.read:  # computed from values that every item has
+        return None
+    key = "confidence" if name in POOLED else name
+    telling = every = 0
+    for run in keep_measured(runs):
+        rows = (items or {}).get(item_key(run.cell, run.seed), ())
+        telling += len({row.item for row in rows if key in row.values})
+        every += len({row.item for row in rows})
+    return Told(telling, every) if telling else None
+
+
+def list_conditional(runs: Sequence[RunResult], items: Mapping[str, Items]) -> dict[str, Told]:
+    """List the metrics of these runs that some of their items do not tell."""
+    found = {}
+    for metric in dict.fromkeys(name for run in runs for name in run.metrics):
+        told = count_told(runs, metric, items.get(find_measure(metric) or ""))
+        if told and told.is_conditional:
+            found[metric] = told
+    return found
+
+
+def subtract_common(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> dict[int, float]:
+    """Subtract the mean of other from that of one, seed by seed, over the items that both tell."""
+    found = {}
+    for seed in sorted(one.keys() & other.keys()):
+        items = one[seed].amounts.keys() & other[seed].amounts.keys()
+        if items:
+            left, right = (
+                sum(side[seed].amounts[item] for item in items) / sum(side[seed].sizes[item] for item in items)
+                for side in (one, other)
+            )
+            found[seed] = left - right
+    return found

@@ -1,0 +1,204 @@
+"""What few items tell: it carries its denominator on every face, wins nothing, and is compared over common items."""
+
+import io
+from collections.abc import Callable, Mapping
+
+import pytest
+from rich.console import Console
+
+from scheduler.cli.console.output import Output
+from scheduler.cli.console.report_face import show_report
+from sweeps import RunResult, best_cell, compare, item_key
+from sweeps.analysis.changes import change
+from sweeps.analysis.idle_policies import list_idle
+from sweeps.analysis.item_analysis import choose_items
+from sweeps.analysis.told_items import Told, count_told
+from sweeps.environments.market import Market
+from sweeps.evaluation.episode_evaluator import PlayedEpisode
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.evaluation.task_completion import TASK_COMPLETION
+from sweeps.report.compose import compose, compose_answer, list_facts
+from sweeps.report.document import Report
+from sweeps.report.html import render_html
+from sweeps.report.inputs import Material
+from sweeps.report.markdown import render_markdown
+from sweeps.report.table_cells import TableCell
+from sweeps.stage import Json
+from sweeps.stats.paired_items import ItemKey, Items
+from tests.sweeps.reports import list_tables, material
+
+METRIC = "episode.recovered"
+EPISODES = 200
+TOLD: Mapping[str | None, int] = {None: 1, "sl": 120, "rl": 90}  # how many episodes had an error to recover from
+
+
+def play(method: str | None, seed: int) -> list[PlayedEpisode]:
+    """The first episodes tell whether they recovered: the untrained model's one did, of sl .7, of rl .5."""
+    share = {None: 1.0, "sl": 0.7, "rl": 0.5}[method]
+    facts = [
+        {"recovered": float((task * 7 + seed) % 10 < 10 * share)} if task < TOLD[method] else {}
+        for task in range(EPISODES)
+    ]
+    return [PlayedEpisode(task, float(task % 2), 3, each, "") for task, each in enumerate(facts)]
+
+
+def evaluate(cells: Mapping[ItemKey, list[PlayedEpisode]], named: Mapping[ItemKey, Mapping[str, Json]]) -> Material:
+    """A comparison, measured by the evaluator itself."""
+    rows, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
+    for key, episodes in cells.items():
+        found = TASK_COMPLETION.measure(episodes, {})
+        rows.append(RunResult(named[key], key[1], "succeeded", found.metrics, stage=None))
+        items[key] = list(found.rows)
+    spec = {"experiment": "compare", "best": {"metric": METRIC, "mode": "max"}, "evaluate": [{"name": "nll"}]}
+    return material("compare", rows, items={"task_completion": items}, spec=spec, curves=())
+
+
+@pytest.fixture(scope="module")
+def recovering() -> Material:
+    runs = [(method, seed) for method in TOLD for seed in range(3 if method else 1)]
+    keys = {item_key({"method": method}, seed): (method, seed) for method, seed in runs}
+    return evaluate(
+        {key: play(*run) for key, run in keys.items()}, {key: {"method": method} for key, (method, _) in keys.items()}
+    )
+
+
+def print_report(report: Report) -> str:
+    text = io.StringIO()
+    show_report(Output("table", Console(file=text, width=300)), report)
+    return text.getvalue()
+
+
+FACES: Mapping[str, Callable[[Report], str]] = {
+    "terminal": print_report,
+    "page": lambda report: render_html(report, ""),
+    "markdown": render_markdown,
+}
+
+
+def test_one_episode_of_two_hundred_wins_nothing(recovering: Material) -> None:
+    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    assert {each.name: each.told for each in found.contestants} == {
+        None: Told(1, 200), "sl": Told(360, 600), "rl": Told(270, 600),
+    }  # fmt: skip
+    untrained = found.contestants[0].estimate
+    assert untrained
+    assert untrained.mean == 1.0, "it is the best by its mean alone"
+    first, second = compose_answer(recovering).answer[0].split(" Not ranked")
+    assert first.startswith("sl has the best episode.recovered")
+    assert "360 of 600" in first
+    assert "untrained 1.0000 (1 of 200)" in second
+
+
+def test_differences_are_over_the_items_that_both_tell_and_few_are_not_clear(recovering: Material) -> None:
+    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    pairs = {(each.one, each.other): each for each in found.differences}
+    own = [row.values for row in recovering.items["task_completion"][item_key({"method": "sl"}, 0)]]
+    few = pairs["sl", None].by_item
+    assert few
+    assert few.items == 1
+    assert not pairs["sl", None].clear
+    assert not pairs["sl", None].after_holm
+    both = pairs["rl", "sl"].by_item
+    assert both
+    assert both.items == 90
+    assert pairs["rl", "sl"].estimate.mean == pytest.approx(both.mean)
+    assert sum("recovered" in values for values in own) == 120
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_every_face_shows_the_denominator(recovering: Material, face: str) -> None:
+    text = FACES[face](compose_answer(recovering))
+    assert "1.0000 (1 of 200)" in text
+    assert "360 of 600" in text
+
+
+def test_every_run_has_its_own_and_programs_are_told_too(recovering: Material) -> None:
+    cells = [cell for table in list_tables(compose(recovering).evidence) for row in table.rows for cell in row]
+    assert TableCell("1.0000 (1 of 200)", 1.0) in cells
+    assert sum("(120 of 200)" in cell.text for cell in cells) == 3
+    (untrained,) = (
+        each for each in list_facts(recovering)["differences"] if (each["one"], each["other"]) == ("sl", None)
+    )
+    assert untrained["by_item"]["items"] == 1
+    assert untrained["clear"] is False
+
+
+def test_a_change_is_over_common_items_before_and_after_too(recovering: Material) -> None:
+    kept = recovering.items["task_completion"]
+    before, after = ({seed: kept[item_key({"method": name}, seed)] for seed in range(3)} for name in ("sl", "rl"))
+    found = change(before, after, metric=METRIC)
+    assert found
+    assert (found.items, found.left_out) == (90, 30)
+    assert found.after - found.before == pytest.approx(found.mean)
+    few = change({0: kept[item_key({"method": None}, 0)]}, after, metric=METRIC)
+    assert few
+    assert (few.items, few.clear) == (1, False)
+    shown = {(row["metric"], row["items"], row["left_out"]) for row in list_facts(recovering)["changes"]}
+    assert (METRIC, 1, 119) in shown
+
+
+def test_a_few_common_items_that_all_change_are_not_clear() -> None:
+    """Ten of ten that both tell went from 0 to 1: by p alone, 2·2^-10, that would be clear."""
+    rows = {
+        side: [ItemRow(at, {"f": side} if at < 10 or at % 2 == side else {}) for at in range(40)] for side in (0, 1)
+    }
+    found = change({0: rows[0]}, {0: rows[1]}, metric="episode.f")
+    assert found
+    assert (found.items, found.mean) == (10, 1.0)
+    assert found.p < 0.05
+    assert not found.clear
+
+
+def test_a_grid_has_no_winner_by_few_items() -> None:
+    told = {1: 200, 2: 150, 3: 2}
+    runs = [RunResult({"rank": rank}, 0, "succeeded", {METRIC: 1.0 if rank == 3 else rank / 4}) for rank in told]
+    items: Items = {
+        item_key(run.cell, 0): [
+            ItemRow(at, {"recovered": run.metrics[METRIC]} if at < told[int(str(run.cell["rank"]))] else {})
+            for at in range(200)
+        ]
+        for run in runs
+    }
+    found = best_cell(runs, metric=METRIC, mode="max", items=items)
+    assert found.best
+    assert found.best.cell == {"rank": 2}
+    assert [cell.cell["rank"] for cell in found.cells] == [2, 1, 3]
+    spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": METRIC, "mode": "max"}}
+    assert choose_items(spec, runs)["task_completion"].runs is None, "all are read: how many tell it decides"
+    told_by = material("grid", runs, items={"task_completion": items}, spec=spec, curves=())
+    for face in FACES.values():
+        assert "2 of 200" in face(compose_answer(told_by))
+    few = best_cell(runs[2:], metric=METRIC, mode="max", items=items)
+    assert few.best is None
+
+
+def test_what_every_item_tells_has_no_denominator() -> None:
+    runs = [RunResult({"method": None}, 0, "succeeded", {"accuracy": 0.5})]
+    items = {item_key({"method": None}, 0): [ItemRow(at, {"accuracy": at % 2}) for at in range(6)]}
+    told = count_told(runs, "accuracy", items)
+    assert told == Told(6, 6)
+    assert not told.is_too_few, "a small holdout is all there is; its intervals say so"
+    assert count_told(runs, "accuracy", None) is None
+
+
+def test_a_drawdown_of_zero_without_a_trade_is_said_to_be_that() -> None:
+    """Played in the market itself: who always stays as it is, flat, and who goes with the trend."""
+    market, named, played = Market(), dict[ItemKey, Mapping[str, Json]](), dict[ItemKey, list[PlayedEpisode]]()
+    for method in (None, "rl"):
+        episodes = []
+        for task in range(30):
+            episode, done, reward = market.episode(task, "test"), False, 0.0
+            facts: dict[str, float] = {}
+            while not done:
+                turn = episode.step("h" if method is None else episode.expert())
+                done, facts, reward = turn.done, dict(turn.facts), reward + turn.reward
+            episodes.append(PlayedEpisode(task, reward, 4, facts, ""))
+        cell: dict[str, Json] = {"method": method}
+        named[item_key(cell, 0)], played[item_key(cell, 0)] = cell, episodes
+    found = evaluate(played, named)
+    ((cell_of_it, zero, count),) = list_idle(found.rows, found.items)
+    assert (cell_of_it, count) == ({"method": None}, 30)
+    assert {"episode.drawdown", "episode.return", "episode.sharpe"} <= {*zero}
+    assert not any(name.startswith(("episode.hold_", "episode.random_")) for name in zero)
+    for face in FACES.values():
+        assert "0 in all 30 episodes" in face(compose_answer(found))
