@@ -8,7 +8,7 @@ from scheduler.state import keys
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from scheduler.state.views import read_results
+from scheduler.state.views import read_planned_rows, read_results
 from sweeps.analysis.learning_signs import LearningSign, list_learning_signs
 from sweeps.analysis.learning_words import describe_signs
 from sweeps.results import RunResult
@@ -54,11 +54,14 @@ class LearningSigns(NamedTuple):
 
 def find_learning_signs(store: Store, name: str) -> LearningSigns:
     """Find the trainings of a sweep that may not have learnt, as far as its evaluations do not refute it."""
-    rows = read_results(store, name)
-    cells = [row.cell for row in rows]
-    signs = list_learning_signs(rows, *read_training_facts(store, rows))
+    planned = [
+        RunResult(row["cell"], int(row["seed"]), "", stage=row["stage"], before=tuple(row["before"]))
+        for row in read_planned_rows(store, name)
+    ]
+    cells = [row.cell for row in planned]
+    signs = list_learning_signs(planned, *read_training_facts(store, planned))
     if not signs:
         return LearningSigns((), cells)
     from sweeps.analysis.learning_evidence import weigh_signs  # the statistics, which a look at a night does without
 
-    return LearningSigns(weigh_signs(signs, rows), cells)
+    return LearningSigns(weigh_signs(signs, read_results(store, name)), cells)

@@ -16,6 +16,7 @@ LearningFacts = Mapping[str, Any]
 Code = Literal[
     "no_group_differed",
     "groups_alike",
+    "few_groups",
     "barely_moved",
     "few_iterations",
     "reward_flat",
@@ -38,6 +39,7 @@ ERRORS = 2.0  # standard errors: about a chance of 1 in 40 on either side
 MOVED = 0.001  # of the first loss: what rounding and half precision move by themselves
 WORTH = 0.02  # of the first loss: where noise would hide less than this, a fall worth having would have shown
 ALIKE = 0.5  # of the iterations: if more teach nothing, most of what was paid for was not trained on
+FEW_MIXED = 0.1  # of the groups: nine of ten episodes are paid for and not trained on
 MOST_CUT = 0.9  # of the actions, or episodes: nearly all of them end in the middle
 MUCH_LOST = 0.25  # of the episodes: a quarter of the money buys nothing; half of them fail the stage
 STILL = 1e-5  # how far Adam can move a weight: a thousandth of the rates and steps that are usual
@@ -83,15 +85,11 @@ def judge_training(facts: LearningFacts, *, running: bool = False) -> list[Code]
 
 
 def _judge_rewards(facts: LearningFacts) -> Iterator[Code]:
-    steps, mixed = facts["steps"], facts["mixed_iterations"]
-    if not mixed:
-        yield "no_group_differed"
-    elif steps - mixed > ALIKE * steps:
-        yield "groups_alike"
-    if facts["lost"] > MUCH_LOST:
-        yield "episodes_lost"
-    if mixed and abs(facts.get("kl_sample_train", 0.0)) > APART:
+    yield from _judge_groups(facts)
+    if facts["mixed_iterations"] and abs(facts.get("kl_sample_train", 0.0)) > APART:
         yield "sampler_differs"
+    if facts.get("kl_start", 0.0) > FAR:
+        yield "moved_far"
     trend = find_trend(facts)
     if trend > 0:
         return
@@ -99,10 +97,23 @@ def _judge_rewards(facts: LearningFacts) -> Iterator[Code]:
         yield "actions_cut"
     if facts.get("unfinished", 0.0) >= MOST_CUT:
         yield "episodes_unfinished"
-    if steps < FEWEST:
+    if facts["steps"] < FEWEST:
         yield "few_iterations"
-    elif mixed:
+    elif facts["mixed_iterations"]:
         yield "reward_fell" if trend < 0 else "reward_flat"
+
+
+def _judge_groups(facts: LearningFacts) -> Iterator[Code]:
+    """Judge how much of what was played could be trained on."""
+    steps, mixed = facts["steps"], facts["mixed_iterations"]
+    if not mixed:
+        yield "no_group_differed"
+    elif steps - mixed > ALIKE * steps:
+        yield "groups_alike"
+    elif facts["mixed_groups"] < FEW_MIXED:
+        yield "few_groups"
+    if facts["lost"] > MUCH_LOST:
+        yield "episodes_lost"
 
 
 def _judge_loss(facts: LearningFacts) -> Iterator[Code]:

@@ -108,6 +108,11 @@ def _describe_groups_alike(facts: Facts) -> Words:
     return f"in {alike} of {_show(facts, 'steps', ',')} iterations no group differed", _advise_on_groups(facts)
 
 
+def _describe_few_groups(facts: Facts) -> Words:
+    what = f"only {_show([{'mixed': each['mixed_groups']} for each in facts], 'mixed', '%')} of the groups differed"
+    return f"{what} in reward, and the others taught nothing", _advise_on_groups(facts)
+
+
 def _advise_on_groups(facts: Facts) -> str:
     if all(each["temperature"] < COLD for each in facts):
         cold = _show(facts, "temperature")
@@ -183,8 +188,11 @@ def _describe_at_chance(facts: Facts) -> Words:
 
 
 def _describe_moved_far(facts: Facts) -> Words:
-    what = f"the model moved {_show(facts, 'kl')} nats per token away from its reference"
-    return f"{what} on its training pairs", "lower the learning rate or raise beta, if it forgets other things"
+    if facts[0]["method"] == "rl":
+        what = f"the model moved {_show(facts, 'kl_start')} nats per token away from where its training started"
+        return what, "lower the learning rate, or raise kl_penalty"
+    what = f"on its training pairs the model moved {_show(facts, 'kl')} nats per token away from its reference"
+    return what, "lower the learning rate or raise beta, if it forgets other things"
 
 
 def _describe_sampler_differs(facts: Facts) -> Words:
@@ -195,6 +203,7 @@ def _describe_sampler_differs(facts: Facts) -> Words:
 WORDS: Mapping[Code, Callable[[Facts], Words]] = {
     "no_group_differed": _describe_no_group_differed,
     "groups_alike": _describe_groups_alike,
+    "few_groups": _describe_few_groups,
     "barely_moved": _describe_barely_moved,
     "few_iterations": _describe_few_iterations,
     "reward_flat": _describe_reward_flat,

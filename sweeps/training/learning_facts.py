@@ -97,7 +97,7 @@ def _collect_groups(rows: Steps, window: int, recipe: Mapping[str, Any]) -> dict
     }
     if rest:
         facts["reward_after"] = statistics.fmean(row["reward"] for row in rest)
-    for name in ("entropy", "cut_turns", "unfinished", "kl_sample_train"):
+    for name in ("entropy", "cut_turns", "unfinished", "kl_sample_train", "kl_start"):
         if values := read_finite(rows, name):
             facts[name] = statistics.fmean(values[-window:])
     if values := read_finite(rows, "entropy"):

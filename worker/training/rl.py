@@ -138,13 +138,16 @@ class RLTraining(Training):
         losses, applied = [], []
         for part in split_groups(kept, self._recipe["substeps"]) if kept else ():
             self._this.check()  # a frozen process may resume here
-            losses.append(self._request_gradient(part))
+            losses.append(self._request_gradient(part, row))
             applied.append(self._trainer.step(self._make_adam(rate)))
         return PendingStep(row, losses, applied)
 
-    def _request_gradient(self, groups: Sequence[Group]) -> PendingAnswer[PassResult]:
+    def _request_gradient(self, groups: Sequence[Group], row: Row) -> PendingAnswer[PassResult]:
         rollouts = [rollout for group in groups for rollout in group]
         moved = self._compute_log_ratios(rollouts) if self._play.referred else None
+        if moved is not None:
+            far = [values[one.acted] for one, values in zip(rollouts, moved, strict=True)]
+            row["kl_start"] = float(np.concatenate(far).mean())
         acted = RolloutBatch(rollouts, weigh_tokens(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
         self._use(Usage(training=acted.tokens))  # before it is requested
         return self._trainer.reinforce(acted, self._recipe["loss"], self._recipe["loss_config"])

@@ -74,6 +74,8 @@ def noisy(start: float, end: float, steps: int = 40, sd: float = 0.05, seed: int
         (play([0.0] * 20, [0] * 20), ["no_group_differed"]),
         (play([0.0] * 20, [2, 2, *[0] * 18]), ["groups_alike", "reward_flat"]),
         (play([*np.linspace(0, 1, 8), *[1.0] * 12], [3] * 8 + [0] * 12), ["groups_alike"]),  # solved
+        (play(noisy(0.1, 0.9, 20), [1] * 10 + [0] * 10, num_mixed=0.3), ["few_groups"]),
+        (play(noisy(0.1, 0.9, 20), [3] * 20, kl_start=2.0), ["moved_far"]),
         (play([0.5, 0.5], [2, 2]), ["few_iterations"]),
         (play([0.0, 0.0], [0, 0]), ["no_group_differed", "few_iterations"]),
         (play(noisy(0.5, 0.5, 20), [2] * 20), ["reward_flat"]),

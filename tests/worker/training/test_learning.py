@@ -8,7 +8,7 @@ import pytest
 from sweeps.analysis.learning_signs import judge_training
 from sweeps.errors import SweepsError
 from tests.worker.results import read_result
-from tests.worker.specs import RL_SPEC
+from tests.worker.specs import PENALTY, RL_SPEC
 from tests.worker.workshop import Workshop
 from worker.outcome import Succeeded
 
@@ -103,8 +103,22 @@ def test_preferences_that_never_leave_chance(
     assert judge_training(read_facts(workshop, DPO.replace("RATE", rate), monkeypatch)) == codes
 
 
-def test_rows_without_anything_to_learn_are_refused_before_they_cost(workshop: Workshop, tmp_path: Path) -> None:
-    (tmp_path / "mute.jsonl").write_text('{"prompt": "what?", "completion": ""}\n' * 40)
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"prompt": "what?", "completion": ""}',
+        '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}',
+    ],
+)
+def test_rows_without_anything_to_learn_are_refused_before_they_cost(
+    workshop: Workshop, tmp_path: Path, row: str
+) -> None:
+    (tmp_path / "mute.jsonl").write_text(f"{row}\n" * 40)
     spec = SL.replace('"offline:facts"', f'"{tmp_path / "mute.jsonl"}"').replace("RATE", "0.02")
     with pytest.raises(SweepsError):
         workshop.submit(spec)
+
+
+def test_a_penalty_says_how_far_the_model_moved(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = read_facts(workshop, RL_SPEC.replace("group_size: 4}", f"group_size: 4{PENALTY}}}"), monkeypatch)
+    assert 0 < facts["kl_start"] < 1
