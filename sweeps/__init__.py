@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps.analysis.changes import Change, Changed, change
+    from sweeps.analysis.change_estimate import Change, change
+    from sweeps.analysis.changes import Changed
     from sweeps.analysis.comparison import Comparison, compare
     from sweeps.analysis.grid_cells import BestCell, best_cell
     from sweeps.analysis.run_counts import Tally
@@ -58,7 +59,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "analysis.changes": ("Change", "Changed", "change"),
+    "analysis.change_estimate": ("Change", "change"),
+    "analysis.changes": ("Changed",),
     "analysis.comparison": ("Comparison", "compare"),
     "evaluation.item_rows": ("ItemRow",),
     "errors": ("DataError", "NotInstalled", "PlanError", "SpecError", "SweepsError"),

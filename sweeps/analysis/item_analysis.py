@@ -1,10 +1,12 @@
 """Choose the kept items that an answer needs, and list what they say training changed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sweeps.analysis.changes import Against, Change, compare_with_baselines
+from sweeps.analysis.baselines import AGAINST, Against
+from sweeps.analysis.change_estimate import Change
+from sweeps.analysis.changes import compare_with_baselines
 from sweeps.analysis.comparison import METHOD
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
@@ -12,9 +14,10 @@ from sweeps.analysis.targets import (
     describe_cell,
     find_shared_keys,
 )
+from sweeps.evaluation.evaluator import Metric
 from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name
 from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.registry import find_measure, find_metric
+from sweeps.evaluation.registry import find_measure, identify_metric
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
@@ -35,6 +38,14 @@ class CellChanges:
     name: str  # the cell, as far as it differs from the others
     against: Against
     changes: tuple[Change, ...]
+    largest: bool  # Is its size the largest, among cells that are alike in everything else?
+    known: Mapping[str, Metric | None]  # what is known of each metric
+
+    @property
+    def title(self) -> str:
+        """The comparison: rl against untrained, 3 seeds."""
+        seeds = format_count(max(each.seeds for each in self.changes), "seed")
+        return f"{self.name} against {self.against}, {seeds}" if self.name else f"against {self.against}, {seeds}"
 
 
 class WantedItems(NamedTuple):
@@ -74,42 +85,35 @@ def _is_loss(measure: str) -> bool:
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
     """List for every trained cell, in the order of the rows, what changed besides the loss."""
     found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
+    known: dict[str, Metric | None] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
-        known = find_metric(metric)
-        measure = None if known and known.fixed else find_measure(metric)
-        if measure is not None and measure in items and not _is_loss(measure):
+        measure, known[metric] = identify_metric(metric)
+        fixed = (kind := known[metric]) is not None and kind.fixed
+        if measure is not None and measure in items and not fixed and not _is_loss(measure):
             for each in compare_with_baselines(rows, items[measure], metric=metric):
                 found.setdefault((canonicalize_row(each.cell), each.against), (each.cell, []))[1].append(each.change)
     same = find_shared_keys([cell for cell, _ in found.values()])
-    told = {key: CellChanges(cell, _name(cell, same), key[1], tuple(each)) for key, (cell, each) in found.items()}
+    names = {key: describe_cell(cell, without=same).removeprefix(f"{METHOD}=") for key, (cell, _) in found.items()}
+    largest = _find_largest([cell for cell, _ in found.values()])
+    changes = {
+        key: CellChanges(cell, names[key], key[1], tuple(each), _read_size(cell) == largest[_strip_size(cell)], known)
+        for key, (cell, each) in found.items()
+    }
     order = {key: place for place, key in enumerate(dict.fromkeys(canonicalize_row(row.cell) for row in rows))}
-    return tuple(told[key] for key in sorted(told, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
+    return tuple(changes[key] for key in sorted(changes, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
 
 
-def _name(cell: Mapping[str, Json], same: Collection[str]) -> str:
-    return describe_cell(cell, without=same).removeprefix(f"{METHOD}=")
-
-
-AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")
-
-
-def select_largest(told: Sequence[CellChanges]) -> list[CellChanges]:
-    """Select the cells of the largest size, among cells that are alike in everything else."""
+def _find_largest(cells: Iterable[Mapping[str, Json]]) -> dict[bytes, float]:
+    """Find the largest size among cells that are alike in everything else."""
     largest: dict[bytes, float] = {}
-    for each in told:
-        largest[_rest(each)] = max(largest.get(_rest(each), 0), _size(each))
-    return [each for each in told if _size(each) == largest[_rest(each)]]
+    for cell in cells:
+        largest[_strip_size(cell)] = max(largest.get(_strip_size(cell), 0), _read_size(cell))
+    return largest
 
 
-def _rest(told: CellChanges) -> bytes:
-    return canonicalize_row({key: value for key, value in told.cell.items() if key != "size"})
+def _strip_size(cell: Mapping[str, Json]) -> bytes:
+    return canonicalize_row({key: value for key, value in cell.items() if key != "size"})
 
 
-def _size(told: CellChanges) -> float:
-    return float(str(told.cell.get("size") or 0))
-
-
-def describe_comparison(told: CellChanges) -> str:
-    """Name the comparison: rl against untrained, 3 seeds."""
-    what = f"{told.name} " if told.name else ""
-    return f"{what}against {told.against}, {format_count(max(each.seeds for each in told.changes), 'seed')}"
+def _read_size(cell: Mapping[str, Json]) -> float:
+    return float(str(cell.get("size") or 0))

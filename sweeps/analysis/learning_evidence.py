@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sweeps.analysis.changes import list_baselines
-from sweeps.analysis.learning_signs import Code, Improvement, LearningSign
+from sweeps.analysis.baselines import list_baselines
+from sweeps.analysis.learning_signs import Code, Improvement, LearningFacts, LearningSign, list_learning_signs
 from sweeps.evaluation.registry import GAINS, LOSSES
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell
@@ -17,6 +17,14 @@ from sweeps.stats.intervals import Estimate, compute_p, estimate_paired, find_gr
 
 NOISY: Collection[Code] = ("barely_moved", "few_iterations", "reward_flat", "loss_flat", "at_chance")
 """Signs of too little evidence, which a clear improvement of the evaluation refutes."""
+
+
+def find_signs(
+    rows: Sequence[RunResult], facts: Mapping[str, LearningFacts], running: Collection[str] = ()
+) -> tuple[LearningSign, ...]:
+    """Find the trainings that may not have learnt, as far as the evaluation does not refute it."""
+    signs = list_learning_signs(rows, facts, running)
+    return weigh_signs(signs, rows)
 
 
 def weigh_signs(signs: Iterable[LearningSign], rows: Sequence[RunResult]) -> tuple[LearningSign, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import RISING
 from sweeps.experiments.experiment_registry import get_experiment
@@ -62,6 +63,27 @@ def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
     """Find the keys whose value is the same in all cells: a name need not repeat them."""
     keys = {key for cell in cells for key in cell}
     return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
+
+
+def name_cells(cells: Sequence[Mapping[str, Json]]) -> list[str]:
+    """Name cells for a figure: whether it is trained, and how it differs from the others, as short as is clear.
+
+    Paths are shortened to their last words if those are unique: a figure has little room for a name.
+    """
+    same = find_shared_keys(cells)
+    names = []
+    for cell in cells:
+        if "method" in cell:
+            first, rest = "untrained" if cell["method"] is None else str(cell["method"]), ["method"]
+        elif cell.get("size") == 0 and cell.get("source") is None:
+            first, rest = "untrained", ["size", "source"]
+        else:
+            first, rest = "", []
+        left = {key: value for key, value in cell.items() if key not in (*same, *rest)}
+        short = {get_base_name(key): value for key, value in left.items()}
+        described = describe_cell(short if len(short) == len(left) else left)
+        names.append(", ".join(filter(None, (first, described))) or "all runs")
+    return names
 
 
 def split_variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tuple[str, list[RunResult]]]:

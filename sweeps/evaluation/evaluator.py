@@ -44,6 +44,11 @@ class Metric(NamedTuple):
         """Whether it is a share, or the difference of two: it fits on an axis from -1 to 1."""
         return self.span[0] >= -1 and self.span[1] <= 1
 
+    @property
+    def difference_span(self) -> tuple[float, float]:
+        """The range of one value less another."""
+        return self.span[0] - self.span[1], self.span[1] - self.span[0]
+
 
 class Option(NamedTuple):
     """One option of an evaluator in a spec."""

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better, Evaluator, Metric, Options
-from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
+from sweeps.evaluation.metric_prefixes import find_fact
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
 NAMES = (
@@ -28,6 +28,7 @@ def _load(name: str) -> Evaluator:
 
 EVALUATORS: Mapping[str, Evaluator] = {name: _load(name) for name in NAMES}
 METRICS: Mapping[str, Metric] = {metric.name: metric for each in EVALUATORS.values() for metric in each.metrics}
+MEASURED_BY = {metric: name for name in reversed(NAMES) for metric in EVALUATORS[name].metric_names}
 LOSSES = tuple(name for name, metric in METRICS.items() if metric.better == "lower")
 GAINS = tuple(name for name, metric in METRICS.items() if metric.better == "higher")
 FALLING = tuple(name for name in LOSSES if METRICS[name].law)  # metrics that a law of sizes is known of
@@ -39,9 +40,20 @@ def find_evaluator(name: str, options: Options) -> Evaluator:
     return EVALUATORS[name].vary(options)
 
 
+def identify_metric(metric: str) -> tuple[str | None, Metric | None]:
+    """Find what measures a metric, and what is known of it, by its full name: "source.answers" of "source.accuracy".
+
+    No evaluator measures an unknown name, and nothing is known of facts of environments.
+    """
+    if (place := find_fact(metric)) is not None:
+        return f"{metric[:place]}{TASK_COMPLETION.name}", None
+    prefix, dot, last = metric.rpartition(".")
+    return (f"{prefix}{dot}{MEASURED_BY[last]}" if last in MEASURED_BY else None), METRICS.get(last)
+
+
 def find_metric(metric: str) -> Metric | None:
     """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
-    return METRICS.get(get_base_name(metric)) if find_fact(metric) is None else None
+    return identify_metric(metric)[1]
 
 
 def choose_direction(metric: str, better: Better | None = None) -> Better:
@@ -60,7 +72,4 @@ def choose_direction(metric: str, better: Better | None = None) -> Better:
 
 def find_measure(metric: str) -> str | None:
     """Name the measure of a metric: "source.answers" of "source.accuracy". None if no evaluator measures it."""
-    if (place := find_fact(metric)) is not None:
-        return f"{metric[:place]}{TASK_COMPLETION.name}"
-    prefix, dot, last = metric.rpartition(".")
-    return next((f"{prefix}{dot}{name}" for name, one in EVALUATORS.items() if last in one.metric_names), None)
+    return identify_metric(metric)[0]

@@ -4,20 +4,18 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sweeps.analysis.changes import Against, Change
-from sweeps.analysis.item_analysis import CellChanges, ItemsBy, describe_comparison, list_changes, select_largest
+from sweeps.analysis.change_estimate import Change
+from sweeps.analysis.item_analysis import CellChanges
 from sweeps.analysis.told_items import Told
+from sweeps.evaluation.evaluator import ANY_NUMBER
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.rag import UPLIFT
-from sweeps.evaluation.registry import find_metric
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
-from sweeps.metrics.ranges import find_difference_range
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.shared_parts import describe_rows
 from sweeps.report.table_cells import MINUS, TableCell, show_number
-from sweeps.results import RunResult
 from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells
@@ -29,39 +27,36 @@ NOTE = (
 )
 
 
-def show_changes(rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+def show_changes(cells: Sequence[CellChanges]) -> Conclusion:
     """Draw a figure for each trained cell of the largest size, and fold the other cells away."""
-    every = list_changes(rows, items)
-    largest = select_largest(every)
+    largest = [cell for cell in cells if cell.largest]
     if not largest:
         return Conclusion(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
     parts: list[Part] = []
     for place, cell in enumerate(largest[:DRAWN]):
         parts.append(_draw_changes(f"changes-{place}", cell) or _tabulate(cell, folded=False))
-    parts += [_tabulate(cell, folded=True) for cell in every if cell not in largest[:DRAWN]]
+    parts += [_tabulate(cell, folded=True) for cell in cells if cell not in largest[:DRAWN]]
     return Conclusion(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
 def _tabulate(cell: CellChanges, *, folded: bool) -> Table:
-    rows = [show_change(each) for each in cell.changes]
-    return make_table(rows, caption=describe_comparison(cell), folded=folded)
+    return make_table([show_change(each) for each in cell.changes], caption=cell.title, folded=folded)
 
 
 def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
     """Draw the changes that are shares, on one axis; None where none is."""
-    rows = [_draw_change(each) for each in cell.changes if _is_share(each.metric)]
+    shares = {metric for metric, known in cell.known.items() if known and known.is_share}
+    rows = [_draw_change(each) for each in cell.changes if each.metric in shares]
     if not rows:
         return None
-    title = f"What training changed: {describe_comparison(cell)}"
+    title = f"What training changed: {cell.title}"
     words = RowPlot(name, title, describe_rows(rows), f"after {MINUS} before", zero=True, least=LEAST)
-    numbers = make_table([show_change(each) for each in cell.changes])
-    return Figure(IntervalChart(words, rows), numbers, "Hollow: not clear for all cells.")
-
-
-def _is_share(metric: str) -> bool:
-    known = find_metric(metric)
-    return known is not None and known.is_share
+    return Figure(
+        IntervalChart(words, rows),
+        make_table([show_change(each) for each in cell.changes]),
+        "Hollow: not clear for all cells.",
+    )
 
 
 def _draw_change(each: Change) -> Row:
@@ -92,14 +87,16 @@ def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:
     for cell in cells:
         for each in cell.changes:
             if get_base_name(each.metric) == UPLIFT:
-                words = _describe_uplift(each, cell.against)
+                words = _describe_uplift(each, cell)
                 yield f"{cell.name}: {words}" if cell.name else words
 
 
-def _describe_uplift(each: Change, against: Against) -> str:
+def _describe_uplift(each: Change, cell: CellChanges) -> str:
     reach, known = max(each.high - each.mean, each.mean - each.low), math.isfinite(each.low)
-    estimate = Estimate(each.mean, reach if known else None, each.seeds, find_difference_range(each.metric))
+    metric = cell.known[each.metric]
+    span = metric.difference_span if metric else ANY_NUMBER
+    estimate = Estimate(each.mean, reach if known else None, each.seeds, span)
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
     what = "fine-tuning changed the worth of context by" if each.clear else "no clear change in the worth of context:"
     sides = f"{UPLIFT} {each.before:.2f} → {each.after:.2f}"
-    return f"{what} {change} ({sides}, against {against}; a difference in differences)"
+    return f"{what} {change} ({sides}, against {cell.against}; a difference in differences)"

@@ -13,5 +13,6 @@ FEW = 8  # rows that are not folded
 def show_signs(signs: Sequence[LearningSign], rows: Sequence[RunResult]) -> Section:
     """Show every sign as a row of a table."""
     same = find_shared([row.cell for row in rows])
-    table = make_table(list_sign_rows(signs, same), folded=len(signs) > FEW)
+    table_rows = list_sign_rows(signs, same)
+    table = make_table(table_rows, folded=len(signs) > FEW)
     return Section("Trainings that may not have learnt", (table,) if signs else ())

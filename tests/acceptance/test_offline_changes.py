@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sweeps.analysis.changes import Change, change
+from sweeps.analysis.change_estimate import Change, change
 from sweeps.data import Dataset
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.answers import ANSWERS

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtr
 
-from sweeps.analysis.changes import Change, change
+from sweeps.analysis.change_estimate import Change, change
 from sweeps.evaluation.item_rows import ItemRow
 
 Floats = npt.NDArray[np.float64]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.analysis.across_sweeps import join_sweeps
-from sweeps.analysis.changes import change
+from sweeps.analysis.change_estimate import change
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.analysis.seed_estimates import estimate_level

@@ -9,7 +9,7 @@ from rich.console import Console
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from sweeps import RunResult, best_cell, compare, item_key
-from sweeps.analysis.changes import change
+from sweeps.analysis.change_estimate import change
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.told_items import Told, count_told

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeps.analysis.changes import change
+from sweeps.analysis.change_estimate import change
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.rag import RAG

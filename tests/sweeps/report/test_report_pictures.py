@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from sweeps.analysis.changes import list_baselines
+from sweeps.analysis.baselines import list_baselines
+from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.analysis.transfer_gains import transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
@@ -62,7 +63,7 @@ def test_a_reliability_diagram_shows_the_bins_of_the_metric_before_and_after() -
 
 def test_the_untrained_model_has_a_diagram_where_nothing_else_was_asked() -> None:
     rows = [each for each in compare_rows() if each.cell["method"] is None]
-    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert {kind for kind, *_ in dots(figure)} == {""}
     assert "untrained: ECE" in draw_svg(figure.chart, WIDE, "wide")
 
@@ -70,7 +71,7 @@ def test_the_untrained_model_has_a_diagram_where_nothing_else_was_asked() -> Non
 def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
     rows = compare_rows()
     items = answers_of(rows)
-    (figure,) = figures(show_calibration(rows, {"answers": items}), "declining")
+    (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": items})), "declining")
     told = {line[0]: dict(zip(figure.table.columns, line, strict=True)) for line in figure.table.texts}
     p, y = stated(items, {"method": "rl"}, range(3))
     assert float(told["rl"]["right of 50%"]) == pytest.approx(selective_accuracy(p, y, 0.5), abs=1e-3)
@@ -81,7 +82,7 @@ def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
 
 def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
     rows = EXPERIMENTS["data_scaling"][0]
-    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert f"{MOST} of 14 cells are drawn" in figure.legend
     assert draw_svg(figure.chart, WIDE, "wide").count("180 answers") == 2 * MOST, (
         "each in its diagram, and in the description"
@@ -93,12 +94,12 @@ def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -
     """A phone has room for a few letters of each."""
     cells: list[dict[str, Json]] = [{"size": 64, "data.facts.context": each} for each in ("none", "gold")]
     rows = [row(cell, 0, accuracy=0.5) for cell in cells]
-    (figure,) = figures(show_calibration(rows, {"answers": answers_of(rows)}), "reliability")
+    (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert {"context=none", "context=gold"} <= {
         each.text for each in ET.fromstring(draw_svg(figure.chart, NARROW, "narrow")).iter("text")
     }
     other = [row({**cell, "train.context": number}, 0, accuracy=0.5) for number, cell in enumerate(cells)]
-    (figure,) = figures(show_calibration(other, {"answers": answers_of(other)}), "reliability")
+    (figure,) = figures(show_calibration(list_calibrations(other, {"answers": answers_of(other)})), "reliability")
     assert figure.table.texts[0][0] == "data.facts.context=none, train.context=0", "of two that end alike the whole"
 
 
@@ -112,12 +113,16 @@ def test_a_source_alone_is_told_against_the_untrained_model() -> None:
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
     rows = compare_rows()
     key = item_key(rows[1].cell, rows[1].seed)
-    assert show_calibration(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}}).parts == ()
+    assert (
+        show_calibration(list_calibrations(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}})).parts == ()
+    )
     broken = [
         ItemRow.from_json({"item": "a", "confidence": each, "right": True}) for each in (None, 1.2, "x", math.nan)
     ]
-    assert show_calibration(rows, {"answers": {key: broken}}).parts == ()
-    whole = show_calibration(rows, {"answers": {key: [*broken, ItemRow("b", {"confidence": 0.9, "right": 1})]}})
+    assert show_calibration(list_calibrations(rows, {"answers": {key: broken}})).parts == ()
+    whole = show_calibration(
+        list_calibrations(rows, {"answers": {key: [*broken, ItemRow("b", {"confidence": 0.9, "right": 1})]}})
+    )
     assert dots(figures(whole, "reliability")[0]) == [("", 0.9, 1.0, 1)]
 
 

@@ -1,0 +1,90 @@
+"""The answers that state a confidence, cell by cell, beside those of the model that each training began from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sweeps.analysis.baselines import list_baselines
+from sweeps.analysis.targets import name_cells
+from sweeps.metrics.calibration import Bin, aurc, ece, reliability_bins, selective_accuracy
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.stage import Json
+from sweeps.stats.paired_items import Items, item_key, select_stated
+
+COVERAGES = [step / 20 for step in range(1, 21)]
+
+
+@dataclass(frozen=True)
+class StatedAnswers:
+    """The answers of one cell over all its seeds: the stated confidence, and whether each was right."""
+
+    cell: Mapping[str, Json]
+    name: str  # the cell, as far as it differs from the others
+    seeds: int
+    confidence: Sequence[float]
+    right: Sequence[float]
+
+    @cached_property
+    def ece(self) -> float:
+        return ece(self.confidence, self.right)
+
+    @cached_property
+    def aurc(self) -> float:
+        return aurc(self.confidence, self.right)
+
+    @cached_property
+    def bins(self) -> list[Bin]:
+        return reliability_bins(self.confidence, self.right)
+
+    @cached_property
+    def curve(self) -> list[tuple[float, float]]:
+        """The share that is right, by the share that is answered."""
+        return [(share, self.find_accuracy(share)) for share in COVERAGES]
+
+    def find_accuracy(self, coverage: float) -> float:
+        """Return the share that is right among this share of the answers, those it is surest of."""
+        return selective_accuracy(self.confidence, self.right, coverage)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The cells of one measure that state a confidence.
+
+    `pairs` are the cells that are no baseline of another one, each with its own: the untrained model, or on the
+    source's items the source alone.
+    """
+
+    measure: str
+    cells: Sequence[StatedAnswers]
+    pairs: Sequence[tuple[StatedAnswers, StatedAnswers | None]]
+
+
+def list_calibrations(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[Calibration]:
+    """List the measures whose items state a confidence."""
+    measured = keep_measured(rows)
+    groups = group_by_cell(measured)
+    found = (_read_measure(measure, groups, kept) for measure, kept in items.items())
+    return [calibration for calibration in found if calibration.cells]
+
+
+def _read_measure(
+    measure: str, groups: Sequence[tuple[Mapping[str, Json], Sequence[RunResult]]], items: Items
+) -> Calibration:
+    found = []
+    for cell, runs in groups:
+        kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
+        answers, confidence, right = select_stated([row for rows in kept for row in rows])
+        if answers:
+            found.append((cell, len(kept), confidence.tolist(), right.tolist()))
+    names = name_cells([cell for cell, *_ in found])
+    known = {
+        canonicalize_row(cell): StatedAnswers(cell, name, *rest)
+        for name, (cell, *rest) in zip(names, found, strict=True)
+    }
+    pairs = []
+    for each in known.values():
+        baselines = (canonicalize_row(beside) for _, beside in list_baselines(each.cell, measure))
+        pairs.append((each, next((known[key] for key in baselines if key in known), None)))
+    bases = {id(base) for _, base in pairs if base}
+    return Calibration(measure, list(known.values()), [pair for pair in pairs if id(pair[0]) not in bases])

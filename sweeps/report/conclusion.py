@@ -1,0 +1,33 @@
+"""The answer of a report: the sentences and sections that the rows support."""
+
+from sweeps.analysis.item_analysis import list_changes
+from sweeps.errors import SweepsError
+from sweeps.experiments.kind import Experiment
+from sweeps.report.changes_section import show_changes
+from sweeps.report.document import Conclusion, Paragraph, Section
+from sweeps.report.inputs import Material
+from sweeps.results import keep_measured
+
+ITEMS = "Items that were not read"
+NOTHING = "Nothing has been measured yet."
+UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
+"""What rows can lack for an answer. It costs the answer, never the report or the rows."""
+
+
+def conclude(material: Material, kind: Experiment | None) -> Conclusion:
+    """Draw the answer from what was measured. Where that fails, the rest of the report is still there."""
+    done = keep_measured(material.rows)
+    if not done:
+        return Conclusion((NOTHING,))
+    if kind is None:
+        return Conclusion((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
+    try:
+        conclusion = kind.answer(material.spec, material.rows, material.items)
+        sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
+        changes = show_changes(list_changes(done, material.items))
+        unread = tuple(Paragraph(words, warning=True) for words in material.unread)
+        sections = (*conclusion.sections, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
+        return Conclusion((*sentences, *changes.sentences), sections)
+    except UNANSWERED as error:
+        words = f"No answer could be drawn from the rows: {error}"
+        return Conclusion((words,), (Section("The answer", (Paragraph(words, warning=True),)),))

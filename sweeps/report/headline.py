@@ -1,0 +1,57 @@
+"""What the reader of a report must know first: notices, and the facts of the sweep."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from sweeps.analysis.idle_policies import list_idle
+from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.learning_words import describe_signs
+from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.targets import describe_cell
+from sweeps.experiments.kind import Experiment
+from sweeps.formatting import format_count
+from sweeps.report.inputs import Material
+from sweeps.stage import Json
+
+GOING_ON = ("active", "paused", "opening")
+FACTS = 3  # of an idle policy, that are named
+
+
+def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str]:
+    """Write what limits the answer: missing runs, cut answers, trainings that may not have learnt, an open end."""
+    states = Counter(row.state for row in material.rows)
+    done = states.pop("succeeded", 0)
+    notices = []
+    if states:
+        others = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        known = f"{done:,} of {len(material.rows):,} runs have a result ({others})"
+        why = f"`sweep status {material.sweep}` shows why."
+        notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
+    notices += describe_cuts(material.rows)
+    notices += describe_signs(signs, [row.cell for row in material.rows])
+    notices += [_describe_idle(*each) for each in list_idle(material.rows, material.items)]
+    if material.state in GOING_ON:
+        notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
+    elif material.state == "cancelled":
+        notices.append("This sweep was cancelled.")
+    return notices
+
+
+def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:
+    named = f"{', '.join(facts[:FACTS])}{f' and {len(facts) - FACTS} more facts' if len(facts) > FACTS else ''}"
+    zero = f"0 in all {episodes:,} episodes, and so is the reward"
+    return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}; a policy that never acts has the same"
+
+
+def write_facts(material: Material, kind: Experiment | None) -> list[tuple[str, str]]:
+    """Write the facts of the sweep that are known."""
+    stages = sum(material.stages.values())
+    facts = [
+        ("experiment", kind.title if kind else material.experiment),
+        ("model", str(material.spec.get("model") or "")),
+        ("state", material.state),
+        ("runs", f"{sum(row.state == 'succeeded' for row in material.rows):,} of {len(material.rows):,}"),
+        ("stages", format_count(stages, "stage").partition(" ")[0] if stages else ""),
+        ("submitted", material.submitted),
+    ]
+    return [(name, value) for name, value in facts if value]

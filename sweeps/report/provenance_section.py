@@ -1,0 +1,52 @@
+"""What the answer rests on: the spec, its defaults, the data and the versions."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.formatting import format_number
+from sweeps.report.document import Code, Part, Section, make_table
+from sweeps.report.inputs import DataUse, Material
+from sweeps.stage import Json
+
+
+def show_provenance(material: Material) -> Section:
+    """Show the spec, its defaults, the data and the versions: what it takes to ask the same again."""
+    parts: list[Part] = [Code(write_yaml(material.spec), "yaml")]
+    if material.defaults:
+        taken = [{"key left out": path, "default": format_number(value)} for path, value in material.defaults.items()]
+        parts.append(make_table(taken, caption="Defaults", folded=True))
+    if material.data:
+        parts.append(make_table([_show_use(each) for each in material.data], caption="Data, by content", folded=True))
+    versions = [{"what": name, "version": version} for name, version in material.versions.items()]
+    if material.price_dates:
+        oldest, newest = material.price_dates
+        dated = oldest if oldest == newest else f"{oldest} to {newest}"
+        versions.append({"what": "price list", "version": f"prices of {dated}"})
+    if versions:
+        parts.append(make_table(versions, caption="Versions"))
+    return Section("What was asked, and with what", tuple(parts))
+
+
+def _show_use(each: DataUse) -> dict[str, Any]:
+    return {"sha256": each.records, "used to": each.what, "stages": each.stages, "for example": each.example}
+
+
+def write_yaml(spec: Mapping[str, Json]) -> str:
+    """Write a spec as its file has it, without the keys that it leaves out."""
+    from ruamel.yaml import YAML
+
+    yaml, text = YAML(typ="rt"), io.StringIO()
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.dump(_simplify(dict(spec)), text)
+    return text.getvalue()
+
+
+def _simplify(value: Json) -> Json:
+    """Write a whole number as a file has it: 32, where a model of the spec holds 32.0."""
+    if isinstance(value, dict):
+        return {key: _simplify(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_simplify(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
