@@ -110,7 +110,7 @@ def _judge_groups(facts: LearningFacts) -> Iterator[Code]:
         yield "no_group_differed"
     elif steps - mixed > ALIKE * steps:
         yield "groups_alike"
-    elif facts["mixed_groups"] < FEW_MIXED:
+    elif facts.get("mixed_groups", 1.0) < FEW_MIXED:
         yield "few_groups"
     if facts["lost"] > MUCH_LOST:
         yield "episodes_lost"

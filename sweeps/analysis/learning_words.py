@@ -49,7 +49,7 @@ def describe_together(group: Sequence[LearningSign], same: Collection[str] = ())
     """Write the signs of one training as a sentence: where, what, how the evaluation went, and what to try."""
     better = group[0].improved
     evaluated = (
-        f" (yet {better.metric} went from {better.before:.4g}, untrained, to {better.after:.4g})" if better else ""
+        f" (yet {better.metric} improved from {better.before:.4g}, untrained, to {better.after:.4g})" if better else ""
     )
     words = [WORDS[sign.code](sign.facts) for sign in group]
     (first, advice), *others = words
@@ -102,10 +102,11 @@ def _describe_groups_alike(facts: Facts) -> Words:
     early = all(each["last_mixed_iteration"] <= each["steps"] / 2 for each in facts)
     if early:
         starts = _show([{"from": each["last_mixed_iteration"] + 1} for each in facts], "from", ",")
-        what = f"no group differed from iteration {starts} on, of {_show(facts, 'steps', ',')}"
-        return f"{what} (mean reward there {_show(facts, 'reward_after')})", _advise_on_groups(facts)
+        rest = f"of {_show(facts, 'steps', ',')}; mean reward there {_show(facts, 'reward_after')}"
+        return f"no group differed in reward from iteration {starts} on ({rest})", _advise_on_groups(facts)
     alike = _show([{"alike": each["steps"] - each["mixed_iterations"]} for each in facts], "alike", ",")
-    return f"in {alike} of {_show(facts, 'steps', ',')} iterations no group differed", _advise_on_groups(facts)
+    what = f"in {alike} of {_show(facts, 'steps', ',')} iterations no group differed in reward"
+    return what, _advise_on_groups(facts)
 
 
 def _describe_few_groups(facts: Facts) -> Words:

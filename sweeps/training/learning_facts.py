@@ -90,11 +90,12 @@ def _collect_groups(rows: Steps, window: int, recipe: Mapping[str, Any]) -> dict
     facts: dict[str, Json] = {
         "mixed_iterations": len(mixed),
         "last_mixed_iteration": mixed[-1] if mixed else 0,
-        "mixed_groups": sum(read_finite(rows, "num_mixed")) / (len(rows) * int(recipe["groups"])),
         "lost": sum(int(row["num_lost"]) for row in rows) / planned,
         "group_size": int(recipe["group_size"]),
         "temperature": float(recipe["temperature"]),
     }
+    if len(counts := read_finite(rows, "num_mixed")) == len(rows):  # a resume may bring steps that did not count them
+        facts["mixed_groups"] = sum(counts) / (len(rows) * int(recipe["groups"]))
     if rest:
         facts["reward_after"] = statistics.fmean(row["reward"] for row in rest)
     for name in ("entropy", "cut_turns", "unfinished", "kl_sample_train", "kl_start"):

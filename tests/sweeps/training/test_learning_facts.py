@@ -57,6 +57,8 @@ def test_the_last_iteration_in_which_a_group_differed_and_the_reward_from_there(
     facts = collect_learning_facts(rows, RL)
     assert (facts["mixed_iterations"], facts["last_mixed_iteration"]) == (2, 3)
     assert (facts["mixed_groups"], facts["reward_after"]) == (3 / 20, 0.75)
+    older = [{name: value for name, value in row.items() if name != "num_mixed"} for row in rows]
+    assert "mixed_groups" not in collect_learning_facts([*older[:2], *rows[2:]], RL)
     never = collect_learning_facts(rows[:1], RL)
     assert (never["mixed_iterations"], never["last_mixed_iteration"], never["reward_after"]) == (0, 0, 0.0)
     assert "reward_after" not in collect_learning_facts(rows[:2], RL)
