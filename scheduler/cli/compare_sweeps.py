@@ -30,13 +30,14 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     if output.form == "csv":
         output.csv([row for entry in entries for row in _flatten_entry(entry)])
         return
-    output.table(
-        [_format_entry(entry) for entry in entries],
-        title=f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}",
-    )
+    if shared:
+        title = f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
+        output.table([_format_entry(entry) for entry in entries], title=title)
+        output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
+    else:
+        output.say(f"{', '.join(names)} share no condition: a condition is shared if all of its axes and values agree")
     if len(shared) < len(conditions):
         output.say(f"{format_count(len(conditions) - len(shared), 'condition')} not shown: not every sweep has them")
-    output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     asked = {name: _read_measured_items(store, name) for name in names}
     for name in names[1:]:
         others = sum(asked[name].get(place, items) != items for place, items in asked[names[0]].items())

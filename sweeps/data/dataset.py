@@ -249,6 +249,8 @@ def _hold_out(
 def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
     """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
+    if len(chosen) == len(free):
+        return f"{part}: all {len(free):,} rows that can be held out"
     if len(groups) == len(free):
         how = "chosen by a hash of their content, so always the same rows"
         return f"{part}: {len(chosen):,} of {len(free):,} rows, {how}"

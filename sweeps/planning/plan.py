@@ -80,7 +80,7 @@ def plan(
         defaults=list_defaults(
             sweep, data.renderers.values(), {dataset.name: dataset.context for dataset in data.datasets.values()}
         ),
-        notes=(*_list_notes(sweep, data, stages, totals, prices), *builder.unused.notes()),
+        notes=tuple(dict.fromkeys((*_list_notes(sweep, data, stages, totals, prices), *builder.unused.notes()))),
         prefixes=data.prefixes,
     )
 
@@ -198,6 +198,8 @@ def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:
 def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
         price = prices.find_price(model)
+        if price and model.startswith("offline/"):  # the summary says that it is a pretend price
+            continue
         known = (
             f"is from {price.date} ({price.source})" if price else f"is not in {prices.name}, so there is no estimate"
         )

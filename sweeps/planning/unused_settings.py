@@ -24,7 +24,7 @@ class UnusedSettings:
         if train.eval_every is not None and train.eval_every > steps:
             self._keep("eval_every", train.eval_every, "steps, so the validation set is never used", steps)
         if saves is not None and saves > steps:
-            self._keep("checkpoint.every_steps", saves, "steps, so it never saves a state", steps)
+            self._keep("checkpoint.every_steps", saves, "steps, so they save no checkpoint before their end", steps)
         if examples is not None and train.batch_size > examples:
             self._keep("batch_size", train.batch_size, "examples, so each step takes all of them", examples)
 
@@ -60,7 +60,7 @@ def _note_overridden(sweep: SweepFields) -> Iterator[str]:
         there = get(written, tuple(path.split(".")))
         waits = any(other in sweep.when for other in _find_group(sweep, path))
         if path != "model" and there is not None and not waits:
-            yield f"{path}: got {show(there)}, which no cell has: `vary` replaces it in all of them"
+            yield f"{path}: got {show(there)}, but `vary` replaces it in every cell"
 
 
 def _find_group(sweep: SweepFields, path: str) -> tuple[str, ...]:

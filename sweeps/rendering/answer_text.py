@@ -1,4 +1,4 @@
-"""What a model wrote in its turn, as a person would see it: the answer, without thoughts and without marks.
+"""Read what a model wrote in its turn as a person sees it: the answer, without thoughts and marks.
 
 Families of models differ in how they think, call and end, and this is the one place that knows:
 
@@ -40,7 +40,7 @@ CALLED = re.compile(r"\bto=(?:functions\.)?([^\s<]+)")
 
 
 class Call(NamedTuple):
-    """Of a tool: its name, and its arguments as they were written."""
+    """A call of a tool: its name, and its arguments as they were written."""
 
     name: str
     arguments: str
@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Utterance:
-    """What was written in one turn, without what ended it."""
+    """The text of one turn, without its end, and its parts."""
 
     whole: str
     answer: str
@@ -63,40 +63,40 @@ class Utterance:
 
     @property
     def cut(self) -> bool:
-        """Is there more that a person would wait for?"""
+        """Whether the turn was stopped before its end, so that a person would wait for more."""
         return not (self.ended and self.closed)
 
     @property
     def action(self) -> str:
-        """What is done in an environment: what is said, and the tools that are called."""
+        """The action in an environment: the answer, and the tools that are called."""
         called = [f"<tool_call>\n{_object(call)}\n</tool_call>" for call in self.calls]
         return "\n".join([*([self.answer] if self.answer or not called else []), *called])
 
     def messages(self, reads: frozenset[str]) -> Iterator[dict[str, Any]]:
-        """The turn as a message, in each form that a template may want which reads these keys."""
+        """Write the turn as a message, in each form that a template with these keys may want."""
         yield {"role": "assistant", "content": self.whole}
         thoughts = [{key: self.thoughts} for key in _KEYS if key in reads] if self.thoughts else [{}]
         calls = {"tool_calls": [_format_call(call) for call in self.calls]} if self.calls else {}
         if self.answer != self.whole or calls:
-            yield from ({"role": "assistant", "content": self.answer, **calls, **each} for each in thoughts)
+            yield from ({"role": "assistant", "content": self.answer, **calls, **thought} for thought in thoughts)
 
 
 _KEYS = ("reasoning_content", "reasoning", "thinking")
 
 
 def parse_answer(text: str, tokenizer: Tokenizer, *, opened: str = "", end: str = "") -> Utterance:
-    """What was written, without its end, behind a prompt that has `opened` a thought (or has not)."""
-    said, controls = text, get_controls(tokenizer)
+    """Parse the text of a turn, without its end; `opened` is the mark of a thought that the prompt opened, if any."""
+    spoken, controls = text, get_controls(tokenizer)
     if {CHANNEL, MESSAGE} <= controls:
         if CHANNEL in text or MESSAGE in text:
             return _parse_channels(text, controls, end)
-        said = compile_words(controls).split(text, 1)[0]
-    thoughts, answer, closed = _remove_thoughts(said, opened)
-    return Utterance(text, _unframed(answer) if answer != said else said, thoughts, end=end, closed=closed)
+        spoken = compile_words(controls).split(text, 1)[0]
+    thoughts, answer, closed = _remove_thoughts(spoken, opened)
+    return Utterance(text, _unframed(answer) if answer != spoken else spoken, thoughts, end=end, closed=closed)
 
 
 def find_opening(prompt: str) -> str:
-    """The mark of a thought that a prompt leaves open, if it does."""
+    """Find the mark of a thought that a prompt leaves open, if it does."""
     return next((begin for begin, _ in THINKS if prompt.rstrip().endswith(begin)), "")
 
 
@@ -104,8 +104,8 @@ def _remove_thoughts(text: str, opened: str) -> tuple[str, str, bool]:
     """Thoughts, what comes behind them, and whether they were closed. Several thoughts may follow one another."""
     thoughts: list[str] = []
     rest = text
-    while found := _thought_of(rest, opened, first=not thoughts):
-        begin, finish = found
+    while marks := _thought_of(rest, opened, first=not thoughts):
+        begin, finish = marks
         thought, closing, behind = rest.lstrip().removeprefix(begin).partition(finish)
         thoughts.append(thought.strip())
         if not closing:
@@ -115,7 +115,7 @@ def _remove_thoughts(text: str, opened: str) -> tuple[str, str, bool]:
 
 
 def _thought_of(text: str, opened: str, *, first: bool) -> tuple[str, str] | None:
-    """The marks of the thought with which a text begins."""
+    """Find the marks of the thought with which a text begins."""
     for begin, finish in THINKS:
         if opened == begin or text.lstrip().startswith(begin):
             return begin, finish
@@ -132,7 +132,7 @@ def _unframed(answer: str) -> str:
 
 
 def _parse_channels(text: str, controls: frozenset[str], end: str) -> Utterance:
-    """Of several messages in the final channel the last one counts: it takes back those before it."""
+    """Parse a text with channels: the last message in the final channel counts, because it takes back the others."""
     thoughts, finals, calls, written = [], [], [], True
     for header, body in _list_texts(_segments(text, controls)):
         channels, tool = NAMED.findall(header), CALLED.search(header)

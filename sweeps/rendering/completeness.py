@@ -51,7 +51,7 @@ class Planted:
 
     spelled: bytes
     source: ParsedChat = field(compare=False)
-    said: ParsedChat = field(compare=False)
+    marked: ParsedChat = field(compare=False)
     leaves: tuple[Leaf, ...] = field(compare=False)
     marks: tuple[Any, ...] = field(compare=False)
 
@@ -100,7 +100,7 @@ def find_missing_leaf(leaves: Iterable[Leaf], text: RenderedText) -> Leaf | None
 def find_ignored(planted: Planted, place: Callable[[int], bool], write: Callable[[ParsedChat], str]) -> int | None:
     """Find a fixed piece in such a place that can be changed without a change of the text."""
     fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
-    text = write(planted.said) if fixed else ""
+    text = write(planted.marked) if fixed else ""
     for at in fixed:
         try:
             if write(_changed(planted, at)) == text:

@@ -34,13 +34,13 @@ def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     """Yield the segments of a chat, without bos."""
     if record.get("tools"):
         raise DataError("tools: `plain` cannot render them; leave them out, or write text")
-    said = read_chat(record)
-    refuse_controls(said, compile_words(get_controls(tokenizer)))
-    for place, message in enumerate(said.messages):
+    parsed = read_chat(record)
+    refuse_controls(parsed, compile_words(get_controls(tokenizer)))
+    for place, message in enumerate(parsed.messages):
         _refuse_what_is_not_text(place + 1, message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None
         yield Segment(f"{ROLES[message['role']]}: ", loss=False)
-        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in said.learnt, ends=ends)
+        yield Segment(message["content"] + ("" if ends else TURN_END), loss=place in parsed.learnt, ends=ends)
 
 
 def _refuse_what_is_not_text(number: int, message: Mapping[str, Any]) -> None:

@@ -34,19 +34,19 @@ class PromptItem(NamedTuple):
 
 
 def select_learnt(records: Records, context: str) -> Records:
-    """Of questions what is trained on: what is read, and the answer."""
+    """Select of questions what is trained on: the passages that are read, the question and the answer."""
     rows = ({**_keep_keys(row, ("question", *READ[context])), "answers": row["answers"][:1]} for row in records.rows)
     return replace(records, rows=tuple(rows))
 
 
 def select_read(records: Records, context: str) -> Records:
-    """Of questions what is read, and all that an answer is checked by."""
+    """Select of questions what is read, and all that an answer is checked by."""
     keys = ("question", *READ[context], "answers", "candidates", "variants")
     return replace(records, rows=tuple(_keep_keys(row, keys) for row in records.rows))
 
 
 def build_prompt(row: Row) -> str:
-    """What stands before the answer: all passages that the record has, and its question."""
+    """Build the text before the answer: all passages that the record has, and its question."""
     return join_prompt(row["question"], row.get("context"), row.get("distractors", ()))
 
 
@@ -64,13 +64,13 @@ def render_prompt(prompt: str, renderer: Renderer) -> str | Messages:
 
 
 def build_chat_row(row: Row) -> Row:
-    """A question and its first answer as a chat."""
+    """Build a chat from a question and its first answer."""
     answer = {"role": "assistant", "content": row["answers"][0]}
     return {"messages": [{"role": "user", "content": build_prompt(row)}, answer]}
 
 
 def read_question(row: Row, form: str) -> Row:
-    """A prompt with its completion is a question with its answer."""
+    """Read a prompt with its completion as a question with its answer."""
     return row if form == "questions" else {"question": row["prompt"], "answers": [row["completion"]]}
 
 

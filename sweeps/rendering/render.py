@@ -1,8 +1,8 @@
-"""Records to tokens and loss weights: what the model reads, and what it is asked to predict.
+"""Turn records into tokens and loss weights: what the model reads, and what it is asked to predict.
 
-A record becomes segments, each wholly with or wholly without loss. Segments are tokenised one by one and then
-joined, so that no token straddles a border and the mask is exact. The price is that a tokenizer cannot merge
-across a border (between a prompt and its completion, say): just so do a prompt and a sampled answer meet.
+A record becomes segments, each wholly with or wholly without loss. Segments are tokenised one by one and then joined,
+so that no token crosses a border and the mask is exact. A tokenizer therefore cannot merge across a border, such as the
+one between a prompt and its completion; a prompt and a sampled answer meet in the same way.
 
 `plain` reads
 
@@ -16,8 +16,8 @@ across a border (between a prompt and its completion, say): just so do a prompt 
                 messages, two chats, of which what answers the prompt bears loss.
 
 Nothing bears loss in a message with `weight: 0`. The other renderers are for messages: the model's own chat template
-(`sweeps.rendering.chat_template`) and those of tinker-cookbook. For them a question is the user's message and its
-answer the assistant's. By each of them text, and a prompt with its completion, is read as it is.
+(`sweeps.rendering.chat_template`) and those of tinker-cookbook. They write a question as the user's message and its
+answer as the assistant's. They leave text, and a prompt with its completion, as they are.
 """
 
 from collections.abc import Collection, Sequence
@@ -82,14 +82,16 @@ class Example:
 def render_all(
     records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
 ) -> list[Example]:
-    """The examples of every record in order, one behind the other."""
-    return [one for row in render_rows(records, tokenizer, renderer=renderer, loss_mask=loss_mask) for one in row]
+    """Render every record, and list all examples in order."""
+    return [
+        example for row in render_rows(records, tokenizer, renderer=renderer, loss_mask=loss_mask) for example in row
+    ]
 
 
 def render_rows(
     records: Records, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask
 ) -> list[tuple[Example, ...]]:
-    """The examples of each record; one that cannot be rendered exactly is a DataError that names its row.
+    """Render each record; one that cannot be rendered exactly is a DataError that names its row.
 
     A preference pair is two examples, the chosen completion and then the rejected one. By the mask "each" a chat is as
     many as there are answers in it that are learnt; else a record is one example.
@@ -105,7 +107,7 @@ def render_rows(
 
 
 def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "plain", loss_mask: LossMask) -> Example:
-    """One record; `loss_mask` is "all" (everything after the first token), or else the answers bear loss."""
+    """Render one record; with the `loss_mask` "all" everything after the first token bears loss, else the answers."""
     if form == "text" and loss_mask == "completion":
         raise DataError('expected loss_mask "all" for plain text, got "completion"')
     tokens: list[int] = []
@@ -124,7 +126,7 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
 
 
 def measure_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
-    """The length in tokens of each record's model input, whatever its loss mask: len(render(...)).
+    """Measure each record's model input in tokens, whatever its loss mask: len(render(...)).
 
     Of a preference pair that of both inputs together.
     """
@@ -134,7 +136,7 @@ def measure_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "pla
 def measure_inputs(
     records: Records, tokenizer: Tokenizer, renderer: str = "plain", *, loss_mask: LossMask = "completion"
 ) -> list[list[int]]:
-    """The same of each input that is made of a record: of one, of two for a pair, by the mask "each" of several."""
+    """Measure each input that is made of a record: one, two for a pair, several for the mask "each"."""
     counts = []
     for index, row in enumerate(records.rows):
         with name_row_in_errors(records, index):
@@ -144,20 +146,23 @@ def measure_inputs(
 
 
 def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> int:
-    """Raises DataError also where nothing would be learnt: before anything is paid for."""
+    """Measure one input. Raises DataError also if nothing would be learnt, before anything is paid for."""
     if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
         segments = _segments(record, form, renderer, tokenizer)
-        found, counted = any(one.loss for one in segments), sum(len(one.text) + one.ends for one in segments)
+        is_learnt, counted = (
+            any(piece.loss for piece in segments),
+            sum(len(piece.text) + piece.ends for piece in segments),
+        )
     else:
         cut = _stretches(record, form, renderer, tokenizer)
-        found, counted = any(one.loss for one in cut), sum(len(one.tokens) for one in cut) - 1
-    if not found:
+        is_learnt, counted = any(piece.loss for piece in cut), sum(len(piece.tokens) for piece in cut) - 1
+    if not is_learnt:
         raise DataError(NOTHING)
     return counted
 
 
 def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row, Format]]:
-    """What is rendered of a record: itself, the two completions of a pair, or a chat up to each of its answers."""
+    """Split a record: itself, the two completions of a pair, or a chat up to each of its answers."""
     if form == "chat" and loss_mask == "each":
         return [(part, form) for part in split_at_answers(record)]
     if form != "preference":
@@ -168,7 +173,7 @@ def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row
 
 
 def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
-    """The record as tokens."""
+    """Turn a record into tokens."""
     if form in ("chat", "questions"):
         voice, chat = load_renderer(renderer, tokenizer), record if form == "chat" else build_chat_row(record)
         if voice.template is not None:
@@ -180,9 +185,9 @@ def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -
 
 
 def _parse_chat(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> ParsedChat:
-    said = read_chat(chat, reads)
-    refuse_controls(said, compile_words(get_controls(tokenizer)))
-    return said
+    parsed = read_chat(chat, reads)
+    refuse_controls(parsed, compile_words(get_controls(tokenizer)))
+    return parsed
 
 
 def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
@@ -190,26 +195,26 @@ def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
     return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
 
 
-def render_by_cookbook(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
-    """The chat as the cookbook writes it. Raises DataError where something of it is left out."""
-    found = _cookbook_stretches(said, cookbook, tokenizer)
-    planted = plant(said)
+def render_by_cookbook(parsed: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    """Render a chat as the cookbook writes it. Raises DataError if it leaves something out."""
+    stretches = _cookbook_stretches(parsed, cookbook, tokenizer)
+    planted = plant(parsed)
     if (at := _find_lost_mark(planted, cookbook, tokenizer)) is not None:
-        refuse_missing(planted.leaves[at], said, COOKBOOK)
-    if leaf := find_missing_leaf(planted.leaves, _text(found, said.learnt, tokenizer)):
-        refuse_missing(leaf, said, COOKBOOK)
-    for tool in said.tools:
+        refuse_missing(planted.leaves[at], parsed, COOKBOOK)
+    if leaf := find_missing_leaf(planted.leaves, _text(stretches, parsed.learnt, tokenizer)):
+        refuse_missing(leaf, parsed, COOKBOOK)
+    for tool in parsed.tools:
         if leaf := _find_lost_leaf(canonicalize_row(tool), cookbook, tokenizer):
-            refuse_missing(leaf, said, COOKBOOK)
-    return found
+            refuse_missing(leaf, parsed, COOKBOOK)
+    return stretches
 
 
 @lru_cache(maxsize=4096)
 def _find_lost_leaf(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
-    """Which piece of a tool may be changed, and the cookbook writes the same."""
+    """Find a piece of a tool that can be changed without a change of the cookbook's text."""
 
-    def write(said: ParsedChat) -> str:
-        return tokenizer.decode(cookbook.prompt(said.messages, said.tools))
+    def write(parsed: ParsedChat) -> str:
+        return tokenizer.decode(cookbook.prompt(parsed.messages, parsed.tools))
 
     planted = plant_tool(tool)
     at = find_ignored(planted, lambda place: place == TOOLS, write)
@@ -217,18 +222,18 @@ def _find_lost_leaf(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Le
 
 
 def _find_lost_mark(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
-    """Which piece of a chat of this shape the cookbook does not write."""
-    said = planted.said
+    """Find a piece of a chat of this shape that the cookbook does not write."""
+    parsed = planted.marked
 
     def moment(place: int) -> str:
-        shorter = ParsedChat(said.messages[: place + 1], said.tools, [place])
+        shorter = ParsedChat(parsed.messages[: place + 1], parsed.tools, [place])
         return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
 
-    def write(said: ParsedChat) -> str:
-        return _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer).whole
+    def write(parsed: ParsedChat) -> str:
+        return _text(_cookbook_stretches(parsed, cookbook, tokenizer), parsed.learnt, tokenizer).whole
 
     try:
-        marked = _text(_cookbook_stretches(said, cookbook, tokenizer), said.learnt, tokenizer)
+        marked = _text(_cookbook_stretches(parsed, cookbook, tokenizer), parsed.learnt, tokenizer)
         missing = find_missing_mark(planted, marked, moment)
     except DataError as error:
         wrong = f"{COOKBOOK} refuses a chat of this shape with other words in it"
@@ -236,8 +241,8 @@ def _find_lost_mark(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) 
     return find_ignored(planted, lambda place: place != TOOLS, write) if missing is None else missing
 
 
-def _cookbook_stretches(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
-    written = cookbook.render_weighted(said.messages, said.tools, said.learnt)
+def _cookbook_stretches(parsed: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
+    written = cookbook.render_weighted(parsed.messages, parsed.tools, parsed.learnt)
     runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
     cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
     return [
@@ -246,17 +251,17 @@ def _cookbook_stretches(said: ParsedChat, cookbook: Cookbook, tokenizer: Tokeniz
     ]
 
 
-def _text(found: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> RenderedText:
-    """What was written, and what is learnt of each message: a run of tokens for each, or all of them for all."""
-    runs = [tokenizer.decode(stretch.tokens) for stretch in found if stretch.loss]
+def _text(stretches: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> RenderedText:
+    """Decode the text, and the learnt part of each message: a run of tokens for each, or all runs for all."""
+    runs = [tokenizer.decode(stretch.tokens) for stretch in stretches if stretch.loss]
     if len(runs) != len(places):
         runs = ["".join(runs)] * len(places)
-    whole = tokenizer.decode([token for stretch in found for token in stretch.tokens])
+    whole = tokenizer.decode([token for stretch in stretches for token in stretch.tokens])
     return RenderedText(whole, dict(zip(places, runs, strict=True)))
 
 
 def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
-    """The record as `plain` reads it."""
+    """Split a record into segments as `plain` reads it."""
     load_renderer(renderer, tokenizer)
     match form:
         case "text":

@@ -1,9 +1,9 @@
-"""Which renderer writes messages: what a file may ask for, and what of it is part of a stage's identity.
+"""Choose the renderer that writes messages; its name and content are part of a stage's identity.
 
 plain            `User: …`, `Assistant: …`
-chat_template    the model's own; the identity has 12 digits of its hash: another template, another stage. Behind a
-                 colon it may be given arguments that it reads: `chat_template:enable_thinking=false`
-cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, which may write otherwise
+chat_template    the model's own; the identity has 12 digits of its hash, so another template is another stage. After a
+                 colon it takes arguments that it reads: `chat_template:enable_thinking=false`
+cookbook:NAME    a renderer of tinker-cookbook; the identity has the version, because versions may write differently
 """
 
 import re
@@ -42,14 +42,14 @@ class Renderer(NamedTuple):
 
 
 def check_renderer(value: str) -> str:
-    """The check of the key `renderer`."""
+    """Check the key `renderer`."""
     if not ASKED.fullmatch(value):
         raise ValueError(f"expected one of {KNOWN}, got {value!r}")
     return value
 
 
 def choose_renderer(asked: str | None, tokenizer: Tokenizer, *, messages: bool) -> str:
-    """The renderer that a file asks for (None: leaves open) as the recipe names it; of text always `plain`.
+    """Choose the renderer, as the recipe names it, from what a file asks for (or None); text is always `plain`.
 
     Raises DataError where the tokenizer does not have it.
     """
@@ -81,19 +81,23 @@ def _template(rest: str, tokenizer: Tokenizer) -> Template:
     if template is None:
         raise DataError(f"renderer: got {TEMPLATE}, but {tokenizer.name} has none; use `renderer: {PLAIN}`")
     if lost := _lost_controls(template, cast(Hashable, tokenizer)):
-        said = f"the chat template of {tokenizer.name} writes {lost}, which is not one token of this tokenizer"
-        raise DataError(f"{said}, so it belongs to another model; use the tokenizer that the template came with")
+        problem = f"the chat template of {tokenizer.name} writes {lost}, which is not one token of this tokenizer"
+        raise DataError(f"{problem}, so it belongs to another model; use the tokenizer that the template came with")
     before, _, behind = rest.rpartition(":")
-    said, digest = (rest, "") if "=" in behind else (before, behind)
+    arguments, digest = (rest, "") if "=" in behind else (before, behind)
     if digest not in ("", template.digest):
-        said = f"the chat template of {tokenizer.name}: expected the hash {digest} of the plan, got {template.digest}"
-        raise DataError(f"{said}; use the same version of the tokenizer on every machine, or plan again")
-    return template.apply_arguments({name: _value(value) for name, _, value in _parts(said)}) if said else template
+        problem = (
+            f"the chat template of {tokenizer.name}: expected the hash {digest} of the plan, got {template.digest}"
+        )
+        raise DataError(f"{problem}; use the same version of the tokenizer on every machine, or plan again")
+    if not arguments:
+        return template
+    return template.apply_arguments({name: _value(value) for name, _, value in _parts(arguments)})
 
 
 @lru_cache(maxsize=64)
 def _lost_controls(template: Template, known: Hashable) -> str:
-    """A control token that the template writes and the tokenizer cuts into pieces; nothing where all are tokens."""
+    """Find a control token of the template that the tokenizer cuts into pieces; empty if there is none."""
     tokenizer, written = cast(Tokenizer, known), set[str]()
     for messages in (SMALL, (*SMALL, {"role": "assistant", "content": "b"})):
         try:
@@ -103,22 +107,22 @@ def _lost_controls(template: Template, known: Hashable) -> str:
     return next((text for text in sorted(written) if len(tokenizer.encode(text)) != 1), "")
 
 
-def _parts(said: str) -> list[tuple[str, str, str]]:
-    return [part.partition("=") for part in said.split(",")]
+def _parts(words: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in words.split(",")]
 
 
-def _value(said: str) -> Argument:
-    if said in ("true", "false"):
-        return said == "true"
-    return int(said) if re.fullmatch(r"-?\d{1,9}", said) else said
+def _value(word: str) -> Argument:
+    if word in ("true", "false"):
+        return word == "true"
+    return int(word) if re.fullmatch(r"-?\d{1,9}", word) else word
 
 
 def _cookbook(rest: str, tokenizer: Tokenizer) -> Cookbook:
     name, _, version = rest.partition("@")
-    found = load_cookbook(tokenizer, name)
-    if found is None:
+    cookbook = load_cookbook(tokenizer, name)
+    if cookbook is None:
         raise DataError(f"renderer: got {COOKBOOK}:{name}, which {tokenizer.name} cannot use; use `renderer: {PLAIN}`")
-    if version not in ("", found.version):
-        said = f"expected tinker-cookbook {version}, with which it was planned, got {found.version}"
-        raise DataError(f"{said}; use the same version on every machine, or plan again")
-    return found
+    if version not in ("", cookbook.version):
+        problem = f"expected tinker-cookbook {version}, with which it was planned, got {cookbook.version}"
+        raise DataError(f"{problem}; use the same version on every machine, or plan again")
+    return cookbook

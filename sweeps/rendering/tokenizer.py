@@ -1,4 +1,4 @@
-"""What the science needs of a tokenizer, and the one tokenizer that is ours."""
+"""Define what `sweeps` needs of a tokenizer, and the tokenizer of the offline models."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -42,24 +42,24 @@ class Template(Protocol):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The keys of messages that it reads, and perhaps some words more."""
+        """Keys of messages that it reads, and perhaps some more words."""
 
     @property
     def takes(self) -> frozenset[str]:
-        """The arguments that it can be given."""
+        """Arguments that it accepts."""
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
         """Those that it was given."""
 
     def apply_arguments(self, arguments: Mapping[str, Argument]) -> "Template":
-        """The template with arguments, as `enable_thinking`. Raises DataError for one that it never reads."""
+        """Add arguments such as `enable_thinking` to the template. Raises DataError for one that it never reads."""
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:
-        """The messages; with `prompt` up to where the assistant begins to write its next one."""
+        """Write the messages; with `prompt` up to where the assistant begins to write."""
 
     def render_marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
-        """The messages, and from where to where the template says that the assistant writes; None if it never does."""
+        """Write the messages, with the spans that the template marks as the assistant's; None if it marks none."""
 
 
 class WeightedChat(NamedTuple):
@@ -82,18 +82,18 @@ class Cookbook(Protocol):
     @property
     def stops(self) -> tuple[Stop, ...]: ...
     def render_weighted(self, messages: Messages, tools: Tools, learnt: Sequence[int]) -> WeightedChat:
-        """The chat, with loss on what the assistant writes in the messages with these places."""
+        """Render the chat, with loss on what the assistant writes in the messages at these places."""
 
     def prompt(self, messages: Messages, tools: Tools) -> list[int]: ...
 
 
 def get_template(tokenizer: Tokenizer) -> Template | None:
-    """The chat template that comes with the tokenizer, if one does."""
+    """Return the chat template that comes with the tokenizer, if there is one."""
     return cast(Template | None, getattr(tokenizer, "chat", None))
 
 
 def get_controls(tokenizer: Tokenizer) -> frozenset[str]:
-    """The control tokens of the tokenizer, spelled out, as far as it names them."""
+    """Return the control tokens of the tokenizer, spelled out, as far as it names them."""
     return cast(frozenset[str], getattr(tokenizer, "controls", frozenset()))
 
 
@@ -109,22 +109,22 @@ def compile_words(words: Collection[str]) -> re.Pattern[str]:
 
 
 def get_ends(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The tokens at which the model's own configuration has an answer end, as far as that is known."""
+    """Return the tokens that end an answer by the model's own configuration, as far as they are known."""
     return cast(tuple[int, ...], getattr(tokenizer, "ends", ()))
 
 
 def get_longest(tokenizer: Tokenizer) -> int | None:
-    """How many tokens one input of its model may have at most; None where that is not known."""
+    """Return how many tokens one input of the model may have; None if that is not known."""
     return cast(int | None, getattr(tokenizer, "longest", None))
 
 
 def get_size(tokenizer: Tokenizer) -> int | None:
-    """How many tokens there are; None where that is not known."""
+    """Return how many tokens there are; None if that is not known."""
     return cast(int | None, getattr(tokenizer, "size", None))
 
 
 def load_cookbook(tokenizer: Tokenizer, name: str) -> Cookbook | None:
-    """The renderer of tinker-cookbook for the tokenizer; None where the model has none (an offline one).
+    """Load the tokenizer's renderer of tinker-cookbook; None if the model has none (an offline one).
 
     Raises DataError where the cookbook is not installed or does not know the name.
     """

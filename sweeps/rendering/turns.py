@@ -1,9 +1,9 @@
-"""What a model reads before it acts, and what is put behind its own tokens before it acts again.
+"""Build what a model reads before it acts, and what is put behind its own tokens before it acts again.
 
-The tokens of a dialogue only grow: the prompt, what the model sampled, what the environment answered, what the model
-sampled then. They are never rendered anew, for the log-probabilities of a sample belong to the tokens behind which it
-was sampled. So an answer of messages must continue what stands there just as the renderer would write the whole, and
-where it would write the model's own words differently (thoughts left out of the history) it is refused.
+The tokens of a dialogue only grow: the prompt, the model's sample, the environment's answer, the next sample. They are
+never rendered again, because the log-probabilities of a sample belong to the tokens before it. So an answer of messages
+must continue the tokens exactly as the renderer would write the whole chat. A renderer that would write the model's own
+words differently (mostly without its thoughts) is refused.
 
 Text is taken as it is: a prompt is bos and the text, an answer the text.
 """
@@ -102,7 +102,7 @@ def refuse_one_turn_only(prompt: Messages, answer: Messages, renderer: Renderer)
 
 def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, called: bool) -> Iterator[Utterance]:
     """Turns of each kind that the model might write: not those without thoughts where it is asked to think."""
-    found, thinks = list[Utterance](), False
+    turns, thinks = list[Utterance](), False
     for message, tools in KINDS:
         if tools and not called:
             continue
@@ -114,8 +114,8 @@ def _stand_ins(prompt: Messages, template: Template, tokenizer: Tokenizer, *, ca
         text, opened = chat.text(), find_opening(chat.text(len(prompt), prompt=True))
         turn = parse_answer(text[begin:mark], tokenizer, opened=opened, end=text[mark:end])
         thinks = thinks or bool(turn.thoughts)
-        found.append(turn)
-    yield from (turn for turn in found if turn.thoughts or turn.calls or not thinks)
+        turns.append(turn)
+    yield from (turn for turn in turns if turn.thoughts or turn.calls or not thinks)
 
 
 def list_stops(renderer: Renderer) -> tuple[Stop, ...]:
@@ -136,7 +136,7 @@ def list_stops(renderer: Renderer) -> tuple[Stop, ...]:
 
 
 def _end_marks(template: Template, tokenizer: Tokenizer) -> list[Stop]:
-    """How the chat template ends a turn, seen on a small one of each kind; a kind that it does not take is left out.
+    """Read off how the chat template ends a turn of each kind; kinds that it does not take are left out.
 
     Raises DataError where it takes none.
     """
@@ -164,11 +164,11 @@ def _continue_by_template(
     chat = build_chat([*so_far, *new], tools, template, tokenizer)
     begin, mark, end = locate_answer(chat, last)
     through, after = chat.text(last + 1), chat.text(prompt=True)
-    said, ended = turn.whole, through[mark:end]
-    if through[begin:mark].strip() != said.strip() or not after.startswith(through[:end]):
-        found = after[begin : begin + len(said) + 24]
+    own, ended = turn.whole, through[mark:end]
+    if through[begin:mark].strip() != own.strip() or not after.startswith(through[:end]):
+        written = after[begin : begin + len(own) + 24]
         raise DataError(
-            f"the chat template changes the model's own words, {said[:48]!r}, to {found[:72]!r} when messages follow; "
+            f"the chat template changes the model's own words, {own[:48]!r}, to {written[:72]!r} when messages follow; "
             "use a renderer that keeps them (`plain`, or a cookbook:NAME that preserves thinking)"
         )
     if turn.ended and turn.end != ended:
@@ -188,8 +188,8 @@ def _continue_by_cookbook(
     through = cookbook.render_weighted(so_far, tools, [len(so_far) - 1]).tokens
     after = cookbook.prompt([*so_far, *new], tools)
     if not cookbook.extends or after[: len(through)] != through:
-        said = "the renderer of the cookbook changes the model's own words when messages follow"
-        raise DataError(f"{said}; use one that preserves thinking, or `plain`")
+        problem = "the renderer of the cookbook changes the model's own words when messages follow"
+        raise DataError(f"{problem}; use one that preserves thinking, or `plain`")
     end = [] if ended else _ints(cookbook.stops[0], tokenizer)
     return [*end, *after[len(through) :]]
 

@@ -124,7 +124,7 @@ class EpisodePlayer:
 
     @property
     def shape(self) -> EpisodeShape:
-        """How long the episodes of the environment are."""
+        """Return how long the episodes of the environment are."""
         return self._sandbox.shape
 
     def open(self, tasks: Sequence[RolloutTask], size: int) -> OpenTasks:

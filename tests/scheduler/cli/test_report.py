@@ -270,6 +270,9 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     ]
     text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
     assert "\n1 condition " in text
+    night.submit(scaling("apart", [32], seeds=2), spec=SPEC)
+    printed = said(redis, monkeypatch, tmp_path, "-f", "json", "results", "--sweeps", "s,apart")
+    assert json.loads(printed) == {"conditions": []}
     assert 'model: the default in s, "offline/ngram-m" in other' in text
 
 
