@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.analysis.guessing import describe_guess
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -150,6 +151,13 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
     if chance is not None and math.isnan(chance):
         unknown = "the score of guessing was not kept with these results, and the law needs it"
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
+    if n and (guess := describe_guess([row for row in rows if row.cell.get("size")], metric, items)):
+        means = {size: [value for at, value, _ in points if at == size] for size in sorted({*n})}
+        return ScalingFit(
+            np.array([*means]),
+            np.array([np.mean(each) for each in means.values()]),
+            refused=f"no size is clearly better than {guess}",
+        )
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
     return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))

@@ -16,9 +16,10 @@ from sweeps.evaluation.answer_evaluator import (
 )
 from sweeps.evaluation.choice import CHANCE, CHOICE
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
-from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Metric, Option, Options
+from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Measured, Metric, Option, Options
 from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_temperature
 from sweeps.evaluation.item_rows import ItemRow
+from sweeps.evaluation.majority import MAJORITY, add_majority
 from sweeps.metrics import consistency, matching
 from sweeps.records import Row
 from sweeps.rendering.prompts import PromptItem, build_prompt
@@ -40,7 +41,7 @@ class Answers(AnswerEvaluator):
         Metric("semantic_entropy", "lower", FROM_ZERO),
         Metric("pass_at_k", "higher", law=True),
         Metric("pass_hat_k", "higher", law=True),
-        *(metric for metric in CHOICE.metrics if metric.name in RANKED),
+        *(metric for metric in CHOICE.metrics if metric.name in (*RANKED, MAJORITY)),
         *audit_metrics("answers"),
     )
     options: ClassVar[Mapping[str, Option]] = {
@@ -74,6 +75,11 @@ class Answers(AnswerEvaluator):
 
     def ask(self, rows: Sequence[Row], options: Options) -> Iterator[PromptItem]:
         return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
+
+    def measure(self, answered: Sequence[ScoredAnswers], options: Options) -> Measured:
+        right = {prompt.ask.item: prompt.ask.answers for prompt in answered}
+        rows = add_majority(super().measure(answered, options).rows, right, str(options.get("check", "exact")))
+        return Measured(self.summarize(rows), rows)
 
     def aggregate(self, rows: Sequence[ItemRow]) -> dict[str, float]:
         return calibrate(rows)

@@ -11,6 +11,7 @@ from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_c
 from sweeps.evaluation.evaluator import Measured, Metric, Options, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
+from sweeps.evaluation.majority import MAJORITY, add_majority
 from sweeps.metrics import ranking
 from sweeps.metrics.matching import normalize_text
 from sweeps.records import Records, Row
@@ -29,6 +30,7 @@ class Choice(ForwardEvaluator):
         Metric("mrr", "higher"),
         Metric("ndcg", "higher"),
         Metric(CHANCE, fixed=True),
+        Metric(MAJORITY, fixed=True),
     )
     formats = ("questions", "completion")
     data = "questions or prompt/completion"
@@ -61,7 +63,7 @@ class Choice(ForwardEvaluator):
     def measure(self, passes: Passes, options: Options) -> Measured:
         records, sums = passes.load_items(), iter(passes.log_likelihoods)
         clusters = cluster_by_passage([row.get("context") for row in records.rows])
-        rows = [
+        chosen = [
             choose(
                 item,
                 list(islice(sums, len(row["candidates"]))),
@@ -70,6 +72,8 @@ class Choice(ForwardEvaluator):
             )
             for item, row in enumerate(records.rows)
         ]
+        right = [[text for text in row["candidates"] if text in row["answers"]] for row in records.rows]
+        rows = add_majority(chosen, dict(enumerate(right)), "choice")
         return Measured({**average(rows, self.metrics), **calibrate(rows)}, rows)
 
 

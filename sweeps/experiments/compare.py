@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
+from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST
@@ -81,7 +82,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
         where = f" ({variant})" if variant else ""
         of_several = [f"by {best.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
-        sentences.append(name_leader(found, best, where))
+        sentences.append(name_leader(found, best, where) + _weigh_guess(found, best, group, items))
         parts: list[Part] = [
             _say_what_is_equal(spec),
             *warn_of_missing(found.runs),
@@ -99,6 +100,14 @@ def name_leader(found: Comparison, best: Best, where: str) -> str:
     few = [each for each in found.contestants if each.estimate and each.told and each.told.is_too_few]
     left = f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
     return (_name_first(found, best, ranked, where) if ranked or not few else _refuse_leader(found, where)) + left
+
+
+def _weigh_guess(found: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
+    """Say that the leader is no better than a guess, if it is so."""
+    ranked = _rank(found, best)
+    runs = [row for row in rows if ranked and row.cell.get(METHOD) == ranked[0].name]
+    guess = describe_guess(runs, found.metric, select_items(items, found.metric))
+    return f" It is not clearly better than {guess}." if guess else ""
 
 
 def _refuse_leader(found: Comparison, where: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
+from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
@@ -105,7 +106,7 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
     for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
-        sentences.append(name_best(found, on))
+        sentences.append(name_best(found, on) + _weigh_guess(found, group, items))
         ranked = [cell for cell in found.cells if cell.is_ranked]
         if not ranked:
             sections.append(Section(f"Which cell?{on}", tuple(_list_unranked(found))))
@@ -139,6 +140,13 @@ def name_best(found: BestCell, on: str) -> str:
     ties = f"; {_count_alike(len(found.alike))} not clearly worse" if found.alike else ""
     held = f"held-out {found.metric} {known}{ties}"
     return f"Best{on}: {what}: {held}." if what else f"The only cell{on}: {held}."
+
+
+def _weigh_guess(found: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
+    """Say that the best cell is no better on the holdout than a guess, if it is so."""
+    runs = [row for row in rows if found.best and row.cell == found.best.cell]
+    guess = describe_guess(runs, found.metric, select_items(items, found.metric))
+    return f" It is not clearly better than {guess}." if guess else ""
 
 
 def _name_cell(cell: GridCell) -> str:

@@ -37,7 +37,7 @@ ASKED: dict[str, dict[str, Any]] = {
         for changes in ("[case]", "[case, typos, spaces, filler]")
     },
     "reading": {"rag": [metric for metric in RAG.metric_names if metric not in ("unchecked_rag", "cut_rag")]},
-    "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "accuracy"]},
+    "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "majority", "accuracy"]},
     "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
     "profit and loss": {
         "{task_completion: {environment: 'offline:market'}}": [

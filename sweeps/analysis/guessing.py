@@ -1,0 +1,84 @@
+"""Whether a score is better than guessing, or than always giving the commonest right answer.
+
+Of three classes, .33 is what is scored without having learnt anything, and so is .60 where six answers of ten are the
+same. A score that is no better has no law of sizes and is no success, however clearly it beats another one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
+from sweeps.evaluation.item_rows import COMMONEST
+from sweeps.evaluation.majority import MAJORITY
+from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
+from sweeps.evaluation.registry import find_metric
+from sweeps.results import RunResult, group_by_cell, read_values
+from sweeps.stats.intervals import ALPHA, find_grain
+from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
+
+
+class Guess(NamedTuple):
+    """What is scored without knowing anything."""
+
+    share: float
+    words: str  # guessing; always saying 'N'
+    told_by: str  # the metric of the items that says whether it is right for one; "" where it is the same for all
+
+
+def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> Guess | None:
+    """Find the best score without knowledge; None of a metric for which there is none."""
+    known = find_metric(metric)
+    if known is None or known.better != "higher" or find_fact(metric) is not None:
+        return None
+    prefix = metric.removesuffix(get_base_name(metric))
+    found = [Guess(known.chance, "guessing", "")] if known.chance else []
+    if known.guessed:
+        found += _read_guess(rows, f"{prefix}{known.guessed}", "guessing")
+        found += _read_guess(rows, f"{prefix}{MAJORITY}", _name_commonest(rows, items))
+    return max(found, key=lambda guess: guess.share, default=None)
+
+
+def _read_guess(rows: Sequence[RunResult], told_by: str, words: str) -> list[Guess]:
+    shares = [row.metrics[told_by] for row in rows if told_by in row.metrics]
+    return [Guess(shares[0], words, told_by)] if shares else []
+
+
+def _name_commonest(rows: Sequence[RunResult], items: Items | None) -> str:
+    kept = (each for row in rows for each in (items or {}).get(item_key(row.cell, row.seed), ())[:1])
+    text = next((str(each.details[COMMONEST]) for each in kept if COMMONEST in each.details), None)
+    return "always giving the commonest answer" if text is None else f"always saying {text[:40]!r}"
+
+
+def is_better(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items | None = None) -> bool | None:
+    """Whether runs that share a cell are clearly better than a guess; None where nothing says how sure they are.
+
+    With items it is judged item by item, for other items and seeds; without, by the spread of the seeds.
+    """
+    scores = read_run_scores(runs, metric, items)
+    if scores:
+        told = read_run_scores(runs, guess.told_by, items) if guess.told_by else {}
+        guessed = {seed: told.get(seed) or _repeat(each, guess.share) for seed, each in scores.items()}
+        found = compare_items(scores, guessed, cross_check=False)
+        claim = found and (found.recipe or found.checkpoints)
+        if found and claim:
+            return found.mean > claim.half_width and claim.p <= ALPHA
+    values = read_values(runs, metric)
+    level = estimate_level(values, metric, find_grain(values.values()))
+    return level.ends.low > guess.share if level and level.ends else None
+
+
+def _repeat(scores: Scores, share: float) -> Scores:
+    """Make the scores of a guess that is right for each item with the same probability."""
+    return scores._replace(amounts={item: share * size for item, size in scores.sizes.items()})
+
+
+def describe_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> str:
+    """Say that none of these cells is clearly better than a guess: "always saying 'N' (0.3333)"; nothing if one is.
+
+    Nothing, too, if it cannot be judged.
+    """
+    guess = find_guess(rows, metric, items)
+    if guess is None:
+        return ""
+    judged = [is_better(runs, metric, guess, items) for _, runs in group_by_cell(rows) if read_values(runs, metric)]
+    return f"{guess.words} ({guess.share:.4f})" if judged and all(each is False for each in judged) else ""
