@@ -66,7 +66,7 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
             line = f"{name} ended (killed by SIGKILL); restarting it"
             until(lambda line=line: line in desk.said(), f"it is said of {name}")  # type: ignore[misc]
         os.kill(redis_of(desk), signal.SIGKILL)
-        until(lambda: "the embedded Redis ended and was restarted" in desk.said(), "it is said of Redis")
+        until(lambda: "Redis ended and was restarted" in desk.said(), "it is said of Redis")
         first = supervisor(desk)
         assert finished(desk, "succeeded") < 9, "all of it fell into work"
         slow.write_text("rules: []\n")
