@@ -46,7 +46,7 @@ class Artefacts:
         except Exception as error:  # noqa: BLE001 - a bucket's client has errors of its own
             with suppress(Exception):
                 self._files.rm_file(draft)
-            raise ArtefactError(f"cannot write {path} to the artefact store {self.url}: {_cause(error)}") from None
+            raise ArtefactError(f"cannot write {path} to the artefact store {self.url}: {_explain(error)}") from None
         return path
 
     def read(self, path: str) -> bytes:
@@ -54,7 +54,7 @@ class Artefacts:
         try:
             return bytes(self._files.cat_file(self._locate(path)))
         except Exception as error:  # noqa: BLE001 - as in `write`
-            raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_cause(error)}") from None
+            raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_explain(error)}") from None
 
     def has(self, path: str) -> bool:
         return bool(self._files.exists(self._locate(path)))
@@ -68,12 +68,12 @@ def list_protocols() -> frozenset[str]:
     return frozenset(fsspec.available_protocols())
 
 
-def records_path(sha256: str) -> str:
+def locate_records(sha256: str) -> str:
     """Return the path of the records with this content address."""
     return f"data/{sha256}.jsonl.gz"
 
 
-def attempt_path(stage: str, fence: str, name: str) -> str:
+def locate_attempt_file(stage: str, fence: str, name: str) -> str:
     """Return the path of a file of one attempt; the fencing number keeps late attempts from each other's files."""
     return f"stages/{stage}/{fence}/{name}"
 
@@ -94,5 +94,5 @@ def decode_rows(content: bytes) -> list[dict[str, Json]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _cause(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from scheduler.artefacts import Artefacts, records_path
+from scheduler.artefacts import Artefacts, locate_records
 from scheduler.plugins.tokenizer_files import TokenizerPack
-from scheduler.plugins.tokenizers import fit_to_model, tokenizer_for, tokenizer_named
+from scheduler.plugins.tokenizers import fit_to_model, load_model_tokenizer, load_named_tokenizer
 from scheduler.plugins.user_checks import find_check
 from scheduler.plugins.user_environments import find_environment
 from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.state.milliseconds import write_moment
 from scheduler.state.submission import Submission
@@ -93,8 +93,8 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
-            return tokenizer_for(model)
-        found, packed = tokenizer_named(address, folder)
+            return load_model_tokenizer(model)
+        found, packed = load_named_tokenizer(address, folder)
         packs[packed.digest] = packed
         return fit_to_model(found, model, address)
 
@@ -112,7 +112,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
     def check_code(name: str) -> str:
         return find_check(name, settings.environments).code
 
-    live = all(service_of(model) == "tinker" for model in sweep.models)
+    live = all(find_service(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
     with redirect_stdout(sys.stderr):  # prints of user code must not get into our JSON
         planned = plan(
@@ -136,7 +136,7 @@ def build_submission(prepared: Prepared) -> Submission:
     return Submission(
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
-        user=_user(),
+        user=_read_user(),
         rates={model: prepared.prices.rates(model) for model in sweep.models},
         limit=None if sweep.budget is None else round(sweep.budget.usd * MICRO),
         slots=sweep.limits.slots,
@@ -151,7 +151,7 @@ def build_submission(prepared: Prepared) -> Submission:
 def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
     """Write the data and tokenizers that the stages name to the store, under their content addresses."""
     for sha256, records in prepared.records.items():
-        path = records_path(sha256)
+        path = locate_records(sha256)
         if not artefacts.has(path):
             artefacts.write(path, records.to_jsonl())
     for packed in prepared.tokenizers:
@@ -159,7 +159,7 @@ def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
             artefacts.write(packed.path, packed.content)
 
 
-def _user() -> str:
+def _read_user() -> str:
     """Return the user's name; in a container there may be none, then the number."""
     try:
         return getpass.getuser()

@@ -23,7 +23,7 @@ def spare_this_machine(environment: MutableMapping[str, str] = os.environ) -> No
     spared = [
         *_list_spared(environment),
         *LOOPBACK,
-        *(host for name in OURS if (host := _local_host(environment.get(name, "")))),
+        *(host for name in OURS if (host := _find_local_host(environment.get(name, "")))),
     ]
     for name in ("NO_PROXY", "no_proxy"):  # libraries read one or the other; lower case wins
         environment[name] = ",".join(dict.fromkeys(spared))
@@ -31,7 +31,7 @@ def spare_this_machine(environment: MutableMapping[str, str] = os.environ) -> No
 
 def is_local(url: str) -> bool:
     """Is the address on this machine?"""
-    return bool(_local_host(url))
+    return bool(_find_local_host(url))
 
 
 def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -43,7 +43,7 @@ def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
-def proxy_for(url: str) -> str | None:
+def find_proxy(url: str) -> str | None:
     """Return the proxy, without its password, that this process uses for an address; None for a direct connection."""
     parts, known = _split(url), getproxies()
     found = known.get(parts.scheme) or known.get("all")
@@ -67,7 +67,7 @@ def _list_spared(environment: Mapping[str, str]) -> Iterator[str]:
         yield from filter(None, (host.strip() for host in environment[name].replace(" ", ",").split(",")))
 
 
-def _local_host(url: str) -> str:
+def _find_local_host(url: str) -> str:
     """Return the host if it is this machine, else an empty text."""
     host = _split(url).hostname or ""
     try:

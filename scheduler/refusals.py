@@ -9,7 +9,7 @@ from datetime import datetime
 from scheduler.artefacts import Artefacts
 from scheduler.errors import NotEnforced, SchedulerError, ServiceRefused
 from scheduler.service_check import OFFLINE_MODELS, check_models, check_served
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.urls import is_webhook
 from sweeps.planning.prices import list_unpriced_models
@@ -27,7 +27,7 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
         if not state.open and state.until >= sweep.deadline:
             opens = f"{sweep.window.daily} {sweep.window.tz} opens next at {state.until:%Y-%m-%d %H:%M} UTC"
             raise NotEnforced(f"window: {opens}, after the deadline {sweep.deadline}; move one of them")
-    offline = [model for model in sorted(sweep.models) if service_of(model) == "offline"]
+    offline = [model for model in sorted(sweep.models) if find_service(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")
     Artefacts(settings.store).refuse_unwritable()
 
@@ -35,7 +35,7 @@ def refuse_impossible(sweep: Sweep, settings: Settings, now: datetime) -> None:
 def find_service_refusals(sweep: Sweep, settings: Settings) -> Iterator[SchedulerError]:
     """Yield what the service refuses: no key, a wrong key, a model that the account does not have; or it is away."""
     try:
-        check_models([model for model in sorted(sweep.models) if service_of(model) != "offline"], settings.tinker_url)
+        check_models([model for model in sorted(sweep.models) if find_service(model) != "offline"], settings.tinker_url)
     except ServiceRefused as error:
         yield error
 

@@ -47,7 +47,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         spec=view.spec,
         rows=rows,
         stages=view.counts,
-        troubles=_troubles(stages),
+        troubles=_list_troubles(stages),
         spending=spent.kinds,
         billed=[
             BilledAmount(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
@@ -57,9 +57,9 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         training=learning.running,
         items=items.items,
         unread=items.unread,
-        curves=_curves(store, rows, {stage.id: stage.label for stage in stages}),
+        curves=_read_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
-        data=_data(store, stages),
+        data=_list_data(store, stages),
         versions=list_versions(),
         price_dates=tuple(totals["price_dates"]) if totals.get("price_dates") else None,
         submitted=format_moment(view.submitted),
@@ -74,34 +74,36 @@ def format_moment(milliseconds: int) -> str:
 
 def list_versions() -> dict[str, str]:
     """List the versions that computed the report."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
+    return {"python": platform.python_version(), **{name: _read_version(name) for name in LIBRARIES}}
 
 
-def _version(name: str) -> str:
+def _read_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
 
 
-def _troubles(stages: Sequence[StageView]) -> list[LostStages]:
+def _list_troubles(stages: Sequence[StageView]) -> list[LostStages]:
     """Group stages without a result by state and cause; causes that differ only in numbers or stage ids are one."""
     alike: dict[tuple[str, str], list[StageView]] = {}
     for stage in stages:
         if stage.state in GIVEN_UP:
             cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
             alike.setdefault((stage.state, cause), []).append(stage)
-    return [LostStages(state, _cause(each), [stage.label for stage in each]) for (state, _), each in alike.items()]
+    return [
+        LostStages(state, _describe_causes(each), [stage.label for stage in each]) for (state, _), each in alike.items()
+    ]
 
 
-def _cause(alike: Sequence[StageView]) -> str:
+def _describe_causes(alike: Sequence[StageView]) -> str:
     """Return the first cause, and say whether others name other stages."""
     first = alike[0].cause or "no cause is known"
     named = {name for stage in alike for name in STAGE.findall(stage.cause or "")}
     return f"{first}; others name {format_count(len(named) - 1, 'other stage')}" if len(named) > 1 else first
 
 
-def _curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
+def _read_curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
     found = []
     stages = _choose_trainings(rows)
     for stage, points in read_in_pages(store.client, stages, lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
@@ -124,7 +126,7 @@ def _choose_trainings(rows: Sequence[RunResult]) -> list[str]:
     return list(dict.fromkeys(stage for chain in chains for stage in chain if stage))
 
 
-def _data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
+def _list_data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
     """List data by its content address, from the recipes."""
     found: dict[tuple[str, str], list[str]] = {}
     labels = {stage.id: stage.label for stage in stages}

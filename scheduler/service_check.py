@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import httpx
 
 from scheduler.errors import ServiceRefused
-from scheduler.proxies import is_local, proxy_for
-from scheduler.services import ANY_VOCABULARY, service_of
+from scheduler.proxies import find_proxy, is_local
+from scheduler.services import ANY_VOCABULARY, find_service
 
 OFFLINE_MODELS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r", ANY_VOCABULARY)
 NOT_OFFERED = (404, 405, 501)  # statuses of a call that the service does not have
@@ -17,17 +17,17 @@ CONSOLE = "https://tinker-console.thinkingmachines.ai"
 
 def check_models(models: Sequence[str], url: str) -> None:
     """Raise ServiceRefused unless each model is served, and the key accepted. `url` is the live service."""
-    offline = [model for model in models if service_of(model) == "offline"]
+    offline = [model for model in models if find_service(model) == "offline"]
     check_served(offline, OFFLINE_MODELS, "tinker_offline")
     if live := [model for model in models if model not in offline]:
-        key = key_for(f"{live[0]} runs on Tinker", f"model={OFFLINE_MODELS[0]}")
-        if served := served_models(url, key):
+        key = read_key(f"{live[0]} runs on Tinker", f"model={OFFLINE_MODELS[0]}")
+        if served := list_served_models(url, key):
             check_served(live, served, "the account")
 
 
-def served_models(base_url: str, key: str) -> list[str]:
+def list_served_models(base_url: str, key: str) -> list[str]:
     """Return the models that this key may use; empty if the service does not list them. Raises ServiceRefused."""
-    through = proxy_for(base_url)
+    through = find_proxy(base_url)
     try:
         answer = _get(base_url, "get_server_capabilities", key)
         if answer.status_code in NOT_OFFERED and _get(base_url, "healthz", key).is_success:
@@ -63,7 +63,7 @@ def _get(base_url: str, call: str, key: str) -> httpx.Response:
     return httpx.get(asked, headers={"X-API-Key": key}, timeout=20, trust_env=not is_local(base_url))
 
 
-def key_for(what: str, instead: str) -> str:
+def read_key(what: str, instead: str) -> str:
     """Return the key from the environment. Raises ServiceRefused, which says what needs it and how to do without."""
     key = os.environ.get("TINKER_API_KEY")
     if not key:

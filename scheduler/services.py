@@ -18,16 +18,16 @@ CLIENTS = ("training", "sampling")
 Client = Literal["training", "sampling"]
 
 
-def service_of(model: str) -> str:
+def find_service(model: str) -> str:
     """Return `offline` or `tinker`."""
     return "offline" if model.startswith(OFFLINE) else "tinker"
 
 
-def lane_of(model: str, client: Client = "training") -> str:
+def make_lane(model: str, client: Client = "training") -> str:
     """Return a lane such as `tinker/training/Qwen/Qwen3-8B`. A colon, which a Redis key must not have, becomes `~`."""
-    return f"{service_of(model)}/{client}/{model}".replace(":", "~")
+    return f"{find_service(model)}/{client}/{model}".replace(":", "~")
 
 
-def pool_of(lane: str) -> str:
+def find_pool(lane: str) -> str:
     """Return the pool of a lane, such as `tinker/training`."""
     return "/".join(lane.split("/", 2)[:2])

@@ -87,40 +87,40 @@ LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process. Raises SettingInvalid, which names the variable."""
-    home = _place("SWEEP_HOME", _text(environment, "SWEEP_HOME"))
+    home = _read_folder("SWEEP_HOME", _read_text(environment, "SWEEP_HOME"))
     check_secret(environment.get(WEBHOOK_SECRET, ""))
     return Settings(
         home=home,
-        redis_url=_url(environment, "REDIS_URL", check_redis),
-        store=_store(environment, home),
-        cache=_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
-        threads=_count(environment, "SWEEP_THREADS", least=1, most=1000),
-        workers=_count(environment, "SWEEP_WORKERS", least=1, most=100),
-        slots=_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
-        slots_start=_count(environment, "SWEEP_SLOTS_START", least=1, most=10_000),
-        slots_least=_count(environment, "SWEEP_SLOTS_LEAST", least=1, most=10_000),
-        model_slots={name: int(value) for name, value in _pairs(environment, "SWEEP_MODEL_SLOTS", whole=True)},
-        weights=dict(_pairs(environment, "SWEEP_WEIGHTS")),
-        lease=_number(environment, "SWEEP_LEASE", least=1, most=3600),
-        grace=_number(environment, "SWEEP_GRACE", least=1, most=3600),
-        silence=_number(environment, "SWEEP_SILENCE", least=1, most=3600),
-        stall=_number(environment, "SWEEP_STALL", least=1, most=86_400),
-        day_budget=_amount(environment, "SWEEP_DAY_BUDGET"),
+        redis_url=_read_url(environment, "REDIS_URL", check_redis),
+        store=_read_store(environment, home),
+        cache=_read_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
+        threads=_read_count(environment, "SWEEP_THREADS", least=1, most=1000),
+        workers=_read_count(environment, "SWEEP_WORKERS", least=1, most=100),
+        slots=_read_count(environment, "SWEEP_SLOTS", least=1, most=10_000),
+        slots_start=_read_count(environment, "SWEEP_SLOTS_START", least=1, most=10_000),
+        slots_least=_read_count(environment, "SWEEP_SLOTS_LEAST", least=1, most=10_000),
+        model_slots={name: int(value) for name, value in _read_pairs(environment, "SWEEP_MODEL_SLOTS", whole=True)},
+        weights=dict(_read_pairs(environment, "SWEEP_WEIGHTS")),
+        lease=_read_number(environment, "SWEEP_LEASE", least=1, most=3600),
+        grace=_read_number(environment, "SWEEP_GRACE", least=1, most=3600),
+        silence=_read_number(environment, "SWEEP_SILENCE", least=1, most=3600),
+        stall=_read_number(environment, "SWEEP_STALL", least=1, most=86_400),
+        day_budget=_read_amount(environment, "SWEEP_DAY_BUDGET"),
         prices=_read_existing_path(environment, "SWEEP_PRICES", "file", Path.is_file),
-        deaf=_number(environment, "SWEEP_DEAF", least=1, most=86_400),
-        frozen=_number(environment, "SWEEP_FROZEN", least=1, most=86_400),
-        housekeeping=_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
-        usage_lag=_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
-        requests_per_second=_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
-        tokens_per_minute=_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
-        tinker_url=_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
-        offline_url=_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
+        deaf=_read_number(environment, "SWEEP_DEAF", least=1, most=86_400),
+        frozen=_read_number(environment, "SWEEP_FROZEN", least=1, most=86_400),
+        housekeeping=_read_number(environment, "SWEEP_HOUSEKEEPING", least=0.1, most=86_400),
+        usage_lag=_read_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
+        requests_per_second=_read_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
+        tokens_per_minute=_read_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
+        tinker_url=_read_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
+        offline_url=_read_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
         rehearsal=_read_existing_path(environment, "SWEEP_REHEARSAL", "file", Path.is_file),
-        flower_port=_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
+        flower_port=_read_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
-        step=_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
-        environment_memory=_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
-        notify=_variables(environment, "SWEEP_NOTIFY"),
+        step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
+        environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
+        notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 
 
@@ -145,7 +145,7 @@ def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str 
     return None
 
 
-def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
+def _read_pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
     """Read `name=number` words, separated by spaces or commas; each number above 0."""
     for word in (environment.get(name) or "").replace(",", " ").split():
         key, _, text = word.rpartition("=")
@@ -159,7 +159,7 @@ def _pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) ->
         yield key, value
 
 
-def _url(environment: Mapping[str, str], name: str, check: Callable[[str, str], str]) -> str | None:
+def _read_url(environment: Mapping[str, str], name: str, check: Callable[[str, str], str]) -> str | None:
     return check(name, environment[name]) if environment.get(name) else None
 
 
@@ -170,12 +170,12 @@ def _list_protocols() -> frozenset[str]:
     return list_protocols()
 
 
-def _store(environment: Mapping[str, str], home: Path) -> str:
+def _read_store(environment: Mapping[str, str], home: Path) -> str:
     text = environment.get("SWEEP_STORE") or str(home / "store")
-    return check_store("SWEEP_STORE", text, _list_protocols) or str(_place("SWEEP_STORE", text))
+    return check_store("SWEEP_STORE", text, _list_protocols) or str(_read_folder("SWEEP_STORE", text))
 
 
-def _path(name: str, text: str) -> Path:
+def _read_path(name: str, text: str) -> Path:
     """Return the absolute path, with `~` expanded."""
     try:
         path = Path(expand(text)).absolute()
@@ -191,9 +191,9 @@ def _path(name: str, text: str) -> Path:
     return path
 
 
-def _place(name: str, text: str) -> Path:
+def _read_folder(name: str, text: str) -> Path:
     """Return the path of a folder that exists or can be created."""
-    path = _path(name, text)
+    path = _read_path(name, text)
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir() or not os.access(there, os.X_OK | (0 if there == path else os.W_OK)):
         raise SettingInvalid(f"{name}={text}: expected a writable folder, got {there}; choose another path")
@@ -206,13 +206,13 @@ def _read_existing_path(
     """Return the path of a file or folder that must exist, or None if the variable is not set."""
     if not environment.get(name):
         return None
-    path = _path(name, environment[name])
+    path = _read_path(name, environment[name])
     if not is_right(path):
         raise SettingInvalid(f"{name}={environment[name]}: there is no such {kind}")
     return path
 
 
-def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read `env:NAME` words, separated by spaces or commas. A wrong word may be a secret, so it is not quoted."""
     words = environment.get(name, "").replace(",", " ").split()
     for position, word in enumerate(words, 1):
@@ -224,32 +224,34 @@ def _variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 
 
-def _amount(environment: Mapping[str, str], name: str) -> float | None:
+def _read_amount(environment: Mapping[str, str], name: str) -> float | None:
     """Read an optional number."""
-    return _number(environment, name, least=0, most=1_000_000) if environment.get(name) else None
+    return _read_number(environment, name, least=0, most=1_000_000) if environment.get(name) else None
 
 
-def _text(environment: Mapping[str, str], name: str) -> str:
+def _read_text(environment: Mapping[str, str], name: str) -> str:
     return environment.get(name) or DEFAULTS[name]
 
 
-def _count(environment: Mapping[str, str], name: str, *, least: float, most: float) -> int:
-    value = _number(environment, name, least=least, most=most)
+def _read_count(environment: Mapping[str, str], name: str, *, least: float, most: float) -> int:
+    value = _read_number(environment, name, least=least, most=most)
     if value != int(value):
-        raise SettingInvalid(f"{name}: expected a whole number, {_span(least, most)}, got {_text(environment, name)}")
+        raise SettingInvalid(
+            f"{name}: expected a whole number, {_format_span(least, most)}, got {_read_text(environment, name)}"
+        )
     return int(value)
 
 
-def _span(least: float, most: float) -> str:
+def _format_span(least: float, most: float) -> str:
     return f"{least:,.12g} to {most:,.12g}"
 
 
-def _number(environment: Mapping[str, str], name: str, *, least: float, most: float) -> float:
-    text = _text(environment, name)
+def _read_number(environment: Mapping[str, str], name: str, *, least: float, most: float) -> float:
+    text = _read_text(environment, name)
     try:
         value = float(text)
     except ValueError:
-        raise SettingInvalid(f"{name}: expected a number, {_span(least, most)}, got {text!r}") from None
+        raise SettingInvalid(f"{name}: expected a number, {_format_span(least, most)}, got {text!r}") from None
     if not least <= value <= most:
-        raise SettingInvalid(f"{name}: expected {_span(least, most)}, got {text}")
+        raise SettingInvalid(f"{name}: expected {_format_span(least, most)}, got {text}")
     return value

@@ -70,7 +70,7 @@ def _split(name: str, text: str, schemes: Collection[str], right: str) -> SplitR
         usable = parts.port is None or parts.port > 0
     except ValueError:
         usable = False
-    odd = any(not sign.isprintable() or sign.isspace() for sign in text)
+    odd = any(not character.isprintable() or character.isspace() for character in text)
     if not usable or odd or parts.scheme not in schemes:
         raise SettingInvalid(f"{name}={hide_secrets(text)}: expected a URL such as {right}")
     return parts

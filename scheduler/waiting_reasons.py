@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.engine.fleet import PoolView, ServiceView
-from scheduler.services import pool_of
+from scheduler.services import find_pool
 from scheduler.state.bug_log import Bug, describe_bug
 from scheduler.state.states import BreakerState, StageState
 from scheduler.state.views import SweepView
@@ -42,28 +42,28 @@ class FleetStatus:
     now: int = 0  # milliseconds
 
 
-def why_it_waits(view: SweepView, fleet: FleetStatus) -> Reason:
+def explain_waiting(view: SweepView, fleet: FleetStatus) -> Reason:
     """Return the first reason that a person should know."""
     if view.state == "cancelled":
         return Reason("cancelled" if view.why else "", view.why)
     waits = view.state in ("opening", "paused", "active")
-    return next(_reasons(view, fleet), Reason("", "")) if waits else Reason("", "")
+    return next(_list_reasons(view, fleet), Reason("", "")) if waits else Reason("", "")
 
 
-def _reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
+def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     yield from _state_reasons(view)
-    yield from _window_reasons(view)
-    yield from _bug_reasons(fleet)
+    yield from _explain_window(view)
+    yield from _explain_bugs(fleet)
     if view.ended == view.total:
         return
     if not fleet.workers:
         yield Reason("worker", _explain_no_worker(view, fleet))
-    for service in _services(view, fleet):
-        yield from _breaker_reasons(service)
-    yield from _budget_reasons(view)
-    for service in _services(view, fleet):
-        yield from _service_pauses(view, service)
-    yield from _slot_reasons(view, fleet)
+    for service in _list_services(view, fleet):
+        yield from _explain_breaker(service)
+    yield from _explain_budget(view)
+    for service in _list_services(view, fleet):
+        yield from _explain_pauses(view, service)
+    yield from _explain_slots(view, fleet)
 
 
 def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
@@ -82,14 +82,14 @@ def _state_reasons(view: SweepView) -> Iterator[Reason]:
         yield Reason("paused", f"paused since {since}; `sweep resume {view.name}` continues it")
 
 
-def _window_reasons(view: SweepView) -> Iterator[Reason]:
+def _explain_window(view: SweepView) -> Iterator[Reason]:
     if view.outside:
         again = f", continues at {format_clock(view.turn)}" if view.turn else ""
         text = f"outside its window ({view.hours}){again}" if view.hours else "the next tick reads its window"
         yield Reason("window", text)
 
 
-def _bug_reasons(fleet: FleetStatus) -> Iterator[Reason]:
+def _explain_bugs(fleet: FleetStatus) -> Iterator[Reason]:
     for bug in fleet.bugs:
         if bug.stops(fleet.now):
             text = f"{describe_bug(bug)}; nothing new starts until it is fixed and `sweep up` restarted"
@@ -99,11 +99,11 @@ def _bug_reasons(fleet: FleetStatus) -> Iterator[Reason]:
             yield Reason("bug", describe_bug(bug))
 
 
-def _services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
+def _list_services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
     return [fleet.services[name] for name in view.services if name in fleet.services]
 
 
-def _breaker_reasons(service: ServiceView) -> Iterator[Reason]:
+def _explain_breaker(service: ServiceView) -> Iterator[Reason]:
     since = format_duration((service.now - service.since) / 1000)
     canary = format_duration(max(0, service.next_canary - service.now) / 1000)
     match service.state:
@@ -117,7 +117,7 @@ def _breaker_reasons(service: ServiceView) -> Iterator[Reason]:
             yield Reason("breaker", f"{service.name}: checking whether it is down: {service.cause}")
 
 
-def _budget_reasons(view: SweepView) -> Iterator[Reason]:
+def _explain_budget(view: SweepView) -> Iterator[Reason]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.unreconciled
         used = f"{format_usd(held)} of {format_usd(view.limit)} used ({format_usd(view.spent)} spent, the rest held)"
@@ -126,21 +126,21 @@ def _budget_reasons(view: SweepView) -> Iterator[Reason]:
         yield Reason(view.gate, GATES[view.gate])
 
 
-def _service_pauses(view: SweepView, service: ServiceView) -> Iterator[Reason]:
-    for pool in _pools(view, service):
+def _explain_pauses(view: SweepView, service: ServiceView) -> Iterator[Reason]:
+    for pool in _list_pools(view, service):
         seen = pool.snapshot
         pauses = (
             ("starved", "capacity", "no capacity", seen.starved),
             ("limited", "clients", "too many", seen.limited),
         )
-        for sign, gate, cause, count in pauses:
+        for state, gate, cause, count in pauses:
             if count:
-                since = format_clock(pool.since[sign])
+                since = format_clock(pool.since[state])
                 text = f"{service.name} pauses {count} of {seen.taken} clients since {since} ({cause})"
                 yield Reason(gate, text)
 
 
-def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
+def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     ready = view.counts.get(StageState.READY, 0) - view.delayed
     if ready <= 0:
         if view.again:
@@ -150,8 +150,8 @@ def _slot_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     wait = _wait(ready)
     if view.slots and view.inflight >= view.slots:
         yield Reason("sweep slots", f"{wait} for one of the {view.slots} slots that its file allows")
-    for service in _services(view, fleet):
-        for pool in _pools(view, service):
+    for service in _list_services(view, fleet):
+        for pool in _list_pools(view, service):
             seen = pool.snapshot
             if seen.queued or seen.taken >= pool.capacity.limit:
                 queued = f", {seen.queued} queued at the service" if seen.queued else ""
@@ -169,8 +169,8 @@ def _wait(stages: int) -> str:
     return "1 ready stage waits" if stages == 1 else f"{stages:,} ready stages wait"
 
 
-def _pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
-    names = {pool_of(lane) for lane in view.lanes}
+def _list_pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:
+    names = {find_pool(lane) for lane in view.lanes}
     return (pool for name, pool in service.pools.items() if name in names)
 
 

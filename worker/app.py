@@ -21,7 +21,7 @@ from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import RedisError, connect, make_broker_url
 from scheduler.state.layout import check_layout
-from scheduler.state.server.embedded_redis import server_url
+from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
 from scheduler.state.workers import name_process
 from worker.attempt import WorkerContext
@@ -37,7 +37,7 @@ from worker.sdk.rate_limiter import make_rate_limiters
 spare_this_machine()  # before the SDK looks
 settings: Settings = read_settings()
 
-app = Celery("tinker-sweeps", broker=make_broker_url(server_url(settings)), include=["worker.tasks"])
+app = Celery("tinker-sweeps", broker=make_broker_url(find_server_url(settings)), include=["worker.tasks"])
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,
@@ -79,7 +79,7 @@ def get_context() -> WorkerContext:
 def _prepare(**_: object) -> None:
     """Build the context. It must not touch Tinker: the SDK's threads must not exist before the worker's own."""
     global _context  # noqa: PLW0603 - one per process, made when the process becomes a worker
-    store = Store(connect(server_url(settings)))
+    store = Store(connect(find_server_url(settings)))
     with suppress(RedisError):  # a Redis that is away now is looked at before the first write
         _refuse_other_layout(store)
     artefacts = Artefacts(settings.store)
@@ -109,7 +109,7 @@ def _prepare(**_: object) -> None:
 def _refuse_other_layout(store: Store) -> None:
     """End the worker if another version wrote the state: a worker can be started by hand, without `sweep up`."""
     try:
-        check_layout(store.client, server_url(settings))
+        check_layout(store.client, find_server_url(settings))
     except LayoutRefused as error:
         sys.exit(f"Error: {error}")
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from scheduler.artefacts import Artefacts, attempt_path
+from scheduler.artefacts import Artefacts, locate_attempt_file
 from scheduler.state.connection import Away
 from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
@@ -26,7 +26,7 @@ from worker.rollouts.sandbox import SandboxLimits
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.hooks import Signal
-from worker.sdk.rate_limiter import RateLimiter, unlimited_rate
+from worker.sdk.rate_limiter import RateLimiter, make_unlimited_limiter
 
 T = TypeVar("T")
 PAUSE = 0.5  # seconds between two attempts to reach Redis
@@ -54,7 +54,7 @@ class WorkerContext:
     leases: Leases
     examples: Examples
     endpoint: Callable[[str], Endpoint]
-    rate_limiter: Callable[[str], RateLimiter] = unlimited_rate
+    rate_limiter: Callable[[str], RateLimiter] = make_unlimited_limiter
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     environments: Path | None = None  # an additional folder of environment modules, searched last
     chance: random.Random = field(default_factory=random.Random)
@@ -127,10 +127,10 @@ class Attempt:
         self.held.note_answer()
         return answer
 
-    def note_signal(self, sign: Signal, reason: str) -> None:  # noqa: ARG002 - the protocol has a reason
+    def note_signal(self, signal: Signal, reason: str) -> None:  # noqa: ARG002 - the protocol has a reason
         """Record a signal of the service; a pause that it announces is not a stall. Runs on the SDK's thread."""
-        self.held.client_status.note_signal(sign)
-        if sign in (Signal.RATE_LIMITED, Signal.NO_CAPACITY):
+        self.held.client_status.note_signal(signal)
+        if signal in (Signal.RATE_LIMITED, Signal.NO_CAPACITY):
             self.held.note_pause()
 
     def permit(self, tokens: int) -> None:
@@ -195,4 +195,4 @@ class Attempt:
 
     def write_artefact(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path contains the fencing number."""
-        return self.context.artefacts.write(attempt_path(self.work.stage, self.lease.fence, name), content)
+        return self.context.artefacts.write(locate_attempt_file(self.work.stage, self.lease.fence, name), content)

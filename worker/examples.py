@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from scheduler.artefacts import Artefacts, records_path
-from scheduler.plugins.tokenizers import tokenizer_of
+from scheduler.artefacts import Artefacts, locate_records
+from scheduler.plugins.tokenizers import load_recipe_tokenizer
 from sweeps.records import Records
 from sweeps.rendering.render import Example, LossMask, render_rows
 from sweeps.rendering.renderers import Renderer, load_renderer
@@ -33,7 +33,7 @@ class Examples:
     def render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         """Return the records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
-        return self._slot(key, lambda: self._render(sha256, recipe)).value()
+        return self._find_slot(key, lambda: self._render(sha256, recipe)).value()
 
     def render_items(self, recipe: Mapping[str, Any]) -> RenderedRows:
         """Return the items of an evaluation: all, or the part that a training of that size sees, in its order."""
@@ -45,18 +45,18 @@ class Examples:
 
     def read_records(self, sha256: str) -> Records:
         """Read the records with this address."""
-        return Records.from_jsonl(self._artefacts.read(records_path(sha256)), sha256=sha256)
+        return Records.from_jsonl(self._artefacts.read(locate_records(sha256)), sha256=sha256)
 
     def open_renderer(self, recipe: Mapping[str, Json]) -> Renderer:
         """Load the renderer of a recipe, with its tokenizer. Raises DataError, ServiceRefused and ArtefactError."""
-        return load_renderer(str(recipe["renderer"]), tokenizer_of(recipe, self._artefacts))
+        return load_renderer(str(recipe["renderer"]), load_recipe_tokenizer(recipe, self._artefacts))
 
     def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
-        tokenizer = tokenizer_of(recipe, self._artefacts)
+        tokenizer = load_recipe_tokenizer(recipe, self._artefacts)
         mask = cast(LossMask, recipe["loss_mask"])
         return render_rows(self.read_records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
 
-    def _slot(self, key: tuple[Any, ...], make: Callable[[], RenderedRows]) -> "_Once":
+    def _find_slot(self, key: tuple[Any, ...], make: Callable[[], RenderedRows]) -> "_Once":
         with self._lock:
             once = self._kept.setdefault(key, _Once(make))
             self._kept.move_to_end(key)

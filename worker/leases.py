@@ -92,8 +92,8 @@ class HeldLease:
             raise LeaseLost(self.lease.stage)
         if time.monotonic() > self._end_by:
             raise TimeIsUp(self.end_request)
-        sign, seconds = self.client_status.now
-        if sign is ClientState.QUEUED and seconds > TURNED_AWAY:
+        state, seconds = self.client_status.now
+        if state is ClientState.QUEUED and seconds > TURNED_AWAY:
             raise TurnedAway(f"the service had no room for another client in {seconds:.0f} s")
         if self.quiet > self._stall:
             raise Stalled(self._stall, answered=self._heard is not None)
@@ -119,7 +119,7 @@ class HeldLease:
         return time.monotonic() - self._moved
 
     @property
-    def pulse(self) -> Renewal:
+    def renewal(self) -> Renewal:
         """What a renewal says of it."""
         heard = None if self._heard is None else time.monotonic() - self._heard
         return Renewal(self.lease, self.quiet, heard, self.client_status.troubled)
@@ -251,17 +251,17 @@ class Leases:
         while not self._done.is_set():
             now = time.monotonic()
             due = now >= renew_at
-            self._guarded(self._report)
-            self._guarded(self._report_signs)
+            self._run_guarded(self._report)
+            self._run_guarded(self._report_states)
             if due:
                 renew_at = now + pace
-                self._guarded(self._renew)
+                self._run_guarded(self._renew)
             self._wake.wait(max(0.0, renew_at - time.monotonic()))
             self._wake.clear()
             time.sleep(0.02)  # many threads end at once: send one report for all
-        self._guarded(lambda: self._store.forget_worker(self.worker))
+        self._run_guarded(lambda: self._store.forget_worker(self.worker))
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _run_guarded(self, action: Callable[[], None]) -> None:
         """Ignore that Redis is away: each lease's own clock says how long that may last."""
         try:
             action()
@@ -280,12 +280,12 @@ class Leases:
             self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
         )
 
-    def _report_signs(self) -> None:
+    def _report_states(self) -> None:
         """Pass on each client's state as soon as it changes."""
         for held in self._list_held():
-            sign, seconds = held.client_status.now
-            if sign != held.reported and self._store.report_signal(held.lease, sign, ago=seconds):
-                held.reported = sign
+            state, seconds = held.client_status.now
+            if state != held.reported and self._store.report_signal(held.lease, state, ago=seconds):
+                held.reported = state
 
     def _list_held(self) -> Sequence[HeldLease]:
         with self._lock:
@@ -293,7 +293,7 @@ class Leases:
 
     def _renew(self) -> None:
         mine, asked_at = self._list_held(), time.monotonic()
-        answers = self._store.renew([held.pulse for held in mine], lease=self.seconds)
+        answers = self._store.renew([held.renewal for held in mine], lease=self.seconds)
         for held, answer in zip(mine, answers, strict=True):
             if answer == "lost":
                 held.lose()

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 
 from scheduler.engine.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.state.bug_log import NOBODY, fail_stage, record_bug
 from scheduler.state.connection import Away, RedisError, Refused, StoreBug
 from scheduler.state.states import StageState
@@ -31,7 +31,7 @@ from worker.training.methods import train
 JUDGED_WITHIN = 30.0  # seconds for a canary that decides whether a stage has failed
 
 
-def attempt(context: WorkerContext, stage: str, number: int, reporter: EventReporter) -> Outcome | None:
+def attempt_stages(context: WorkerContext, stage: str, number: int, reporter: EventReporter) -> Outcome | None:
     """Attempt a stage, then the evaluations that its live model allows; None if the message is outdated."""
     with context.leases.count_thread():
         asked_at = time.monotonic()
@@ -189,7 +189,7 @@ def _classify_gone(this: Attempt, error: ServiceError) -> Failed:
     if verdict.word == "stopped":
         return Failed(Fault.ACCOUNT, verdict.cause)
     with suppress(*Away):  # so that other attempts suspect the service too
-        this.context.store.scripts.run("suspect_service", service_of(model), f"{error}; canary: {verdict.cause}")
+        this.context.store.scripts.run("suspect_service", find_service(model), f"{error}; canary: {verdict.cause}")
     return Failed(Fault.OUTAGE, f"{error}; canary: {verdict.cause}")
 
 
@@ -237,7 +237,7 @@ def _settle(this: Attempt, outcome: Outcome) -> bool:
 def _settle_failure(this: Attempt, fault: Fault, cause: str) -> bool:
     store, lease, meter = this.context.store, this.lease, this.spending.meter
     if fault is Fault.ACCOUNT:
-        store.stop_service(service_of(str(this.recipe["model"])), cause)
+        store.stop_service(find_service(str(this.recipe["model"])), cause)
     match decide(fault, failures=_read_failures(this), chance=this.context.chance):
         case RetryAt(delay):
             return store.give_back(lease, meter, delay=delay, failure=fault, cost="at most", cause=cause)

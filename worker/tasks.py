@@ -10,7 +10,7 @@ from scheduler.engine.dispatch import ATTEMPT
 from worker.app import app, get_context
 from worker.attempt import ReportEnd
 from worker.outcome import Failed, Outcome, summarise
-from worker.pipeline import attempt
+from worker.pipeline import attempt_stages
 
 
 class StageFailed(Exception):
@@ -23,7 +23,7 @@ def attempt_stage(self: Any, stage: str, number: int) -> str:
 
     The return value is shown in Flower; the result itself is in the store.
     """
-    outcome = attempt(get_context(), stage, number, CeleryEvents(self))
+    outcome = attempt_stages(get_context(), stage, number, CeleryEvents(self))
     if isinstance(outcome, Failed):
         raise StageFailed(outcome.cause)
     return "not the current attempt" if outcome is None else summarise(outcome)

@@ -25,14 +25,14 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
     shared = [condition for condition in conditions if len(condition.found) == len(specs)]
     entries = [entry for condition in shared for entry in _list_entries(condition, list(specs))]
     if output.form == "json":
-        output.document({"conditions": entries})
+        output.print_document({"conditions": entries})
         return
     if output.form == "csv":
-        output.csv([row for entry in entries for row in _flatten_entry(entry)])
+        output.print_csv([row for entry in entries for row in _flatten_entry(entry)])
         return
     if shared:
         title = f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
-        output.table([_format_entry(entry) for entry in entries], title=title)
+        output.print_table([_format_entry(entry) for entry in entries], title=title)
         output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     else:
         output.say(f"{', '.join(names)} share no condition: a condition is shared if all of its axes and values agree")
@@ -116,6 +116,6 @@ def _format_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def names_of(text: str) -> list[str]:
+def split_names(text: str) -> list[str]:
     """Split `one,other` into a list of names."""
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))

@@ -44,9 +44,9 @@ def resume(output: Output, name: str | None) -> None:
         output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
     rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
     if output.form == "json":
-        output.document({"sweeps": rows, "services": services})
+        output.print_document({"sweeps": rows, "services": services})
     elif not output.for_people:
-        output.csv(rows, columns=["sweep", "state"])
+        output.print_csv(rows, columns=["sweep", "state"])
     elif name and before == "paused":
         output.say(f"{name}: resumed")
     elif name and not services:
@@ -65,7 +65,7 @@ def cancel(output: Output, name: str) -> None:
         _require_sweep(store, name, before)
     done = before in ("active", "paused", "opening")
     if not output.for_people:
-        output.rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
+        output.print_rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
     else:
         output.say(f"{name}: cancelled" if done else f"{name} is already {before}: nothing to cancel")
 
@@ -83,7 +83,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
         if again or not failed:  # else what was cancelled would be active again, and at once finished
             store.scripts.run("retry_sweep", name, how)
     if not output.for_people:
-        output.rows("sweeps", [{"sweep": name, "reopened_stages": again}])
+        output.print_rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:
         output.say(f"{name}: trying {format_count(again, 'stage')} again")
     else:
@@ -105,13 +105,13 @@ def priority(output: Output, name: str, number: int) -> None:
     if output.for_people:
         output.say(f"{name}: priority {number} (it was {before})")
     else:
-        output.rows("sweeps", [{"sweep": name, "priority": number, "previous_priority": int(before)}])
+        output.print_rows("sweeps", [{"sweep": name, "priority": number, "previous_priority": int(before)}])
 
 
 def _print_state(output: Output, name: str, state: str) -> None:
     """Print the state that it has now, for programs."""
     if not output.for_people:
-        output.rows("sweeps", [{"sweep": name, "state": state}])
+        output.print_rows("sweeps", [{"sweep": name, "state": state}])
 
 
 def _require_sweep(store: Store, name: str, state: str) -> None:

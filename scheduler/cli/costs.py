@@ -32,23 +32,25 @@ def costs(output: Output, name: str | None) -> None:
         found = [read(store, each) for each in names]
         days = read_today(store, round(time.time() * 1000))
     if output.form == "json":
-        output.document({"sweeps": [_document(each) for each in found], "today": [_day_row(day) for day in days]})
+        output.print_document(
+            {"sweeps": [_make_document(each) for each in found], "today": [_make_day_row(day) for day in days]}
+        )
     elif output.form == "csv":
-        output.csv([{"sweep": each.sweep, **_kind_row(kind)} for each in found for kind in each.kinds])
+        output.print_csv([{"sweep": each.sweep, **_make_kind_row(kind)} for each in found for kind in each.kinds])
     else:
         _print(output, found, days)
 
 
-def _document(found: SweepCosts) -> dict[str, Any]:
+def _make_document(found: SweepCosts) -> dict[str, Any]:
     return {
         "sweep": found.sweep,
         "budget_usd": to_dollars(found.limit),
-        "kinds": [_kind_row(kind) for kind in found.kinds],
-        "billed": [_billed_row(billed) for billed in found.billed],
+        "kinds": [_make_kind_row(kind) for kind in found.kinds],
+        "billed": [_make_billed_row(billed) for billed in found.billed],
     }
 
 
-def _kind_row(kind: KindCosts) -> dict[str, Any]:
+def _make_kind_row(kind: KindCosts) -> dict[str, Any]:
     return {
         "kind": kind.kind,
         "stages": kind.stages,
@@ -62,7 +64,7 @@ def _kind_row(kind: KindCosts) -> dict[str, Any]:
     }
 
 
-def _billed_row(billed: ServiceBill) -> dict[str, Any]:
+def _make_billed_row(billed: ServiceBill) -> dict[str, Any]:
     return {
         "service": billed.service,
         "tokens": billed.tokens,
@@ -71,7 +73,7 @@ def _billed_row(billed: ServiceBill) -> dict[str, Any]:
     }
 
 
-def _day_row(day: DayCosts) -> dict[str, Any]:
+def _make_day_row(day: DayCosts) -> dict[str, Any]:
     return {
         "service": day.service,
         "day": str(day.day),
@@ -83,9 +85,9 @@ def _day_row(day: DayCosts) -> dict[str, Any]:
 
 
 def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
-    output.table([_row(each, kind) for each in found for kind in each.kinds if kind.stages])
+    output.print_table([_make_row(each, kind) for each in found for kind in each.kinds if kind.stages])
     for each in found:
-        if line := _budget_line(each):
+        if line := _describe_budget(each):
             output.say(f"{each.sweep}: {line}")
     for day in days:
         limit = "no daily budget" if day.limit is None else f"daily budget {format_usd(day.limit)}"
@@ -93,7 +95,7 @@ def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]
         output.say(f"{day.service} on {day.day} (UTC): {format_usd(day.spent)} spent, {held}; {limit}")
 
 
-def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
+def _make_row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     amounts = {
         "estimate (low)": kind.low,
         "estimate (high)": kind.high,
@@ -106,12 +108,12 @@ def _row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     return {**row, **{name: format_usd(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
 
 
-def _budget_line(found: SweepCosts) -> str:
+def _describe_budget(found: SweepCosts) -> str:
     """Say how much of the budget is used, and what the services bill."""
     spent = sum(kind.metered for kind in found.kinds)
     held = _describe_held(sum(kind.reserved for kind in found.kinds), sum(kind.unreconciled for kind in found.kinds))
     budget = f"{format_usd(spent)} spent, {held}; budget {format_usd(found.limit)}"
-    return "; ".join([*([] if found.limit is None else [budget]), *map(_billed_line, found.billed)])
+    return "; ".join([*([] if found.limit is None else [budget]), *map(_describe_bill, found.billed)])
 
 
 def _describe_held(reserved: int, unreconciled: int) -> str:
@@ -120,7 +122,7 @@ def _describe_held(reserved: int, unreconciled: int) -> str:
     return f"{format_usd(reserved)} reserved{open_cost}"
 
 
-def _billed_line(billed: ServiceBill) -> str:
+def _describe_bill(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
     amount = "no dollar amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
     return f"the service {billed.service} itself reported {billed.tokens:,} tokens and {amount}, {age} ago"
@@ -158,7 +160,7 @@ def budget(output: Output, name: str, usd: int) -> None:
     if output.for_people:
         output.say(f"{name}: budget {format_usd(usd)} ({used})")
     else:
-        output.rows("sweeps", [{"sweep": name, "budget_usd": to_dollars(usd)}])
+        output.print_rows("sweeps", [{"sweep": name, "budget_usd": to_dollars(usd)}])
 
 
 commands = {"costs": costs, "budget": budget}

@@ -21,14 +21,14 @@ def digest(output: Output, name: str) -> None:
     with open_store(read_settings()) as store:
         found = read(store, name)
     if output.form == "json":
-        output.document(_document(found))
+        output.print_document(_make_document(found))
     elif output.form == "csv":
-        output.csv([_document(found)])
+        output.print_csv([_make_document(found)])
     else:
         output.say(f"{name} is {found.state}\n{found.text}")
 
 
-def _document(found: Digest) -> dict[str, Any]:
+def _make_document(found: Digest) -> dict[str, Any]:
     document = asdict(found)
     spent, limit = document.pop("spent"), document.pop("limit")
     failures = [cause._asdict() for cause in found.failures]

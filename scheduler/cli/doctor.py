@@ -20,12 +20,12 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.probe import ProbeResult, probe_service
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
-from scheduler.notify.outbox import troubled_webhooks
+from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
-from scheduler.proxies import list_proxies, proxy_for
+from scheduler.proxies import find_proxy, list_proxies
 from scheduler.rehearsals import check_rehearsal
-from scheduler.service_check import CONSOLE, served_models
+from scheduler.service_check import CONSOLE, list_served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, read_settings
 from scheduler.state.bug_log import describe_bug, read_bugs
@@ -71,9 +71,11 @@ def doctor(output: Output, live: bool, model: str | None, clients: int) -> None:
     checks = (*CHECKS, partial(_check_live, model, clients)) if live else (*CHECKS, _check_accounts)
     findings = [finding for check in checks for finding in _run_check(check, settings)]
     if output.for_people:
-        output.table([{"check": check, "status": verdict, "message": message} for check, verdict, message in findings])
+        output.print_table(
+            [{"check": check, "status": verdict, "message": message} for check, verdict, message in findings]
+        )
     else:
-        output.rows("findings", [finding._asdict() for finding in findings])
+        output.print_rows("findings", [finding._asdict() for finding in findings])
     wrong = [finding.check for finding in findings if finding.verdict == "wrong"]
     if wrong:
         raise SchedulerError(f"not ready: fix {', '.join(wrong)}")
@@ -161,7 +163,7 @@ def _check_tinker_offline(settings: Settings) -> Iterator[Finding]:
     if url is None:
         return
     try:
-        served = served_models(url, OFFLINE_KEY)
+        served = list_served_models(url, OFFLINE_KEY)
     except ServiceRefused:
         fault = f"SWEEP_OFFLINE_URL={url}: no tinker_offline answers; start it, or unset the variable"
         yield Finding("tinker_offline", "wrong", fault)
@@ -175,9 +177,9 @@ def _check_tinker(settings: Settings) -> Iterator[Finding]:
         yield Finding("tinker", "note", f"TINKER_API_KEY is not set: offline models only; get a key at {CONSOLE}")
         return
     url = settings.tinker_url
-    through = proxy_for(url)
+    through = find_proxy(url)
     by = f", through the proxy {through}" if through else ""
-    served = served_models(url, key)
+    served = list_served_models(url, key)
     if served:
         yield Finding("tinker", "ok", f"{len(served)} models at {url}{by}")
     else:
@@ -190,7 +192,7 @@ def _check_proxy(settings: Settings) -> Iterator[Finding]:
     named = ", ".join(f"{name}={where}" for name, where in list_proxies().items())
     if named:
         url = settings.tinker_url
-        used = "used for the service" if proxy_for(url) else f"not used for {url} because of NO_PROXY"
+        used = "used for the service" if find_proxy(url) else f"not used for {url} because of NO_PROXY"
         yield Finding("proxy", "note", f"{named}: {used}; never used for this machine or webhooks")
 
 
@@ -243,7 +245,7 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
         if not os.environ.get(variable):
             yield Finding("webhooks", "note", f"SWEEP_NOTIFY names {variable}, which is not set here")
     with suppress(StoreUnavailable), open_store(settings) as store:  # reported by another check
-        for trouble in troubled_webhooks(store):
+        for trouble in list_troubled_webhooks(store):
             yield Finding("webhooks", "note", str(trouble))
 
 

@@ -9,7 +9,7 @@ import click
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
-from scheduler.cli.submit import describe_submission, submission_row, write_submission
+from scheduler.cli.submit import describe_submission, make_submission_row, write_submission
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, build_submission, plan_to_submit
 from scheduler.settings import read_settings
@@ -70,10 +70,10 @@ def evaluate(
         line = describe_submission(store, prepared, submitted)
     if output.for_people:
         output.say(line)
-        output.say(_cost_line(prepared))
+        output.say(_describe_cost(prepared))
         output.say(f"`sweep up` runs it; `sweep results {submitted.sweep}` shows the results")
     else:
-        output.rows("sweeps", [submission_row(submitted)])
+        output.print_rows("sweeps", [make_submission_row(submitted)])
 
 
 def build_evaluation_sweep(
@@ -118,17 +118,17 @@ def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:
         )
 
 
-def _cost_line(prepared: Prepared) -> str:
+def _describe_cost(prepared: Prepared) -> str:
     """Say what the evaluations cost."""
     stages = [stage for stage in prepared.plan.stages if stage.kind == "evaluate"]
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
     priced = all(stage.micro_usd is not None for stage in stages)
-    price = f", at most {format_usd(sum(map(_stage_price, stages)))}" if priced else ""
+    price = f", at most {format_usd(sum(map(_compute_stage_price, stages)))}" if priced else ""
     many = format_count(len(stages), "evaluation")
     return f"{many}, {least:,} to {most:,} tokens{price}; results that exist are not paid again"
 
 
-def _stage_price(stage: Stage) -> int:
+def _compute_stage_price(stage: Stage) -> int:
     return stage.micro_usd or 0
 
 

@@ -29,10 +29,10 @@ def events(output: Output, name: str, stage: str | None, last: int) -> None:
         found = read(store, name, stage=stage, last=last)
         if stage and not found:
             raise SchedulerError(f"no events of stage {stage!r} in {name}; `sweep events {name}` lists its stages")
-    output.rows("events", [_row(event, output) for event in found], title=format_count(len(found), "event"))
+    output.print_rows("events", [_make_row(event, output) for event in found], title=format_count(len(found), "event"))
 
 
-def _row(event: Event, output: Output) -> dict[str, Any]:
+def _make_row(event: Event, output: Output) -> dict[str, Any]:
     if not output.for_people:
         return {
             "at": event.at / 1000,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from scheduler.cli.console.options import OutputPath, open_store
-from scheduler.cli.console.output import Output, flat_value, write_csv
+from scheduler.cli.console.output import Output, flatten_value, write_csv
 from scheduler.cli.console.output_files import open_replacement
 from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
@@ -49,7 +49,7 @@ def export(
         if place is not None:
             track(store, name, place, output)
             return
-        names, rows = table(store, name, curves=curves)
+        names, rows = make_table(store, name, curves=curves)
         if form == "parquet":
             target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
             write_parquet(names, list(rows), target)
@@ -63,7 +63,7 @@ def export(
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
 
-def table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
+def make_table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
     """List the columns and the rows of a sweep: its runs, or their learning curves."""
     rows = views.read_results(store, views.read_sweep(store, name).name)
     if not curves:
@@ -79,7 +79,7 @@ def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> No
     for name in names:
         values = [row.get(name) for row in rows]
         if not _is_one_type(values):
-            found[name] = [None if value is None else str(flat_value(value)) for value in values]
+            found[name] = [None if value is None else str(flatten_value(value)) for value in values]
     try:
         with open_replacement(target) as draft:
             found.to_parquet(draft, index=False)

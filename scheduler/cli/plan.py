@@ -9,9 +9,9 @@ import click
 from scheduler.cli.console.options import take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class
-from scheduler.cli.service_facts_text import describe_facts, facts_document
+from scheduler.cli.service_facts_text import describe_facts, make_facts_document
 from scheduler.prepare import prepare
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.settings import read_settings
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
 from sweeps.planning.duration import estimate_cycles
@@ -38,15 +38,15 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
     there = find_reusable(planned, settings)
     refusals = [*prepared.refused, *_list_refusals(planned, there)]
     if output.form == "json":
-        output.document(_document(planned, there, refusals))
+        output.print_document(_make_document(planned, there, refusals))
     elif output.form == "csv":
-        output.csv([_csv_row(stage, there) for stage in planned.stages])
+        output.print_csv([_make_csv_row(stage, there) for stage in planned.stages])
     else:
         _print(output, planned, there, refusals, everything=everything)
 
 
-def _document(planned: Plan, there: ReusableResults, refusals: Sequence[str]) -> dict[str, Json]:
-    accounts: list[Json] = [facts_document(facts) for facts in there.accounts]
+def _make_document(planned: Plan, there: ReusableResults, refusals: Sequence[str]) -> dict[str, Json]:
+    accounts: list[Json] = [make_facts_document(facts) for facts in there.accounts]
     return {**build_plan_document(planned), "refusals": [*refusals], "reused": there.document(), "accounts": accounts}
 
 
@@ -59,11 +59,11 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
         output.say(f"note     {note}")
     output.say("")
     print_summary(output, planned)
-    for line in _cost_lines(planned, there):
+    for line in _describe_cost(planned, there):
         output.say(line)
     output.say("")
     listed = planned.stages if everything else planned.stages[:FEW]
-    output.table([_row(stage, there) for stage in listed])
+    output.print_table([_make_row(stage, there) for stage in listed])
     left_out = len(planned.stages) - len(listed)
     if everything:
         output.say("")
@@ -81,15 +81,15 @@ def _describe_hidden(stages: int, defaults: int) -> str:
     return f"{hidden} {are} hidden; `--all` shows {'it' if are == 'is' else 'them'}"
 
 
-def _cost_lines(planned: Plan, there: ReusableResults) -> Iterator[str]:
+def _describe_cost(planned: Plan, there: ReusableResults) -> Iterator[str]:
     if planned.totals.micro_usd is not None:
-        yield _kinds_line(planned)
-    yield from filter(None, [_reuse_line(planned, there), _time_line(planned, there)])
+        yield _describe_kinds(planned)
+    yield from filter(None, [_describe_reuse(planned, there), _describe_time(planned, there)])
     for facts in there.accounts:
         yield f"account {facts.service}: {describe_facts(facts)}"
 
 
-def _kinds_line(planned: Plan) -> str:
+def _describe_kinds(planned: Plan) -> str:
     """Say what training costs, and what evaluating costs."""
     kinds = ("train", "evaluate")
     costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
@@ -101,7 +101,7 @@ def _list_refusals(planned: Plan, there: ReusableResults) -> list[str]:
     return [taken] if there.name_taken else []
 
 
-def _reuse_line(planned: Plan, there: ReusableResults) -> str:
+def _describe_reuse(planned: Plan, there: ReusableResults) -> str:
     """Say which results exist, how old they are, and what is left to pay."""
     if there.unreadable:
         return f"could not check for results that can be reused: {there.unreadable}"
@@ -121,9 +121,9 @@ def _reuse_line(planned: Plan, there: ReusableResults) -> str:
     return f"{have} ({age}){cost}"
 
 
-def _time_line(planned: Plan, there: ReusableResults) -> str:
+def _describe_time(planned: Plan, there: ReusableResults) -> str:
     """Say how long it takes at Tinker, by the pace in its documentation; offline a stage takes seconds."""
-    live = [stage for stage in planned.stages if service_of(str(stage.recipe["model"])) == "tinker"]
+    live = [stage for stage in planned.stages if find_service(str(stage.recipe["model"])) == "tinker"]
     left = estimate_cycles(live, done=there.ages)
     if not left.total:
         return ""
@@ -140,38 +140,38 @@ def print_summary(output: Output, planned: Plan) -> None:
     runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
     trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
     output.say(f"{runs} {trainings}{unshared} and {evaluations}")
-    tokens = _span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
+    tokens = _format_span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = (
         "no price"
         if totals.micro_usd is None
-        else _span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
+        else _format_span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
     )
     exact = totals.low_tokens == totals.tokens
-    free = all(service_of(str(stage.recipe["model"])) == "offline" for stage in planned.stages)
+    free = all(find_service(str(stage.recipe["model"])) == "offline" for stage in planned.stages)
     pretend = "pretend price: offline models cost nothing" if free and totals.micro_usd is not None else ""
     how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"the prices are from {_span(*totals.price_dates)}")
+        output.say(f"the prices are from {_format_span(*totals.price_dates)}")
 
 
-def _span(low: str, high: str) -> str:
+def _format_span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _row(stage: Stage, there: ReusableResults) -> dict[str, object]:
+def _make_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     age = there.ages.get(stage.id)
     row: dict[str, object] = {
         "label": stage.label,
         "stage": stage.id,
         "steps": stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
-        "cost": _span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)),
+        "cost": _format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)),
     }
     return row | ({"existing result": f"{format_duration(age)} old"} if age is not None else {})
 
 
-def _csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
+def _make_csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     """Return a stage for programs: numbers as they are."""
     return {
         "id": stage.id,

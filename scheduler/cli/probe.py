@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from scheduler.errors import SchedulerError, ServiceRefused
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
-from scheduler.service_check import OFFLINE_MODELS, check_served, key_for, served_models
-from scheduler.services import OFFLINE_KEY, service_of
+from scheduler.service_check import OFFLINE_MODELS, check_served, list_served_models, read_key
+from scheduler.services import OFFLINE_KEY, find_service
 from scheduler.settings import Settings
 from scheduler.state import views
 from scheduler.state.service_facts import (
@@ -51,10 +51,12 @@ class ProbeTarget(NamedTuple):
 
 def probe_service(store: Store, settings: Settings, *, model: str | None, clients: int) -> ProbeResult:
     """Probe a service and store the answers. Raises SchedulerError if it cannot be probed."""
-    where = _find_offline(settings, model) if model and service_of(model) == "offline" else _find_live(model, settings)
-    service, busy = service_of(where.model), bool(views.read_stages_in_state(store, StageState.RUNNING, 1))
+    where = (
+        _find_offline(settings, model) if model and find_service(model) == "offline" else _find_live(model, settings)
+    )
+    service, busy = find_service(where.model), bool(views.read_stages_in_state(store, StageState.RUNNING, 1))
     pending = read_facts(store, service).pending
-    words = [where.model, "--clients", "0" if busy else str(clients), *_pending_arguments(pending)]
+    words = [where.model, "--clients", "0" if busy else str(clients), *_list_pending_arguments(pending)]
     report = _run_probe([*PROBE_COMMAND, *words], where.environment)
     kept = {each.what: each.answer for each in report.answers if each.answer not in UNANSWERED}
     calls = kept.pop("calls", "")
@@ -62,16 +64,18 @@ def probe_service(store: Store, settings: Settings, *, model: str | None, client
     for call in PROBED if calls else ():
         record_lack(store, service, call, int(lacking[call]) if call in lacking else None)
     record_facts(
-        store, service, {**kept, "models": json.dumps(list(where.models)), **_pending_change(pending, report.pending)}
+        store,
+        service,
+        {**kept, "models": json.dumps(list(where.models)), **_find_pending_change(pending, report.pending)},
     )
     return ProbeResult(where.model, where.models, report, busy and clients > 0)
 
 
-def _pending_arguments(pending: PendingBill | None) -> list[str]:
+def _list_pending_arguments(pending: PendingBill | None) -> list[str]:
     return [] if pending is None else ["--pending", pending.session, pending.model, pending.since.isoformat()]
 
 
-def _pending_change(pending: PendingBill | None, name: str | None) -> dict[str, str]:
+def _find_pending_change(pending: PendingBill | None, name: str | None) -> dict[str, str]:
     """Return what changes of the pending bill. One that we already wait for keeps its time, by which it is found."""
     return {} if pending is not None and name == pending.name else {"pending": name or ""}
 
@@ -83,22 +87,22 @@ def _find_offline(settings: Settings, model: str) -> ProbeTarget:
         raise ServiceRefused(
             f"{model} needs a running tinker_offline: start one with `sweep up`, or set SWEEP_OFFLINE_URL"
         )
-    models = served_models(url, OFFLINE_KEY)
+    models = list_served_models(url, OFFLINE_KEY)
     check_served([model], models, "tinker_offline")
     return ProbeTarget(model, models, {**os.environ, "SWEEP_OFFLINE_URL": url})
 
 
 def _find_live(model: str | None, settings: Settings) -> ProbeTarget:
-    key = key_for("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
-    models = served_models(settings.tinker_url, key)
+    key = read_key("`sweep doctor --live` asks Tinker", f"sweep doctor --live --model {OFFLINE_MODELS[0]}")
+    models = list_served_models(settings.tinker_url, key)
     if model is not None and models:
         check_served([model], models, "the account")
     if model is None and not models:
         raise SchedulerError("the service does not list its models; choose one with --model")
-    return ProbeTarget(model or _cheapest(models, settings), models, os.environ)
+    return ProbeTarget(model or _find_cheapest(models, settings), models, os.environ)
 
 
-def _cheapest(models: Sequence[str], settings: Settings) -> str:
+def _find_cheapest(models: Sequence[str], settings: Settings) -> str:
     prices = read_price_book(settings)
     priced = {
         model: price for model in models if (price := prices.find_price(model)) is not None and price.train is not None

@@ -59,7 +59,7 @@ def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
 
 
 def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
-    folder = None if figures is None else _seen_from(target, figures)
+    folder = None if figures is None else _make_relative(target, figures)
     text = render_html(found, gathered.read_style()) if form == "html" else render_markdown(found, folder)
     if str(target) == "-":
         make_exact()
@@ -69,7 +69,7 @@ def _write(found: Report, form: str, target: Path, figures: Path | None) -> list
     return [target]
 
 
-def _seen_from(target: Path, figures: Path) -> str:
+def _make_relative(target: Path, figures: Path) -> str:
     """Give the folder relative to the file that links to it; the terminal counts as the current folder."""
     here = Path() if str(target) == "-" else target.parent
     return quote(Path(os.path.relpath(figures, here)).as_posix())
@@ -82,7 +82,7 @@ def _list_written(output: Output, written: list[Path]) -> None:
             "\n".join(sizes) if len(sizes) <= 3 else f"{format_count(len(sizes), 'file')}: in {written[0].parent}"
         )
     elif written:
-        output.rows("files", [{"file": str(path), "bytes": path.stat().st_size} for path in written])
+        output.print_rows("files", [{"file": str(path), "bytes": path.stat().st_size} for path in written])
 
 
 commands = {"report": report}

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from scheduler.cli.compare_sweeps import names_of, show_across
+from scheduler.cli.compare_sweeps import show_across, split_names
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
@@ -44,7 +44,7 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
     settings = read_settings()
     with open_store(settings) as store:
         if sweeps is not None:
-            show_across(store, names_of(sweeps), output)
+            show_across(store, split_names(sweeps), output)
         elif name is not None:
             show_results(store, settings, name, output)
 
@@ -53,7 +53,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     """Print the results of a sweep, finished or not."""
     view, rows = views.read_sweep(store, name), views.read_results(store, name)
     if output.form == "csv":
-        output.csv([flatten_run(row) for row in rows], columns=list_columns(rows))
+        output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return
     kept = read_items(store, settings.store, name, choose_items(view.spec, rows))
     learning = read_training_facts(store, rows)
@@ -70,7 +70,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     summaries = _add_told(views.read_cells(store, name), rows, kept.items)
     if output.form == "json":
         facts = {**list_facts(known), "unread": list(kept.unread)}
-        output.document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
+        output.print_document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
         return
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
@@ -105,8 +105,8 @@ def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], tra
     metrics = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
     columns = list(dict.fromkeys([*keys, "seeds done", *sort_metrics(metrics)]))
     output.say("")
-    output.table(
-        [_summary_row(cell, canonicalize_row(cell["cell"]) in trained) for cell in summaries],
+    output.print_table(
+        [_make_summary_row(cell, canonicalize_row(cell["cell"]) in trained) for cell in summaries],
         title=title,
         columns=columns,
     )
@@ -125,7 +125,7 @@ def _run_row(row: RunResult) -> dict[str, Any]:
     }
 
 
-def _summary_row(cell: Mapping[str, Any], trained: bool) -> dict[str, Any]:
+def _make_summary_row(cell: Mapping[str, Any], trained: bool) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
     measured = max((each["count"] for each in cell["metrics"].values()), default=0)
     shown = {name: _show_mean(**each) for name, each in cell["metrics"].items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scheduler.cli.console.options import open_store
 from scheduler.errors import StoreUnavailable
-from scheduler.services import lane_of, pool_of, service_of
+from scheduler.services import find_pool, find_service, make_lane
 from scheduler.settings import Settings
 from scheduler.state import keys, views
 from scheduler.state.service_facts import ServiceFacts, find_forward_class, read_known_accounts
@@ -68,10 +68,10 @@ def _read(planned: Plan, store: Store) -> ReusableResults:
     found = (view for view in views.read_stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
     ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
-    services = {service_of(str(stage.recipe["model"])) for stage in planned.stages}
+    services = {find_service(str(stage.recipe["model"])) for stage in planned.stages}
     accounts = [facts for facts in read_known_accounts(store) if facts.service in services]
     name_taken = digest not in (None, planned.digest)
-    pools = {pool_of(lane_of(str(stage.recipe["model"]))) for stage in planned.stages}
+    pools = {find_pool(make_lane(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
     slots = sum(limits) or None
     return ReusableResults(

@@ -43,7 +43,7 @@ def _list_answers(facts: ServiceFacts) -> Iterator[str]:
         yield format_count(len(facts.models), "model")
 
 
-def facts_document(facts: ServiceFacts) -> Json:
+def make_facts_document(facts: ServiceFacts) -> Json:
     """Return the same for programs; null for what is not known."""
     return {
         "service": facts.service,

@@ -9,9 +9,9 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.service_facts_text import describe_facts, facts_document
+from scheduler.cli.service_facts_text import describe_facts, make_facts_document
 from scheduler.engine.fleet import PoolView, ServiceView, read_service
-from scheduler.notify.outbox import troubled_webhooks
+from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, read_settings
@@ -23,7 +23,7 @@ from scheduler.state.store import Store
 from scheduler.state.training_facts import LearningSigns, find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
-from scheduler.waiting_reasons import FleetStatus, Reason, why_it_waits
+from scheduler.waiting_reasons import FleetStatus, Reason, explain_waiting
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.formatting import format_count, format_duration, format_usd
 
@@ -37,8 +37,8 @@ def list_(output: Output) -> None:
     """List all sweeps."""
     with open_store(read_settings()) as store:
         found = views.read_sweeps(store)
-    rows = [sweep_row(view, output) for view in found]
-    output.rows("sweeps", rows, columns=_list_columns(rows))
+    rows = [make_sweep_row(view, output) for view in found]
+    output.print_rows("sweeps", rows, columns=_list_columns(rows))
 
 
 @click.command()
@@ -53,15 +53,15 @@ def status(output: Output, name: str | None) -> None:
         found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
         accounts = read_known_accounts(store)
         learning = find_learning_signs(store, name) if name else LearningSigns((), ())
-        troubles = [*learning.sentences, *map(str, troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
-        state = _document(store, settings, found, name) | {
+        troubles = [*learning.sentences, *map(str, list_troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
+        state = make_status_document(store, settings, found, name) | {
             "learning": list_sign_facts(learning.signs),
-            "accounts": [facts_document(each) for each in accounts],
+            "accounts": [make_facts_document(each) for each in accounts],
         }
     if output.form == "json":
-        output.document(state)
+        output.print_document(state)
     elif output.form == "csv":
-        output.csv(state["sweeps"], columns=_list_columns(state["sweeps"]))
+        output.print_csv(state["sweeps"], columns=_list_columns(state["sweeps"]))
     else:
         _print(output, found, state, troubles)
         _print_where(output, settings, accounts)
@@ -76,21 +76,21 @@ def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     return FleetStatus(len(workers), threads, services, supervised, read_bugs(store), store.scripts.read_time())
 
 
-def _document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
+def make_status_document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
     workers, fleet = read_live_workers(store), read_fleet(store, settings)
     failed = _read_first_stages(store, StageState.FAILED, name)
     skipped = (
         Counter(stage.cause for stage in views.read_stages(store, name, StageState.SKIPPED)) if name else Counter()
     )
     return {
-        "sweeps": [sweep_row(view) | _waiting_row(why_it_waits(view, fleet)) for view in found],
-        "services": [_service_row(each) for each in fleet.services.values() if each.pools],
-        "workers": [_worker_row(name, reported) for name, reported in workers.items()],
-        "running": [_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
-        "failed": [_stage_row(stage) | {"cause": stage.cause} for stage in failed],
+        "sweeps": [make_sweep_row(view) | _make_waiting_row(explain_waiting(view, fleet)) for view in found],
+        "services": [_make_service_row(each) for each in fleet.services.values() if each.pools],
+        "workers": [_make_worker_row(name, reported) for name, reported in workers.items()],
+        "running": [_make_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
+        "failed": [_make_stage_row(stage) | {"cause": stage.cause} for stage in failed],
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
-        "webhooks": [trouble.document() for trouble in troubled_webhooks(store)],
-        "bugs": [_bug_row(bug) for bug in read_bugs(store)],
+        "webhooks": [trouble.document() for trouble in list_troubled_webhooks(store)],
+        "bugs": [_make_bug_row(bug) for bug in read_bugs(store)],
     }
 
 
@@ -99,16 +99,16 @@ def _read_first_stages(store: Store, state: StageState, name: str | None) -> lis
     return views.read_stages(store, name, state)[:MOST] if name else views.read_stages_in_state(store, state, MOST)
 
 
-def _service_row(service: ServiceView) -> dict[str, Any]:
-    pools = {pool.name: _pool_row(pool) for pool in service.pools.values()}
+def _make_service_row(service: ServiceView) -> dict[str, Any]:
+    pools = {pool.name: _make_pool_row(pool) for pool in service.pools.values()}
     return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
 
 
-def _waiting_row(reason: Reason) -> dict[str, str]:
+def _make_waiting_row(reason: Reason) -> dict[str, str]:
     return {"gate": reason.gate, "waiting_reason": reason.text}
 
 
-def _pool_row(pool: PoolView) -> dict[str, Any]:
+def _make_pool_row(pool: PoolView) -> dict[str, Any]:
     seen = pool.snapshot
     return {
         "limit": pool.capacity.limit,
@@ -121,11 +121,11 @@ def _pool_row(pool: PoolView) -> dict[str, Any]:
     }
 
 
-def _worker_row(name: str, reported: Mapping[str, str]) -> dict[str, Any]:
+def _make_worker_row(name: str, reported: Mapping[str, str]) -> dict[str, Any]:
     return {"worker": name, **reported, "threads": int(reported["threads"]), "busy": int(reported["busy"])}
 
 
-def _bug_row(bug: Bug) -> dict[str, Any]:
+def _make_bug_row(bug: Bug) -> dict[str, Any]:
     return {
         "verb": bug.verb,
         "message": bug.message,
@@ -137,13 +137,13 @@ def _bug_row(bug: Bug) -> dict[str, Any]:
     }
 
 
-def _slots_text(services: Sequence[Mapping[str, Any]]) -> str:
+def _describe_slots(services: Sequence[Mapping[str, Any]]) -> str:
     """Say how many slots are taken, in each pool that has any."""
     pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
     return ", ".join(f"{pool['taken'] - pool['queued']} of {pool['limit']} {name} slots" for name, pool in pools)
 
 
-def sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
+def make_sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:
     """Return a sweep as `sweep list` prints it; for people if `output` is for people."""
     row: dict[str, Any] = {
         "sweep": view.name,
@@ -165,7 +165,7 @@ def _list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*rest[:3], *(state for state in ORDER if state in named), *rest[3:]]
 
 
-def _stage_row(stage: StageView) -> dict[str, Any]:
+def _make_stage_row(stage: StageView) -> dict[str, Any]:
     return {
         "stage": stage.id,
         "label": stage.label,
@@ -178,22 +178,22 @@ def _stage_row(stage: StageView) -> dict[str, Any]:
 
 
 def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
-    rows = [sweep_row(view, output) for view in found]
-    output.table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
+    rows = [make_sweep_row(view, output) for view in found]
+    output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
     for row in document["sweeps"]:
         if row["waiting_reason"]:
             output.say(f"{row['sweep']}: {row['waiting_reason']}")
     for title in ("running", "failed", "skipped"):
         if document[title]:
             output.say("")
-            output.table(document[title], title=title)
+            output.print_table(document[title], title=title)
     for view in found:
         if again := sum(view.counts.get(state, 0) for state in FAILURES):
             stages = f"{format_count(again, 'stage')} failed or {'was' if again == 1 else 'were'} skipped"
             output.say(f"{view.name}: {stages}; `sweep retry {view.name}` tries again")
     for line in troubles:
         output.say(line)
-    taken = _slots_text(document["services"])
+    taken = _describe_slots(document["services"])
     idle = "" if any(view.ended < view.total for view in found) else "all sweeps have ended, so none are needed"
     if idle and len(found) == 1:  # the other sweeps may need some
         idle = f"{found[0].name} has ended and needs none"

@@ -41,7 +41,7 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
         else:
             output.say("`sweep up` runs it; `sweep status` and `sweep watch` show its progress")
     else:
-        output.rows("sweeps", [submission_row(submitted)])
+        output.print_rows("sweeps", [make_submission_row(submitted)])
 
 
 def write_submission(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
@@ -52,7 +52,7 @@ def write_submission(store: Store, prepared: Prepared, submission: Submission, s
     return write(store, submission)
 
 
-def submission_row(submitted: Submitted) -> dict[str, Json]:
+def make_submission_row(submitted: Submitted) -> dict[str, Json]:
     """Return what was submitted, for programs."""
     return {"sweep": submitted.sweep, "new": submitted.fresh, "shared_stages": submitted.known}
 

@@ -33,9 +33,9 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
         run = track_run(sweep, each)
         rows.append({"run": run.id, "name": run.name, "state": run.state, "new": _put_run(there, run, place)})
     if output.for_people:
-        output.say(f"{name}: {_summary(rows)}\n{there.where}")
+        output.say(f"{name}: {_summarize(rows)}\n{there.where}")
     else:
-        output.rows("runs", rows)
+        output.print_rows("runs", rows)
 
 
 def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
@@ -45,7 +45,7 @@ def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
         raise TrackerUnusable(f"--to {place}: {error.strerror or error}; choose another place") from None
 
 
-def _summary(rows: Sequence[TrackedRow]) -> str:
+def _summarize(rows: Sequence[TrackedRow]) -> str:
     new = sum(each["new"] for each in rows)
     states = Counter(each["state"] for each in rows)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"

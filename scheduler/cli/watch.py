@@ -14,7 +14,7 @@ from rich.text import Text
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.status import read_fleet, sweep_row
+from scheduler.cli.status import make_sweep_row, read_fleet
 from scheduler.engine.admission import MONEY
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
@@ -22,7 +22,7 @@ from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
-from scheduler.waiting_reasons import why_it_waits
+from scheduler.waiting_reasons import explain_waiting
 from sweeps.analysis.learning_words import describe_running
 from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss
 
@@ -46,7 +46,7 @@ def watch(output: Output, names: tuple[str, ...]) -> None:
             for line in find_learning_signs(store, name).sentences:
                 output.say(f"{name}: {line}")
     if not output.for_people:
-        output.rows("sweeps", [sweep_row(view) for view in seen])
+        output.print_rows("sweeps", [make_sweep_row(view) for view in seen])
 
 
 def follow(
@@ -122,8 +122,8 @@ class _Lines:
         if not ended and time.monotonic() < self._next:
             return
         fleet = read_fleet(self._store, self._settings)
-        reasons = ((view, why_it_waits(view, fleet).text) for view in seen)
-        lines = [_summarise(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
+        reasons = ((view, explain_waiting(view, fleet).text) for view in seen)
+        lines = [_summarize(view) + (f"\n  {reason}" if reason else "") for view, reason in reasons]
         text = "\n".join([*lines, left] if left else lines)
         if text != self._last:
             self._output.say(text)
@@ -134,15 +134,17 @@ def _draw(store: Store, settings: Settings, seen: Sequence[SweepView], left: str
     fleet = read_fleet(store, settings)
     parts: list[RenderableType] = []
     for view in seen:
-        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summarise(view)))]
-        if waits := why_it_waits(view, fleet).text:
+        parts += [ProgressBar(total=max(view.total, 1), completed=view.ended, width=60), Text(escape(_summarize(view)))]
+        if waits := explain_waiting(view, fleet).text:
             parts.append(Text(escape(waits), style="yellow"))
     return Group(
-        *parts, Text(escape_lines(left)), _running_table(views.read_stages_in_state(store, StageState.RUNNING, 200))
+        *parts,
+        Text(escape_lines(left)),
+        _make_running_table(views.read_stages_in_state(store, StageState.RUNNING, 200)),
     )
 
 
-def _summarise(view: SweepView) -> str:
+def _summarize(view: SweepView) -> str:
     order = [state.value for state in StageState]
     counts = ", ".join(
         f"{view.counts[state]:,} {STATE_WORDS.get(state, state)}" for state in order if view.counts.get(state)
@@ -151,7 +153,7 @@ def _summarise(view: SweepView) -> str:
     return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'not started yet'})  {used}"
 
 
-def _running_table(running: list[StageView]) -> Table:
+def _make_running_table(running: list[StageView]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for stage in running[:SHOWN]:
         step, steps = stage.progress.get("step"), stage.progress.get("steps")

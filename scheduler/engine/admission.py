@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from scheduler.services import pool_of
+from scheduler.services import find_pool
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def admit(board: Board, room: Room) -> list[Admitted]:
     while queues and len(admitted) < room.threads:
         queue = min(queues, key=loads.rank)
         stage = next((stage for stage in turns[id(queue)] if stage not in admitted), None)
-        pool = pool_of(queue.lane)
+        pool = find_pool(queue.lane)
         if stage is None or left.get(pool, 0) <= 0 or loads.is_full(queue.sweep):
             queues.remove(queue)
             continue
@@ -129,7 +129,7 @@ def close_gates(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tu
     shut = {lanes[each.sweep, each.stage] for each, refused in answers.items() if refused in LANE_GATES}
     over = {each.stage for each, refused in answers.items() if refused not in GATES | LANE_GATES}
     started = Counter(each.sweep for each, refused in answers.items() if not refused)
-    used = Counter(pool_of(lanes[each.sweep, each.stage]) for each, refused in answers.items() if not refused)
+    used = Counter(find_pool(lanes[each.sweep, each.stage]) for each, refused in answers.items() if not refused)
     contenders = {
         name: replace(each, inflight=each.inflight + started[name]) for name, each in board.contenders.items()
     }

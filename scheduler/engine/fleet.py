@@ -48,7 +48,7 @@ class ServiceView:
     def health(self) -> ServiceHealth:
         """Its health, judged by the clients that wait although the service does not tell them to."""
         waiting = [
-            pool.since[sign] for pool in self.pools.values() for sign in ("opening", "active") if sign in pool.since
+            pool.since[state] for pool in self.pools.values() for state in ("opening", "active") if state in pool.since
         ]
         return ServiceHealth(self.now, self.heard, min(waiting, default=0))
 

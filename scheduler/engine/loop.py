@@ -11,12 +11,12 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.notify.sender import NoticeSender
-from scheduler.services import SERVICES, lane_of
+from scheduler.services import SERVICES, make_lane
 from scheduler.settings import Settings
 from scheduler.state.bug_log import forget_bugs, record_bug
 from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
 from scheduler.state.milliseconds import count_milliseconds
-from scheduler.state.server.embedded_redis import server_url
+from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
 from scheduler.state.workers import name_process
 from sweeps.stage import MICRO
@@ -33,16 +33,16 @@ log = logging.getLogger("scheduler")
 def run(settings: Settings) -> None:
     """Tick until SIGTERM or SIGINT. Any number of schedulers may run; one of them leads."""
     stop = _stop_on_signal()
-    url = server_url(settings)
+    url = find_server_url(settings)
     client = connect(url)
     check_server(client, url)
     store = Store(client)
     forget_bugs(store)
-    scheduler, post = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
-    post.start()
+    scheduler, sender = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
+    sender.start()
     while not stop.is_set():
         stop.wait(scheduler.run_tick())
-    post.stop()
+    sender.stop()
     scheduler.leave()
 
 
@@ -55,7 +55,7 @@ def make_tick_limits(settings: Settings) -> TickLimits:
 
 def make_fleet_limits(settings: Settings) -> dict[str, int]:
     """Make the limits that the leader writes for the verbs: lane or day -> number."""
-    capped = {lane_of(model): most for model, most in settings.model_slots.items()}
+    capped = {make_lane(model): most for model, most in settings.model_slots.items()}
     if settings.day_budget is None:
         return capped
     return capped | {f"day:{service}": round(settings.day_budget * MICRO) for service in SERVICES}

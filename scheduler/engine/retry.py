@@ -83,8 +83,8 @@ def decide(fault: Fault, *, failures: Mapping[str, int], chance: random.Random) 
     so_far = failures.get(fault, 0) + 1
     if so_far >= BUDGETS.get(fault, so_far + 1):
         return GiveUp()
-    return RetryAt(delay=_space_out(so_far, LONGEST.get(fault, LONGEST_ELSE), chance))
+    return RetryAt(delay=_compute_delay(so_far, LONGEST.get(fault, LONGEST_ELSE), chance))
 
 
-def _space_out(times: int, longest: float, chance: random.Random) -> float:
+def _compute_delay(times: int, longest: float, chance: random.Random) -> float:
     return min(longest, FIRST * 2.0 ** min(times, 12)) * chance.uniform(0.5, 1.0)

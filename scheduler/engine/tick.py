@@ -27,7 +27,7 @@ from scheduler.engine.fleet import apply_conclusions, read_service
 from scheduler.engine.retry import BUDGETS, SUSPECTED_AFTER, Fault
 from scheduler.engine.spread import PAGE, spread_changes, walk_sweeps
 from scheduler.engine.windows import keep_windows
-from scheduler.services import pool_of
+from scheduler.services import find_pool
 from scheduler.state import keys
 from scheduler.state.bug_log import MANY, fail_stage, read_stopping_bugs, run_isolated
 from scheduler.state.connection import StoreBug
@@ -65,7 +65,7 @@ class Ticked:
     restaged: int
     woken: int
     spread: int
-    turned: int
+    windows: int
     dispatched: int
 
     @property
@@ -80,7 +80,7 @@ def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
         restaged=run_isolated(store, lambda: walk_sweeps(store), 0),
         woken=run_isolated(store, lambda: wake_stages(store), 0),
         spread=run_isolated(store, lambda: spread_changes(store), 0),
-        turned=run_isolated(store, lambda: keep_windows(store), 0),
+        windows=run_isolated(store, lambda: keep_windows(store), 0),
         dispatched=0
         if read_stopping_bugs(store)
         else run_isolated(store, lambda: dispatch_stages(store, nudges, limits), 0),
@@ -136,7 +136,7 @@ def dispatch_stages(store: Store, nudges: Nudges, limits: TickLimits) -> int:
 
 def _count_slots(store: Store, waiting: Waiting, limits: TickLimits) -> dict[str, int]:
     """Count how many more clients each pool has room for, by what the services tell now."""
-    wanted = {pool_of(lane) for (_, lane), count in waiting.items() if count}
+    wanted = {find_pool(lane) for (_, lane), count in waiting.items() if count}
     rooms: dict[str, int] = {}
     for service in sorted({lane.partition("/")[0] for _, lane in waiting}):
         rooms |= apply_conclusions(
@@ -212,8 +212,8 @@ def _read_contenders(store: Store) -> tuple[dict[str, Contender], Waiting]:
 def _read_queues(store: Store, waiting: Waiting, room: Room) -> list[Queue]:
     """Read the ready stages of each queue, no more than could start. Without room, read nothing."""
     most = {pool: min(room.threads, slots) for pool, slots in room.pools.items()}
-    asked = [(sweep, lane) for (sweep, lane), count in waiting.items() if count and most.get(pool_of(lane))]
+    asked = [(sweep, lane) for (sweep, lane), count in waiting.items() if count and most.get(find_pool(lane))]
     pipe = store.client.pipeline(transaction=False)
     for sweep, lane in asked:
-        pipe.zrange(keys.sweep_ready(sweep, lane), 0, most[pool_of(lane)] + LOOK_AHEAD - 1)
+        pipe.zrange(keys.sweep_ready(sweep, lane), 0, most[find_pool(lane)] + LOOK_AHEAD - 1)
     return [Queue(*queue, ready) for queue, ready in zip(asked, pipe.execute(), strict=True) if ready]

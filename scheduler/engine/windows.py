@@ -29,7 +29,7 @@ def keep_windows(store: Store, most: int = 100) -> int:
 
 
 def _set_window(store: Store, sweep: str, row: Mapping[str, str | None]) -> None:
-    now = store.now()
+    now = store.read_now()
     deadline = read_moment(row["deadline"]) if row["deadline"] else None
     if deadline is not None and deadline <= now:
         why = f"its deadline passed ({deadline:%Y-%m-%d %H:%M} UTC)"

@@ -62,9 +62,9 @@ class Digest:
         causes = [f"failed: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
         spent = f"{format_usd(self.spent)}{limit} spent"
-        return "\n".join([self._counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
+        return "\n".join([self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
 
-    def _counts(self) -> str:
+    def _format_counts(self) -> str:
         parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
         stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE_WINDOW
         others = {
@@ -98,8 +98,8 @@ def build_digest(store: Store, name: str) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        best=_best_lines(view.spec, views.read_results(store, name)),
-        failures=_frequent_causes(store, name) if count(StageState.FAILED) else (),
+        best=_describe_best_cells(view.spec, views.read_results(store, name)),
+        failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
@@ -130,7 +130,7 @@ def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
     return (store.scripts.read_time() - int(started)) / 1000 / done * (view.total - view.ended)
 
 
-def _frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
+def _list_frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
     """List the most frequent causes. Causes that differ only in numbers count as one."""
     alike: dict[str, list[StageView]] = {}
     for stage in views.read_stages(store, name, StageState.FAILED):
@@ -141,7 +141,7 @@ def _frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
     )
 
 
-def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
+def _describe_best_cells(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
     """Name the best cell on each data set, as `sweep results` does: losses on different holdouts do not compare."""
     groups: dict[str, list[RunResult]] = {}
     for row in rows:
@@ -149,14 +149,14 @@ def _best_lines(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[st
         groups.setdefault("" if on is None else str(on), []).append(row)
     found = [
         (on, best_cell(group, metric=strip_validation(best.metric), mode=best.mode))
-        for best in _compared_metrics(spec, rows)
+        for best in _list_compared_metrics(spec, rows)
         if not may_be_conditional(best.metric)  # few items may tell it, and a digest reads no items
         for on, group in groups.items()
     ]
-    return tuple([_best_line(on, each, groups[on]) for on, each in found if each.best][:FEW])
+    return tuple([_describe_best_cell(on, each, groups[on]) for on, each in found if each.best][:FEW])
 
 
-def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
+def _list_compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     """List the metrics to compare, and whether less or more is better."""
     target = spec.get("target")
     if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
@@ -164,7 +164,7 @@ def _compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> li
     return list_compared(spec, rows)
 
 
-def _best_line(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
+def _describe_best_cell(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen on the validation set if there is one; reported on the holdout if it is measured."""
     (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
     metric = found.metric if found.metric in best.metrics else found.by

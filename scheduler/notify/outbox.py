@@ -126,7 +126,7 @@ class WebhookTrouble:
         }
 
 
-def troubled_webhooks(store: Store) -> list[WebhookTrouble]:
+def list_troubled_webhooks(store: Store) -> list[WebhookTrouble]:
     """List the webhooks that do not take their notices."""
     rows = store.client.hgetall(keys.WEBHOOKS)
     health = {variable: json.loads(text) for variable, text in sorted(rows.items())}

@@ -97,7 +97,7 @@ class NoticeSender:
         address = self._environment.get(notice.address)
         if not address:
             return Delivery("the variable is not set where the scheduler runs")
-        body = compose(address, notice, self._text(notice))
+        body = compose(address, notice, self._write_text(notice))
         secret = self._environment.get(WEBHOOK_SECRET, "")
         try:
             headers = build_headers(notice, body, secret, datetime.now(UTC))
@@ -105,7 +105,7 @@ class NoticeSender:
             return Delivery(str(error))
         return send(address, body, headers, deadline=self._deadline)
 
-    def _text(self, notice: OutboxNotice) -> str:
+    def _write_text(self, notice: OutboxNotice) -> str:
         """Write the text; the end of a sweep carries the digest as it is now."""
         if notice.kind not in ("finished", "cancelled", "hours"):
             return notice.headline

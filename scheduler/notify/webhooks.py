@@ -40,14 +40,14 @@ class Delivery:
 
 def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
     """Build the body that the host expects: Slack's, Discord's, or ours with every field."""
-    url = _url(address)
+    url = _parse_url(address)
     host = "" if url is None else f".{url.host}"
     if host.endswith(SLACK):
-        return _document({"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")})
+        return _write_document({"text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")})
     if host.endswith(DISCORD):
         short = text if len(text) <= DISCORD_LENGTH else f"{text[: DISCORD_LENGTH - 1]}…"
-        return _document({"content": short, "allowed_mentions": {"parse": []}})  # a cause may contain @everyone
-    return _document(
+        return _write_document({"content": short, "allowed_mentions": {"parse": []}})  # a cause may contain @everyone
+    return _write_document(
         {
             "id": notice.id,
             "kind": notice.kind,
@@ -76,7 +76,7 @@ def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: datetime)
 
 def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: float = DEADLINE) -> Delivery:
     """Post the body and wait for the answer, at most until the deadline."""
-    url = _url(address)
+    url = _parse_url(address)
     if url is None:
         return Delivery(f"expected {ADDRESS_FORMS}, got no address")
     try:
@@ -86,7 +86,7 @@ def send(address: str, body: bytes, headers: Mapping[str, str], *, deadline: flo
     except (TimeoutError, httpx.TimeoutException):
         return Delivery(f"no answer within {deadline:g} s")
     except httpx.ConnectError as error:
-        return Delivery(f"cannot connect: {_cause(error)}")
+        return Delivery(f"cannot connect: {_describe_cause(error)}")
     except Exception as error:  # noqa: BLE001 - a traceback could quote the address
         return Delivery(f"the answer is not HTTP ({type(error).__name__})")
 
@@ -107,10 +107,10 @@ def _judge_status(status: int, headers: Mapping[str, str]) -> Delivery:
         return Delivery("")
     if 300 <= status < 400:
         return Delivery(f"status {status}: redirects are not followed; set the final address")
-    return Delivery(f"status {status}", _seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
+    return Delivery(f"status {status}", _read_seconds(headers.get("Retry-After", "")) if status == 429 else 0.0)
 
 
-def _seconds(text: str) -> float:
+def _read_seconds(text: str) -> float:
     """Read Retry-After in seconds; 0 for a date or nonsense."""
     try:
         return max(0.0, float(text))
@@ -118,7 +118,7 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-def _cause(error: Exception) -> str:
+def _describe_cause(error: Exception) -> str:
     """Return the error of the system below, because the messages of libraries may quote the host."""
     below: BaseException | None = error
     while below is not None:
@@ -132,7 +132,7 @@ def _cause(error: Exception) -> str:
     return "no connection"
 
 
-def _url(address: str) -> httpx.URL | None:
+def _parse_url(address: str) -> httpx.URL | None:
     try:
         url = httpx.URL(address.strip())
     except (httpx.InvalidURL, ValueError):
@@ -140,5 +140,5 @@ def _url(address: str) -> httpx.URL | None:
     return url if url.scheme in ("http", "https") and url.host else None
 
 
-def _document(content: Mapping[str, object]) -> bytes:
+def _write_document(content: Mapping[str, object]) -> bytes:
     return json.dumps(content, ensure_ascii=False).encode()

@@ -42,7 +42,7 @@ class CookbookRenderer:
     def prompt(self, messages: Messages, tools: Tools) -> list[int]:
         """Return the tokens that the model reads before it answers."""
         try:
-            found = self._renderer.build_generation_prompt(self._messages(messages, tools))
+            found = self._renderer.build_generation_prompt(self._convert_messages(messages, tools))
             return [int(token) for token in found.to_ints()]
         except REFUSALS as error:
             raise self._explain(error) from None
@@ -51,7 +51,7 @@ class CookbookRenderer:
         """Return the tokens of the chat, with loss on the assistant's messages at these positions."""
         if not self.extends and list(learnt) != [len(messages) - 1]:
             raise DataError(f"{self._describe_rewrite('an answer')}; {RIGHT}")
-        ours = self._messages(messages, tools)
+        ours = self._convert_messages(messages, tools)
         shift = len(ours) - len(messages)  # a message that describes the tools may come first
         try:
             found, weights = self._renderer.build_supervised_example(
@@ -85,8 +85,8 @@ class CookbookRenderer:
     def _describe_rewrite(self, what: str) -> str:
         return f"cookbook:{self._name} writes {what} differently if other messages follow"
 
-    def _messages(self, messages: Messages, tools: Tools) -> list[dict[str, Any]]:
-        ours = [self._message(message) for message in messages]
+    def _convert_messages(self, messages: Messages, tools: Tools) -> list[dict[str, Any]]:
+        ours = [self._convert_message(message) for message in messages]
         if not tools:
             return ours
         system = ours[:1] if ours and ours[0]["role"] == "system" else []
@@ -97,12 +97,12 @@ class CookbookRenderer:
             raise self._explain(error) from None
         return [*(dict(one) for one in said), *ours[len(system) :]]
 
-    def _message(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _convert_message(self, message: Mapping[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in message.items() if key != "weight" and value is not None}
         calls = kept.get("tool_calls")
         try:
             if calls is not None:
-                kept["tool_calls"] = [self._cookbook.ToolCall.model_validate(_as_text(call)) for call in calls]
+                kept["tool_calls"] = [self._cookbook.ToolCall.model_validate(_adapt_call(call)) for call in calls]
         except REFUSALS as error:
             raise self._explain(error) from None
         return {"content": "", **kept}
@@ -113,7 +113,7 @@ class CookbookRenderer:
         return DataError(f"cookbook:{self._name} refuses this chat: {cause}; choose another renderer")
 
 
-def _as_text(call: Any) -> Any:
+def _adapt_call(call: Any) -> Any:
     """Return a call as the cookbook expects it: arguments as JSON text."""
     function = call.get("function", {})
     arguments = function.get("arguments", {})

@@ -21,7 +21,7 @@ DAY |= {"%H": "00", "%M": "00", "%S": "00", "%j": "001", "%-d": "1", "%-m": "1"}
 CLOCK = "".join(
     [
         "{%- macro strftime_now(format) -%}{{- format",
-        *(f"|replace('{sign}', '{value}')" for sign, value in DAY.items()),
+        *(f"|replace('{directive}', '{value}')" for directive, value in DAY.items()),
         " -}}{%- endmacro -%}",
     ]
 )
@@ -90,11 +90,11 @@ class ChatTemplate:
 
     def render_marked(self, messages: Messages, tools: Tools) -> tuple[str, Sequence[tuple[int, int]]] | None:
         """Render the messages, and return the spans that the template marks as the assistant's; None without marks."""
-        if not MARKED.search(self._source(tools)):
+        if not MARKED.search(self._compose_source(tools)):
             return None
         return self._render(messages, tools, prompt=False, mark=True)
 
-    def _source(self, tools: Tools) -> str:
+    def _compose_source(self, tools: Tools) -> str:
         source = str(self._tokenizer.get_chat_template(tools=list(tools) or None))
         return CLOCK + source if "strftime_now" in source else source
 
@@ -112,7 +112,7 @@ class ChatTemplate:
                 found: Any = render_jinja_template(  # its annotation is wrong
                     conversations=[chat],
                     tools=[dict(tool) for tool in tools] or None,
-                    chat_template=self._source(tools),
+                    chat_template=self._compose_source(tools),
                     return_assistant_tokens_mask=mark,
                     add_generation_prompt=prompt,
                     **beside,

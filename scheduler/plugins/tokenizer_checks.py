@@ -117,12 +117,12 @@ def _find_excess_tokens(loaded: Any, model: Mapping[str, Any]) -> Iterator[str]:
     """Find token numbers beyond the model's vocabulary."""
     text = model.get("text_config")
     room = model.get("vocab_size") or (text.get("vocab_size") if isinstance(text, Mapping) else None)
-    highest = highest_token_id(loaded)
+    highest = find_highest_token_id(loaded)
     if isinstance(room, int) and highest >= room:
         yield f"token {highest} is beyond the vocab_size {room} in config.json"
 
 
-def highest_token_id(loaded: Any) -> int:
+def find_highest_token_id(loaded: Any) -> int:
     """Return the highest token number of a tokenizer."""
     return (
         max(len(loaded) - 1, *map(int, loaded.added_tokens_decoder)) if loaded.added_tokens_decoder else len(loaded) - 1

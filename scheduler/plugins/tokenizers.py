@@ -16,13 +16,13 @@ from scheduler.plugins.jinja_templates import find_chat_template, list_control_t
 from scheduler.plugins.lazy_imports import ALONE, import_alone
 from scheduler.plugins.tokenizer_checks import (
     find_cut_difference,
-    highest_token_id,
+    find_highest_token_id,
     read_json,
     refuse_mismatch,
     refuse_program,
 )
 from scheduler.plugins.tokenizer_files import FILES, VOCABULARIES, TokenizerPack, list_files, pack, unpack
-from scheduler.services import ANY_VOCABULARY, service_of
+from scheduler.services import ANY_VOCABULARY, find_service
 from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.stage import Json
@@ -34,15 +34,15 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-def tokenizer_for(model: str) -> Tokenizer:
+def load_model_tokenizer(model: str) -> Tokenizer:
     """Load the tokenizer of a model. Raises ServiceRefused if it is missing, or would be another one."""
-    if service_of(model) == "offline":
+    if find_service(model) == "offline":
         return OfflineTokenizer()
     name = "/".join(model.partition(":")[0].split("/")[:2])  # a variant of a model shares its tokenizer
     return _load_once(name, lambda: _load_for_model(name, model))
 
 
-def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, TokenizerPack]":
+def load_named_tokenizer(address: str, folder: Path) -> "tuple[PretrainedTokenizer, TokenizerPack]":
     """Load the tokenizer that a spec names, and pack its files for the workers.
 
     `address` is a folder, relative to `folder`, or a name on the hub. Raises ServiceRefused.
@@ -51,18 +51,18 @@ def tokenizer_named(address: str, folder: Path) -> "tuple[PretrainedTokenizer, T
     return _load_once(packed.digest, lambda: _load_from_files(packed, f"`tokenizer: {address}`")), packed
 
 
-def tokenizer_of(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
+def load_recipe_tokenizer(recipe: Mapping[str, Json], artefacts: Artefacts) -> Tokenizer:
     """Load the tokenizer with which a stage was planned. Raises ServiceRefused and ArtefactError."""
     name = str(recipe["tokenizer"])
     if not name.startswith(NAMED):
-        return tokenizer_for(str(recipe["model"]))
+        return load_model_tokenizer(str(recipe["model"]))
     digest = name.removeprefix(NAMED)
     return _load_once(digest, lambda: _load_from_files(TokenizerPack.read(digest, artefacts), f"{name[:18]}"))
 
 
 def fit_to_model(tokenizer: "PretrainedTokenizer", model: str, address: str) -> "PretrainedTokenizer":
     """Check that an offline model has room for the tokens of a tokenizer. Raises ServiceRefused."""
-    if service_of(model) != "offline":
+    if find_service(model) != "offline":
         return tokenizer
     if model != ANY_VOCABULARY and tokenizer.size > OfflineTokenizer.size:
         raise ServiceRefused(
@@ -105,7 +105,7 @@ def _fetch_files(name: str, model: str, *, revision: str | None) -> HubFiles:
     try:
         fetched = fetch_files(name, FILES, revision=revision)
     except UNREADABLE as error:
-        raise _loading_error(model, error) from None
+        raise _make_loading_error(model, error) from None
     if fetched.problem and not VOCABULARIES & fetched.files.keys():
         raise ServiceRefused(f"cannot load the tokenizer of {model}: {describe_silence(fetched.problem)}")
     return fetched
@@ -129,13 +129,13 @@ def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | Non
         lines = str(error).strip().splitlines()
         raise ServiceRefused(f"the tokenizer of {what} needs a library: {lines[0] if lines else error!r}") from None
     except UNREADABLE as error:
-        raise _loading_error(what, error) from None
+        raise _make_loading_error(what, error) from None
     if not trust:
         refuse_mismatch(what, loaded, files)
     return loaded
 
 
-def _loading_error(what: str, error: Exception) -> ServiceRefused:
+def _make_loading_error(what: str, error: Exception) -> ServiceRefused:
     cause = (str(error).strip() or type(error).__name__).splitlines()[0]
     return ServiceRefused(
         f"cannot load the tokenizer of {what}: {cause}\n"
@@ -167,7 +167,7 @@ class PretrainedTokenizer:
         self.bos: int | None = tokenizer.bos_token_id
         self.eos: int | None = tokenizer.eos_token_id
         self.controls = list_control_tokens(tokenizer)
-        self.size = highest_token_id(tokenizer) + 1
+        self.size = find_highest_token_id(tokenizer) + 1
         self.longest: int | None = None  # tokens in one input; None: unknown
         self.ends = _read_end_tokens((files or {}).get("generation_config.json"))
         self.chat = find_chat_template(tokenizer)

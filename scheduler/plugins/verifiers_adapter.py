@@ -168,7 +168,7 @@ class VerifiersEpisode:
         token = _PLAYING.set(self)  # the task copies the context
         self._rollout = of.loop.create_task(of.play(row))
         _PLAYING.reset(token)
-        if self._go_on() is not None:
+        if self._continue() is not None:
             raise RuntimeError("the rollout ended before it called the model")
         self._heard = self._asked.result()
         self.prompt: Messages = self._heard
@@ -177,7 +177,7 @@ class VerifiersEpisode:
         self._asked = self._loop.create_future()
         answered, self._action = self._action, self._loop.create_future()
         answered.set_result(action)
-        over = self._go_on()
+        over = self._continue()
         if over is not None:
             return Turn(reward=float(over["reward"]), done=True, facts=_convert_metrics(over["metrics"]))
         before, self._heard = self._heard, self._asked.result()
@@ -191,7 +191,7 @@ class VerifiersEpisode:
         self._asked.set_result([*_convert_messages(conversation, tools)])
         return await action
 
-    def _go_on(self) -> Any:
+    def _continue(self) -> Any:
         """Run until the rollout calls the model, or ends: then return its state. Raises what the rollout raised."""
         self._seed_chance()
         both = asyncio.wait({self._rollout, self._asked}, return_when=asyncio.FIRST_COMPLETED)

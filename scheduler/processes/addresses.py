@@ -39,13 +39,13 @@ class Addresses:
 def read_addresses(home: Path) -> Addresses | None:
     """Read the addresses of the processes of a state folder; None if there are none."""
     with suppress(OSError, ValueError, TypeError):
-        return Addresses(**json.loads(_addresses_file(home).read_text(encoding="utf-8")))
+        return Addresses(**json.loads(_locate_addresses(home).read_text(encoding="utf-8")))
     return None
 
 
 def publish(home: Path, addresses: Addresses) -> None:
     """Write the addresses. Only the owner may read them: there is a password among them."""
-    path = _addresses_file(home)
+    path = _locate_addresses(home)
     draft = path.with_suffix(".part")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(asdict(addresses), file)
@@ -54,7 +54,7 @@ def publish(home: Path, addresses: Addresses) -> None:
 
 def withdraw(home: Path) -> None:
     """Remove the addresses of processes that have ended."""
-    _addresses_file(home).unlink(missing_ok=True)
+    _locate_addresses(home).unlink(missing_ok=True)
 
 
 def is_up(home: Path) -> bool:
@@ -78,7 +78,7 @@ def hold_supervisor_lock(home: Path) -> Iterator[None]:
         yield
 
 
-def _addresses_file(home: Path) -> Path:
+def _locate_addresses(home: Path) -> Path:
     return home / "up.json"
 
 

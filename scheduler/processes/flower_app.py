@@ -5,9 +5,9 @@ from celery import Celery
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
 from scheduler.settings import read_settings
 from scheduler.state.connection import make_broker_url
-from scheduler.state.server.embedded_redis import server_url
+from scheduler.state.server.embedded_redis import find_server_url
 
-app = Celery("tinker-sweeps", broker=make_broker_url(server_url(read_settings())))
+app = Celery("tinker-sweeps", broker=make_broker_url(find_server_url(read_settings())))
 app.conf.update(
     task_default_queue=QUEUE,
     broker_transport_options=TRANSPORT,

@@ -145,7 +145,7 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
         "offline": [python, "-m", "tinker_offline", *offline],
         **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
         "scheduler": [python, "-m", "scheduler"],
-        "flower": [*celery, "scheduler.processes.flower_app", "flower", *_flower_options(addresses)],
+        "flower": [*celery, "scheduler.processes.flower_app", "flower", *_list_flower_options(addresses)],
     }
     if settings.offline_url:
         del commands["offline"]
@@ -155,7 +155,7 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
     return [Child(name, command, environment, logs / f"{name}.log") for name, command in commands.items()]
 
 
-def _flower_options(addresses: Addresses) -> list[str]:
+def _list_flower_options(addresses: Addresses) -> list[str]:
     port = addresses.flower_url.rpartition(":")[2]
     # The arguments show a stage's label, the result its progress; the task's name is always the same.
     columns = "args,state,result,worker,received,runtime,uuid"

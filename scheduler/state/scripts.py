@@ -72,13 +72,13 @@ class Scripts:
 
     def run(self, verb: str, *arguments: Word) -> Any:
         """Run one verb in one round trip."""
-        return self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)])
+        return self._verbs[verb](args=[PREFIX, self.make_time_argument(), *map(spell_word, arguments)])
 
     def run_many(self, verb: str, calls: Sequence[Sequence[Word]]) -> list[Any]:
         """Run one verb many times in one pipeline. Only for verbs that may be repeated: a lost reply repeats all."""
         pipe = self._client.pipeline(transaction=False)
         for arguments in calls:
-            self._verbs[verb](args=[PREFIX, self.time_argument(), *map(spell_word, arguments)], client=pipe)
+            self._verbs[verb](args=[PREFIX, self.make_time_argument(), *map(spell_word, arguments)], client=pipe)
         return pipe.execute()
 
     def read_time(self) -> int:
@@ -88,6 +88,6 @@ class Scripts:
         seconds, micros = self._client.time()
         return seconds * 1000 + micros // 1000
 
-    def time_argument(self) -> Word:
+    def make_time_argument(self) -> Word:
         """Return the time argument of a verb; '' lets the server use its own clock."""
         return "" if self._clock is None else self._clock()

@@ -87,7 +87,7 @@ class Store:
         self.client = client
         self.scripts = Scripts(client, clock)
 
-    def now(self) -> datetime:
+    def read_now(self) -> datetime:
         """Read the time by the server's clock, which all processes use."""
         return read_moment(self.scripts.read_time())
 
@@ -114,9 +114,9 @@ class Store:
         """Stop all spending at a service until a person acts. Return False if it was stopped already."""
         return bool(self.scripts.run("stop_service", service, cause))
 
-    def report_signal(self, lease: Lease, sign: str, *, ago: float) -> bool:
+    def report_signal(self, lease: Lease, state: str, *, ago: float) -> bool:
         """Record what the service has told the attempt's client for `ago` seconds."""
-        return bool(self.scripts.run("report_signal", *lease, sign, count_milliseconds(ago)))
+        return bool(self.scripts.run("report_signal", *lease, state, count_milliseconds(ago)))
 
     def dispatch(self, stage: str, *, sweep: str, patience: float) -> Dispatched:
         """Admit a ready stage at a sweep's cost; a claim must follow within `patience` seconds."""
@@ -136,11 +136,11 @@ class Store:
         fence = self.scripts.run("continue_on_client", *call, opening.attempt, compact(opening.usage.document()))
         return Lease(stage, fence) if fence else None
 
-    def renew(self, pulses: Sequence[Renewal], *, lease: float) -> list[Hold]:
+    def renew(self, renewals: Sequence[Renewal], *, lease: float) -> list[Hold]:
         """Renew all leases of a worker in one call. Return what is wanted of each attempt."""
-        if not pulses:
+        if not renewals:
             return []
-        flat = [word for pulse in pulses for word in _flatten(pulse)]
+        flat = [word for renewal in renewals for word in _flatten(renewal)]
         answers: list[Hold] = self.scripts.run("renew_leases", count_milliseconds(lease), *flat)
         return answers
 
@@ -259,9 +259,9 @@ class Store:
         pipe.execute()
 
 
-def _flatten(pulse: Renewal) -> tuple[str | int, ...]:
-    heard = -1 if pulse.heard is None else count_milliseconds(pulse.heard)
-    return (*pulse.lease, count_milliseconds(pulse.quiet), heard, int(pulse.troubled))
+def _flatten(renewal: Renewal) -> tuple[str | int, ...]:
+    heard = -1 if renewal.heard is None else count_milliseconds(renewal.heard)
+    return (*renewal.lease, count_milliseconds(renewal.quiet), heard, int(renewal.troubled))
 
 
 def _name_call() -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol, TypeVar
 
 from scheduler.errors import SweepConflict
-from scheduler.services import lane_of, service_of
+from scheduler.services import find_service, make_lane
 from scheduler.state import keys
 from scheduler.state.commands import Word
 from scheduler.state.store import Store, compact
@@ -79,7 +79,7 @@ def _open(store: Store, submission: Submission) -> str:
         "slots": submission.slots or 0,
         "window": submission.window,
         "deadline": "" if submission.deadline is None else submission.deadline,
-        "lanes": " ".join(sorted({lane_of(str(stage.recipe["model"])) for stage in plan.stages})),
+        "lanes": " ".join(sorted({make_lane(str(stage.recipe["model"])) for stage in plan.stages})),
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
@@ -151,8 +151,8 @@ def _make_stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
     model = str(stage.recipe["model"])
     return {
         "kind": stage.kind,
-        "service": service_of(model),
-        "lane": lane_of(model),
+        "service": find_service(model),
+        "lane": make_lane(model),
         "label": stage.label,
         "recipe": compact(stage.recipe),
         "execution": compact(stage.execution),

@@ -152,11 +152,11 @@ def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
         number, metric, what = key.split("|")
         moments.setdefault((number, metric), {})[what] = float(text)
     for (number, metric), each in sorted(moments.items()):
-        found[number]["metrics"][metric] = _aggregate(each)
+        found[number]["metrics"][metric] = _compute_aggregate(each)
     return list(found.values())
 
 
-def _aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
+def _compute_aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
     count = int(each["count"])
     return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
 

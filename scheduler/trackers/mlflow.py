@@ -28,8 +28,8 @@ class MLflow:
 
     def __init__(self, client: MlflowClient, sweep: str, where: str) -> None:
         self._client = client
-        self._experiment = _experiment(client, sweep)
-        self._known = {run.data.tags[RUN]: run for run in _runs(client, self._experiment) if RUN in run.data.tags}
+        self._experiment = _find_experiment(client, sweep)
+        self._known = {run.data.tags[RUN]: run for run in _list_runs(client, self._experiment) if RUN in run.data.tags}
         self.where = f"the experiment {sweep!r} at {where}"
 
     def put(self, run: TrackedRun) -> bool:
@@ -50,13 +50,15 @@ class MLflow:
         """Write the content tag last: if we are interrupted, the next export looks at the whole run again."""
         there = known.info.run_id
         params = (
-            Param(_plain(key), str(value)[:LONGEST])
+            Param(_clean_name(key), str(value)[:LONGEST])
             for key, value in run.config.items()
-            if _plain(key) not in known.data.params
+            if _clean_name(key) not in known.data.params
         )
         while some := list(islice(params, PARAMS)):
             self._client.log_batch(there, params=some)
-        metrics = iter([*self._new_points(run, there, fresh=fresh), *_changed_metrics(run, known.data.metrics)])
+        metrics = iter(
+            [*self._list_new_points(run, there, fresh=fresh), *_list_changed_metrics(run, known.data.metrics)]
+        )
         while page := list(islice(metrics, METRICS)):
             self._client.log_batch(there, metrics=page)
         tags = {"state": run.state, "cause": run.cause, CONTENT: run.content}
@@ -66,16 +68,18 @@ class MLflow:
         else:
             self._client.update_run(there, status=STATUS.get(run.state, "SCHEDULED"))
 
-    def _new_points(self, run: TrackedRun, there: str, *, fresh: bool) -> list[Metric]:
+    def _list_new_points(self, run: TrackedRun, there: str, *, fresh: bool) -> list[Metric]:
         """List the points after the last one at the server."""
         names = dict.fromkeys(point.metric for point in run.points)
-        last = {name: 0 if fresh else self._last_step(there, name) for name in names}
+        last = {name: 0 if fresh else self._find_last_step(there, name) for name in names}
         return [
-            Metric(_plain(metric), value, at, step) for metric, step, value, at in run.points if step > last[metric]
+            Metric(_clean_name(metric), value, at, step)
+            for metric, step, value, at in run.points
+            if step > last[metric]
         ]
 
-    def _last_step(self, there: str, name: str) -> int:
-        return max((point.step for point in self._client.get_metric_history(there, _plain(name))), default=0)
+    def _find_last_step(self, there: str, name: str) -> int:
+        return max((point.step for point in self._client.get_metric_history(there, _clean_name(name))), default=0)
 
 
 def open_at(where: str, sweep: str) -> MLflow:
@@ -91,7 +95,7 @@ def open_at(where: str, sweep: str) -> MLflow:
         raise TrackerUnusable(f"cannot use MLflow at {_strip_login(uri)}: {cause}") from None
 
 
-def _experiment(client: MlflowClient, sweep: str) -> str:
+def _find_experiment(client: MlflowClient, sweep: str) -> str:
     there = client.get_experiment_by_name(sweep)
     if there is None:
         return str(client.create_experiment(sweep))
@@ -100,7 +104,7 @@ def _experiment(client: MlflowClient, sweep: str) -> str:
     return str(there.experiment_id)
 
 
-def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
+def _list_runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
     token = None
     while True:
         page = client.search_runs([experiment], max_results=PAGE, page_token=token)
@@ -109,12 +113,12 @@ def _runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
             return
 
 
-def _changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
+def _list_changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
     """List the summary metrics that the server lacks or has with another value."""
     return [
-        Metric(_plain(name), value, run.since, run.last)
+        Metric(_clean_name(name), value, run.since, run.last)
         for name, value in run.summary.items()
-        if not _is_same(known.get(_plain(name)), value)
+        if not _is_same(known.get(_clean_name(name)), value)
     ]
 
 
@@ -122,7 +126,7 @@ def _is_same(one: float | None, other: float) -> bool:
     return one is not None and (one == other or (one != one and other != other))  # noqa: PLR0124 - two that are no number
 
 
-def _plain(name: str) -> str:
+def _clean_name(name: str) -> str:
     """Replace the characters that MLflow does not allow in a name."""
     return re.sub(r"[^\w\-. :/]", "_", name)
 

@@ -29,7 +29,7 @@ class TensorBoard:
         self._folder = folder / sweep
 
     def put(self, run: TrackedRun) -> bool:
-        folder = self._folder / _folder_name(run)
+        folder = self._folder / _name_folder(run)
         target = folder / f"events.out.tfevents.{run.since // 1000:010d}.{run.content}"
         if target.exists():
             return False
@@ -48,7 +48,7 @@ def open_at(where: str, sweep: str) -> TensorBoard:
     return TensorBoard(Path(where or f"{sweep}-tensorboard"), sweep)
 
 
-def _folder_name(run: TrackedRun) -> str:
+def _name_folder(run: TrackedRun) -> str:
     """Make a folder name from the run's name; if characters are lost, its id makes it unique."""
     name = re.sub(r"[^\w=.,+ -]", "_", run.name, flags=re.ASCII)[:LONGEST].strip()
     return name if name == run.name else f"{name} {run.id}"
@@ -56,16 +56,16 @@ def _folder_name(run: TrackedRun) -> str:
 
 def _write(path: Path, run: TrackedRun) -> None:
     writer = RecordWriter(str(path))
-    for event in _events(run):
+    for event in _list_events(run):
         writer.write(event.SerializeToString())
     writer.close()
 
 
-def _events(run: TrackedRun) -> Iterator[Event]:
+def _list_events(run: TrackedRun) -> Iterator[Event]:
     ended = run.since / 1000
     yield Event(wall_time=run.began / 1000, file_version=VERSION)
     yield Event(
-        wall_time=run.began / 1000, summary=_hparams_summary("session_start_info", session_start_info=_start_info(run))
+        wall_time=run.began / 1000, summary=_encode_hparams("session_start_info", session_start_info=_start_info(run))
     )
     for metric, step, value, at in run.points:
         yield Event(wall_time=at / 1000, step=step, summary=summary.scalar(metric, value))
@@ -76,7 +76,7 @@ def _events(run: TrackedRun) -> Iterator[Event]:
     # An ended run that did not succeed is a failure.
     status = STATUS.get(run.state, "STATUS_FAILURE" if run.ended else "STATUS_UNKNOWN")
     end = SessionEndInfo(status=Status.Value(status), end_time_secs=ended)
-    yield Event(wall_time=ended, summary=_hparams_summary("session_end_info", session_end_info=end))
+    yield Event(wall_time=ended, summary=_encode_hparams("session_end_info", session_end_info=end))
 
 
 def _start_info(run: TrackedRun) -> SessionStartInfo:
@@ -91,7 +91,7 @@ def _start_info(run: TrackedRun) -> SessionStartInfo:
     return info
 
 
-def _hparams_summary(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
+def _encode_hparams(tag: str, **content: SessionStartInfo | SessionEndInfo) -> Summary:
     """Encode a summary for the page of hyperparameters."""
     data = HParamsPluginData(version=0, **content).SerializeToString()
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data)

@@ -45,7 +45,7 @@ class WandB:
         self.where = f"wandb sync {folder}/wandb/offline-run-*" if self._offline else f"the project {known} in W&B"
 
     def put(self, run: TrackedRun) -> bool:
-        before = list(self._offline_folders(run.id)) if self._offline else []
+        before = list(self._list_offline_folders(run.id)) if self._offline else []
         if any(_mark(folder) == run.content for folder in before):
             return False
         try:
@@ -71,7 +71,7 @@ class WandB:
             name=run.name,
             config=dict(run.config),
             allow_val_change=True,
-            tags=_tags(run),
+            tags=_list_tags(run),
             settings=wandb.Settings(**SETTINGS),
         )
         for step, values in _group_by_step(run):
@@ -82,7 +82,7 @@ class WandB:
         there.finish(exit_code=1 if run.lost else 0)
         return folder
 
-    def _offline_folders(self, run: str) -> Iterator[Path]:
+    def _list_offline_folders(self, run: str) -> Iterator[Path]:
         return (self._folder / "wandb").glob(f"offline-run-*-{run}")
 
 
@@ -101,7 +101,7 @@ def _group_by_step(run: TrackedRun) -> Iterator[tuple[int, dict[str, Any]]]:
         yield step, {point.metric: point.value for point in points}
 
 
-def _tags(run: TrackedRun) -> list[str]:
+def _list_tags(run: TrackedRun) -> list[str]:
     return [value[:LONGEST] for key, value in run.tags.items() if key != "sweep" and value]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scheduler.settings import read_settings
 from scheduler.state.connection import connect
-from scheduler.state.server.embedded_redis import server_url
+from scheduler.state.server.embedded_redis import find_server_url
 from tests.acceptance.command import Desk, until
 from tests.acceptance.test_a_night import SLOW, _finished, finished, small
 
@@ -44,7 +44,7 @@ def nothing_is_left(desk: Desk) -> None:
 
 
 def redis_of(desk: Desk) -> int:
-    client = connect(server_url(read_settings(desk.variables({}))))
+    client = connect(find_server_url(read_settings(desk.variables({}))))
     number = int(client.info("server")["process_id"])
     client.close()
     return number

@@ -17,7 +17,7 @@ from scheduler.state import keys
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
 from scheduler.state.views import read_stages_in_state, read_sweep
-from scheduler.waiting_reasons import FleetStatus, why_it_waits
+from scheduler.waiting_reasons import FleetStatus, explain_waiting
 from tests.acceptance.command import Desk
 from tests.acceptance.test_a_night import small
 from tests.wording import naming
@@ -192,9 +192,9 @@ def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) ->
     alone, supervised = (FleetStatus(0, 0, {}, supervised=each) for each in (False, True))
     view = read_sweep(store, "small")
     reasons = [
-        why_it_waits(view, alone),
-        why_it_waits(view, supervised),
-        why_it_waits(replace(view, tokens=1), supervised),  # they were there, and are not heard
+        explain_waiting(view, alone),
+        explain_waiting(view, supervised),
+        explain_waiting(replace(view, tokens=1), supervised),  # they were there, and are not heard
     ]
     assert {reason.gate for reason in reasons} == {"worker"}
     assert len({reason.text for reason in reasons}) == 3

@@ -174,7 +174,7 @@ def test_where_a_table_is_too_wide_for_the_terminal_its_rows_are_told_one_by_one
         {"name": "b", "metric.0": 2.5},
     ]
     text = io.StringIO()
-    Output("table", Console(file=text, width=80)).table(rows, title="all")
+    Output("table", Console(file=text, width=80)).print_table(rows, title="all")
     lines = text.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert [line for line in lines if line.startswith("metric.7")] == ["metric.7  7.1234 ± 0.5678"]

@@ -36,21 +36,21 @@ def main() -> None:
 def measured(running: int, waiting: int) -> tuple[float, float]:
     """Median milliseconds of an idle tick, and of one renewal of every lease."""
     with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
-        store, post = Store(server.client(), FakeClock()), Post()
+        store, nudges = Store(server.client(), FakeClock()), Post()
         submit(store, submission(single("s", running + waiting)))
         limits = TickLimits(Bounds(floor=running, ceiling=running, start=running), stall=1e9)
         leases: list[Lease] = []
         store.report_worker("w", threads=2 * running, busy=0, ttl=1e6)
-        while not tick(store, post, limits).idle:
-            while post.sent:
-                stage, attempt = post.sent.popleft()
+        while not tick(store, nudges, limits).idle:
+            while nudges.sent:
+                stage, attempt = nudges.sent.popleft()
                 lease = store.claim(stage, attempt=attempt, worker="w", lease=1e6)
                 leases += [] if lease is None else [lease]
         assert len(leases) == running
-        pulses = [Renewal(lease, 0.0, 0.0) for lease in leases]
+        renewals = [Renewal(lease, 0.0, 0.0) for lease in leases]
         for lease in leases:
             store.report_signal(lease, "active", ago=0)
-        return timed(lambda: tick(store, post, limits)), timed(lambda: store.renew(pulses, lease=1e6))
+        return timed(lambda: tick(store, nudges, limits)), timed(lambda: store.renew(renewals, lease=1e6))
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -96,7 +96,7 @@ class Attempt:
     began: float
     step: int
     saved: int
-    sign: str = "opening"
+    client_state: str = "opening"
     queued_since: float | None = None
     heard: float | None = None
     quiet_since: float = 0.0
@@ -227,39 +227,43 @@ class Night:
 
     def _follow_signs(self) -> None:
         for each in self.attempts:
-            sign = self._sign(each)
-            if sign == each.sign:
+            client_state = self._find_client_state(each)
+            if client_state == each.client_state:
                 continue
-            each.sign = sign
-            self.store.report_signal(each.lease, sign, ago=0)
-            if sign == "queued":
+            each.client_state = client_state
+            self.store.report_signal(each.lease, client_state, ago=0)
+            if client_state == "queued":
                 each.queued_since = self.now
-            if sign == "active":
+            if client_state == "active":
                 each.heard = each.quiet_since = self.now
         for each in list(self.attempts):
-            if each.sign == "queued" and each.queued_since is not None and self.now - each.queued_since > TURNED_AWAY:
+            if (
+                each.client_state == "queued"
+                and each.queued_since is not None
+                and self.now - each.queued_since > TURNED_AWAY
+            ):
                 self._give_back(each, "turned away")
 
-    def _sign(self, this: Attempt) -> str:
+    def _find_client_state(self, this: Attempt) -> str:
         """What it was told last; while the service is away, nothing new."""
         if self.service.away(self.now):
-            return this.sign
+            return this.client_state
         if this.client.open:
             return "active"
         passed = this.client.passed_over
-        return "queued" if passed is not None and self.now - passed >= LONG_POLL else this.sign
+        return "queued" if passed is not None and self.now - passed >= LONG_POLL else this.client_state
 
     def _renew(self) -> None:
-        pulses = [self._pulse(each) for each in self.attempts]
-        for each, answer in zip(list(self.attempts), self.store.renew(pulses, lease=LEASE), strict=True):
+        renewals = [self._make_renewal(each) for each in self.attempts]
+        for each, answer in zip(list(self.attempts), self.store.renew(renewals, lease=LEASE), strict=True):
             if answer != "held" and each.asked == "held":
                 each.asked, each.asked_at = answer, self.now
             if answer == "lost":
                 self._end(each)
 
-    def _pulse(self, this: Attempt) -> Renewal:
+    def _make_renewal(self, this: Attempt) -> Renewal:
         heard = None if this.heard is None else self.now - this.heard
-        quiet = 0.0 if this.sign == "queued" else self.now - this.quiet_since
+        quiet = 0.0 if this.client_state == "queued" else self.now - this.quiet_since
         return Renewal(this.lease, quiet, heard, troubled=self.service.away(self.now))
 
     def _obey(self) -> None:

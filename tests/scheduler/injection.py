@@ -83,7 +83,7 @@ class Injector:
             self._client = scripts._client
             self._scripts = {name: self._client.register_script(text) for name, text in self._texts.items()}
             self._digest = self._client.register_script(DIGEST)
-        words = [PREFIX, scripts.time_argument(), *arguments]
+        words = [PREFIX, scripts.make_time_argument(), *arguments]
         _, _, wrote = self._fall(verb, 0, words).partition("it wrote at:")
         found = {f"{verb}:anywhere" if site == "anywhere" else site for site in wrote.split()}
         if found - self.tried:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.artefacts import Artefacts, attempt_path
+from scheduler.artefacts import Artefacts, locate_attempt_file
 from scheduler.state import keys
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
@@ -57,7 +57,7 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
         pipe.hset(keys.stage(each.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
     found: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
-        path = artefacts.write(attempt_path(stage, "1", "items.jsonl.gz"), write_rows(kept))
+        path = artefacts.write(locate_attempt_file(stage, "1", "items.jsonl.gz"), write_rows(kept))
         found[stage] = {**average(kept, [*METRICS.values()]), **RAG.aggregate(kept), **calibrate(kept)}
         document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}
         pipe.hset(keys.stage(stage), "result", json.dumps(document))

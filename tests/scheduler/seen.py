@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.services import lane_of, pool_of
+from scheduler.services import find_pool, make_lane
 from scheduler.state import keys, views
 from scheduler.state.states import FINISHED, StageState
 from scheduler.state.store import Store
@@ -16,7 +16,7 @@ from sweeps.stage import Stage
 from tests.scheduler.plans import MODEL
 
 Row = Mapping[str, str]
-LANE = lane_of(MODEL)
+LANE = make_lane(MODEL)
 MONEY = ["spent", "reserved", "unreconciled", "inflight", "tokens"]
 KINDS = ("train", "evaluate")
 BY_KIND = [f"{what}:{kind}" for what in MONEY if what != "inflight" for kind in KINDS]
@@ -153,7 +153,7 @@ def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit
 
 def check_slots(client: Any, seen: Seen) -> None:
     """Whatever is under way in a client of its own holds a slot for as long as its claim or its lease."""
-    slots, of_pool = (_not_over(client, keys.slots(pool), seen.now) for pool in (LANE, pool_of(LANE)))
+    slots, of_pool = (_not_over(client, keys.slots(pool), seen.now) for pool in (LANE, find_pool(LANE)))
     assert slots == of_pool
     for state in (StageState.DISPATCHED, StageState.RUNNING):
         for stage, until in client.zrange(keys.state(state), 0, -1, withscores=True):

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import pytest
 
 from scheduler.errors import ServiceRefused
-from scheduler.proxies import hide_password, is_local, list_proxies, proxy_for, spare_this_machine
-from scheduler.service_check import served_models
+from scheduler.proxies import find_proxy, hide_password, is_local, list_proxies, spare_this_machine
+from scheduler.service_check import list_served_models
 
 NOWHERE = "http://127.0.0.1:9"
 KEY = "tml-right"
@@ -83,8 +83,8 @@ def test_this_machine_is_asked_directly(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     spare_this_machine()
-    assert proxy_for(f"http://{host}:{far.port}") is None
-    assert served_models(f"http://{host}:{far.port}", KEY) == ["m"]
+    assert find_proxy(f"http://{host}:{far.port}") is None
+    assert list_served_models(f"http://{host}:{far.port}", KEY) == ["m"]
     assert far.asked == ["/api/v1/get_server_capabilities"]
 
 
@@ -92,17 +92,17 @@ def test_this_machine_is_asked_directly(
 def test_the_service_is_asked_by_the_proxy(far: Far, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, f"http://me:s3cret@127.0.0.1:{far.port}")
     spare_this_machine()
-    assert served_models("http://tinker.example/prod", KEY) == ["m"]
+    assert list_served_models("http://tinker.example/prod", KEY) == ["m"]
     assert far.asked == ["http://tinker.example/prod/api/v1/get_server_capabilities"]
-    assert proxy_for("http://tinker.example/prod") == f"http://127.0.0.1:{far.port}"
+    assert find_proxy("http://tinker.example/prod") == f"http://127.0.0.1:{far.port}"
 
 
 def test_what_no_proxy_spares_is_asked_directly(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", NOWHERE)
     monkeypatch.setenv("NO_PROXY", "tinker.example")
     spare_this_machine()
-    assert proxy_for("http://tinker.example") is None
-    assert proxy_for("http://other.example") == NOWHERE
+    assert find_proxy("http://tinker.example") is None
+    assert find_proxy("http://other.example") == NOWHERE
     assert far.asked == []
 
 
@@ -114,7 +114,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
     with pytest.raises(ServiceRefused, match="through the proxy") as refused:
-        served_models("http://tinker.example", KEY)
+        list_served_models("http://tinker.example", KEY)
     assert hide_password(proxy) in str(refused.value)
     assert "s3cret" not in str(refused.value)
     assert far.asked == []

@@ -95,14 +95,14 @@ def test_a_refused_key_costs_the_stage_nothing_and_tells_no_key(workshop: Worksh
 
 def test_a_message_that_is_not_the_current_one_does_nothing(workshop: Workshop) -> None:
     from tests.worker.workshop import Silent
-    from worker.pipeline import attempt
+    from worker.pipeline import attempt_stages
 
     plan = workshop.submit().plan
     train = next(stage for stage in plan.stages if stage.kind == "train")
-    assert attempt(workshop.context, train.id, 1, Silent()) is None  # never dispatched
+    assert attempt_stages(workshop.context, train.id, 1, Silent()) is None  # never dispatched
     workshop.attempt(train)
     before = workshop.store.client.hgetall(keys.stage(train.id))
-    assert attempt(workshop.context, train.id, 1, Silent()) is None  # delivered again, after the end
+    assert attempt_stages(workshop.context, train.id, 1, Silent()) is None  # delivered again, after the end
     assert workshop.store.client.hgetall(keys.stage(train.id)) == before
 
 

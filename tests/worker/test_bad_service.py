@@ -94,10 +94,12 @@ def test_a_bill_that_is_not_paid_stops_all_spending_at_once(impatient: Workshop,
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"], charged(impatient, stage)) == (Fault.ACCOUNT, "ready", {})
     assert impatient.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker", "all spending stops"
-    assert Canaries(impatient.context, Timing()).turn("offline") is None, "until a person has acted, no canary runs"
+    assert Canaries(impatient.context, Timing()).run_due_canary("offline") is None, (
+        "until a person has acted, no canary runs"
+    )
     control.clear()
     impatient.store.scripts.run("resume_service", "offline")
-    verdict = Canaries(impatient.context, Timing()).turn("offline")
+    verdict = Canaries(impatient.context, Timing()).run_due_canary("offline")
     assert verdict is not None
     assert verdict.word == "healthy"
     assert isinstance(again(impatient, stage), Succeeded)

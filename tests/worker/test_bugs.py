@@ -40,9 +40,9 @@ def test_a_stage_of_which_nothing_can_be_read_fails_at_once(workshop: Workshop, 
     sent = workshop.store.dispatch(stage.id, sweep="one", patience=20)
     workshop.store.client.hset(keys.stage(stage.id), field, "{")
     from tests.worker.workshop import Silent
-    from worker.pipeline import attempt
+    from worker.pipeline import attempt_stages
 
-    assert isinstance(attempt(workshop.context, stage.id, sent.attempt, Silent()), Failed)
+    assert isinstance(attempt_stages(workshop.context, stage.id, sent.attempt, Silent()), Failed)
     assert workshop.state(stage) == "failed"
     assert "JSONDecodeError" in next(bug.message for bug in read_bugs(workshop.store))
 

@@ -10,7 +10,7 @@ from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.worker.workshop import Silent, Workshop
 from worker.outcome import Succeeded
-from worker.pipeline import attempt
+from worker.pipeline import attempt_stages
 
 
 class Deaf:
@@ -32,7 +32,7 @@ def test_an_attempt_succeeds_while_the_broker_is_away_and_its_client_is_closed(w
     stages: list[Stage] = list(workshop.submit().plan.stages)
     train = next(stage for stage in stages if stage.kind == "train")
     sent = workshop.store.dispatch(train.id, sweep="one", patience=20)
-    assert isinstance(attempt(workshop.context, train.id, sent.attempt, events), Succeeded)
+    assert isinstance(attempt_stages(workshop.context, train.id, sent.attempt, events), Succeeded)
     workshop.spread()
     assert {workshop.state(stage) for stage in stages if train.id in stage.parents} == {"succeeded"}, "and its children"
 
@@ -47,6 +47,6 @@ def test_a_client_is_closed_and_its_slot_free_however_the_attempt_goes_on(worksh
     train = next(stage for stage in workshop.submit().plan.stages if stage.kind == "train")
     sent = workshop.store.dispatch(train.id, sweep="one", patience=20)
     with pytest.raises(RuntimeError):
-        attempt(workshop.context, train.id, sent.attempt, Broken())
+        attempt_stages(workshop.context, train.id, sent.attempt, Broken())
     slots = keys.slots("offline/training")
     wait_until(lambda: workshop.store.client.zcard(slots) == 0, "the slot to be given back", seconds=10)

@@ -115,7 +115,7 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     brisk.store.scripts.run("suspect_service", "offline", "nothing gets on")
     canaries = Canaries(brisk.context, Timing(silence=4))
     for _ in range(Timing().tries):
-        verdict = canaries.turn("offline")
+        verdict = canaries.run_due_canary("offline")
         assert verdict is not None
         assert verdict.word == "down"
     thread.join(LEASE + PARKING + 10)
@@ -124,7 +124,9 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     assert (row(brisk, stage)["state"], charged(brisk, stage)) == ("ready", [])
     assert brisk.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker"
     control.clear()
-    wait_until(lambda: (found := canaries.turn("offline")) is not None and found.word == "healthy", "its return")
+    wait_until(
+        lambda: (found := canaries.run_due_canary("offline")) is not None and found.word == "healthy", "its return"
+    )
     assert isinstance(brisk.attempt(stage), Succeeded)
     assert json.loads(row(brisk, stage)["result"])["resumed_at"] >= 10, "no more than one interval is done again"
 

@@ -114,7 +114,7 @@ def test_a_tokenizer_that_cannot_be_had_is_waited_for(workshop: Workshop, monkey
         raise ServiceRefused(f"the tokenizer of {recipe['model']} cannot be loaded")
 
     stage = training(workshop)
-    monkeypatch.setattr(examples, "tokenizer_of", away)
+    monkeypatch.setattr(examples, "load_recipe_tokenizer", away)
     outcome = workshop.attempt(stage)
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.MACHINE

@@ -21,7 +21,7 @@ from sweeps.stage import Stage
 from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import ReportEnd, WorkerContext
 from worker.outcome import Outcome
-from worker.pipeline import attempt
+from worker.pipeline import attempt_stages
 from worker.sdk.endpoints import Endpoint
 
 SPEC = """
@@ -95,7 +95,7 @@ class Workshop:
         """Dispatch and attempt a stage, through the pipeline that a message would start."""
         sent = self.store.dispatch(stage.id, sweep=sweep, patience=20)
         assert sent.attempt, sent.refused
-        outcome = attempt(self.context, stage.id, sent.attempt, Silent())
+        outcome = attempt_stages(self.context, stage.id, sent.attempt, Silent())
         assert outcome is not None
         self.spread()
         return outcome

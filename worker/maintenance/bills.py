@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from scheduler.engine.retry import Fault
-from scheduler.services import SERVICES, service_of
+from scheduler.services import SERVICES, find_service
 from scheduler.state import keys
 from scheduler.state.reconciliation import UnreconciledAttempt
 from scheduler.state.service_facts import PendingBill, read_facts, record_facts
@@ -50,7 +50,7 @@ class BillReader:
 
     def _settle(self, attempts: Sequence[UnreconciledAttempt], account: AccountClient) -> int:
         now = datetime.now(UTC)
-        usage = self._read_usage(account, service_of(attempts[0].model), reconcile.plan_windows(attempts, now))
+        usage = self._read_usage(account, find_service(attempts[0].model), reconcile.plan_windows(attempts, now))
         if usage is None:
             return sum(self._leave_open(attempt, now) for attempt in attempts)
         book, fleet = self._actions.reconciliation.reconcile, self._actions.context.fleet
@@ -82,12 +82,12 @@ class BillReader:
     def record_bills(self, this: Round) -> None:
         """Record what each service bills for the sweeps of the last days. This is rare: nothing waits for it."""
         recent = self._actions.reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
-        models = {service_of(model): model for models in recent.values() for model in models}
+        models = {find_service(model): model for models in recent.values() for model in models}
         for service, model in models.items():
             if time.monotonic() < self._bills_due.get(service, 0.0):
                 continue
             self._bills_due[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
-            sweeps = [name for name, models in recent.items() if service in map(service_of, models)]
+            sweeps = [name for name, models in recent.items() if service in map(find_service, models)]
             self._actions.run(this, "", model, [], partial(self._record_bills_of, service, sweeps))
 
     def _record_bills_of(self, service: str, sweeps: Sequence[str], account: AccountClient) -> int:

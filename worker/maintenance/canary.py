@@ -84,7 +84,7 @@ class Canaries:
         while not self._done.wait(LOOK_EVERY):
             for service in SERVICES:
                 try:
-                    self.turn(service)
+                    self.run_due_canary(service)
                 except Away as error:
                     log.warning("canaries wait for Redis: %s", error)
                 except Exception as error:  # noqa: BLE001 - a bug of ours says nothing about the service; the canary expires
@@ -92,7 +92,7 @@ class Canaries:
                         self._context.store, error, f"canaries of {self._context.leases.worker}", affected=NOBODY
                     )
 
-    def turn(self, service: str) -> Verdict | None:
+    def run_due_canary(self, service: str) -> Verdict | None:
         """Run one canary, if one is due."""
         store, name = self._context.store, uuid.uuid4().hex
         patience, pace = self._timing.patience, self._timing.pace
@@ -120,7 +120,7 @@ def try_service(endpoint: Callable[[], Endpoint], model: str, metadata: dict[str
     try:
         where = endpoint()
         probe(where, within=seconds / 3)
-        session = Session(lambda: where, metadata, on_signal=lambda sign, _: status.note_signal(sign))
+        session = Session(lambda: where, metadata, on_signal=lambda signal, _: status.note_signal(signal))
         _do_step(session, model, check)
     except Paused as paused:
         return Verdict("healthy", str(paused))

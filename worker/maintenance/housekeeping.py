@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.state import keys
 from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
@@ -106,7 +106,7 @@ class Housekeeping:
                 account.extend(path, needed.seconds)
             return 1
 
-        extended = self._actions.capabilities.ask(service_of(needed.model), "ttl", extend, 0)
+        extended = self._actions.capabilities.ask(find_service(needed.model), "ttl", extend, 0)
         wait = needed.seconds / 2 if extended else LACKING
         self._actions.reconciliation.postpone(keys.EXPIRING, needed.name, wait)
         return extended
@@ -120,7 +120,7 @@ class Housekeeping:
             account.delete(checkpoint.path)
             return 1
 
-        deleted = self._actions.capabilities.ask(service_of(checkpoint.model), "delete", delete, 0)
+        deleted = self._actions.capabilities.ask(find_service(checkpoint.model), "delete", delete, 0)
         if deleted:
             reconciliation.forget_discarded(checkpoint)
         else:

@@ -276,7 +276,11 @@ def _close_session(session: Session, ending: Ending) -> None:
 
 def judge_moments(unbroken: Sequence[float], resumed: Sequence[float], control: Sequence[float]) -> ProbeAnswer:
     """Compare the resumed run's losses with the uninterrupted run's and with a run without moments."""
-    off, cold, effect = _distance(resumed, unbroken), _distance(resumed, control), _distance(control, unbroken)
+    off, cold, effect = (
+        _compare(resumed, unbroken),
+        _compare(resumed, control),
+        _compare(control, unbroken),
+    )
     seen = f"losses differ by {off:.2g} after a resume and by {effect:.2g} without moments"
     if not (math.isfinite(off) and effect >= TELLING):
         return ProbeAnswer("moments", "unknown", f"moments have no visible effect: {seen}")
@@ -287,7 +291,7 @@ def judge_moments(unbroken: Sequence[float], resumed: Sequence[float], control: 
     return ProbeAnswer("moments", "unknown", f"the resumed run matches neither case: {seen}")
 
 
-def _distance(ours: Sequence[float], theirs: Sequence[float]) -> float:
+def _compare(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return float(np.max(np.abs(np.subtract(ours, theirs))))  # NaN if any is
 
 

@@ -48,7 +48,9 @@ def sum_usage(attempt: UnreconciledAttempt, used: Iterable[SessionUsage], fleet:
     """Add up what the service counted in the sessions of an attempt, found by id or by metadata."""
     metadata = build_metadata(fleet, attempt.opener).items()
     mine = (
-        session.usage for session in used if session.session in attempt.sessions or metadata <= _items(session.metadata)
+        session.usage
+        for session in used
+        if session.session in attempt.sessions or metadata <= _list_items(session.metadata)
     )
     return reduce(Usage.plus, mine, Usage())
 
@@ -78,7 +80,7 @@ def sum_bills(used: Iterable[SessionUsage], fleet: str) -> dict[str, Bill]:
     return by_sweep
 
 
-def _items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
+def _list_items(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
     return set(metadata.items())
 
 

@@ -73,7 +73,7 @@ class ServiceActions:
 
     def run_each(self, this: Round, key: str, entries: Sequence[E], do: Callable[[AccountClient, E], int]) -> int:
         """Run an action for each entry; return the sum of what they did."""
-        return sum(self.run(this, key, entry.model, [entry.name], partial(_swap, do, entry)) for entry in entries)
+        return sum(self.run(this, key, entry.model, [entry.name], partial(_act, do, entry)) for entry in entries)
 
     def run(self, this: Round, key: str, model: str, names: Sequence[str], do: Action) -> int:
         """Run one action. If it fails, postpone the entries `names` of `key`, so that the others get their turn."""
@@ -114,5 +114,5 @@ class ServiceActions:
             raise
 
 
-def _swap(do: Callable[[AccountClient, E], int], entry: E, account: AccountClient) -> int:
+def _act(do: Callable[[AccountClient, E], int], entry: E, account: AccountClient) -> int:
     return do(account, entry)

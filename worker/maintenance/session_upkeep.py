@@ -5,7 +5,7 @@ Lists and finishes sessions at the service; writes the end of each attempt's ses
 
 from collections.abc import Sequence
 
-from scheduler.services import service_of
+from scheduler.services import find_service
 from scheduler.state import keys
 from scheduler.state.reconciliation import UnreconciledAttempt
 from scheduler.state.service_facts import read_facts
@@ -36,7 +36,7 @@ class SessionCloser:
         if attempt.in_use:
             self._actions.postpone(attempt)
             return 0
-        service, ask = service_of(attempt.model), self._actions.capabilities.ask
+        service, ask = find_service(attempt.model), self._actions.capabilities.ask
         metadata = reconcile.build_metadata(self._actions.context.fleet, attempt.opener)
         sessions = ask(service, "search", lambda: account.find_sessions(metadata), None)
         lag, record_end = 0.0 if service == "offline" else self._lag, self._actions.reconciliation.record_session_end
@@ -64,7 +64,7 @@ class SessionCloser:
 
     def _may_finish(self, model: str) -> bool:
         """Check whether a probe found that finishing sessions is useless at this service."""
-        allowed = read_facts(self._actions.context.store, service_of(model)).finish is not False
+        allowed = read_facts(self._actions.context.store, find_service(model)).finish is not False
         if not allowed:
             self._actions.note(NOT_ALLOWED)
         return allowed

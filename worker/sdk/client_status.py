@@ -38,7 +38,7 @@ class ClientStatus:
         self._changed = changed
         self._lock = threading.Lock()
         self._opened = opened
-        self._sign = ClientState.ACTIVE if opened else ClientState.OPENING
+        self._state = ClientState.ACTIVE if opened else ClientState.OPENING
         self._since = time.monotonic()
         self._trouble: float | None = None
 
@@ -46,7 +46,7 @@ class ClientStatus:
     def now(self) -> tuple[ClientState, float]:
         """The state, and for how many seconds it has lasted."""
         with self._lock:
-            return self._sign, time.monotonic() - self._since
+            return self._state, time.monotonic() - self._since
 
     @property
     def troubled(self) -> bool:
@@ -60,9 +60,9 @@ class ClientStatus:
             self._opened, self._trouble = True, None
         self._set_state(ClientState.ACTIVE)
 
-    def note_signal(self, sign: Signal) -> None:
+    def note_signal(self, signal: Signal) -> None:
         """Record a signal that the SDK heard while waiting."""
-        match sign:
+        match signal:
             case Signal.ACTIVE:
                 self._record_contact(ClientState.ACTIVE if self._opened else ClientState.OPENING)
             case Signal.RATE_LIMITED:
@@ -75,15 +75,15 @@ class ClientStatus:
                 if self.troubled:  # an older pause must not hide an outage
                     self._set_state(ClientState.ACTIVE if self._opened else ClientState.OPENING)
 
-    def _record_contact(self, sign: ClientState) -> None:
+    def _record_contact(self, state: ClientState) -> None:
         """Record a state that the service reported: it is reachable."""
         with self._lock:
             self._trouble = None
-        self._set_state(sign)
+        self._set_state(state)
 
-    def _set_state(self, sign: ClientState) -> None:
+    def _set_state(self, state: ClientState) -> None:
         with self._lock:
-            if sign is self._sign:
+            if state is self._state:
                 return
-            self._sign, self._since = sign, time.monotonic()
+            self._state, self._since = state, time.monotonic()
         self._changed()

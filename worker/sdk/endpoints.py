@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.engine.retry import Fault
-from scheduler.services import OFFLINE_KEY, service_of
+from scheduler.services import OFFLINE_KEY, find_service
 from scheduler.settings import Settings
 from worker.sdk.failures import ServiceError
 
@@ -24,7 +24,7 @@ def make_endpoints(settings: Settings) -> Callable[[str], Endpoint]:
     """Return a function from a model's name to its endpoint."""
 
     def endpoint(model: str) -> Endpoint:
-        if service_of(model) != "offline":
+        if find_service(model) != "offline":
             return Endpoint(base_url=None, api_key=None)  # the SDK reads TINKER_BASE_URL and TINKER_API_KEY itself
         if settings.offline_url is None:
             raise ServiceError(Fault.MACHINE, f"{model} needs tinker_offline; set SWEEP_OFFLINE_URL to its address")

@@ -56,8 +56,8 @@ def translate_unreadable(call: str, error: Exception) -> ServiceError:
     wrong = _describe_misfit(error.__cause__)
     if wrong is not None:  # it may be a proxy's page: worth one more try
         return ServiceError(Fault.GONE, f"{call}: {wrong}")
-    for sign, sentence in _UNREAD:
-        if match := re.search(sign, str(error)):
+    for pattern, sentence in _UNREAD:
+        if match := re.search(pattern, str(error)):
             return ServiceError(Fault.MALFORMED, f"{call}: {match.expand(sentence)}")
     got = f"got something else ({_clean_message(error)})"
     return ServiceError(Fault.MALFORMED, f"{call}: expected an answer that tinker {tinker.__version__} can read, {got}")

@@ -51,18 +51,18 @@ def has_checkpoint(endpoint: Endpoint, path: str) -> bool | None:
     except Exception as error:  # noqa: BLE001 - as in PendingAnswer.wait
         failure = translate(error)
         if not failure.lacking:
-            return _false_if_gone(failure)
+            return _return_false_if_gone(failure)
     else:
         return True
     try:
         listing: Any = _ask(endpoint, list_run)
     except Exception as error:  # noqa: BLE001 - as in PendingAnswer.wait
         failure = translate(error)
-        return None if failure.lacking else _false_if_gone(failure)
+        return None if failure.lacking else _return_false_if_gone(failure)
     return any(checkpoint.tinker_path == path for checkpoint in listing.checkpoints)
 
 
-def _false_if_gone(failure: ServiceError) -> bool:
+def _return_false_if_gone(failure: ServiceError) -> bool:
     """Return False if the failure says that the checkpoint is gone; otherwise raise it."""
     if failure.about_the_checkpoint:
         return False

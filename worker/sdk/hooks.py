@@ -47,7 +47,7 @@ OnSignal = Callable[[Signal, str], None]
 """Receives every signal with a short reason, on the SDK's own thread: it must not block or raise."""
 
 
-def ignore_signal(sign: Signal, reason: str) -> None:
+def ignore_signal(signal: Signal, reason: str) -> None:
     """Ignore the signal."""
 
 
@@ -65,7 +65,7 @@ _future = _find_corner(api_future_impl, "_APIFuture")
 _failure = _find_corner(api_future_impl, "_TransportError")
 
 _on_signal: ContextVar[OnSignal] = ContextVar("on_signal", default=ignore_signal)
-_SIGNS = {QueueState(sign.value): sign for sign in (Signal.ACTIVE, Signal.RATE_LIMITED, Signal.NO_CAPACITY)}
+_SIGNALS = {QueueState(signal.value): signal for signal in (Signal.ACTIVE, Signal.RATE_LIMITED, Signal.NO_CAPACITY)}
 
 
 @contextmanager
@@ -89,8 +89,8 @@ class Observer(QueueStateObserver):
 
 
 def _report_state(state: QueueState, reason: str | None) -> None:
-    if sign := _SIGNS.get(state):
-        _on_signal.get()(sign, reason or "")
+    if signal := _SIGNALS.get(state):
+        _on_signal.get()(signal, reason or "")
 
 
 def _report_trouble(status: int | None, url: str) -> None:

@@ -10,7 +10,7 @@ from math import inf
 from typing import Protocol
 
 from scheduler.engine.rate_limit import Rate
-from scheduler.services import SERVICES, service_of
+from scheduler.services import SERVICES, find_service
 from scheduler.settings import Settings
 from scheduler.state.connection import Away, Client
 
@@ -95,15 +95,15 @@ class RateLimiter:
 
     def take(self, *, requests: int, tokens: int, check: Check) -> None:
         """Wait until the fleet may send this much more. Raises what `check` raises while waiting."""
-        for permits, count in ((self._requests, requests), (self._tokens, tokens)):
-            if permits is not None:
-                permits.take(count, check)
+        for make_permits, count in ((self._requests, requests), (self._tokens, tokens)):
+            if make_permits is not None:
+                make_permits.take(count, check)
 
 
 _UNLIMITED = RateLimiter()
 
 
-def unlimited_rate(model: str) -> RateLimiter:  # noqa: ARG001 - the signature of what make_rate_limiters returns
+def make_unlimited_limiter(model: str) -> RateLimiter:  # noqa: ARG001 - the signature of what make_rate_limiters returns
     """Return a limiter without limits."""
     return _UNLIMITED
 
@@ -111,14 +111,14 @@ def unlimited_rate(model: str) -> RateLimiter:  # noqa: ARG001 - the signature o
 def make_rate_limiters(client: Client, settings: Settings) -> Callable[[str], RateLimiter]:
     """Return a function from a model to the rate limiter of its service."""
 
-    def permits(what: str, service: str, per_second: float) -> Permits | None:
+    def make_permits(what: str, service: str, per_second: float) -> Permits | None:
         return Permits(Rate(client, f"{what}|{service}", per_second=per_second)) if per_second else None
 
     paces = {
         service: RateLimiter(
-            permits("requests", service, settings.requests_per_second),
-            permits("tokens", service, settings.tokens_per_minute / 60),
+            make_permits("requests", service, settings.requests_per_second),
+            make_permits("tokens", service, settings.tokens_per_minute / 60),
         )
         for service in SERVICES
     }
-    return lambda model: paces[service_of(model)]
+    return lambda model: paces[find_service(model)]

@@ -29,9 +29,7 @@ def make_cross_entropy(weights: Sequence[Floats]) -> LossFunction:
     """Return the cross-entropy with these target weights."""
 
     def compute(logprobs: Sequence[Floats]) -> float:
-        return -sum(
-            float(_to_double(each) @ _to_double(values)) for each, values in zip(weights, logprobs, strict=True)
-        )
+        return -sum(float(_widen(each) @ _widen(values)) for each, values in zip(weights, logprobs, strict=True))
 
     return compute
 
@@ -45,12 +43,12 @@ def make_policy_loss(
         if name not in COMPUTABLE:
             return None
         data = zip(logprobs, sampled, advantages, strict=True)
-        return sum(_datum_loss(name, config, *(_to_double(each) for each in one)) for one in data)
+        return sum(_compute_datum_loss(name, config, *(_widen(each) for each in one)) for one in data)
 
     return compute
 
 
-def _datum_loss(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", advantage: "Wide") -> float:
+def _compute_datum_loss(name: str, config: Mapping[str, float], now: "Wide", then: "Wide", advantage: "Wide") -> float:
     if name == "dro":
         return float((config["beta"] / 2 * np.square(now - then) - now * advantage).sum())
     acted = advantage != 0  # elsewhere `then` may be anything
@@ -68,5 +66,5 @@ def _datum_loss(name: str, config: Mapping[str, float], now: "Wide", then: "Wide
 Wide = npt.NDArray[np.float64]
 
 
-def _to_double(values: Floats) -> Wide:
+def _widen(values: Floats) -> Wide:
     return values.astype(np.float64)

@@ -93,7 +93,7 @@ class RLTraining(Training):
         whole = int(self._recipe["tokens"])
         return self._compute_rate(min(self._usage.tokens, whole - 1), whole)
 
-    def _needs(self, step: int) -> Usage:
+    def _compute_needs(self, step: int) -> Usage:
         usage = NONE
         if self._hand is not None:
             rollouts = [rollout for group in self._hand for rollout in group]

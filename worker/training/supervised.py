@@ -40,7 +40,7 @@ class SupervisedTraining(Training):
         self._rows = self._read_subset()
         self._validation = self._read_validation_set()
 
-    def _needs(self, step: int) -> Usage:
+    def _compute_needs(self, step: int) -> Usage:
         usage = self._estimate_gradient(count_tokens(self._read_batch(step)))
         if self._is_validation_due(step + 1):
             usage = usage.plus(self._this.spending.rates.passed(count_tokens(self._validation)))

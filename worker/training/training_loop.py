@@ -87,7 +87,7 @@ class Training(ABC):
         self._facts: dict[str, Json] = {}  # of the steps so far, or of nearly all of them
 
     @abstractmethod
-    def _needs(self, step: int) -> Usage:
+    def _compute_needs(self, step: int) -> Usage:
         """Return the most usage of all requests up to the next step, where a checkpoint is possible."""
 
     @abstractmethod
@@ -110,7 +110,7 @@ class Training(ABC):
         step = self._start.step
         while not self._is_done(step):
             self._this.check()
-            if stop := self._this.stop_if_asked() or self._this.stop_if_unaffordable(self._needs(step)):
+            if stop := self._this.stop_if_asked() or self._this.stop_if_unaffordable(self._compute_needs(step)):
                 return self._stop(stop, step)
             self._submit(step)
             self._finish(leave=AHEAD)
@@ -168,7 +168,7 @@ class Training(ABC):
             self._check_convergence(loss, sent.row)
         self._curve.add(sent.row)
         if self._report_timer.is_due():
-            self._this.report(self._describe_progress(), self._curve_points())
+            self._this.report(self._describe_progress(), self._list_curve_points())
 
     def _check_convergence(self, loss: float, row: Row) -> None:
         """Raise StageError if the loss is not finite or above the bound, because it never recovers.
@@ -182,7 +182,7 @@ class Training(ABC):
         if not math.isfinite(loss) and row["step"] == 0 and self._recipe["parent"] is None:
             raise ServiceError(Fault.MALFORMED, f"step 0: expected a finite loss of an untrained model, got {loss}")
         if self._curve.rows:  # report how far it came
-            self._this.report(self._describe_progress(), self._curve_points())
+            self._this.report(self._describe_progress(), self._list_curve_points())
         problem = f"above {bound:g}" if math.isfinite(loss) else "not finite"
         before = self._curve.rows[-1][self.COLUMN] if self._curve.rows else None
         was = f" (from {before:.4g} the step before)" if isinstance(before, float) else ""
@@ -267,11 +267,11 @@ class Training(ABC):
             self._facts = collect_learning_facts(self._curve.rows, self._recipe)
         return self._facts
 
-    def _curve_points(self) -> list[Row]:
+    def _list_curve_points(self) -> list[Row]:
         return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin()]
 
     def _make_result(self, steps: int) -> Succeeded:
-        self._this.report(self._describe_progress(), self._curve_points())
+        self._this.report(self._describe_progress(), self._list_curve_points())
         last = self._curve.rows[-1]
         return Succeeded(
             result={

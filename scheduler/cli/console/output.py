@@ -54,27 +54,27 @@ class Output:
     def for_people(self) -> bool:
         return self.form == "table"
 
-    def rows(self, name: str, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
+    def print_rows(self, name: str, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
         """Print a list under its plural name: {"sweeps": [...]}, a CSV with a header, or a table."""
         if self.form == "json":
-            self.document({name: list(rows)})
+            self.print_document({name: list(rows)})
         elif self.form == "csv":
-            self.csv(rows, columns=columns)
+            self.print_csv(rows, columns=columns)
         else:
-            self.table(rows, title=title or format_count(len(rows), name.removesuffix("s")), columns=columns)
+            self.print_table(rows, title=title or format_count(len(rows), name.removesuffix("s")), columns=columns)
 
-    def document(self, document: Mapping[str, Any]) -> None:
+    def print_document(self, document: Mapping[str, Any]) -> None:
         """Print one JSON object."""
         sys.stdout.write(json.dumps(simplify(document), indent=2, default=str) + "\n")
 
-    def csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
+    def print_csv(self, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> None:
         """Print rows with a header."""
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         write_csv(names, rows, text)
         sys.stdout.write(text.getvalue())
 
-    def table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
+    def print_table(self, rows: Sequence[Row], *, title: str = "", columns: Sequence[str] = ()) -> None:
         """Print columns in the order of the first row; numbers to the right."""
         if title:
             self.console.print(escape(title), style="bold")  # as a title of the table it would fold to its width
@@ -83,8 +83,8 @@ class Output:
         names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
         values = [[show_value(row.get(name)) for name in names] for row in rows]
         cells = [[escape(value.text) for value in row] for row in values]
-        if _least_width([names, *cells]) > self.console.width:
-            self._one_by_one(names, rows)
+        if _compute_least_width([names, *cells]) > self.console.width:
+            self._print_one_by_one(names, rows)
             return
         table = Table(box=None, pad_edge=False)
         for position, name in enumerate(names):
@@ -97,7 +97,7 @@ class Output:
             table.add_row(*row)
         self.console.print(table)
 
-    def _one_by_one(self, names: Sequence[str], rows: Sequence[Row]) -> None:
+    def _print_one_by_one(self, names: Sequence[str], rows: Sequence[Row]) -> None:
         """Print rows as lines of name and value, where columns do not fit: no number is cut off."""
         wide = max(map(len, names))
         for position, row in enumerate(rows):
@@ -111,7 +111,7 @@ class Output:
             self.console.print(escape_lines(text))
 
 
-def _least_width(cells: Sequence[Sequence[str]]) -> int:
+def _compute_least_width(cells: Sequence[Sequence[str]]) -> int:
     """Return the least width of a table with these cells, when its long texts are folded."""
     columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return sum(width if width <= RIGID else FOLDED for width in columns) + GAP * (len(columns) - 1)
@@ -121,7 +121,7 @@ def write_csv(names: Sequence[str], rows: Iterable[Row], file: TextIO) -> None:
     """Write rows with a header; nested values as JSON, and no cell that a spreadsheet takes for a formula."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(map(escape_formula, names))
-    writer.writerows([escape_formula(flat_value(row.get(name))) for name in names] for row in rows)
+    writer.writerows([escape_formula(flatten_value(row.get(name))) for name in names] for row in rows)
 
 
 def escape_formula(value: Any) -> Any:
@@ -132,6 +132,6 @@ def escape_formula(value: Any) -> Any:
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
-def flat_value(value: Any) -> Any:
+def flatten_value(value: Any) -> Any:
     """Flatten a value for a table: nested values become JSON."""
     return json.dumps(value, default=str) if isinstance(value, Mapping | list | tuple) else value

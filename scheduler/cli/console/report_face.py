@@ -66,7 +66,7 @@ def _show_numbers(output: Output, figure: Figure, title: str) -> bool:
 
 def _show_table(output: Output, table: Table, title: str) -> bool:
     if not table.folded:
-        output.table(_name_columns(table), title=title, columns=table.columns)
+        output.print_table(_name_columns(table), title=title, columns=table.columns)
     return table.folded
 
 

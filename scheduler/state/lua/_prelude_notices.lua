@@ -13,7 +13,7 @@ local function remember_notice(key, field, occurrence)
 end
 
 -- The name of a notice sorts it behind all earlier ones, also within one millisecond.
-local function post(address, kind, sweep, detail)
+local function write_notice(address, kind, sweep, detail)
   local id = string.format('%d-%09d-%s', NOW, write('INCR', PREFIX .. 'sequence'), kind)
   write('HSET', PREFIX .. 'notice:' .. id, 'address', address, 'kind', kind, 'sweep', sweep, 'at', NOW,
     'detail', detail, 'tries', 0)
@@ -29,7 +29,7 @@ local function notify(sweep, kind, detail, occurrence)
   local list = read_addresses(sweep)
   if #list == 0 then return end
   if remember_notice(sweep_key(sweep), 'notified:' .. kind, tostring(occurrence or 'once')) then return end
-  for _, address in ipairs(list) do post(address, kind, sweep, detail or '') end
+  for _, address in ipairs(list) do write_notice(address, kind, sweep, detail or '') end
 end
 
 -- Notifies the addresses of the fleet and of every sweep under way, each address once.
@@ -37,7 +37,7 @@ local function notify_all(kind, detail, occurrence)
   if remember_notice(PREFIX .. 'notified', kind, tostring(occurrence)) then return end
   local seen = {}
   local function tell(address)
-    if not seen[address] then post(address, kind, '', detail or '') end
+    if not seen[address] then write_notice(address, kind, '', detail or '') end
     seen[address] = true
   end
   for _, address in ipairs(read('SMEMBERS', PREFIX .. 'fleet_addresses')) do tell(address) end

@@ -38,7 +38,7 @@ ADVICE = re.compile(r"(?:[Mm]ake a backup|You can: 1\)|\S*(?:redis|valkey)-check
 log = logging.getLogger("scheduler")
 
 
-def server_url(settings: Settings) -> str:
+def find_server_url(settings: Settings) -> str:
     """Return REDIS_URL, or the URL of the embedded server of the state folder."""
     return settings.redis_url or f"unix://{_find_socket(settings.home)}"
 
@@ -53,7 +53,7 @@ def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
 @contextmanager
 def open_server(settings: Settings) -> Iterator[str]:
     """Run a server for as long as the block runs, and yield its URL. Raise StoreUnavailable."""
-    url = server_url(settings)
+    url = find_server_url(settings)
     if settings.redis_url:
         yield url
         return
@@ -72,7 +72,7 @@ def ensure_server(settings: Settings) -> bool:
     """Start the embedded server unless it answers. Return whether that was needed. Many processes may call at once."""
     if settings.redis_url:
         return False
-    client = connect(server_url(settings), retries=0, patience=PING_SECONDS)
+    client = connect(find_server_url(settings), retries=0, patience=PING_SECONDS)
     with _lock_exclusively(settings.home / "redis.start.lock"), closing(client):
         if _is_up(client):
             return False
@@ -95,7 +95,7 @@ def _refuse_unreadable(settings: Settings) -> None:
     try:
         choose_server(settings.home / "redis")
     except StoreUnavailable:
-        with closing(connect(server_url(settings), retries=0, patience=PING_SECONDS)) as client:
+        with closing(connect(find_server_url(settings), retries=0, patience=PING_SECONDS)) as client:
             if not _is_up(client):
                 raise
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from scheduler.cli.plan import _time_line
+from scheduler.cli.plan import _describe_time
 from scheduler.cli.reuse import ReusableResults
 from tests.scheduler.plans import plan, train
 
@@ -12,11 +12,11 @@ LIVE = [replace(train(str(n)), steps=359, recipe={"model": "Qwen/Qwen3-8B", "nam
 
 def test_the_time_is_that_of_the_slots_that_were_found_and_never_less_than_the_longest_chain() -> None:
     asked = plan("s", LIVE)
-    assert _times(_time_line(asked, ReusableResults({}, 0))) == ["2 h 00 min", "12 slots", "60 min"]
-    assert _times(_time_line(asked, ReusableResults({}, 0, slots=6))) == ["4 h 00 min", "6 slots", "60 min"]
-    assert _times(_time_line(asked, ReusableResults({}, 0, slots=500))) == ["60 min", "500 slots", "60 min"]
+    assert _times(_describe_time(asked, ReusableResults({}, 0))) == ["2 h 00 min", "12 slots", "60 min"]
+    assert _times(_describe_time(asked, ReusableResults({}, 0, slots=6))) == ["4 h 00 min", "6 slots", "60 min"]
+    assert _times(_describe_time(asked, ReusableResults({}, 0, slots=500))) == ["60 min", "500 slots", "60 min"]
     done = {stage.id: 1.0 for stage in LIVE[:12]}
-    assert _times(_time_line(asked, ReusableResults(done, 0, slots=6))) == ["2 h 00 min", "6 slots", "60 min"]
+    assert _times(_describe_time(asked, ReusableResults(done, 0, slots=6))) == ["2 h 00 min", "6 slots", "60 min"]
 
 
 def _times(line: str) -> list[str]:
@@ -24,5 +24,5 @@ def _times(line: str) -> list[str]:
 
 
 def test_offline_and_where_all_is_known_there_is_nothing_to_say() -> None:
-    assert _time_line(plan("s", [train("a")]), ReusableResults({}, 0)) == ""
-    assert _time_line(plan("s", LIVE), ReusableResults({stage.id: 1.0 for stage in LIVE}, 0)) == ""
+    assert _describe_time(plan("s", [train("a")]), ReusableResults({}, 0)) == ""
+    assert _describe_time(plan("s", LIVE), ReusableResults({stage.id: 1.0 for stage in LIVE}, 0)) == ""

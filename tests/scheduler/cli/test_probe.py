@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
         return ANSWERS
 
     monkeypatch.setattr(probe, "_run_probe", run)
-    monkeypatch.setattr(probe, "served_models", lambda _url, _key: MODELS)
+    monkeypatch.setattr(probe, "list_served_models", lambda _url, _key: MODELS)
     return words
 
 
@@ -89,9 +89,9 @@ def test_a_model_that_is_not_served_is_not_asked(store: Store, tmp_path: Path) -
 
 def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
     settings = read_settings({})
-    assert probe._cheapest(MODELS, settings) == "offline/ngram-s"
+    assert probe._find_cheapest(MODELS, settings) == "offline/ngram-s"
     with pytest.raises(SchedulerError, match="SWEEP_PRICES"):
-        probe._cheapest(["other/free"], settings)
+        probe._find_cheapest(["other/free"], settings)
 
 
 @pytest.mark.parametrize(("printed", "said"), [('{"error": "why"}', "why"), ("", "status 3")], ids=["told", "silent"])

@@ -246,7 +246,7 @@ def test_a_long_name_is_folded_and_never_cut_off() -> None:
     names = [f"{'a-long-name-' * 5}{end}" for end in ("one", "two")]
     written = io.StringIO()
     rows = [{"data": name, "size": 1, "loss": "1.0000 ± 0.1000"} for name in names]
-    Output("table", Console(file=written, width=60)).table(rows)
+    Output("table", Console(file=written, width=60)).print_table(rows)
     words = [line.split()[0] for line in written.getvalue().splitlines()]
     assert "".join(words).endswith("".join(names))
 

@@ -51,7 +51,7 @@ def test_numbers_and_what_is_nested_stay_what_they_are() -> None:
 
 
 def test_every_csv_is_written_so(capsys: pytest.CaptureFixture[str]) -> None:
-    Output.to_terminal("csv").rows("things", [{"=a": "=1", "b": -1.5}])
+    Output.to_terminal("csv").print_rows("things", [{"=a": "=1", "b": -1.5}])
     assert capsys.readouterr().out == "'=a,b\n'=1,-1.5\n"
 
 
@@ -71,7 +71,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     output = Output.to_terminal("table")
-    output.table([{"what": text, text: 1}], title=text)
+    output.print_table([{"what": text, text: 1}], title=text)
     output.say(f"one\n{text}")
     told = capsys.readouterr().out
     assert not {*told} & {*"\x00\x07\x08\x0d\x1b\x9b\u202e\u2066\ud800"}
@@ -80,7 +80,7 @@ def test_nothing_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "a\tb", "a\rb"])
 def test_a_cell_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    Output.to_terminal("table").table([{"what": text}])
+    Output.to_terminal("table").print_table([{"what": text}])
     assert "a b" in capsys.readouterr().out
     report = Report("s", "", ("",), (), (), (), (Section("t", (make_table([{"w|x": text, "y": "p|q"}]),)),), "")
     assert r"| a b | p\|q |" in render_markdown(report)

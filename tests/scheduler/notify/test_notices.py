@@ -13,7 +13,7 @@ from scheduler.notify.outbox import (
     Outbox,
     OutboxNotice,
     choose_delay,
-    troubled_webhooks,
+    list_troubled_webhooks,
 )
 from scheduler.state import keys
 from scheduler.state.connection import Client
@@ -195,7 +195,7 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
         assert taken.tries == tries
         wait = choose_delay(tries, 0, 0.5)
         outbox.mark_failed(taken, "answers 502", wait)
-        (trouble,) = troubled_webhooks(store)
+        (trouble,) = list_troubled_webhooks(store)
         assert (trouble.variable, trouble.reason) == ("HOOK", "answers 502")
         assert (trouble.waiting, trouble.given_up) == ((1, 0) if wait else (0, 1))
         night.clock.pass_seconds(wait or 0)
@@ -204,16 +204,16 @@ def test_it_is_given_up_after_about_an_hour_and_status_says_so_until_the_address
     night.tell("cancel_sweep", "s")
     (last,) = outbox.take(9, [])
     outbox.mark_sent(last)
-    assert troubled_webhooks(store) == []
+    assert list_troubled_webhooks(store) == []
 
 
 def test_since_when_an_address_fails_stays_while_it_does(night: Night, outbox: Outbox, store: Store) -> None:
     (taken,) = outbox.take(9, [])
     outbox.mark_failed(taken, "answers 502", 60)
-    (trouble,) = troubled_webhooks(store)
+    (trouble,) = list_troubled_webhooks(store)
     night.clock.pass_seconds(7200)
     outbox.mark_failed(outbox.take(9, [])[0], "answers 502", 60)
-    assert troubled_webhooks(store) == [trouble]
+    assert list_troubled_webhooks(store) == [trouble]
 
 
 def test_waits_grow_are_never_the_same_and_grant_a_wish_within_reason() -> None:

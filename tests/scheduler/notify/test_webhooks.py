@@ -20,7 +20,7 @@ from scheduler.notify.outbox import (
     TITLES,
     Outbox,
     OutboxNotice,
-    troubled_webhooks,
+    list_troubled_webhooks,
 )
 from scheduler.notify.sender import NoticeSender
 from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
@@ -208,23 +208,23 @@ def test_no_proxy_and_no_password_file_of_the_environment_comes_in_between(monke
         assert sent_to(far.url) == Delivery("")
 
 
-# The post.
+# The sender.
 
 
 class Office:
-    """A post in the hands of a test: it looks when it is told to."""
+    """A sender in the hands of a test: it looks when it is told to."""
 
     def __init__(self, night: Night, addresses: Mapping[str, str], deadline: float = DEADLINE) -> None:
-        self.post = NoticeSender(night.store, (), addresses, deadline=deadline)
+        self.sender = NoticeSender(night.store, (), addresses, deadline=deadline)
 
     def round(self) -> int:
         """Everything that is due, until the last one is done."""
-        taken = self.post.send_due()
+        taken = self.sender.send_due()
         self.rest()
         return taken
 
     def rest(self) -> None:
-        wait_until(lambda: not self.post._busy, "every sender to be done")
+        wait_until(lambda: not self.sender._busy, "every sender to be done")
 
 
 @pytest.fixture
@@ -241,12 +241,12 @@ def test_what_failed_is_sent_again_under_the_same_name(started: Night, caplog: p
     with receiver(says(500), says(200)) as far:
         office = Office(started, {"HOOK": far.url, WEBHOOK_SECRET: SECRET})
         office.round()
-        (trouble,) = troubled_webhooks(started.store)
+        (trouble,) = list_troubled_webhooks(started.store)
         assert "500" in trouble.reason
         assert (trouble.variable, trouble.waiting, trouble.given_up) == ("HOOK", 1, 0)
         assert office.round() == 0
         started.clock.pass_seconds(2 * FIRST_WAIT)
-        assert (office.round(), troubled_webhooks(started.store)) == (1, [])
+        assert (office.round(), list_troubled_webhooks(started.store)) == (1, [])
         first, second = far.requests
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     text = json.loads(second.body)["text"]
@@ -262,23 +262,23 @@ def test_an_address_that_hangs_delays_neither_the_tick_nor_another_address(start
     fleet = Fleet(started, redis.url)
     with receiver(keeps_silent) as slow, receiver(says(200)) as quick:
         office = Office(started, {"HOOK": slow.url, "OTHER": quick.url})
-        assert office.post.send_due() == 1
+        assert office.sender.send_due() == 1
         wait_until(lambda: len(slow.requests) == 1, "the slow one to be asked")
         assert fleet.tick().dispatched == 3, "nobody waits for it"
         fleet.claim_all()
         started.tell("cancel_sweep", "s")
-        assert office.post.send_due() == 1, "what else there is for the slow one waits for it"
+        assert office.sender.send_due() == 1, "what else there is for the slow one waits for it"
         wait_until(lambda: len(quick.requests) == 1, "the quick one to be told")
         assert len(slow.requests) == 1
     office.rest()
-    (trouble,) = troubled_webhooks(started.store)
+    (trouble,) = list_troubled_webhooks(started.store)
     assert (trouble.variable, trouble.waiting) == ("HOOK", 2)
     fleet.nudges.close()
 
 
 def test_a_variable_that_is_not_set_is_reported_and_tried_again(started: Night) -> None:
     Office(started, {}).round()
-    (trouble,) = troubled_webhooks(started.store)
+    (trouble,) = list_troubled_webhooks(started.store)
     assert (trouble.variable, trouble.waiting) == ("HOOK", 1)
     assert "not set" in trouble.reason
     started.clock.pass_seconds(2 * FIRST_WAIT)
@@ -315,14 +315,14 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
     assert "train n8s0" in failure
 
 
-def test_a_post_that_looks_by_itself_tells_who_looks_after_the_fleet(night: Night) -> None:
+def test_a_sender_that_looks_by_itself_tells_who_looks_after_the_fleet(night: Night) -> None:
     with receiver(says(200)) as far:
-        post = NoticeSender(night.store, ["OPS"], {"OPS": far.url})
-        post.start()
+        sender = NoticeSender(night.store, ["OPS"], {"OPS": far.url})
+        sender.start()
         outbox = Outbox(night.store)
         wait_until(lambda: bool(night.store.client.smembers(keys.FLEET_ADDRESSES)), "the fleet's address to be known")
         night.run_lua("notify_all('breaker_open', 'tinker', 1)")
         wait_until(lambda: len(far.requests) == 1, "it to be told")
-        post.stop()
-        wait_until(lambda: not post._busy and not outbox.take(9, []), "the outbox to be empty")
+        sender.stop()
+        wait_until(lambda: not sender._busy and not outbox.take(9, []), "the outbox to be empty")
     assert json.loads(far.requests[0].body)["text"] == f"fleet: {TITLES['breaker_open']}: tinker"

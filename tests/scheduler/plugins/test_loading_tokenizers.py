@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Raw
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.tokenizer_checks import PROBE, find_program
 from scheduler.plugins.tokenizer_files import list_files, pack, unpack
-from scheduler.plugins.tokenizers import load, tokenizer_for, tokenizer_named
+from scheduler.plugins.tokenizers import load, load_model_tokenizer, load_named_tokenizer
 from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.tokenizers import folder, real_tokenizer
@@ -24,12 +24,12 @@ from tinker_offline.model.characters import write_tokenizer
 AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from scheduler.plugins.tokenizers import tokenizer_named
+from scheduler.plugins.tokenizers import load_named_tokenizer
 found, begin = [], threading.Barrier(6)
 def ask():
     begin.wait()
     try:
-        found.append(tokenizer_named(sys.argv[1], Path())[0])
+        found.append(load_named_tokenizer(sys.argv[1], Path())[0])
     except BaseException as error:
         found.append(error)
 threads = [threading.Thread(target=ask) for _ in range(6)]
@@ -63,7 +63,7 @@ def test_threads_that_ask_at_once_have_one_tokenizer_and_nothing_is_said(place: 
 
 
 def test_what_is_named_is_known_by_its_content(place: Path, tmp_path: Path) -> None:
-    found, packed = tokenizer_named("tokenizer", tmp_path)
+    found, packed = load_named_tokenizer("tokenizer", tmp_path)
     assert found.name == f"files:{packed.digest}"
     assert found.encode("ab\n~") == OfflineTokenizer().encode("ab\n~")
     elsewhere = tmp_path / "elsewhere"
@@ -90,7 +90,7 @@ def test_a_place_without_a_tokenizer_is_told(address: str, value: str, place: Pa
     assert place.exists()
     (tmp_path / "empty").mkdir()
     with pytest.raises(ServiceRefused, match=naming("tokenizer:", value)):
-        tokenizer_named(address, tmp_path)
+        load_named_tokenizer(address, tmp_path)
 
 
 def lose_its_words(place: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_program_is_run_for_nobody_who_did_not_ask(named: Any, place: Path, tm
     changed(place / "tokenizer_config.json", lambda config: config.update(auto_map=named))
     (place / "tokenization_kimi.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(ServiceRefused, match=naming("tokenization_kimi.TikTokenTokenizer", TRUST)):
-        tokenizer_named("tokenizer", tmp_path)
+        load_named_tokenizer("tokenizer", tmp_path)
 
 
 def test_a_program_of_the_model_itself_is_none_of_its_tokenizer() -> None:
@@ -164,9 +164,9 @@ def on_the_hub(cache: Path, name: str, commit: str, files: Path) -> None:
 LOAD = """
 import sys
 from scheduler.errors import ServiceRefused
-from scheduler.plugins.tokenizers import tokenizer_for
+from scheduler.plugins.tokenizers import load_model_tokenizer
 try:
-    found = tokenizer_for(sys.argv[1])
+    found = load_model_tokenizer(sys.argv[1])
     print(found.name, found.encode("ab"), found.ends)
 except ServiceRefused as error:
     print("refused", error)
@@ -233,8 +233,8 @@ def test_marks_stay_with_their_letters_as_the_file_of_qwen_has_it() -> None:
 
 def test_the_real_one_of_kimi_is_refused() -> None:
     with pytest.raises(ServiceRefused, match=r"tokenization_kimi\.TikTokenTokenizer"):
-        tokenizer_named(str(folder("kimi-k2")), Path())
+        load_named_tokenizer(str(folder("kimi-k2")), Path())
 
 
 def test_offline_models_have_ours() -> None:
-    assert isinstance(tokenizer_for("offline/ngram-s"), OfflineTokenizer)
+    assert isinstance(load_model_tokenizer("offline/ngram-s"), OfflineTokenizer)

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError, ServiceRefused
-from scheduler.plugins.tokenizers import tokenizer_of
+from scheduler.plugins.tokenizers import load_recipe_tokenizer
 from scheduler.prepare import Prepared, prepare, store_data
 from scheduler.settings import read_settings
 from sweeps.errors import PlanError, SpecError
@@ -70,9 +70,9 @@ def test_a_worker_reads_it_from_the_store_wherever_it_is(place: Path) -> None:
     recipe = prepared.plan.stages[0].recipe
     store_data(prepared, artefacts)
     shutil.rmtree(place / "theirs")
-    assert tokenizer_of(recipe, artefacts).encode("ab") == [69, 70]
+    assert load_recipe_tokenizer(recipe, artefacts).encode("ab") == [69, 70]
     with pytest.raises(ArtefactError):
-        tokenizer_of({**recipe, "tokenizer": f"files:{'0' * 64}"}, artefacts)
+        load_recipe_tokenizer({**recipe, "tokenizer": f"files:{'0' * 64}"}, artefacts)
 
 
 def test_a_model_of_ours_reads_what_it_has_room_for(place: Path) -> None:

@@ -202,7 +202,7 @@ def test_small_things_are_written_too(night: Night) -> None:
     assert run("retry_sweep", "half") == "opening"
 
 
-def test_a_stage_is_condemned(night: Night) -> None:
+def test_a_stage_is_failed_for_a_bug(night: Night) -> None:
     night.submit(single("s", 1))
     night.start("train-0000", "s")
     assert night.store.scripts.run("fail_stage", "train-0000", "a bug", "") == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.cli.console.options import open_store
-from scheduler.cli.status import _document, read_fleet
+from scheduler.cli.status import make_status_document, read_fleet
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.loop import TROUBLE, Scheduler
 from scheduler.errors import BugFound
@@ -28,7 +28,7 @@ from scheduler.state.scripts import build_script
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter, Store
 from scheduler.state.submission import submit
-from scheduler.waiting_reasons import why_it_waits
+from scheduler.waiting_reasons import explain_waiting
 from tests.scheduler.night import LEASE, Fleet, Night
 from tests.scheduler.plans import scaling, single, submission
 from tests.support import TRUSTED, RedisServer, redis_server
@@ -60,9 +60,9 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     assert "planted" in told(night.store)[verb]
     assert night.store.client.get(keys.FENCE) == before, "nothing of it was written"
     settings = read_settings({})
-    waits = why_it_waits(views.read_sweep(night.store, "s"), read_fleet(night.store, settings)).text
+    waits = explain_waiting(views.read_sweep(night.store, "s"), read_fleet(night.store, settings)).text
     assert f"`{verb}`" in waits
-    named = _document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
+    named = make_status_document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
     assert [each["verb"] for each in named] == [verb]
 
 
@@ -266,7 +266,7 @@ def test_what_nobody_depends_on_stops_nothing(night: Night, fleet: Fleet) -> Non
 
 
 @pytest.mark.parametrize("state", ["ready", "dispatched", "running"])
-def test_condemned_from_wherever_it_is_it_holds_nothing(night: Night, state: str) -> None:
+def test_a_failed_stage_holds_nothing_whatever_its_state_was(night: Night, state: str) -> None:
     night.submit(single("s", 1))
     if state != "ready":
         sent = night.store.dispatch("train-0000", sweep="s", patience=20)
@@ -320,7 +320,7 @@ def test_the_scheduler_itself_names_what_keeps_it_from_ticking(trusted: RedisSer
     forget_bugs(store)
 
 
-def test_a_late_word_about_a_lease_that_is_over_condemns_nobody(night: Night) -> None:
+def test_a_late_error_of_a_lease_that_is_over_fails_no_stage(night: Night) -> None:
     night.submit(single("s", 1))
     first = night.start("train-0000", "s")
     night.store.give_back(first, Meter(0, 0), delay=0, failure="", cost="exact", cause="")

@@ -99,8 +99,8 @@ def test_an_adopted_child_goes_on_in_the_slot_of_its_parent_even_where_all_are_t
 
 def test_what_clients_are_told_is_counted_with_since_when(night: Night) -> None:
     leases = begin(night, 4)
-    for lease, sign in zip(leases, ["active", "queued", "starved", "limited"], strict=True):
-        assert night.store.report_signal(lease, sign, ago=3)
+    for lease, state in zip(leases, ["active", "queued", "starved", "limited"], strict=True):
+        assert night.store.report_signal(lease, state, ago=3)
     assert sense(night)["signals"] == {"active": 1, "queued": 1, "starved": 1, "limited": 1}
     assert sense(night)["since"]["queued"] == night.clock() - 3000
     assert sense(night)["opened"] == 1

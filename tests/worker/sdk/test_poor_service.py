@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.errors import ServiceRefused
-from scheduler.service_check import served_models
+from scheduler.service_check import list_served_models
 from scheduler.state import keys
 from scheduler.state.service_facts import (
     ASKED_AGAIN_AFTER,
@@ -228,13 +228,13 @@ def test_a_service_that_names_no_models_is_there_and_another_server_is_not_it(
 ) -> None:
     url = strange[0].url
     assert is_responding(Endpoint(url, KEY))
-    assert len(served_models(url, KEY)) > 1
+    assert len(list_served_models(url, KEY)) > 1
     odd.lack("GET get_server_capabilities")
     assert is_responding(Endpoint(url, KEY))
-    assert served_models(url, KEY) == []
+    assert list_served_models(url, KEY) == []
     odd.lack("GET healthz")
     with pytest.raises(ServiceRefused, match="TINKER_BASE_URL"):
-        served_models(url, KEY)
+        list_served_models(url, KEY)
 
 
 def test_what_is_known_is_told(among_odds: Workshop) -> None:

@@ -18,7 +18,7 @@ from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import Client, check_server, connect
 from scheduler.state.server import embedded_redis
-from scheduler.state.server.embedded_redis import ensure_server, open_server, server_url
+from scheduler.state.server.embedded_redis import ensure_server, find_server_url, open_server
 from tests import support
 from tests.support import wait_until
 from tests.wording import naming
@@ -37,11 +37,11 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 def answers(settings: Settings) -> bool:
-    return support.answers(server_url(settings))
+    return support.answers(find_server_url(settings))
 
 
 def pid(settings: Settings) -> int:
-    client = connect(server_url(settings), retries=0)
+    client = connect(find_server_url(settings), retries=0)
     number = int(client.info("server")["process_id"])
     client.close()
     return number

@@ -17,7 +17,7 @@ from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server import server_choice
-from scheduler.state.server.embedded_redis import open_server, server_url
+from scheduler.state.server.embedded_redis import find_server_url, open_server
 from scheduler.state.server.server_choice import choose_server
 from scheduler.state.server.server_data import read_author, read_data
 from scheduler.state.server.server_versions import ServerData, ServerVersion, can_read
@@ -374,4 +374,4 @@ def test_where_there_is_nothing_yet_nothing_hinders(tmp_path: Path) -> None:
     assert read_data(tmp_path / "none") is None
     assert choose_server(tmp_path / "none").server.name == "Valkey"
     assert list(tmp_path.iterdir()) == []
-    assert server_url(settings_in(tmp_path)).startswith("unix://")
+    assert find_server_url(settings_in(tmp_path)).startswith("unix://")
