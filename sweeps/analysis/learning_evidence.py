@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sweeps.analysis.baselines import list_baselines
-from sweeps.analysis.learning_signs import Code, Improvement, LearningFacts, LearningSign, list_learning_signs
+from sweeps.analysis.learning_signs import MOVED, Code, Improvement, LearningFacts, LearningSign, list_learning_signs
 from sweeps.evaluation.registry import GAINS, LOSSES
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell
@@ -48,7 +48,8 @@ def weigh_signs(signs: Iterable[LearningSign], rows: Sequence[RunResult]) -> tup
 def _find_improvement(cells: Mapping[bytes, Sequence[RunResult]], cell: Mapping[str, Json]) -> Improvement | None:
     """Find a metric that is better than the untrained model's: clearly, or of a single seed, which cannot be clear.
 
-    One of many metrics is better by chance, so an improvement is clear if it is when all are judged together.
+    One of many metrics is better by chance, so an improvement is clear if it is when all are judged together. One that
+    is smaller than what rounding moves is none, though seeds agree on it.
     """
     own = cells[canonicalize_row(cell)]
     gains = {}
@@ -61,7 +62,7 @@ def _find_improvement(cells: Mapping[bytes, Sequence[RunResult]], cell: Mapping[
     better = [
         Improvement(metric, *_average(pairs), clear=metric in stands)
         for metric, (gain, pairs) in known.items()
-        if gain.mean > 0 and (gain.half_width is None or is_clear(gain))
+        if gain.mean > MOVED * abs(pairs[0][0]) and (gain.half_width is None or is_clear(gain))
     ]
     return next((each for each in better if each.clear), better[0] if better else None)
 

@@ -4,7 +4,8 @@ A sign says what the numbers say and no more: a training without a falling loss 
 `sweeps/analysis/learning_words.py` puts the signs into words.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,11 +32,15 @@ Code = Literal[
     "sampler_differs",
 ]
 """What the numbers of a training show, in the order in which signs are listed."""
+FLAT: frozenset[Code] = frozenset({"loss_flat", "reward_flat", "at_chance"})
 ORDER: tuple[Code, ...] = Code.__args__  # type: ignore[attr-defined]
 
 FEWEST = 10  # iterations: with fewer, a quarter holds one or two of them, and one lucky task is a trend
 SOME = 4  # steps from which on their noise can be estimated: three differences
-ERRORS = 2.0  # standard errors: about a chance of 1 in 40 on either side
+ERRORS = 2.0  # standard errors: about a chance of 1 in 40 that noise looks like progress
+ALARM = 3.0  # the same, before a training is said to have become worse: 1 in 700, for a sweep has many
+ALARM_ALONE = 4.0  # the same, of one seed against the others of its cell
+NOTHING: LearningFacts = {}
 MOVED = 0.001  # of the first loss: what rounding and half precision move by themselves
 WORTH = 0.02  # of the first loss: where noise would hide less than this, a fall worth having would have shown
 ALIKE = 0.5  # of the iterations: if more teach nothing, most of what was paid for was not trained on
@@ -73,15 +78,41 @@ class LearningSign:
     improved: Improvement | None = None  # where the evaluation is known
 
 
-def judge_training(facts: LearningFacts, *, running: bool = False) -> list[Code]:
-    """List the signs of one training. One that still runs is judged from the tenth step on."""
+def judge_training(facts: LearningFacts, *, pooled: LearningFacts = NOTHING, running: bool = False) -> list[Code]:
+    """List the signs of one training. One that still runs is judged from the tenth step on.
+
+    `pooled` are the means that the seeds of its cell have together: they tell a trend from noise where one cannot. A
+    seed that became far worse is named even if the others did not.
+    """
     if "first" not in facts or (running and facts["steps"] < FEWEST):
         return []
-    judge = {"rl": _judge_rewards, "dpo": _judge_pairs}.get(facts["method"], _judge_loss)
-    found = set(judge(facts))
+    judge, worse = JUDGES[facts["method"]]
+    found = set(judge({**facts, **pooled}))
     if 0 < facts.get("travel", 1.0) < STILL:
-        found.add("barely_moved")
+        found = (found - FLAT) | {"barely_moved"}  # which is why they are flat
+    if pooled and find_trend(facts, alarm=ALARM_ALONE) < 0:
+        found = (found - FLAT) | {worse}
     return [code for code in ORDER if code in found]
+
+
+def pool_seeds(group: Sequence[LearningFacts]) -> LearningFacts:
+    """Pool the means of several seeds: their mean, and the noise that it has, as that of a step."""
+    known = [facts for facts in group if "first" in facts]
+    if len(known) < 2:
+        return NOTHING
+    window = known[0]["window"]
+    variance = sum(facts["step_sd"] ** 2 / facts["window"] for facts in known) / len(known) ** 2
+    pooled = {
+        "steps": min(facts["steps"] for facts in known),
+        "first": statistics.fmean(facts["first"] for facts in known),
+        "last": statistics.fmean(facts["last"] for facts in known),
+        "step_sd": (variance * window) ** 0.5,
+        "window": window,
+    }
+    if all("accuracy" in facts for facts in known):
+        pooled["pairs"] = sum(facts["pairs"] for facts in known)
+        pooled["accuracy"] = statistics.fmean(facts["accuracy"] for facts in known)
+    return pooled
 
 
 def _judge_rewards(facts: LearningFacts) -> Iterator[Code]:
@@ -118,11 +149,11 @@ def _judge_groups(facts: LearningFacts) -> Iterator[Code]:
 
 def _judge_loss(facts: LearningFacts) -> Iterator[Code]:
     first, last, trend = facts["first"], facts["last"], find_trend(facts)
-    if facts["steps"] == 1 or trend < 0:
+    if facts["steps"] == 1 or trend > 0:
         return  # the loss of a single step is measured before it
-    if trend > 0:
+    if trend < 0:
         yield "loss_rose"
-    elif last >= first - MOVED * abs(first) or _find_reach(facts) <= WORTH * abs(first):
+    elif last >= first - MOVED * abs(first) or _find_reach(facts, ERRORS) <= WORTH * abs(first):
         yield "loss_flat"
 
 
@@ -136,26 +167,35 @@ def _judge_pairs(facts: LearningFacts) -> Iterator[Code]:
         yield from _judge_loss(facts)
 
 
-def find_trend(facts: LearningFacts) -> int:
-    """Compare the last quarter of the steps with the first: 1 if it is clearly higher, -1 if lower, 0 if neither.
+JUDGES: Mapping[str, tuple[Callable[[LearningFacts], Iterator[Code]], Code]] = {
+    "sl": (_judge_loss, "loss_rose"),
+    "dpo": (_judge_pairs, "loss_rose"),
+    "rl": (_judge_rewards, "reward_fell"),
+}
+"""For each method its judge, and the sign of having become worse."""
 
-    With too few steps to know their noise, nothing is clearly higher, and what is lower is called so.
+
+def find_trend(facts: LearningFacts, *, alarm: float = ALARM) -> int:
+    """Compare the last part of the steps with the first: 1 if it is clearly better, -1 if clearly worse, else 0.
+
+    With too few steps to know their noise, nothing is clear, except that a loss that is lower is called so.
     """
     change = facts["last"] - facts["first"]
+    gain = change if facts["method"] == "rl" else -change
     if facts["steps"] < SOME:
-        return -1 if change < -MOVED * abs(facts["first"]) else 0
-    return int(change > _find_reach(facts)) - int(change < -_find_reach(facts))
+        return int(facts["method"] != "rl" and gain > MOVED * abs(facts["first"]))
+    return int(gain > _find_reach(facts, ERRORS)) - int(-gain > _find_reach(facts, alarm))
 
 
 def had_risen(facts: LearningFacts) -> bool:
     """Whether the reward was clearly higher once the groups were all alike: then its tasks are solved."""
     rise: float = facts.get("reward_after", facts["first"]) - facts["first"]
-    return rise > _find_reach(facts)
+    return rise > _find_reach(facts, ERRORS)
 
 
-def _find_reach(facts: LearningFacts) -> float:
-    """Find by how much two means over a quarter of the steps differ by chance."""
-    noise: float = ERRORS * facts["step_sd"] * (2 / facts["window"]) ** 0.5
+def _find_reach(facts: LearningFacts, errors: float) -> float:
+    """Find by how much the two means differ by chance, within so many standard errors."""
+    noise: float = errors * facts["step_sd"] * (2 / facts["window"]) ** 0.5
     least: float = MOVED * abs(facts["first"])
     return max(least, noise)
 
@@ -169,20 +209,22 @@ def list_learning_signs(
     """
     owners = _find_owners(rows)
     order = {canonicalize_row(row.cell): place for place, row in reversed(list(enumerate(rows)))}
-    groups: dict[tuple[bytes, int, Code, bool], list[tuple[RunResult, str]]] = {}
-    counts: dict[tuple[bytes, int], int] = {}
+    alike: dict[tuple[bytes, int, bool], list[tuple[RunResult, str]]] = {}
     for stage, (row, place) in sorted(owners.items(), key=lambda found: (found[1][1], found[1][0].seed)):
         if stage in facts:
-            cell = canonicalize_row(row.cell)
-            counts[cell, place] = counts.get((cell, place), 0) + 1
-            for code in judge_training(facts[stage], running=stage in running):
-                groups.setdefault((cell, place, code, stage in running), []).append((row, stage))
+            alike.setdefault((canonicalize_row(row.cell), place, stage in running), []).append((row, stage))
+    groups: dict[tuple[bytes, int, Code, bool], list[tuple[RunResult, str]]] = {}
+    for (cell, place, still), members in alike.items():
+        pooled = NOTHING if still else pool_seeds([facts[stage] for _, stage in members])
+        for row, stage in members:
+            for code in judge_training(facts[stage], pooled=pooled, running=still):
+                groups.setdefault((cell, place, code, still), []).append((row, stage))
     return tuple(
         LearningSign(
             code=code,
             cell=found[0][0].cell,
             seeds=tuple(row.seed for row, _ in found),
-            all_seeds=counts[cell, place],
+            all_seeds=len(alike[cell, place, still]),
             place=place,
             chain=len(found[0][0].before) + 1,
             stages=tuple(stage for _, stage in found),

@@ -3,6 +3,7 @@
 Pure functions.
 """
 
+import statistics
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -156,8 +157,9 @@ def _write_means(facts: Facts) -> str:
     """Write the means that are compared."""
     over = _show(facts, "window", ",")
     many = "the first and the last step" if over == "1" else f"means over the first and the last {over} steps"
-    pairs = list(dict.fromkeys(f"{each['first']:.4g} → {each['last']:.4g}" for each in facts))
-    return f"{', '.join(pairs[:SHOWN])}{', …' if len(pairs) > SHOWN else ''}: {many}"
+    first, last = (statistics.fmean(each[side] for each in facts) for side in ("first", "last"))
+    seeds = f", of {format_count(len(facts), 'seed')}" if len(facts) > 1 else ""
+    return f"{first:.4g} → {last:.4g}: {many}{seeds}"
 
 
 def _describe_actions_cut(facts: Facts) -> Words:

@@ -253,3 +253,39 @@ def test_values_that_are_not_finite_improve_nothing() -> None:
     rows = compare([3.0], [float("nan"), 2.0, 2.0])
     (sign,) = weigh_signs(list_learning_signs(rows, FLAT), rows)
     assert sign.improved is None
+
+
+def list_codes(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """The signs of one cell of these trainings, and the stages that show each."""
+    rows = [run({"a": 1}, seed, stage) for seed, stage in enumerate(facts)]
+    return {sign.code: sign.stages for sign in list_learning_signs(rows, facts)}
+
+
+def test_seeds_together_tell_a_trend_from_noise_that_one_cannot() -> None:
+    falling = {f"t{seed}": lose(noisy(3, 2.9, 24, sd=0.15, seed=seed)) for seed in range(8)}
+    alone = [judge_training(facts) for facts in falling.values()]
+    assert [] in alone
+    assert ["loss_flat"] in alone, "else there is nothing to tell"
+    assert list_codes(falling) == {}
+    steady = {f"t{seed}": lose(noisy(3, 3.02, 24, sd=0.15, seed=seed)) for seed in range(8)}
+    assert list_codes(steady) == {"loss_flat": tuple(steady)}
+
+
+def test_a_seed_that_became_far_worse_is_named_though_the_others_did_not() -> None:
+    played = {f"t{seed}": play(noisy(0.1, 0.9, 24, seed=seed), [2] * 24) for seed in range(5)}
+    assert list_codes({**played, "t3": play(noisy(0.9, 0.1, 24), [2] * 24)}) == {"reward_fell": ("t3",)}
+    lost = {f"t{seed}": lose(noisy(3, 2, 24, seed=seed)) for seed in range(5)}
+    assert list_codes({**lost, "t2": lose(noisy(2, 3, 24))}) == {"loss_rose": ("t2",)}
+
+
+def test_in_many_cells_noise_is_hardly_ever_called_worse() -> None:
+    cells = [
+        {f"t{seed}": lose(noisy(3, 3, 24, sd=0.4, seed=9 * cell + seed)) for seed in range(3)} for cell in range(200)
+    ]
+    assert sum("loss_rose" in list_codes(cell) for cell in cells) <= 0.02 * len(cells)
+
+
+def test_an_improvement_below_what_rounding_moves_is_none() -> None:
+    rows = compare([3.0], [2.9991, 2.99912, 2.99911])
+    (sign,) = weigh_signs(list_learning_signs(rows, FLAT), rows)
+    assert sign.improved is None

@@ -96,8 +96,8 @@ def test_a_rate_so_small_that_the_loss_does_not_move(
     assert judge_training(read_facts(workshop, SL.replace("RATE", rate), monkeypatch)) == codes
 
 
-@pytest.mark.parametrize(("rate", "codes"), [("1e-9", ["barely_moved", "at_chance"]), ("0.02", [])])
-def test_preferences_that_never_leave_chance(
+@pytest.mark.parametrize(("rate", "codes"), [("1e-9", ["barely_moved"]), ("1e-5", ["loss_flat"]), ("0.02", [])])
+def test_preferences_that_hardly_move(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, rate: str, codes: list[str]
 ) -> None:
     assert judge_training(read_facts(workshop, DPO.replace("RATE", rate), monkeypatch)) == codes
