@@ -1,7 +1,7 @@
 """The answers that state a confidence, cell by cell, beside those of the model that each training began from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sweeps.analysis.baselines import list_baselines
@@ -76,12 +76,9 @@ def _read_measure(
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
         answers, confidence, right = select_stated([row for rows in kept for row in rows])
         if answers:
-            found.append((cell, len(kept), confidence.tolist(), right.tolist()))
-    names = name_cells([cell for cell, *_ in found])
-    known = {
-        canonicalize_row(cell): StatedAnswers(cell, name, *rest)
-        for name, (cell, *rest) in zip(names, found, strict=True)
-    }
+            found.append(StatedAnswers(cell, "", len(kept), confidence.tolist(), right.tolist()))
+    names = name_cells([each.cell for each in found])
+    known = {canonicalize_row(each.cell): replace(each, name=name) for each, name in zip(found, names, strict=True)}
     pairs = []
     for each in known.values():
         baselines = (canonicalize_row(beside) for _, beside in list_baselines(each.cell, measure))

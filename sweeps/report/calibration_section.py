@@ -8,10 +8,11 @@ from sweeps.analysis.calibration_cells import Calibration, StatedAnswers
 from sweeps.figures.charts import LineChart, ReliabilityChart
 from sweeps.figures.lines import Line, Plot
 from sweeps.figures.reliability_diagrams import Panels, ReliabilityDiagram, Spot
+from sweeps.figures.selection import choose_evenly
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS
-from sweeps.report.document import Figure, Part, Section, choose_evenly, make_table
+from sweeps.report.document import Figure, Part, Section, make_table
 
 MOST = 6  # diagrams in one figure: as many as a sheet of paper holds
 CURVES = 7  # cells in one plot of what declining buys, besides the untrained model

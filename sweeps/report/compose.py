@@ -1,20 +1,17 @@
 """The report of a sweep, composed from all that is known about it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_evidence import find_signs
-from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.calibration_section import show_calibration
-from sweeps.report.conclusion import UNANSWERED, conclude
+from sweeps.report.conclusion import UNANSWERED, answer_question
 from sweeps.report.costs_section import show_costs
 from sweeps.report.document import Report, drop_empty
-from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
@@ -37,26 +34,14 @@ def compose(material: Material) -> Report:
         list_runs(material.rows, material.items),
         show_provenance(material),
     ]
-    return replace(_compose_answer(material, signs), evidence=drop_empty(evidence))
+    answer = answer_question(material, get_experiment(material.experiment), signs)
+    return replace(answer, evidence=drop_empty(evidence))
 
 
 def compose_answer(material: Material) -> Report:
     """Compose the answer alone, without the evidence that only a page shows."""
-    return _compose_answer(material, find_signs(material.rows, material.learning, material.training))
-
-
-def _compose_answer(material: Material, signs: Sequence[LearningSign]) -> Report:
-    kind = get_experiment(material.experiment)
-    conclusion = conclude(material, kind)
-    return Report(
-        sweep=material.sweep,
-        question=material.question or (kind.question if kind else ""),
-        answer=conclusion.sentences,
-        facts=tuple(write_facts(material, kind)),
-        notices=tuple(write_notices(material, signs)),
-        findings=drop_empty(conclusion.sections),
-        made=material.made,
-    )
+    signs = find_signs(material.rows, material.learning, material.training)
+    return answer_question(material, get_experiment(material.experiment), signs)
 
 
 def list_facts(material: Material) -> dict[str, Any]:

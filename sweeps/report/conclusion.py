@@ -1,10 +1,14 @@
-"""The answer of a report: the sentences and sections that the rows support."""
+"""Answer the question of a sweep: the part of a report that the terminal shows too."""
+
+from collections.abc import Sequence
 
 from sweeps.analysis.item_analysis import list_changes
+from sweeps.analysis.learning_signs import LearningSign
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
-from sweeps.report.document import Conclusion, Paragraph, Section
+from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
+from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.results import keep_measured
 
@@ -12,6 +16,20 @@ ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
 UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
 """What rows can lack for an answer. It costs the answer, never the report or the rows."""
+
+
+def answer_question(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Report:
+    """Compose the answer, with what the reader must know first; `signs` are of trainings that may not have learnt."""
+    conclusion = conclude(material, kind)
+    return Report(
+        sweep=material.sweep,
+        question=material.question or (kind.question if kind else ""),
+        answer=conclusion.sentences,
+        facts=tuple(write_facts(material, kind)),
+        notices=tuple(write_notices(material, signs)),
+        findings=drop_empty(conclusion.sections),
+        made=material.made,
+    )
 
 
 def conclude(material: Material, kind: Experiment | None) -> Conclusion:

@@ -6,12 +6,10 @@ Three faces show it: `sweeps/report/html.py`, `sweeps/report/markdown.py` and th
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sweeps.figures.charts import Chart
 from sweeps.report.table_cells import TableCell, show_rows
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,13 +111,6 @@ class Conclusion:
 def make_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", folded: bool = False) -> Table:
     """Make a table from rows of plain values and cells; a column that a row lacks is a dash there."""
     return Table(*show_rows(rows), caption, folded)
-
-
-def choose_evenly(all_: Sequence[T], most: int) -> list[T]:
-    """Choose at most this many, evenly spaced, with the first and the last: a figure has room for no more."""
-    if len(all_) <= most:
-        return list(all_)
-    return [all_[round(place * (len(all_) - 1) / (most - 1))] for place in range(most)]
 
 
 def drop_empty(sections: Iterable[Section]) -> tuple[Section, ...]:

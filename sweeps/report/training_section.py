@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from sweeps.analysis.targets import describe_cell, name_with_unit
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Line, Plot
+from sweeps.figures.selection import choose_evenly
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Figure, Section, choose_evenly, make_table
+from sweeps.report.document import Figure, Section, make_table
 from sweeps.report.inputs import LearningCurve
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -36,6 +37,12 @@ class Course:
     points: Sequence[tuple[float, float]]
     seeds: int
     broken: bool  # a value of it was not finite
+
+    @property
+    def label(self) -> str:
+        """The cell, and which training of its chain it is."""
+        chained = f", training {self.place + 1} of {self.chain}" if self.chain > 1 else ""
+        return describe_cell(self.cell) + chained
 
 
 def show_trainings(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> Section:
@@ -117,7 +124,7 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
     chosen = choose_evenly([course for course in courses if course.points], MOST)
     chained = any(course.place for course in courses)
     series = [
-        Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=_describe_curve(course))
+        Line(name, curve=course.points, kind=colours.index(name) % COLOURS, told=course.label)
         for course in chosen
         for name in [_name_colour(course, axis)]
     ]
@@ -133,10 +140,6 @@ def _name_colour(course: Course, axis: str | None) -> str:
     """Name what a curve's colour stands for."""
     value = course.cell.get(axis) if axis else "all"
     return "none" if value is None else str(value)
-
-
-def _describe_curve(course: Course) -> str:
-    return describe_cell(course.cell) + (f", training {course.place + 1} of {course.chain}" if course.chain > 1 else "")
 
 
 def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None) -> str:
@@ -163,7 +166,7 @@ def _axis(courses: Sequence[Course]) -> str | None:
 def _row(course: Course) -> dict[str, object]:
     first, last = (course.points[0], course.points[-1]) if course.points else ((0, math.nan), (0, math.nan))
     return {
-        "cell": _describe_curve(course),
+        "cell": course.label,
         "seeds": course.seeds,
         "at first": first[1],
         "at last": last[1],

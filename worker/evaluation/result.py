@@ -8,10 +8,10 @@ from worker.attempt import Attempt
 
 def keep_result(this: Attempt, measured: Measured) -> dict[str, Json]:
     """Keep the rows and files, and return the document with which the stage is settled."""
+    files = {"items.jsonl.gz": write_rows(measured.rows), **measured.files}
     return {
         "metrics": dict(measured.metrics),
-        "items": this.write_artefact("items.jsonl.gz", write_rows(measured.rows)),
-        **{name.partition(".")[0]: this.write_artefact(name, content) for name, content in measured.files.items()},
+        **{name.partition(".")[0]: this.write_artefact(name, content) for name, content in files.items()},
         "count": len(measured.rows),
         "usage": this.spending.usage.document(),
     }
