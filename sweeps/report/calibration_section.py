@@ -6,9 +6,9 @@ import numpy as np
 
 from sweeps.analysis.calibration_cells import Calibration, StatedAnswers
 from sweeps.figures.charts import LineChart, ReliabilityChart
+from sweeps.figures.drawn_part import choose_evenly
 from sweeps.figures.lines import Line, Plot
 from sweeps.figures.reliability_diagrams import Panels, ReliabilityDiagram, Spot
-from sweeps.figures.selection import choose_evenly
 from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count
 from sweeps.metrics.calibration import BINS

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from sweeps.analysis.targets import describe_cell, name_with_unit
 from sweeps.figures.charts import LineChart
+from sweeps.figures.drawn_part import choose_evenly
 from sweeps.figures.lines import Line, Plot
-from sweeps.figures.selection import choose_evenly
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.report.document import Figure, Section, make_table
