@@ -70,15 +70,15 @@ def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forw
 def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
     """Check and plan a sweep: the one way for those who only look and those who submit."""
     refuse_impossible(sweep, settings, datetime.now(UTC))
-    found = list(find_service_refusals(sweep, settings))
-    if found and to_submit:
-        raise found[0]
+    errors = list(find_service_refusals(sweep, settings))
+    if errors and to_submit:
+        raise errors[0]
     prepared = plan_sweep(sweep, folder, settings, forward)
-    found += find_day_budget_refusals(prepared.plan, prepared.prices.name, settings)
-    if found and to_submit:
-        raise found[0]
-    said = tuple(" ".join(str(error).splitlines()) for error in found)
-    return replace(prepared, refused=said, notes=tuple(find_unset_addresses(sweep, os.environ)))
+    errors += find_day_budget_refusals(prepared.plan, prepared.prices.name, settings)
+    if errors and to_submit:
+        raise errors[0]
+    refusals = tuple(" ".join(str(error).splitlines()) for error in errors)
+    return replace(prepared, refused=refusals, notes=tuple(find_unset_addresses(sweep, os.environ)))
 
 
 def read_sweep(file: Path, overrides: Sequence[str]) -> Sweep:
@@ -94,20 +94,20 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
             return load_model_tokenizer(model)
-        found, packed = load_named_tokenizer(address, folder)
+        loaded, packed = load_named_tokenizer(address, folder)
         packs[packed.digest] = packed
-        return fit_to_model(found, model, address)
+        return fit_to_model(loaded, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
         dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
-        for each in (dataset.train, dataset.holdout, dataset.validation, dataset.whole):
-            if each is not None:
-                records[each.sha256] = each
+        for part in (dataset.train, dataset.holdout, dataset.validation, dataset.whole):
+            if part is not None:
+                records[part.sha256] = part
         return dataset
 
     def load_environment(name: str) -> NamedEnvironment:
-        found = find_environment(name, settings.environments)
-        return NamedEnvironment(name, found.code, found.environment)
+        environment = find_environment(name, settings.environments)
+        return NamedEnvironment(name, environment.code, environment.environment)
 
     def check_code(name: str) -> str:
         return find_check(name, settings.environments).code

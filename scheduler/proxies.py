@@ -46,10 +46,10 @@ def list_proxies(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 def find_proxy(url: str) -> str | None:
     """Return the proxy, without its password, that this process uses for an address; None for a direct connection."""
     parts, known = _split(url), getproxies()
-    found = known.get(parts.scheme) or known.get("all")
+    proxy = known.get(parts.scheme) or known.get("all")
     return (
-        hide_password(found)
-        if found and not is_local(url) and not proxy_bypass(parts.netloc.rpartition("@")[2])
+        hide_password(proxy)
+        if proxy and not is_local(url) and not proxy_bypass(parts.netloc.rpartition("@")[2])
         else None
     )
 

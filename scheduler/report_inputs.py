@@ -50,7 +50,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         troubles=_list_troubles(stages),
         spending=spent.kinds,
         billed=[
-            BilledAmount(each.service, each.tokens, each.micro_usd, format_moment(each.at)) for each in spent.billed
+            BilledAmount(bill.service, bill.tokens, bill.micro_usd, format_moment(bill.at)) for bill in spent.billed
         ],
         limit=spent.limit,
         learning=learning.facts,
@@ -92,7 +92,8 @@ def _list_troubles(stages: Sequence[StageView]) -> list[LostStages]:
             cause = re.sub(r"\d[\w.+-]*", "#", STAGE.sub("#", stage.cause or ""))
             alike.setdefault((stage.state, cause), []).append(stage)
     return [
-        LostStages(state, _describe_causes(each), [stage.label for stage in each]) for (state, _), each in alike.items()
+        LostStages(state, _describe_causes(group), [stage.label for stage in group])
+        for (state, _), group in alike.items()
     ]
 
 
@@ -104,15 +105,15 @@ def _describe_causes(alike: Sequence[StageView]) -> str:
 
 
 def _read_curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
-    found = []
+    curves = []
     stages = _choose_trainings(rows)
     for stage, points in read_in_pages(store.client, stages, lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
         steps = json.loads(f"[{','.join(points)}]")
         what = next((name for name in steps[0] if name != "step"), "") if steps else ""
-        kept = [(each["step"] + 1, float(each[what])) for each in steps if isinstance(each.get(what), int | float)]
+        kept = [(point["step"] + 1, float(point[what])) for point in steps if isinstance(point.get(what), int | float)]
         if kept:
-            found.append(LearningCurve(stage, labels.get(stage, stage), what, kept))
-    return found
+            curves.append(LearningCurve(stage, labels.get(stage, stage), what, kept))
+    return curves
 
 
 def _choose_trainings(rows: Sequence[RunResult]) -> list[str]:
@@ -128,15 +129,15 @@ def _choose_trainings(rows: Sequence[RunResult]) -> list[str]:
 
 def _list_data(store: Store, stages: Sequence[StageView]) -> list[DataUse]:
     """List data by its content address, from the recipes."""
-    found: dict[tuple[str, str], list[str]] = {}
+    uses: dict[tuple[str, str], list[str]] = {}
     labels = {stage.id: stage.label for stage in stages}
     for stage, recipe in read_recipes(store, list(labels)).items():
         data = recipe.get("data")
         if isinstance(data, dict) and "records" in data:
-            found.setdefault((str(data["records"]), "train"), []).append(labels[stage])
+            uses.setdefault((str(data["records"]), "train"), []).append(labels[stage])
         if isinstance(items := recipe.get("items"), str):
-            found.setdefault((items, "evaluate"), []).append(labels[stage])
-    return [DataUse(records, what, len(each), each[0]) for (records, what), each in found.items()]
+            uses.setdefault((items, "evaluate"), []).append(labels[stage])
+    return [DataUse(records, what, len(names), names[0]) for (records, what), names in uses.items()]
 
 
 def read_style() -> str:
@@ -149,7 +150,7 @@ def write_svg(figure: Figure) -> str:
     """Write a figure as a file of its own, with colours in place of CSS variables, which not every reader knows."""
     css = (files("scheduler") / "figure.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"(--[\w-]+): (#\w+)", css))
-    plain = re.sub(r"var\((--[\w-]+)\)", lambda found: colours[found[1]], re.sub(r":root \{[^}]*\}", "", css))
+    plain = re.sub(r"var\((--[\w-]+)\)", lambda match: colours[match[1]], re.sub(r":root \{[^}]*\}", "", css))
     opening, rest = draw_svg(figure.chart, WIDE, "wide").split(">", 1)
     return f"{opening} {SVG}>{_insert_style(rest, plain, colours['--paper'])}\n"
 
@@ -165,6 +166,6 @@ def draw_png(figure: Figure) -> bytes:
     try:
         import resvg_py
     except ImportError:
-        said = "PNG needs resvg_py, which is not installed: .venv/bin/python -m pip install resvg_py"
-        raise FiguresUnavailable(f"{said} (the extra `figures`); `--format svg` needs nothing") from None
+        hint = "PNG needs resvg_py, which is not installed: .venv/bin/python -m pip install resvg_py"
+        raise FiguresUnavailable(f"{hint} (the extra `figures`); `--format svg` needs nothing") from None
     return bytes(resvg_py.svg_to_bytes(svg_string=write_svg(figure), zoom=SCALE))

@@ -48,7 +48,7 @@ def list_served_models(base_url: str, key: str) -> list[str]:
     if not answer.is_success:
         raise ServiceRefused(f"Tinker at {base_url} is not available (status {answer.status_code}); try again later")
     try:
-        return [name for each in answer.json()["supported_models"] if isinstance(name := each.get("model_name"), str)]
+        return [name for model in answer.json()["supported_models"] if isinstance(name := model.get("model_name"), str)]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ServiceRefused(f"expected Tinker at {base_url}, got another server; check TINKER_BASE_URL") from None
 

@@ -29,24 +29,33 @@ def costs(output: Output, name: str | None) -> None:
     """
     with open_store(read_settings()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
-        found = [read(store, each) for each in names]
+        all_costs = [read(store, sweep) for sweep in names]
         days = read_today(store, round(time.time() * 1000))
     if output.form == "json":
         output.print_document(
-            {"sweeps": [_make_document(each) for each in found], "today": [_make_day_row(day) for day in days]}
+            {
+                "sweeps": [_make_document(sweep_costs) for sweep_costs in all_costs],
+                "today": [_make_day_row(day) for day in days],
+            }
         )
     elif output.form == "csv":
-        output.print_csv([{"sweep": each.sweep, **_make_kind_row(kind)} for each in found for kind in each.kinds])
+        output.print_csv(
+            [
+                {"sweep": sweep_costs.sweep, **_make_kind_row(kind)}
+                for sweep_costs in all_costs
+                for kind in sweep_costs.kinds
+            ]
+        )
     else:
-        _print(output, found, days)
+        _print(output, all_costs, days)
 
 
-def _make_document(found: SweepCosts) -> dict[str, Any]:
+def _make_document(sweep_costs: SweepCosts) -> dict[str, Any]:
     return {
-        "sweep": found.sweep,
-        "budget_usd": to_dollars(found.limit),
-        "kinds": [_make_kind_row(kind) for kind in found.kinds],
-        "billed": [_make_billed_row(billed) for billed in found.billed],
+        "sweep": sweep_costs.sweep,
+        "budget_usd": to_dollars(sweep_costs.limit),
+        "kinds": [_make_kind_row(kind) for kind in sweep_costs.kinds],
+        "billed": [_make_billed_row(billed) for billed in sweep_costs.billed],
     }
 
 
@@ -84,18 +93,20 @@ def _make_day_row(day: DayCosts) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, found: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
-    output.print_table([_make_row(each, kind) for each in found for kind in each.kinds if kind.stages])
-    for each in found:
-        if line := _describe_budget(each):
-            output.say(f"{each.sweep}: {line}")
+def _print(output: Output, all_costs: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
+    output.print_table(
+        [_make_row(sweep_costs, kind) for sweep_costs in all_costs for kind in sweep_costs.kinds if kind.stages]
+    )
+    for sweep_costs in all_costs:
+        if line := _describe_budget(sweep_costs):
+            output.say(f"{sweep_costs.sweep}: {line}")
     for day in days:
         limit = "no daily budget" if day.limit is None else f"daily budget {format_usd(day.limit)}"
         held = _describe_held(day.reserved, day.unreconciled)
         output.say(f"{day.service} on {day.day} (UTC): {format_usd(day.spent)} spent, {held}; {limit}")
 
 
-def _make_row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
+def _make_row(sweep_costs: SweepCosts, kind: KindCosts) -> dict[str, Any]:
     amounts = {
         "estimate (low)": kind.low,
         "estimate (high)": kind.high,
@@ -104,16 +115,18 @@ def _make_row(found: SweepCosts, kind: KindCosts) -> dict[str, Any]:
         "reserved": kind.reserved,
         "unreconciled": kind.unreconciled,
     }
-    row = {"sweep": found.sweep, "kind": kind.kind, "stages": kind.stages}
+    row = {"sweep": sweep_costs.sweep, "kind": kind.kind, "stages": kind.stages}
     return {**row, **{name: format_usd(amount) for name, amount in amounts.items()}, "tokens": kind.tokens}
 
 
-def _describe_budget(found: SweepCosts) -> str:
+def _describe_budget(sweep_costs: SweepCosts) -> str:
     """Say how much of the budget is used, and what the services bill."""
-    spent = sum(kind.metered for kind in found.kinds)
-    held = _describe_held(sum(kind.reserved for kind in found.kinds), sum(kind.unreconciled for kind in found.kinds))
-    budget = f"{format_usd(spent)} spent, {held}; budget {format_usd(found.limit)}"
-    return "; ".join([*([] if found.limit is None else [budget]), *map(_describe_bill, found.billed)])
+    spent = sum(kind.metered for kind in sweep_costs.kinds)
+    held = _describe_held(
+        sum(kind.reserved for kind in sweep_costs.kinds), sum(kind.unreconciled for kind in sweep_costs.kinds)
+    )
+    budget = f"{format_usd(spent)} spent, {held}; budget {format_usd(sweep_costs.limit)}"
+    return "; ".join([*([] if sweep_costs.limit is None else [budget]), *map(_describe_bill, sweep_costs.billed)])
 
 
 def _describe_held(reserved: int, unreconciled: int) -> str:
@@ -131,12 +144,12 @@ def _describe_bill(billed: ServiceBill) -> str:
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
     """Read US dollars as micro-dollars, rounded down."""
     try:
-        found = Decimal(value.removeprefix("$"))
+        amount = Decimal(value.removeprefix("$"))
     except ArithmeticError:
         raise click.BadParameter(f"expected US dollars such as 12.50, got {value!r}") from None
-    if not found.is_finite() or not 0 <= found <= MICRO:
+    if not amount.is_finite() or not 0 <= amount <= MICRO:
         raise click.BadParameter(f"expected 0 to {MICRO:,} US dollars, got {value!r}")
-    return int((found * MICRO).to_integral_value(rounding=ROUND_FLOOR))
+    return int((amount * MICRO).to_integral_value(rounding=ROUND_FLOOR))
 
 
 @click.command()

@@ -19,19 +19,19 @@ from sweeps.stage import to_dollars
 def digest(output: Output, name: str) -> None:
     """Sum up NAME: progress, cost, best conditions, failures, time left."""
     with open_store(read_settings()) as store:
-        found = read(store, name)
+        summary = read(store, name)
     if output.form == "json":
-        output.print_document(_make_document(found))
+        output.print_document(_make_document(summary))
     elif output.form == "csv":
-        output.print_csv([_make_document(found)])
+        output.print_csv([_make_document(summary)])
     else:
-        output.say(f"{name} is {found.state}\n{found.text}")
+        output.say(f"{name} is {summary.state}\n{summary.text}")
 
 
-def _make_document(found: Digest) -> dict[str, Any]:
-    document = asdict(found)
+def _make_document(summary: Digest) -> dict[str, Any]:
+    document = asdict(summary)
     spent, limit = document.pop("spent"), document.pop("limit")
-    failures = [cause._asdict() for cause in found.failures]
+    failures = [cause._asdict() for cause in summary.failures]
     return document | {"failures": failures, "spent_usd": to_dollars(spent), "budget_usd": to_dollars(limit)}
 
 

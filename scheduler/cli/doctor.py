@@ -101,10 +101,10 @@ def _check_packages(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
     """Another package may have one of our generic names, which would show as an odd AttributeError."""
     root = Path(__file__).resolve().parents[2]
     for name in ("sweeps", "scheduler", "worker", "tinker_offline"):
-        found = Path(str(importlib.import_module(name).__file__)).resolve().parent
-        if found != root / name:
+        folder = Path(str(importlib.import_module(name).__file__)).resolve().parent
+        if folder != root / name:
             yield Finding(
-                "packages", "wrong", f"`{name}`: expected {root / name}, got {found}: another package hides it"
+                "packages", "wrong", f"`{name}`: expected {root / name}, got {folder}: another package hides it"
             )
             return
     yield Finding("packages", "ok", f"imported from {root}")
@@ -121,8 +121,8 @@ def _check_state_folder(settings: Settings) -> Iterator[Finding]:
 def _check_redis(settings: Settings) -> Iterator[Finding]:
     with open_server(settings) as url:
         client = connect(url)
-        found = check_server(client, url)
-        yield Finding("redis", "ok" if is_tested(found) else "note", describe_server(found, url, settings))
+        server = check_server(client, url)
+        yield Finding("redis", "ok" if is_tested(server) else "note", describe_server(server, url, settings))
         if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
             yield Finding("redis", "note", "appendfsync: expected always; a power cut can lose the last second")
         client.close()
@@ -223,18 +223,18 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
 
 def _check_live(model: str | None, clients: int, settings: Settings) -> Iterator[Finding]:
     with open_store(settings) as store:
-        found = probe_service(store, settings, model=model, clients=clients)
-    for answer in found.report.answers:
+        result = probe_service(store, settings, model=model, clients=clients)
+    for answer in result.report.answers:
         odd = answer.answer in UNEXPECTED or (answer.what == "calls" and answer.answer != ALL)
         yield Finding(answer.what, "note" if odd else "ok", f"{answer.answer}: {answer.detail}")
-    yield from _list_totals(found)
+    yield from _list_totals(result)
 
 
-def _list_totals(found: ProbeResult) -> Iterator[Finding]:
-    if found.busy:
+def _list_totals(result: ProbeResult) -> Iterator[Finding]:
+    if result.busy:
         yield Finding("clients", "note", "not probed while stages run, to keep their slots free")
-    yield Finding("models", "ok", f"{len(found.models)}: {', '.join(found.models)}")
-    yield Finding("cost", "ok", f"at most ${found.report.usd:.4f} for {found.report.tokens} tokens of {found.model}")
+    yield Finding("models", "ok", f"{len(result.models)}: {', '.join(result.models)}")
+    yield Finding("cost", "ok", f"at most ${result.report.usd:.4f} for {result.report.tokens} tokens of {result.model}")
 
 
 UNEXPECTED = ("no", "unknown", "pending")

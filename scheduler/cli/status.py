@@ -36,8 +36,8 @@ ORDER = [state.value for state in StageState]
 def list_(output: Output) -> None:
     """List all sweeps."""
     with open_store(read_settings()) as store:
-        found = views.read_sweeps(store)
-    rows = [make_sweep_row(view, output) for view in found]
+        sweeps = views.read_sweeps(store)
+    rows = [make_sweep_row(view, output) for view in sweeps]
     output.print_rows("sweeps", rows, columns=_list_columns(rows))
 
 
@@ -50,41 +50,41 @@ def status(output: Output, name: str | None) -> None:
     Without NAME it shows all sweeps."""
     settings = read_settings()
     with open_store(settings) as store:
-        found = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
+        sweeps = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
         accounts = read_known_accounts(store)
         learning = find_learning_signs(store, name) if name else LearningSigns((), ())
         troubles = [*learning.sentences, *map(str, list_troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
-        state = make_status_document(store, settings, found, name) | {
+        state = make_status_document(store, settings, sweeps, name) | {
             "learning": list_sign_facts(learning.signs),
-            "accounts": [make_facts_document(each) for each in accounts],
+            "accounts": [make_facts_document(facts) for facts in accounts],
         }
     if output.form == "json":
         output.print_document(state)
     elif output.form == "csv":
         output.print_csv(state["sweeps"], columns=_list_columns(state["sweeps"]))
     else:
-        _print(output, found, state, troubles)
+        _print(output, sweeps, state, troubles)
         _print_where(output, settings, accounts)
 
 
 def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     """Read all that can keep a ready stage from starting."""
     workers, bounds = read_live_workers(store), settings.bounds
-    threads = sum(int(each["threads"]) - int(each["busy"]) for each in workers.values())
+    threads = sum(int(report["threads"]) - int(report["busy"]) for report in workers.values())
     services = {service: read_service(store, service, bounds) for service in SERVICES}
     supervised = not workers and is_up(settings.home)
     return FleetStatus(len(workers), threads, services, supervised, read_bugs(store), store.scripts.read_time())
 
 
-def make_status_document(store: Store, settings: Settings, found: list[SweepView], name: str | None) -> dict[str, Any]:
+def make_status_document(store: Store, settings: Settings, sweeps: list[SweepView], name: str | None) -> dict[str, Any]:
     workers, fleet = read_live_workers(store), read_fleet(store, settings)
     failed = _read_first_stages(store, StageState.FAILED, name)
     skipped = (
         Counter(stage.cause for stage in views.read_stages(store, name, StageState.SKIPPED)) if name else Counter()
     )
     return {
-        "sweeps": [make_sweep_row(view) | _make_waiting_row(explain_waiting(view, fleet)) for view in found],
-        "services": [_make_service_row(each) for each in fleet.services.values() if each.pools],
+        "sweeps": [make_sweep_row(view) | _make_waiting_row(explain_waiting(view, fleet)) for view in sweeps],
+        "services": [_make_service_row(service) for service in fleet.services.values() if service.pools],
         "workers": [_make_worker_row(name, reported) for name, reported in workers.items()],
         "running": [_make_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
         "failed": [_make_stage_row(stage) | {"cause": stage.cause} for stage in failed],
@@ -177,8 +177,8 @@ def _make_stage_row(stage: StageView) -> dict[str, Any]:
     }
 
 
-def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
-    rows = [make_sweep_row(view, output) for view in found]
+def _print(output: Output, sweeps: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
+    rows = [make_sweep_row(view, output) for view in sweeps]
     output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
     for row in document["sweeps"]:
         if row["waiting_reason"]:
@@ -187,16 +187,16 @@ def _print(output: Output, found: list[SweepView], document: Mapping[str, Any], 
         if document[title]:
             output.say("")
             output.print_table(document[title], title=title)
-    for view in found:
+    for view in sweeps:
         if again := sum(view.counts.get(state, 0) for state in FAILURES):
             stages = f"{format_count(again, 'stage')} failed or {'was' if again == 1 else 'were'} skipped"
             output.say(f"{view.name}: {stages}; `sweep retry {view.name}` tries again")
     for line in troubles:
         output.say(line)
     taken = _describe_slots(document["services"])
-    idle = "" if any(view.ended < view.total for view in found) else "all sweeps have ended, so none are needed"
-    if idle and len(found) == 1:  # the other sweeps may need some
-        idle = f"{found[0].name} has ended and needs none"
+    idle = "" if any(view.ended < view.total for view in sweeps) else "all sweeps have ended, so none are needed"
+    if idle and len(sweeps) == 1:  # the other sweeps may need some
+        idle = f"{sweeps[0].name} has ended and needs none"
     output.say(f"\n{_describe_workers(document['workers'], idle)}{taken and f', {taken}'}")
 
 
@@ -209,8 +209,8 @@ def _describe_workers(workers: Sequence[Mapping[str, Any]], idle: str) -> str:
 
 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:
-    for each in accounts:
-        output.say(f"account {each.service}: {describe_facts(each)}")
+    for account in accounts:
+        output.say(f"account {account.service}: {describe_facts(account)}")
     addresses = read_addresses(settings.home) if is_up(settings.home) else None  # a killed supervisor leaves its file
     if addresses is not None:
         output.say(addresses.flower)

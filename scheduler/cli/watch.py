@@ -50,7 +50,7 @@ def watch(output: Output, names: tuple[str, ...]) -> None:
 
 
 def follow(
-    store: Store, names: Sequence[str], output: Output, each: Callable[[], None] = lambda: None
+    store: Store, names: Sequence[str], output: Output, check: Callable[[], None] = lambda: None
 ) -> list[SweepView]:
     """Show sweeps until all have ended, and return their last views. Calls `each` at every look."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
@@ -58,7 +58,7 @@ def follow(
     pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))
     with draws(store, settings, output) as picture:
         while True:
-            each()
+            check()
             seen = [views.read_sweep(store, name) for name in names]
             picture.show(seen, pace.describe_time_left(seen), ended=have_ended(seen))
             if have_ended(seen):

@@ -128,5 +128,5 @@ def _start_from_probe(clients: str | None, bounds: Bounds) -> Mapping[str, str]:
 def _make_capacity(row: Mapping[str, str], bounds: Bounds) -> Capacity:
     if "limit" not in row:
         return Capacity(limit=min(max(bounds.start, bounds.floor), bounds.ceiling))
-    known = {each.name: int(row[each.name]) for each in fields(Capacity) if each.name in row}
+    known = {field.name: int(row[field.name]) for field in fields(Capacity) if field.name in row}
     return Capacity(**{**known, "searching": bool(known.get("searching", 1))})  # type: ignore[arg-type]

@@ -76,8 +76,8 @@ class Scheduler:
     def run_tick(self) -> float:
         """Tick if we lead. Return the seconds until the next tick. Wait for a Redis in trouble as long as it takes."""
         try:
-            if found := self._find_problems():
-                log.error("Redis is not safe to use, so nothing new starts:\n%s", "\n".join(found))
+            if problems := self._find_problems():
+                log.error("Redis is not safe to use, so nothing new starts:\n%s", "\n".join(problems))
                 return TROUBLE
             if not self._store.scripts.run("take_duty", self._name, self._lead):
                 return PAUSE
@@ -94,9 +94,9 @@ class Scheduler:
         """Check the server's configuration now and then, and at each tick while there is a problem."""
         if time.monotonic() < self._look_at:
             return []
-        found = find_problems(self._store.client)
-        self._look_at = 0.0 if found else time.monotonic() + LOOK
-        return found
+        problems = find_problems(self._store.client)
+        self._look_at = 0.0 if problems else time.monotonic() + LOOK
+        return problems
 
     def _write_limits(self) -> None:
         """Write the leader's limits now and then, because another leader may have written its own."""

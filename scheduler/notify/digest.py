@@ -59,7 +59,7 @@ class Digest:
     def text(self) -> str:
         """The digest as lines that fit a phone."""
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
-        causes = [f"failed: {each.stages:,} × {_shorten(each.cause)} ({each.label})" for each in self.failures]
+        causes = [f"failed: {cause.stages:,} × {_shorten(cause.cause)} ({cause.label})" for cause in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
         spent = f"{format_usd(self.spent)}{limit} spent"
         return "\n".join([self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
@@ -147,13 +147,13 @@ def _describe_best_cells(spec: Mapping[str, Json], rows: Sequence[RunResult]) ->
     for row in rows:
         on = row.cell.get("target", row.cell.get("data"))
         groups.setdefault("" if on is None else str(on), []).append(row)
-    found = [
+    cells = [
         (on, best_cell(group, metric=strip_validation(best.metric), mode=best.mode))
         for best in _list_compared_metrics(spec, rows)
         if not may_be_conditional(best.metric)  # few items may tell it, and a digest reads no items
         for on, group in groups.items()
     ]
-    return tuple([_describe_best_cell(on, each, groups[on]) for on, each in found if each.best][:FEW])
+    return tuple([_describe_best_cell(on, cell, groups[on]) for on, cell in cells if cell.best][:FEW])
 
 
 def _list_compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
@@ -164,15 +164,15 @@ def _list_compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) 
     return list_compared(spec, rows)
 
 
-def _describe_best_cell(on: str, found: BestCell, rows: Sequence[RunResult]) -> str:
+def _describe_best_cell(on: str, choice: BestCell, rows: Sequence[RunResult]) -> str:
     """Chosen on the validation set if there is one; reported on the holdout if it is measured."""
-    (best,) = (each for each in summarize_cells(rows) if found.best and each.cell == found.best.cell)
-    metric = found.metric if found.metric in best.metrics else found.by
+    (best,) = (summary for summary in summarize_cells(rows) if choice.best and summary.cell == choice.best.cell)
+    metric = choice.metric if choice.metric in best.metrics else choice.by
     moments = best.metrics[metric]
     spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} (standard deviation over the seeds)"
     cell = describe_cell(best.cell, without=("data", "target")) or "the only condition"
     where = f"best on {on}" if on else "best"
-    tied = len(found.alike)
+    tied = len(choice.alike)
     near = f"; {format_count(tied, 'other condition')} {'is' if tied == 1 else 'are'} not clearly worse" if tied else ""
     return f"{where}: {cell}: {metric} {moments.mean:.4f}{spread}{near}"
 

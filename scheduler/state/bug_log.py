@@ -152,9 +152,9 @@ def read_bugs(store: Store) -> list[Bug]:
 
 def read_stopping_bugs(store: Store) -> Sequence[Bug]:
     """Read the bugs that stop new starts now."""
-    found = read_bugs(store)
-    now = store.scripts.read_time() if found else 0
-    return [bug for bug in found if bug.stops(now)]
+    bugs = read_bugs(store)
+    now = store.scripts.read_time() if bugs else 0
+    return [bug for bug in bugs if bug.stops(now)]
 
 
 def forget_bugs(store: Store) -> None:

@@ -193,8 +193,8 @@ def check_server(client: Client, url: str) -> ServerVersion:
     """
     try:
         client.ping()
-        found, server = find_problems(client), identify_server(client.info("server"))
-        if not found:
+        problems, server = find_problems(client), identify_server(client.info("server"))
+        if not problems:
             check_layout(client, redact_redis_url(url))
     except PermissionMissing as error:
         raise StoreUnavailable(f"the Redis at {redact_redis_url(url)}: {error}") from None
@@ -211,8 +211,8 @@ def check_server(client: Client, url: str) -> ServerVersion:
             f"no Redis answers at {redact_redis_url(url)}: {error}\n"
             "start it, or unset REDIS_URL to use the built-in server"
         ) from None
-    if found:
-        raise StoreUnavailable(f"{server} at {redact_redis_url(url)} is not safe to use:\n" + "\n".join(found))
+    if problems:
+        raise StoreUnavailable(f"{server} at {redact_redis_url(url)} is not safe to use:\n" + "\n".join(problems))
     return server
 
 

@@ -56,7 +56,9 @@ def read_costs(store: Store, name: str) -> SweepCosts:
     return SweepCosts(
         sweep=name,
         limit=int(row["limit"]) if row.get("limit") else None,
-        kinds=tuple(_count_kind(kind, name, row, [each for each in stages if each["kind"] == kind]) for kind in KINDS),
+        kinds=tuple(
+            _count_kind(kind, name, row, [stage for stage in stages if stage["kind"] == kind]) for kind in KINDS
+        ),
         billed=tuple(_read_bill(service, row) for service in SERVICES if f"billed_at:{service}" in row),
     )
 
@@ -70,7 +72,7 @@ def _count_kind(kind: str, sweep: str, row: Mapping[str, str], stages: list[Mapp
         stages=len(stages),
         low=_sum("low_estimate", stages),
         high=_sum("estimate", stages),
-        reused=_sum("estimate", (each for each in stages if _is_paid_by_another(each, sweep))),
+        reused=_sum("estimate", (stage for stage in stages if _is_paid_by_another(stage, sweep))),
         metered=read_amount("spent"),
         reserved=read_amount("reserved"),
         unreconciled=read_amount("unreconciled"),
@@ -101,12 +103,12 @@ def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
 def read_today(store: Store, now: int) -> list[DayCosts]:
     """Read today's costs of each service that has spending, reservations or a limit. `now` in milliseconds."""
     limits, reserved = store.client.hgetall(keys.LIMITS), store.client.hgetall(keys.RESERVED)
-    found = []
+    days = []
     for service in SERVICES:
         row = store.client.hgetall(keys.day(service, now // DAY))
         held, limit = int(reserved.get(service, 0)), limits.get(f"day:{service}")
         if row or held or limit:
             spent, unreconciled = int(row.get("spent", 0)), int(row.get("unreconciled", 0))
             day = read_moment(now).date()
-            found.append(DayCosts(service, day, spent, unreconciled, held, int(limit) if limit else None))
-    return found
+            days.append(DayCosts(service, day, spent, unreconciled, held, int(limit) if limit else None))
+    return days

@@ -111,7 +111,11 @@ def read_items(
     if not wanted:
         return KeptItems({})
     planned = views.read_planned_rows(store, name)
-    asked = [(measure, *each) for measure, one in wanted.items() for each in _list_stages(planned, measure, one)]
+    asked = [
+        (measure, *stage)
+        for measure, keys_of_items in wanted.items()
+        for stage in _list_stages(planned, measure, keys_of_items)
+    ]
     files = _find_files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
     try:
         reader = _Reader(Artefacts(url), bounded)
@@ -120,12 +124,12 @@ def read_items(
     for measure, _, stage in asked:
         if stage in files:
             reader.read(stage, files[stage], len(wanted[measure].metrics))
-    found: dict[str, dict[ItemKey, Sequence[ItemRow]]] = {measure: {} for measure in wanted}
+    rows: dict[str, dict[ItemKey, Sequence[ItemRow]]] = {measure: {} for measure in wanted}
     for measure, key, stage in asked:
         if stage in reader.rows:
-            found[measure][key] = reader.rows[stage]
+            rows[measure][key] = reader.rows[stage]
     return KeptItems(
-        {measure: items for measure, items in found.items() if items},
+        {measure: items for measure, items in rows.items() if items},
         tuple(reader.describe_unread()),
         sum(map(len, reader.rows.values())),
     )
@@ -134,23 +138,23 @@ def read_items(
 def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:
     """List the stage that measures each run, the first seed of every cell first."""
     seen: dict[bytes, int] = {}
-    found = []
+    places = []
     for row in planned:
         key = item_key(row["cell"], row["seed"])
         if measure in row["measures"] and (wanted.runs is None or key in wanted.runs):
             seen[key[0]] = seen.get(key[0], 0) + 1
-            found.append((seen[key[0]], (key, str(row["measures"][measure]))))
-    return [each for _, each in sorted(found, key=lambda one: one[0])]
+            places.append((seen[key[0]], (key, str(row["measures"][measure]))))
+    return [place for _, place in sorted(places, key=lambda pair: pair[0])]
 
 
 def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
     """Find the item files of the stages that succeeded."""
-    found = {}
+    item_files = {}
     for stage, (state, text) in _read_stage_results(store, stages):
         result: Mapping[str, Json] = json.loads(text or "{}") if state == StageState.SUCCEEDED else {}
         if result.get("items"):
-            found[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
-    return found
+            item_files[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
+    return item_files
 
 
 def _read_stage_results(store: Store, stages: Sequence[str]) -> Iterable[tuple[str, Sequence[str | None]]]:

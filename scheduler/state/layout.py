@@ -14,11 +14,11 @@ LAYOUT = 2
 
 def check_layout(client: Reads, url: str) -> None:
     """Raise LayoutRefused if another version of this program wrote the state. Write nothing."""
-    found = client.get(keys.LAYOUT)
-    if found == str(LAYOUT) or (found is None and not client.zcard(keys.SWEEPS)):
+    layout = client.get(keys.LAYOUT)
+    if layout == str(LAYOUT) or (layout is None and not client.zcard(keys.SWEEPS)):
         return
     raise LayoutRefused(
-        f"expected a state of layout {LAYOUT} at {url}, got layout {found or 1}: another version of tinker-sweeps "
+        f"expected a state of layout {LAYOUT} at {url}, got layout {layout or 1}: another version of tinker-sweeps "
         "wrote it. Nothing was changed. Finish its sweeps with that version, or start a new state: set SWEEP_HOME to "
         "a new folder, or REDIS_URL to another server"
     )

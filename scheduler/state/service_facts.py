@@ -132,7 +132,7 @@ def read_facts(store: Store, service: str) -> ServiceFacts:
 
 def read_known_accounts(store: Store) -> list[ServiceFacts]:
     """Read the facts of each service that has any."""
-    return [each for each in (read_facts(store, service) for service in SERVICES) if each.times or each.lacks]
+    return [facts for facts in (read_facts(store, service) for service in SERVICES) if facts.times or facts.lacks]
 
 
 def find_forward_class(store: Store, service: str) -> Forward:

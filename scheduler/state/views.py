@@ -143,22 +143,22 @@ def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
 
     The variance divides by count - 1, and is None for a single value.
     """
-    found: dict[str, dict[str, Any]] = {}
+    cells: dict[str, dict[str, Any]] = {}
     for row in read_planned_rows(store, name):
-        cell = found.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
+        cell = cells.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
     moments: dict[tuple[str, str], dict[str, float]] = {}
     for key, text in store.client.hgetall(keys.sweep_cells(name)).items():
         number, metric, what = key.split("|")
         moments.setdefault((number, metric), {})[what] = float(text)
-    for (number, metric), each in sorted(moments.items()):
-        found[number]["metrics"][metric] = _compute_aggregate(each)
-    return list(found.values())
+    for (number, metric), moment in sorted(moments.items()):
+        cells[number]["metrics"][metric] = _compute_aggregate(moment)
+    return list(cells.values())
 
 
-def _compute_aggregate(each: Mapping[str, float]) -> dict[str, float | None]:
-    count = int(each["count"])
-    return {"count": count, "mean": each["mean"], "variance": each["m2"] / (count - 1) if count > 1 else None}
+def _compute_aggregate(moment: Mapping[str, float]) -> dict[str, float | None]:
+    count = int(moment["count"])
+    return {"count": count, "mean": moment["mean"], "variance": moment["m2"] / (count - 1) if count > 1 else None}
 
 
 def read_planned_rows(store: Store, name: str) -> list[dict[str, Any]]:
@@ -228,11 +228,11 @@ def list_row_stages(row: Mapping[str, Json]) -> list[str]:
 
 def _read_values(store: Store, name: str) -> dict[str, dict[str, float]]:
     """Read the values: run -> metric -> value."""
-    found: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float]] = {}
     for key, text in store.client.hgetall(keys.sweep_values(name)).items():
         run, _, metric = key.partition("|")
-        found.setdefault(run, {})[metric] = float(text)
-    return found
+        values.setdefault(run, {})[metric] = float(text)
+    return values
 
 
 def _make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:

@@ -237,12 +237,12 @@ class Probes:
         def read_message() -> dict[str, str]:
             try:
                 line = futures.run_abandonable(speaks.readline).result(self._patience)
-                found: dict[str, str] = json.loads(line)
+                answer: dict[str, str] = json.loads(line)
             except (TimeoutError, ValueError):
                 raise ServiceError(Fault.OUTAGE, "the other process could not open a session, or ended") from None
-            if "error" in found:
-                raise ServiceError(Fault.OUTAGE, found["error"])
-            return found
+            if "error" in answer:
+                raise ServiceError(Fault.OUTAGE, answer["error"])
+            return answer
 
         def go_on() -> None:
             hears.write("\n")
