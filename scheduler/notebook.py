@@ -30,7 +30,7 @@ def items(name: str, metric: str) -> Items:
     settings = read_settings()
     with open_store(settings) as store:
         views.read_sweep(store, name)
-        found = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)
-    for said in found.unread:
-        warnings.warn(said, ItemsUnread, stacklevel=2)
-    return found.items.get(measure, {})
+        kept = read_items(store, settings.store, name, {measure: WantedItems((metric,))}, bounded=False)
+    for reason in kept.unread:
+        warnings.warn(reason, ItemsUnread, stacklevel=2)
+    return kept.items.get(measure, {})

@@ -83,13 +83,13 @@ def build_evaluation_sweep(
     name = str(spec["sweep"])
     if spec.get("reuse", "all") != "all":
         raise Untrained(f"{name}: its file says `reuse: {spec['reuse']}`, so another sweep cannot use its models")
-    if found := [wrong for given in overrides if (wrong := _refuse_override(name, given))]:
-        raise SpecError("\n".join(found))
+    if faults := [wrong for given in overrides if (wrong := _refuse_override(name, given))]:
+        raise SpecError("\n".join(faults))
     text = json.dumps({key: value for key, value in spec.items() if key not in NOT_INHERITED}, ensure_ascii=False)
     listed = evaluation if evaluation.lstrip().startswith("[") else f"[{evaluation}]"
     asked = [f"evaluate={listed}", *overrides]
     if other is None:
-        other = "-".join([name, *(one.name for one in parse(text, name=name, overrides=asked).evaluate)])
+        other = "-".join([name, *(evaluation.name for evaluation in parse(text, name=name, overrides=asked).evaluate)])
     return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other, ensure_ascii=False)}"])
 
 

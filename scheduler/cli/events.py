@@ -26,10 +26,12 @@ def events(output: Output, name: str, stage: str | None, last: int) -> None:
     """Show what happened to the stages of NAME, newest last."""
     with open_store(read_settings()) as store:
         views.read_sweep(store, name)  # raises UnknownSweep
-        found = read(store, name, stage=stage, last=last)
-        if stage and not found:
+        events = read(store, name, stage=stage, last=last)
+        if stage and not events:
             raise SchedulerError(f"no events of stage {stage!r} in {name}; `sweep events {name}` lists its stages")
-    output.print_rows("events", [_make_row(event, output) for event in found], title=format_count(len(found), "event"))
+    output.print_rows(
+        "events", [_make_row(event, output) for event in events], title=format_count(len(events), "event")
+    )
 
 
 def _make_row(event: Event, output: Output) -> dict[str, Any]:

@@ -75,14 +75,14 @@ def make_table(store: Store, name: str, *, curves: bool = False) -> tuple[list[s
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:
     """Write the same columns; a column with values of several types is text, as in CSV. Raises NotInstalled."""
-    found = build_frame(names, rows)
+    frame = build_frame(names, rows)
     for name in names:
         values = [row.get(name) for row in rows]
         if not _is_one_type(values):
-            found[name] = [None if value is None else str(flatten_value(value)) for value in values]
+            frame[name] = [None if value is None else str(flatten_value(value)) for value in values]
     try:
         with open_replacement(target) as draft:
-            found.to_parquet(draft, index=False)
+            frame.to_parquet(draft, index=False)
     except ImportError:
         raise NotInstalled(f"Parquet needs pyarrow, which is not installed: {INSTALL}") from None
 

@@ -58,7 +58,7 @@ def probe_service(store: Store, settings: Settings, *, model: str | None, client
     pending = read_facts(store, service).pending
     words = [where.model, "--clients", "0" if busy else str(clients), *_list_pending_arguments(pending)]
     report = _run_probe([*PROBE_COMMAND, *words], where.environment)
-    kept = {each.what: each.answer for each in report.answers if each.answer not in UNANSWERED}
+    kept = {answer.what: answer.answer for answer in report.answers if answer.answer not in UNANSWERED}
     calls = kept.pop("calls", "")
     lacking = dict(word.split("=") for word in calls.split() if word != ALL)
     for call in PROBED if calls else ():
@@ -122,9 +122,9 @@ def _run_probe(command: Sequence[str], environment: Mapping[str, str]) -> ProbeR
         process.communicate()
         raise
     try:
-        said: dict[str, Any] = json.loads(out)
+        document: dict[str, Any] = json.loads(out)
     except ValueError:
         raise SchedulerError(f"the probe ended with status {process.returncode} and no report") from None
-    if "error" in said:
-        raise SchedulerError(str(said["error"]))
-    return ProbeReport(**{**said, "answers": [ProbeAnswer(**each) for each in said["answers"]]})
+    if "error" in document:
+        raise SchedulerError(str(document["error"]))
+    return ProbeReport(**{**document, "answers": [ProbeAnswer(**answer) for answer in document["answers"]]})

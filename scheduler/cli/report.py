@@ -47,20 +47,20 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
     _list_written(output, written)
 
 
-def write_figures(found: Report, folder: Path, form: str) -> list[Path]:
+def write_figures(report: Report, folder: Path, form: str) -> list[Path]:
     """Write every figure as a file of this form. Raises FiguresUnavailable."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for figure in found.figures:
+    for figure in report.figures:
         path = folder / f"{figure.name}.{form}"
         write_whole(path, gathered.draw_png(figure) if form == "png" else gathered.write_svg(figure).encode())
         written.append(path)
     return written
 
 
-def _write(found: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
+def _write(report: Report, form: str, target: Path, figures: Path | None) -> list[Path]:
     folder = None if figures is None else _make_relative(target, figures)
-    text = render_html(found, gathered.read_style()) if form == "html" else render_markdown(found, folder)
+    text = render_html(report, gathered.read_style()) if form == "html" else render_markdown(report, folder)
     if str(target) == "-":
         make_exact()
         click.echo(text, nl=False)

@@ -65,8 +65,8 @@ def _read(planned: Plan, store: Store) -> ReusableResults:
     costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
     seconds, micros = store.client.time()
     now = seconds + micros / 1e6
-    found = (view for view in views.read_stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
-    ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in found}
+    stages = (view for view in views.read_stage_views(store, list(costs)) if view.state == StageState.SUCCEEDED)
+    ages = {view.id: max(0.0, round(now - view.since / 1000, 1)) for view in stages}
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
     services = {find_service(str(stage.recipe["model"])) for stage in planned.stages}
     accounts = [facts for facts in read_known_accounts(store) if facts.service in services]

@@ -128,16 +128,16 @@ def _interrupt_on_signals() -> Iterator[None]:
     """Treat every stop signal as Ctrl-C, once: a second one does not interrupt the shutdown."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-        for each in previous:
-            signal.signal(each, signal.SIG_IGN)
+        for asked in previous:
+            signal.signal(asked, signal.SIG_IGN)
         raise KeyboardInterrupt(CONTINUES)
 
-    previous = {each: signal.signal(each, end) for each in stop_signals()}
+    previous = {asked: signal.signal(asked, end) for asked in stop_signals()}
     try:
         yield
     finally:
-        for each, handler in previous.items():
-            signal.signal(each, handler)
+        for asked, handler in previous.items():
+            signal.signal(asked, handler)
 
 
 class LocalSupervisor:
@@ -171,8 +171,8 @@ class LocalSupervisor:
 
     def stop(self) -> None:
         """Stop our supervisor and everything it started, and wait. Ignores further signals."""
-        for each in stop_signals():
-            signal.signal(each, signal.SIG_IGN)
+        for asked in stop_signals():
+            signal.signal(asked, signal.SIG_IGN)
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()

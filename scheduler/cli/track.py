@@ -46,7 +46,7 @@ def _put_run(there: Tracker, run: TrackedRun, place: str) -> bool:
 
 
 def _summarize(rows: Sequence[TrackedRow]) -> str:
-    new = sum(each["new"] for each in rows)
-    states = Counter(each["state"] for each in rows)
+    new = sum(row["new"] for row in rows)
+    states = Counter(row["state"] for row in rows)
     parts = f"{', '.join(f'{count:,} {state}' for state, count in states.items())}"
     return f"{format_count(len(rows), 'run')} ({parts}); {new:,} new or changed, {len(rows) - new:,} unchanged"

@@ -99,10 +99,10 @@ class _Loads:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._sweeps = Counter({name: each.inflight for name, each in board.contenders.items()})
+        self._sweeps = Counter({name: contender.inflight for name, contender in board.contenders.items()})
         self._users: Counter[str] = Counter()
-        for each in board.contenders.values():
-            self._users[each.user] += each.inflight
+        for contender in board.contenders.values():
+            self._users[contender.user] += contender.inflight
 
     def rank(self, queue: Queue) -> tuple[float, float, float, str, str]:
         """Rank a queue; the lowest goes first."""
@@ -125,13 +125,14 @@ def close_gates(board: Board, room: Room, answers: Mapping[Admitted, str]) -> tu
     A closed gate leaves its room to other queues.
     """
     lanes = board.list_lanes()
-    closed = {each.sweep for each, refused in answers.items() if refused in GATES}
-    shut = {lanes[each.sweep, each.stage] for each, refused in answers.items() if refused in LANE_GATES}
-    over = {each.stage for each, refused in answers.items() if refused not in GATES | LANE_GATES}
-    started = Counter(each.sweep for each, refused in answers.items() if not refused)
-    used = Counter(find_pool(lanes[each.sweep, each.stage]) for each, refused in answers.items() if not refused)
+    closed = {stage.sweep for stage, refused in answers.items() if refused in GATES}
+    shut = {lanes[stage.sweep, stage.stage] for stage, refused in answers.items() if refused in LANE_GATES}
+    over = {stage.stage for stage, refused in answers.items() if refused not in GATES | LANE_GATES}
+    started = Counter(stage.sweep for stage, refused in answers.items() if not refused)
+    used = Counter(find_pool(lanes[stage.sweep, stage.stage]) for stage, refused in answers.items() if not refused)
     contenders = {
-        name: replace(each, inflight=each.inflight + started[name]) for name, each in board.contenders.items()
+        name: replace(contender, inflight=contender.inflight + started[name])
+        for name, contender in board.contenders.items()
     }
     queues = [
         replace(queue, ready=[stage for stage in queue.ready if stage not in over])

@@ -42,8 +42,8 @@ class CookbookRenderer:
     def prompt(self, messages: Messages, tools: Tools) -> list[int]:
         """Return the tokens that the model reads before it answers."""
         try:
-            found = self._renderer.build_generation_prompt(self._convert_messages(messages, tools))
-            return [int(token) for token in found.to_ints()]
+            prompt = self._renderer.build_generation_prompt(self._convert_messages(messages, tools))
+            return [int(token) for token in prompt.to_ints()]
         except REFUSALS as error:
             raise self._explain(error) from None
 
@@ -54,11 +54,11 @@ class CookbookRenderer:
         ours = self._convert_messages(messages, tools)
         shift = len(ours) - len(messages)  # a message that describes the tools may come first
         try:
-            found, weights = self._renderer.build_supervised_example(
+            example, weights = self._renderer.build_supervised_example(
                 *self._choose_loss(ours, [at + shift for at in learnt])
             )
             written = WeightedChat(
-                [int(token) for token in found.to_ints()], [float(weight) for weight in weights.tolist()]
+                [int(token) for token in example.to_ints()], [float(weight) for weight in weights.tolist()]
             )
         except REFUSALS as error:
             raise self._explain(error) from None
@@ -92,10 +92,12 @@ class CookbookRenderer:
         system = ours[:1] if ours and ours[0]["role"] == "system" else []
         specs = [dict(tool.get("function", tool)) for tool in tools]
         try:
-            said = self._renderer.create_conversation_prefix_with_tools(specs, *(one["content"] for one in system))
+            prefix = self._renderer.create_conversation_prefix_with_tools(
+                specs, *(message["content"] for message in system)
+            )
         except REFUSALS as error:
             raise self._explain(error) from None
-        return [*(dict(one) for one in said), *ours[len(system) :]]
+        return [*(dict(message) for message in prefix), *ours[len(system) :]]
 
     def _convert_message(self, message: Mapping[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in message.items() if key != "weight" and value is not None}

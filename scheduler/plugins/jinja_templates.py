@@ -76,8 +76,8 @@ class ChatTemplate:
         """The template as jinja2 parses it; empty if it cannot be parsed."""
         from jinja2 import Environment, TemplateError
 
-        found = self._tokenizer.chat_template
-        sources = list(found.values()) if isinstance(found, Mapping) else [str(found)]
+        template = self._tokenizer.chat_template
+        sources = list(template.values()) if isinstance(template, Mapping) else [str(template)]
         parser = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - it only parses
         try:
             return [parser.parse(MARKS.sub("", source)) for source in sources]
@@ -109,7 +109,7 @@ class ChatTemplate:
         chat = [{key: value for key, value in message.items() if value is not None} for message in messages]
         try:
             with RENDERING:
-                found: Any = render_jinja_template(  # its annotation is wrong
+                rendered: Any = render_jinja_template(  # its annotation is wrong
                     conversations=[chat],
                     tools=[dict(tool) for tool in tools] or None,
                     chat_template=self._compose_source(tools),
@@ -122,7 +122,7 @@ class ChatTemplate:
             cause = f"expected `{lacking[1]}` in a message or a tool, got none" if lacking else str(error)[:200]
             refusal = f"the model's chat template refuses the messages: {cause}"
             raise NotTaken(f"{refusal}; read the template, or use `renderer: plain`") from None
-        texts, marks = found
+        texts, marks = rendered
         return texts[0], marks[0] if mark else ()
 
 

@@ -26,7 +26,7 @@ def find_program(config: Mapping[str, Any]) -> str:
     """Return the program that the files need, if it is not part of transformers; else an empty text."""
     asked = config.get("auto_map")
     named = asked.get("AutoTokenizer") if isinstance(asked, Mapping) else asked
-    names = [named] if isinstance(named, str) else [each for each in named or () if each]
+    names = [named] if isinstance(named, str) else [file_name for file_name in named or () if file_name]
     return str(names[0]) if names else ""
 
 
@@ -101,9 +101,9 @@ def _find_lost_tokens(loaded: Any, config: Mapping[str, Any]) -> Iterator[str]:
     listed = config.get("added_tokens_decoder") or {}
     for number, token in listed.items() if isinstance(listed, Mapping) else ():
         text = str(token.get("content") if isinstance(token, Mapping) else token)
-        found = loaded.convert_tokens_to_ids(text)
-        if found != int(number):
-            yield f"{text}: expected token {number} (tokenizer_config.json), got {found}"
+        got = loaded.convert_tokens_to_ids(text)
+        if got != int(number):
+            yield f"{text}: expected token {number} (tokenizer_config.json), got {got}"
 
 
 def _find_broken_controls(loaded: Any) -> Iterator[str]:
@@ -132,7 +132,7 @@ def find_highest_token_id(loaded: Any) -> int:
 def read_json(file: Path | None) -> Mapping[str, Any]:
     """Read a JSON object from a file; empty if there is none."""
     try:
-        found = json.loads(file.read_text("utf-8")) if file is not None else {}
+        content = json.loads(file.read_text("utf-8")) if file is not None else {}
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return content if isinstance(content, Mapping) else {}

@@ -184,6 +184,6 @@ class PretrainedTokenizer:
 
 
 def _read_end_tokens(file: Path | None) -> tuple[int, ...]:
-    found = read_json(file).get("eos_token_id")
-    listed = found if isinstance(found, list) else [found]
+    end = read_json(file).get("eos_token_id")
+    listed = end if isinstance(end, list) else [end]
     return tuple(token for token in listed if isinstance(token, int) and not isinstance(token, bool))

@@ -38,23 +38,23 @@ def find_check(name: str, folder: Path | None = None) -> UserCheck:
     """
     make_importable(folder or Path.cwd())
     module_name, _, attribute = name.partition(":")
-    found = get_attribute(name, import_user_module(name, module_name), attribute)
+    check = get_attribute(name, import_user_module(name, module_name), attribute)
     try:
-        wrong = _find_fault(found)
+        wrong = _find_fault(check)
     except Exception as error:  # noqa: BLE001 - inspecting user code may run anything
         raise CodeUnusable(f"{name}: inspecting it {describe_error(error)}") from None
     if wrong:
         raise CodeUnusable(f"{name}: expected {RIGHT}, got {wrong}")
-    return UserCheck(found, digest_modules("check", {module_name, str(getattr(found, "__module__", module_name))}))
+    return UserCheck(check, digest_modules("check", {module_name, str(getattr(check, "__module__", module_name))}))
 
 
-def _find_fault(found: Any) -> str:
-    if isinstance(found, type) or not callable(found):
-        return shorten_value(found)
-    if inspect.iscoroutinefunction(found):
+def _find_fault(check: Any) -> str:
+    if isinstance(check, type) or not callable(check):
+        return shorten_value(check)
+    if inspect.iscoroutinefunction(check):
         return "a coroutine"
     try:
-        parameters = inspect.signature(found)
+        parameters = inspect.signature(check)
     except ValueError:  # some functions written in C have no signature
         return ""
     try:

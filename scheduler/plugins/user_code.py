@@ -39,14 +39,14 @@ def import_user_module(name: str, module_name: str) -> ModuleType:
 
 def get_attribute(name: str, module: ModuleType, attribute: str) -> Any:
     """Return the attribute of a module with a dotted name. Raises CodeUnusable."""
-    found: Any = module
+    value: Any = module
     for step in attribute.split("."):
-        if not hasattr(found, step):
-            offered = ", ".join(each for each in vars(module) if not each.startswith("_")) or "nothing"
+        if not hasattr(value, step):
+            offered = ", ".join(name for name in vars(module) if not name.startswith("_")) or "nothing"
             where = module.__file__ or module.__name__
             raise CodeUnusable(f"{name}: {where} has no {attribute!r}, only {offered}")
-        found = getattr(found, step)
-    return found
+        value = getattr(value, step)
+    return value
 
 
 def describe_error(error: BaseException) -> str:
@@ -64,7 +64,7 @@ def describe_error(error: BaseException) -> str:
 
 def make_printable(text: str) -> str:
     """Put a text on one line, without characters that steer a terminal or are not UTF-8."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def shorten_value(value: object) -> str:

@@ -64,36 +64,38 @@ def find_environment(name: str, folder: Path | None = None) -> UserEnvironment:
     return _import_environment(name, path)
 
 
-def check_environment(name: str, found: object) -> Environment:
+def check_environment(name: str, environment: object) -> Environment:
     """Return the object if it follows the protocol of an environment. Raises CodeUnusable."""
     try:
-        wrong = next(_list_faults(found), None)
+        wrong = next(_list_faults(environment), None)
     except Exception as error:  # noqa: BLE001 - a property may run anything
         raise CodeUnusable(f"{name}: inspecting it {describe_error(error)}") from None
     if wrong:
         raise CodeUnusable(f"{name} is not an environment: {wrong}")
-    assert isinstance(found, Environment)
-    return found
+    assert isinstance(environment, Environment)
+    return environment
 
 
-def _list_faults(found: Any) -> Iterator[str]:
+def _list_faults(environment: Any) -> Iterator[str]:
     """List how an object breaks the protocol."""
-    missing = [each for each in ("version", "shape", "stop", "episode") if not hasattr(found, each)]
+    missing = [
+        attribute for attribute in ("version", "shape", "stop", "episode") if not hasattr(environment, attribute)
+    ]
     if missing:
-        yield f"{_describe_kind(found)} has no {', '.join(missing)}"
-    if type(found.version) is not int:
-        yield f"version: expected a whole number, got {shorten_value(found.version)}"
-    if not isinstance(found.shape, EpisodeShape):
-        yield f"shape: expected sweeps.environments.EpisodeShape(…), got {shorten_value(found.shape)}"
+        yield f"{_describe_kind(environment)} has no {', '.join(missing)}"
+    if type(environment.version) is not int:
+        yield f"version: expected a whole number, got {shorten_value(environment.version)}"
+    if not isinstance(environment.shape, EpisodeShape):
+        yield f"shape: expected sweeps.environments.EpisodeShape(…), got {shorten_value(environment.shape)}"
     for field, least, most in (("turns", 1, TURNS), ("action", 1, TOKENS), ("observation", 0, TOKENS)):
-        span = getattr(found.shape, field)
+        span = getattr(environment.shape, field)
         if not _is_span(span, least, most):
             numbers = f"whole numbers from {least} to {most:,}"
             yield f"shape: expected {field}=(least, most), {numbers}, got {shorten_value(span)}"
-    if not isinstance(found.stop, tuple) or not all(isinstance(text, str) and text for text in found.stop):
-        yield f"stop: expected a tuple of texts, none of them empty, got {shorten_value(found.stop)}"
-    if not callable(found.episode):
-        yield f"episode: expected a method episode(seed, split), got {shorten_value(found.episode)}"
+    if not isinstance(environment.stop, tuple) or not all(isinstance(text, str) and text for text in environment.stop):
+        yield f"stop: expected a tuple of texts, none of them empty, got {shorten_value(environment.stop)}"
+    if not callable(environment.episode):
+        yield f"episode: expected a method episode(seed, split), got {shorten_value(environment.episode)}"
 
 
 def _is_span(span: object, least: int, most: int) -> bool:
@@ -103,8 +105,8 @@ def _is_span(span: object, least: int, most: int) -> bool:
     return bool(least <= low <= high <= most)
 
 
-def _describe_kind(found: object) -> str:
-    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+def _describe_kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def _load_built_in(name: str) -> object:
@@ -140,17 +142,17 @@ def _find_entry_point(name: str) -> str:
 
 def _import_environment(name: str, path: str) -> UserEnvironment:
     module_name, _, attribute = path.partition(":")
-    found = get_attribute(name, import_user_module(name, module_name), attribute)
-    environment = check_environment(name, _make_environment(name, found))
-    origins = {module_name, str(getattr(found, "__module__", module_name)), type(environment).__module__}
+    attribute_value = get_attribute(name, import_user_module(name, module_name), attribute)
+    environment = check_environment(name, _make_environment(name, attribute_value))
+    origins = {module_name, str(getattr(attribute_value, "__module__", module_name)), type(environment).__module__}
     return UserEnvironment(environment, digest_modules(str(environment.version), origins))
 
 
-def _make_environment(name: str, found: Any) -> object:
+def _make_environment(name: str, factory: Any) -> object:
     """Return the environment; call the class or function that makes it."""
-    if not isinstance(found, type) and (not callable(found) or hasattr(found, "episode")):
-        return found
+    if not isinstance(factory, type) and (not callable(factory) or hasattr(factory, "episode")):
+        return factory
     try:
-        return found()
+        return factory()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
         raise CodeUnusable(f"{name}: calling it without arguments {describe_error(error)}") from None

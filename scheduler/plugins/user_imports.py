@@ -18,7 +18,7 @@ INSTALLED = {"site-packages", "dist-packages"}
 def find_own_files(modules: set[str]) -> dict[str, Path]:
     """Find the files of these modules and of their own imports, by module name."""
     packages = {name.partition(".")[0] for name in modules}
-    found, waiting = dict[str, Path](), sorted(modules)
+    files, waiting = dict[str, Path](), sorted(modules)
     seen = set(waiting)
     while waiting:
         name = waiting.pop()
@@ -28,13 +28,13 @@ def find_own_files(modules: set[str]) -> dict[str, Path]:
         file = Path(spec.origin)
         if name not in modules and not _is_own(name, file, packages):
             continue
-        found[name] = file
+        files[name] = file
         if name.partition(".")[0] in OURS:  # a user may name one of ours: its version identifies it
             continue
         new = set(_list_imports(name, file, is_package=spec.submodule_search_locations is not None)) - seen
         seen |= new
         waiting += sorted(new)
-    return found
+    return files
 
 
 def _is_own(name: str, file: Path, packages: set[str]) -> bool:
@@ -85,8 +85,8 @@ def _list_imports(name: str, file: Path, *, is_package: bool) -> Iterator[str]:
             names = [_make_absolute(asked, package) for asked in _list_called_imports(node, callers)]
         else:
             continue
-        for each in names:
-            yield from (*_list_parents(each), each)
+        for module in names:
+            yield from (*_list_parents(module), module)
 
 
 def _list_aliases(tree: ast.Module) -> Iterator[str]:
@@ -98,7 +98,9 @@ def _list_aliases(tree: ast.Module) -> Iterator[str]:
 def _list_called_imports(node: ast.Call, callers: set[str]) -> Iterator[str]:
     """List the modules in calls such as `importlib.import_module("x")` and `__import__("x")`."""
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    first = node.args[0] if node.args else next((each.value for each in node.keywords if each.arg == "name"), None)
+    first = (
+        node.args[0] if node.args else next((keyword.value for keyword in node.keywords if keyword.arg == "name"), None)
+    )
     if called in callers and isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield first.value
 

@@ -46,7 +46,7 @@ def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
     library = _import_library(name)
     identity, _, query = rest.partition("?")
     arguments = dict(_parse_arguments(query))
-    spans = [_check_tokens(name, each, arguments.pop(each, TOKENS)) for each in ("action", "observation")]
+    spans = [_check_tokens(name, what, arguments.pop(what, TOKENS)) for what in ("action", "observation")]
     try:
         inner = library.load_environment(identity, **arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import, a download, anything
@@ -96,7 +96,7 @@ def _check_tokens(name: str, what: str, value: object) -> int:
 
 def _find_need(library: Any, inner: Any) -> str | None:
     """Return what the environment needs and we do not support, or None."""
-    kinds = [each.__name__ for each in type(inner).__mro__]
+    kinds = [kind.__name__ for kind in type(inner).__mro__]
     for kind, need in NEEDS.items():
         if kind in kinds:
             return need
@@ -105,7 +105,7 @@ def _find_need(library: Any, inner: Any) -> str | None:
     if inner.rubric.has_group_rewards:
         return "to judge several episodes of a task together"
     rubrics = [inner.rubric, *getattr(inner.rubric, "rubrics", [])]
-    if any("JudgeRubric" in [each.__name__ for each in type(rubric).__mro__] for rubric in rubrics):
+    if any("JudgeRubric" in [kind.__name__ for kind in type(rubric).__mro__] for rubric in rubrics):
         return "another model as a judge"
     return None
 
@@ -159,14 +159,14 @@ class VerifiersEnvironment:
 class VerifiersEpisode:
     """A rollout of the library, which waits whenever it calls the model."""
 
-    def __init__(self, of: VerifiersEnvironment, seed: int, row: Mapping[str, Any]) -> None:
-        self._loop = of.loop
+    def __init__(self, environment: VerifiersEnvironment, seed: int, row: Mapping[str, Any]) -> None:
+        self._loop = environment.loop
         self._seed = seed
         self._steps = 0
-        self._asked: asyncio.Future[list[dict[str, str]]] = of.loop.create_future()
-        self._action: asyncio.Future[str] = of.loop.create_future()
+        self._asked: asyncio.Future[list[dict[str, str]]] = environment.loop.create_future()
+        self._action: asyncio.Future[str] = environment.loop.create_future()
         token = _PLAYING.set(self)  # the task copies the context
-        self._rollout = of.loop.create_task(of.play(row))
+        self._rollout = environment.loop.create_task(environment.play(row))
         _PLAYING.reset(token)
         if self._continue() is not None:
             raise RuntimeError("the rollout ended before it called the model")

@@ -25,16 +25,16 @@ class Event:
 
 def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
     """Read the `last` events of a sweep's stages, or of one stage by its id or label, newest last."""
-    found: list[Event] = []
+    events: list[Event] = []
     newest, read = "+", 0
-    while len(found) < last and read < MOST_READ:
+    while len(events) < last and read < MOST_READ:
         page = store.client.xrevrange(keys.EVENTS, newest, count=PAGE)
-        found += _select(store, sweep, stage, [row for _, row in page])
+        events += _select(store, sweep, stage, [row for _, row in page])
         read += len(page)
         if len(page) < PAGE:
             break
         newest = f"({page[-1][0]}"
-    return found[:last][::-1]
+    return events[:last][::-1]
 
 
 def _select(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]]) -> list[Event]:

@@ -76,7 +76,7 @@ def _make_followed(
         number=int(plan["run"]),
         row=row,
         trainings=trainings,
-        cause=next((each["cause"] for each in own if each["state"] in LOST), ""),
-        began=min((int(each["started"]) for each in own if each["started"]), default=submitted),
-        since=max((int(each["since"]) for each in own if each["since"]), default=submitted),
+        cause=next((row["cause"] for row in own if row["state"] in LOST), ""),
+        began=min((int(row["started"]) for row in own if row["started"]), default=submitted),
+        since=max((int(row["since"]) for row in own if row["since"]), default=submitted),
     )

@@ -122,8 +122,8 @@ def _list_changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[M
     ]
 
 
-def _is_same(one: float | None, other: float) -> bool:
-    return one is not None and (one == other or (one != one and other != other))  # noqa: PLR0124 - two that are no number
+def _is_same(value: float | None, other: float) -> bool:
+    return value is not None and (value == other or (value != value and other != other))  # noqa: PLR0124 - two that are no number
 
 
 def _clean_name(name: str) -> str:

@@ -49,9 +49,9 @@ class DPOTraining(SupervisedTraining):
         every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
         if len(self._rows) < len(every):
             return read_reference(self._this, flatten(self._rows))
-        found = read_reference(self._this, flatten(every))  # one stage serves every order of all pairs
+        reference = read_reference(self._this, flatten(every))  # one stage serves every order of all pairs
         rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
-        return [found[2 * row + side] for row in rows for side in (0, 1)]
+        return [reference[2 * row + side] for row in rows for side in (0, 1)]
 
     def _estimate_gradient(self, tokens: int) -> Usage:
         return super()._estimate_gradient(tokens).plus(self._this.spending.rates.passed(tokens))
@@ -71,13 +71,13 @@ class DPOTraining(SupervisedTraining):
         self._use(self._this.spending.rates.passed(batch.tokens))  # before it is requested
         policy = completions(examples, self._this.wait(self._trainer.forward(batch)).logprobs)
         reference = [self._reference[example] for example in examples]
-        found = rewards(policy, reference, length_normalise=self._by_length)
-        margin = margins(found)
+        preferred = rewards(policy, reference, length_normalise=self._by_length)
+        margin = margins(preferred)
         row[self.COLUMN] = value = loss(margin, self._beta)
         self._check_convergence(value, row)
         row["accuracy"], row["margin"] = accuracy(margin), self._beta * float(margin.mean())
-        row["chosen_reward"] = self._beta * float(found[0::2].mean())
-        row["rejected_reward"] = self._beta * float(found[1::2].mean())
+        row["chosen_reward"] = self._beta * float(preferred[0::2].mean())
+        row["rejected_reward"] = self._beta * float(preferred[1::2].mean())
         row["kl"] = divergence(policy, reference)
         return margin
 

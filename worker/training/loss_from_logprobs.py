@@ -29,7 +29,7 @@ def make_cross_entropy(weights: Sequence[Floats]) -> LossFunction:
     """Return the cross-entropy with these target weights."""
 
     def compute(logprobs: Sequence[Floats]) -> float:
-        return -sum(float(_widen(each) @ _widen(values)) for each, values in zip(weights, logprobs, strict=True))
+        return -sum(float(_widen(weight) @ _widen(values)) for weight, values in zip(weights, logprobs, strict=True))
 
     return compute
 
@@ -43,7 +43,7 @@ def make_policy_loss(
         if name not in COMPUTABLE:
             return None
         data = zip(logprobs, sampled, advantages, strict=True)
-        return sum(_compute_datum_loss(name, config, *(_widen(each) for each in one)) for one in data)
+        return sum(_compute_datum_loss(name, config, *(_widen(column) for column in datum)) for datum in data)
 
     return compute
 

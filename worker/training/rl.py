@@ -77,8 +77,8 @@ class RLTraining(Training):
             return False  # rollouts that were played ahead are paid for, so train on them
         if self._recipe["steps"] is not None:
             return super()._is_done(done)
-        each = self._usage.tokens / done if done else 0.0
-        return bool(done and self._usage.tokens + each / 2 > self._recipe["tokens"])
+        mean = self._usage.tokens / done if done else 0.0
+        return bool(done and self._usage.tokens + mean / 2 > self._recipe["tokens"])
 
     def _estimate_steps(self) -> int:
         if self._recipe["steps"] is not None:
@@ -146,7 +146,7 @@ class RLTraining(Training):
         rollouts = [rollout for group in groups for rollout in group]
         moved = self._compute_log_ratios(rollouts) if self._play.referred else None
         if moved is not None:
-            far = [values[one.acted] for one, values in zip(rollouts, moved, strict=True)]
+            far = [values[rollout.acted] for rollout, values in zip(rollouts, moved, strict=True)]
             row["kl_start"] = float(np.concatenate(far).mean())
         acted = RolloutBatch(rollouts, weigh_tokens(groups, moved, kl_penalty=self._recipe["kl_penalty"]))
         self._use(Usage(training=acted.tokens))  # before it is requested
@@ -190,7 +190,7 @@ class RLTraining(Training):
         for rollout in rollouts:
             self._use(Usage(prefill=len(rollout) + 1, sample=1))  # before it is requested
             asked.append(self._reference.read(rollout.tokens.tolist()))
-        answers = [self._await_logprobs(each) for each in asked]
+        answers = [self._await_logprobs(future) for future in asked]
         return [rollout.logprobs - start for rollout, start in zip(rollouts, answers, strict=True)]
 
     def _await_logprobs(self, asked: PendingAnswer[PromptLogprobs]) -> Floats:
@@ -204,7 +204,7 @@ class RLTraining(Training):
             return None
         loss = self._sum_loss(answers, row)
         trained = [values for answer in answers for values in answer.logprobs]
-        apart = [(one.logprobs - values)[one.acted] for one, values in zip(rollouts, trained, strict=True)]
+        apart = [(rollout.logprobs - values)[rollout.acted] for rollout, values in zip(rollouts, trained, strict=True)]
         row["kl_sample_train"] = float(np.concatenate(apart).mean())
         return loss
 
@@ -264,7 +264,7 @@ class RLTraining(Training):
         if path is None:
             return None
         rows: list[Any] = decode_rows(self._this.context.artefacts.read(path))
-        return [[Rollout.read(one) for one in row["group"]] for row in rows]
+        return [[Rollout.read(rollout) for rollout in row["group"]] for row in rows]
 
     def _make_result(self, steps: int) -> Succeeded:
         done = super()._make_result(steps)

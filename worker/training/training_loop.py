@@ -150,20 +150,20 @@ class Training(ABC):
 
     def _finish(self, *, leave: int) -> None:
         """Wait for the oldest answers until at most `leave` steps are pending."""
-        while sum(isinstance(each, PendingStep) for each in self._waiting) > leave or (self._waiting and not leave):
+        while sum(isinstance(step, PendingStep) for step in self._waiting) > leave or (self._waiting and not leave):
             match self._waiting.popleft():
                 case PendingStep() as sent:
                     self._finish_step(sent)
                 case PendingValidation(row, losses, examples):
-                    answers = [self._this.wait(each) for each in losses]
+                    answers = [self._this.wait(future) for future in losses]
                     row["test/nll"] = mean_nll(examples, answers)
                 case PendingCheckpoint() as saved:
                     self._commit(saved)
 
     def _finish_step(self, sent: PendingStep) -> None:
-        loss = self._conclude([self._this.wait(each) for each in sent.losses], sent.row)
-        for each in sent.applied:
-            self._this.wait(each)
+        loss = self._conclude([self._this.wait(future) for future in sent.losses], sent.row)
+        for future in sent.applied:
+            self._this.wait(future)
         if loss is not None:
             self._check_convergence(loss, sent.row)
         self._curve.add(sent.row)

@@ -43,10 +43,12 @@ def find_server_url(settings: Settings) -> str:
     return settings.redis_url or f"unix://{_find_socket(settings.home)}"
 
 
-def describe_server(found: ServerVersion, url: str, settings: Settings) -> str:
+def describe_server(version: ServerVersion, url: str, settings: Settings) -> str:
     """Describe in one line which server holds the state, and where. Warn about an untested one."""
-    server = f"{found} at {redact_redis_url(url)}" if settings.redis_url else f"built-in {found}, in {settings.home}"
-    warning = "" if is_tested(found) else f"; not tested (tested: {describe_tested()})"
+    server = (
+        f"{version} at {redact_redis_url(url)}" if settings.redis_url else f"built-in {version}, in {settings.home}"
+    )
+    warning = "" if is_tested(version) else f"; not tested (tested: {describe_tested()})"
     return f"server: {server}{warning}"
 
 
@@ -107,9 +109,9 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
     that does not answer is no reason to start another.
     """
     folder = home / "redis"
-    for each in (folder, _find_socket(home).parent):
-        each.mkdir(parents=True, exist_ok=True, mode=0o700)
-        each.chmod(0o700)
+    for parent in (folder, _find_socket(home).parent):
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        parent.chmod(0o700)
     options = {
         "port": "0",  # no TCP: only the owner may open the socket
         "unixsocket": str(_find_socket(home)),

@@ -41,8 +41,8 @@ def choose_server(folder: Path) -> Author:
 def _find_programs(folder: Path) -> Iterator[Path]:
     """Yield the programs in order of preference: the pinned one, those on the PATH, the one used before."""
     before = read_author(folder)
-    found = [find_pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
-    for path in dict.fromkeys(str(each) for each in found if each is not None):
+    programs = [find_pinned(), *(on_the_path(name) for name in ON_THE_PATH), before.binary if before else None]
+    for path in dict.fromkeys(str(program) for program in programs if program is not None):
         if os.access(path, os.X_OK):
             yield Path(path)
 
@@ -60,7 +60,7 @@ def find_pinned() -> Path | None:
 
 def _ask(binary: Path) -> ServerVersion | None:
     with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
+        completed = subprocess.run(
             [str(binary), "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -69,7 +69,7 @@ def _ask(binary: Path) -> ServerVersion | None:
             timeout=VERSION_SECONDS,
             check=True,
         )
-        return identify_binary(said.stdout)
+        return identify_binary(completed.stdout)
     return None
 
 

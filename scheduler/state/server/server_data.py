@@ -88,6 +88,6 @@ def _read_mark(path: Path | None) -> tuple[str | None, int]:
     with suppress(OSError):
         if path is not None:
             with path.open("rb") as file:
-                if found := MARK.match(file.read(MARK_BYTES)):
-                    return found[1].decode(), int(found[2])
+                if match := MARK.match(file.read(MARK_BYTES)):
+                    return match[1].decode(), int(match[2])
     return None, 0

@@ -80,7 +80,7 @@ class ServerData(NamedTuple):
             return str(self.writer)
         if self.mark is None:
             return "Redis 7.0 or newer" if self.parts else "Redis 6.2"
-        writers = [str(each) for each in TESTED if each.writes == (self.mark, self.number)]
+        writers = [str(series) for series in TESTED if series.writes == (self.mark, self.number)]
         return join_names(writers, "or") or f"an unknown server (format {self.mark} {self.number})"
 
 
@@ -93,16 +93,16 @@ def identify_server(info: Mapping[str, Any]) -> ServerVersion:
     return ServerVersion("KeyDB" if imitates else "Redis", str(info.get("redis_version", "0")))
 
 
-def identify_binary(said: str) -> ServerVersion | None:
+def identify_binary(text: str) -> ServerVersion | None:
     """Identify a program by what it prints for `--version`."""
-    found = re.match(r"(\w+) server v=(\S+)", said)
-    return ServerVersion(found[1], found[2]) if found else None
+    match = re.match(r"(\w+) server v=(\S+)", text)
+    return ServerVersion(match[1], match[2]) if match else None
 
 
 def parse_version(version: str) -> Version:
     """Parse major and minor of a version as people write it: `7.0.15`, `v1.24`, `8`, `7.4-rc1`."""
-    found = [int(part) for part in re.findall(r"\d+", version)[:2]]
-    return (found[0], found[1] if len(found) > 1 else 0) if found else (0, 0)
+    numbers = [int(part) for part in re.findall(r"\d+", version)[:2]]
+    return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (0, 0)
 
 
 def is_too_old(info: Mapping[str, Any]) -> bool:
@@ -111,12 +111,12 @@ def is_too_old(info: Mapping[str, Any]) -> bool:
 
 
 def is_tested(server: ServerVersion) -> bool:
-    return any((each.name, each.series) == (server.name, server.series) for each in TESTED)
+    return any((series.name, series.series) == (server.name, server.series) for series in TESTED)
 
 
 def describe_tested() -> str:
     """List the tested series for messages and documents: `Redis 6.2, 7.0 and 7.2; Valkey 9.1`."""
-    names = dict.fromkeys(each.name for each in TESTED)
+    names = dict.fromkeys(series.name for series in TESTED)
     return "; ".join(
         f"{name} {join_names([_format_version(e.series) for e in TESTED if e.name == name])}" for name in names
     )
@@ -124,10 +124,10 @@ def describe_tested() -> str:
 
 def can_read(server: ServerVersion, data: ServerData) -> bool:
     """Can it read all of these data? A version newer than all tested ones reads what its own kind wrote."""
-    known = [each for each in (*TESTED, *TRIED) if each.name == server.name and each.series <= server.series]
+    known = [series for series in (*TESTED, *TRIED) if series.name == server.name and series.series <= server.series]
     if not known:
         return False
-    newest = max(known, key=lambda each: each.series)
+    newest = max(known, key=lambda series: series.series)
     if data.parts and not newest.parts:
         return False
     if data.mark is None or data.number <= newest.reads.get(data.mark, -1):
@@ -139,7 +139,9 @@ def can_read(server: ServerVersion, data: ServerData) -> bool:
 
 def list_readers(data: ServerData) -> Sequence[str]:
     """List the tested series that read these data."""
-    return [str(each) for each in TESTED if can_read(ServerVersion(each.name, _format_version(each.series)), data)]
+    return [
+        str(series) for series in TESTED if can_read(ServerVersion(series.name, _format_version(series.series)), data)
+    ]
 
 
 def join_names(names: Sequence[str], word: str = "and") -> str:
