@@ -120,8 +120,10 @@ def _explain_breaker(service: ServiceView) -> Iterator[Reason]:
 def _explain_budget(view: SweepView) -> Iterator[Reason]:
     if view.gate == "budget" and view.limit is not None:
         held = view.spent + view.reserved + view.unreconciled
-        used = f"{format_usd(held)} of {format_usd(view.limit)} used ({format_usd(view.spent)} spent, the rest held)"
-        yield Reason("budget", f"budget: {used}; `sweep budget {view.name} USD` raises it")
+        reserved = f", {format_usd(held - view.spent)} reserved" if held > view.spent else ""
+        used = f"{format_usd(view.spent)} of {format_usd(view.limit)} spent{reserved}"
+        advice = f"the next stage does not fit; `sweep budget {view.name} USD` raises the budget"
+        yield Reason("budget", f"budget: {used}; {advice}")
     if view.gate in GATES:
         yield Reason(view.gate, GATES[view.gate])
 

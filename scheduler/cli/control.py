@@ -6,7 +6,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.services import SERVICES
 from scheduler.settings import read_settings
-from scheduler.state.states import FAILURES, StageState
+from scheduler.state.states import FAILURES, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import name_unknown_sweep, read_sweep
 from sweeps.formatting import format_count
@@ -78,14 +78,17 @@ def retry(output: Output, name: str, failed: bool) -> None:
     """Try the failed, skipped and cancelled stages of NAME again."""
     how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
     with open_store(read_settings()) as store:
-        counts = read_sweep(store, name).counts
-        again = sum(counts.get(state, 0) for state in states)
-        if again or not failed:  # else what was cancelled would be active again, and at once finished
+        view = read_sweep(store, name)
+        again = sum(view.counts.get(state, 0) for state in states)
+        cancelled = view.state == SweepState.CANCELLED and not failed  # perhaps before its stages were
+        if again or (not failed and view.state != SweepState.FINISHED):  # else it would be active, and at once finished
             store.scripts.run("retry_sweep", name, how)
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:
         output.say(f"{name}: trying {format_count(again, 'stage')} again")
+    elif cancelled:
+        output.say(f"{name}: no longer cancelled; it continues")
     else:
         output.say(f"{name}: no stage {'has failed' if failed else 'failed or was cancelled'}: nothing to try again")
 

@@ -65,7 +65,7 @@ class Digest:
         return "\n".join([self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
 
     def _format_counts(self) -> str:
-        parked = f"parked ({self.parked_by})" if self.parked_by else "parked"
+        parked = f"held back ({self.parked_by})" if self.parked_by else "held back"
         stopping = self.state in ("cancelled", "paused") or self.parked_by == OUTSIDE_WINDOW
         others = {
             "failed": self.failed,

@@ -175,7 +175,7 @@ def _describe_conflict(store: Store, submission: Submission) -> str:
         or "  the file is the same, but its data, or the code of an environment or a check, changed since"
     )
     return (
-        f"sweep {name!r} was submitted before with another content:\n{what}\n"
+        f"sweep {name!r} was submitted before with other content:\n{what}\n"
         "use another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), or submit the file as it was"
     )
 

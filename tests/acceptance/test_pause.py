@@ -107,6 +107,13 @@ def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Sto
     assert "cancelled" not in read_sweep(store, "small").counts
 
 
+def test_a_sweep_that_was_cancelled_a_moment_ago_continues_by_a_retry(desk: Desk, store: Store) -> None:
+    desk.call("cancel", "small")
+    assert read_sweep(store, "small").state == "cancelled"
+    assert "continues" in desk.call("retry", "small").out
+    assert read_sweep(store, "small").state == "active"
+
+
 def up(store: Store) -> None:
     store.report_worker("w", threads=4, busy=0, ttl=60)
 

@@ -45,7 +45,7 @@ def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(ni
     found = build_digest(night.store, "s")
     assert (found.parked, found.waiting, found.parked_by) == (1, 2, "")
     night.store.client.hset(keys.sweep("s"), "gate", "budget")
-    assert build_digest(night.store, "s").text.startswith("0 of 3 stages done, 3 parked (budget)\n")
+    assert build_digest(night.store, "s").text.startswith("0 of 3 stages done, 3 held back (budget)\n")
     night.tell("pause_sweep", "s")
     assert build_digest(night.store, "s").parked_by == "paused"
     night.tell("cancel_sweep", "s")
