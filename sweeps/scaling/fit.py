@@ -25,10 +25,10 @@ from sweeps.scaling.fit_checks import (
 )
 from sweeps.scaling.laws import Curves, Floats, Law
 from sweeps.scaling.minimum_data import MinimumData, list_answers, refuse_answer, unite_answers
-from sweeps.scaling.profile import Aim, Blocks, find_band
-from sweeps.scaling.selection import REFUSE, WARN, Candidates, Runs
-
-AHEAD = 4  # times the largest size: how far off is the curve there?
+from sweeps.scaling.misfit import PUBLISHED_PRIOR, Misfit, MisfitPrior
+from sweeps.scaling.profile import Aim, Blocks, Question, find_band
+from sweeps.scaling.selection import AHEAD, WARN, Candidates, Runs
+from sweeps.scaling.trust import Trust, find_trust
 
 
 class Prediction(NamedTuple):
@@ -55,6 +55,8 @@ class ScalingFit:
     minimum_data: MinimumData | None = None  # of this law and the alternatives together
     alternatives: tuple["ScalingFit", ...] = ()  # laws that cannot be told apart from this one, each with its answer
     blocks: Blocks | None = None
+    misfit: Misfit | None = None  # of the chosen law
+    trust: Trust | None = None  # how far beyond the sizes the law may be asked
 
     @property
     def law(self) -> Law | None:
@@ -77,7 +79,9 @@ class ScalingFit:
         """
         sizes = np.atleast_1d(np.asarray(n, float))
         fits = (self, *self.alternatives)
-        return _widest([_predict_curves(fit.drawn, sizes, *find_band(fit.drawn, sizes, fit.blocks))[0] for fit in fits])
+        return _widest(
+            [_predict_curves(fit.drawn, sizes, *find_band(fit.drawn, sizes, fit.blocks, fit.misfit))[0] for fit in fits]
+        )
 
     def line(self, n: npt.ArrayLike) -> Floats:
         """The curve alone, (N,), which costs nothing. Raises ValueError where there is none."""
@@ -101,6 +105,7 @@ def fit_scaling(
     law: Law | None = None,
     chance: float | None = None,
     error: npt.ArrayLike | None = None,
+    prior: MisfitPrior = PUBLISHED_PRIOR,
 ) -> ScalingFit:
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
@@ -128,7 +133,14 @@ def fit_scaling(
     sought = target if target is not None and math.isfinite(target) else None
     errors = None if error is None else np.broadcast_to(np.asarray(error, float), values.shape)[good]
     found = fit_many(
-        sizes[good], values[good][None, :], seed=seeds, targets=sought, law=law, chance=chance, error=errors
+        sizes[good],
+        values[good][None, :],
+        seed=seeds,
+        targets=sought,
+        law=law,
+        chance=chance,
+        error=errors,
+        prior=prior,
     )[0]
     lost = warn_of_diverged(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else warn_of_missing_seeds(sizes[good], np.asarray(seed)[good])
@@ -146,6 +158,7 @@ def fit_many(
     law: Law | None = None,
     chance: float | None = None,
     error: npt.ArrayLike | None = None,
+    prior: MisfitPrior = PUBLISHED_PRIOR,
 ) -> list[ScalingFit]:
     """`fit_scaling` of many experiments (E, R) with the same R runs at once, all finite; `targets` is one or (E,).
 
@@ -170,7 +183,7 @@ def fit_many(
     if len(rows):
         part = replace(runs, losses=values[rows])
         aim = None if goals is None else _aim(part, goals[rows], None if errors is None else errors[rows])
-        for row, fit in zip(rows, _fitted(part, shown[rows], aim, law), strict=True):
+        for row, fit in zip(rows, _fitted(part, shown[rows], aim, law, prior), strict=True):
             fits[row] = fit
     return fits
 
@@ -180,27 +193,38 @@ def _aim(runs: Runs, goals: Floats, errors: Floats | None) -> Aim:
     return Aim(1 - goals if runs.bounded else goals, None if errors is None else replace(runs, losses=errors).means)
 
 
-def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None) -> list[ScalingFit]:
+def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None, prior: MisfitPrior) -> list[ScalingFit]:
     """The fits of experiments that can be fitted, with their laws chosen."""
-    candidates = Candidates.fit_all(runs, law)
+    candidates = Candidates.fit_all(runs, law, prior, None if aim is None else aim.target)
     kept = [candidates.keep_laws(row) for row in range(len(shown))]
     far = AHEAD * runs.sizes[-1:]
     each: dict[tuple[int, Law], ScalingFit] = {}
     for one, curves in candidates.curves.items():
-        rows = np.array([row for row, laws in enumerate(kept) if one in laws], int)
-        if not len(rows):
-            continue
-        own, blocks = curves.rows(rows), runs.blocks(curves)
-        blocks = blocks and blocks.rows(rows)
-        errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
-        answers = [None] * len(rows) if aim is None else list_answers(own, blocks, aim.rows(rows), errors)
-        ahead = _predict_curves(own, far, *find_band(own, far, blocks))
-        for place, row in enumerate(rows):
-            only = np.array([place])
-            fit = ScalingFit(
-                runs.sizes, shown[row], own.rows(only), blocks=blocks and blocks.rows(only), ahead=ahead[place]
-            )
-            each[row, one] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
+        for first in (True, False):  # the chosen law has a misfit of its own, the others show what else would fit
+            rows = np.array([row for row, laws in enumerate(kept) if one in laws and (laws[0] == one) is first], int)
+            if not len(rows):
+                continue
+            own, blocks = curves.rows(rows), runs.blocks(curves)
+            blocks, misfit = blocks and blocks.rows(rows), candidates.misfits[one].rows(rows)
+            errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
+            used = misfit if first else None
+            trusts = [find_trust(misfit.tests, runs.sizes, place) for place in range(len(rows))]
+            answers: list[MinimumData | None] = [None] * len(rows)
+            if aim is not None:
+                answers = list_answers(Question(own, aim.rows(rows), blocks, used), errors, trusts)
+            ahead = _predict_curves(own, far, *find_band(own, far, blocks, used))
+            for place, row in enumerate(rows):
+                only = np.array([place])
+                fit = ScalingFit(
+                    runs.sizes,
+                    shown[row],
+                    own.rows(only),
+                    blocks=blocks and blocks.rows(only),
+                    ahead=ahead[place],
+                    misfit=used and used.rows(only),
+                    trust=trusts[place],
+                )
+                each[row, one] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
     return [_together([each[row, one] for one in laws]) for row, laws in enumerate(kept)]
 
 
@@ -222,8 +246,8 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     """The fit with what is to be said about it."""
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
-    if error > REFUSE:
-        refused = f"fitted without the two largest sizes, the {curve.law} law misses them by {percent(error, 0)}"
+    if fit.trust and fit.trust.is_refused:
+        refused = f"past forecasts of the {curve.law} law failed: {fit.trust.reason}"
         if curve.law == "bounded" and fit.blocks is not None and not contradicted:
             refused += "; the seeds do not contradict it, so use more items or seeds"
         answer = answer and MinimumData(answer.target, "refused")

@@ -19,9 +19,14 @@ import numpy.typing as npt
 
 from sweeps.scaling.least_squares import FitProblem, Floats, Law, Rows, solve
 
-__all__ = ["FREE", "LAWS", "Curves", "Floats", "Law", "Rows", "fit_curves", "fit_law"]
+__all__ = ["FREE", "LAWS", "Curves", "Floats", "Law", "Rows", "find_influences", "fit_curves", "fit_law"]
 
-LAWS: Mapping[Law, int] = {"pure": 2, "offset": 3, "shifted": 4}  # of losses, with their free parameters
+LAWS: Mapping[Law, int] = {
+    "pure": 2,
+    "offset": 3,
+    "shifted": 4,
+    "rectified": 4,
+}  # of losses, with their free parameters
 FREE: Mapping[Law, int] = {**LAWS, "bounded": 3}
 EXACT = 1e-12  # of a size's squares: smaller ones are no evidence of anything
 
@@ -48,6 +53,8 @@ class Curves:
     def power(self, n: Floats) -> Floats:
         """What falls with n, (R, N), for n (N,) or (R, N)."""
         shift, exponent = self.shift[:, None], self.exponent[:, None]
+        if self.law == "rectified":
+            return np.asarray(1 / (1 + (n / shift) ** exponent))
         return np.asarray((1 + n / shift if self.law == "bounded" else n + shift) ** -exponent)
 
     def predict(self, n: npt.ArrayLike) -> Floats:
@@ -58,6 +65,8 @@ class Curves:
         """The size at which each curve is down at its target (R,); infinite where the floor is not below it."""
         share = np.maximum(target - self.floor, 0) / self.scale
         with np.errstate(divide="ignore", over="ignore"):
+            if self.law == "rectified":
+                return np.asarray(self.shift * np.maximum(1 / share - 1, 0) ** (1 / self.exponent))
             n = share ** (-1 / self.exponent)
         return np.asarray(np.maximum(self.shift * (n - 1) if self.law == "bounded" else n - self.shift, 0))
 
@@ -102,13 +111,25 @@ class Curves:
         g = self.power(n)
         fall = self.scale[:, None] * g
         shift, exponent = self.shift[:, None], self.exponent[:, None]
-        bounded = self.law == "bounded"
+        bounded, rectified = self.law == "bounded", self.law == "rectified"
         by_floor = np.where(self.floor[:, None] > 0, 1 - g if bounded else np.ones_like(g), 0.0)
         by_scale = np.zeros_like(g) if bounded else fall
+        if rectified:
+            by_shift = fall * (1 - g) * exponent / shift
+            by_exponent = -fall * (1 - g) * np.log(n / shift)
+            return np.stack([by_floor, by_scale, by_exponent, by_shift], axis=-1)
         by_shift = fall * exponent * n / (shift * (shift + n)) if bounded else -fall * exponent / (n + shift)
         by_shift = np.where(shift > 0, by_shift, 0.0)
         by_exponent = -fall * np.log(1 + n / shift if bounded else n + shift)
         return np.stack([by_floor, by_scale, by_exponent, by_shift], axis=-1)
+
+
+def find_influences(curves: Curves, at: Floats) -> Floats:
+    """How a prediction at sizes `at` (R, Q) moves with each size's residual, to first order, (R, Q, M)."""
+    slopes = curves.slopes(curves.n) * np.sqrt(curves.weights)[:, :, None]
+    norms = np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300)
+    inverse = np.linalg.pinv(slopes / norms, rcond=1e-8)
+    return np.asarray(curves.slopes(at) / norms @ inverse)
 
 
 def fit_curves(law: Law, n: Floats, loss: Floats, *, ceiling: float = 1.0) -> Curves:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Law = Literal["pure", "offset", "shifted", "bounded"]
+Law = Literal["pure", "offset", "shifted", "rectified", "bounded"]
 
 STEEPNESS = (0.005, 4.0)  # the exponents that are looked at
 CHUNK = 128  # tasks whose grids are in memory at a time
@@ -77,7 +77,7 @@ class FitProblem:
     @property
     def searched(self) -> int:
         """Parameters that are not linear."""
-        return 2 if self.law in ("shifted", "bounded") else 1
+        return 2 if self.law in ("shifted", "rectified", "bounded") else 1
 
     @cached_property
     def limits(self) -> tuple[Floats, Floats]:
@@ -98,8 +98,10 @@ class FitProblem:
         return float(np.exp(np.mean(np.log(self.n))))
 
     def power(self, n: Floats, theta: Floats) -> Floats:
-        """g at sizes n for places theta (..., 2), broadcast: ((n + n0)/middle)^-a, bounded (1 + n/n0)^-a."""
+        """g at sizes n for places theta (..., 2), broadcast (`laws` has the formulas)."""
         exponent, shift = self.unpacked(theta)
+        if self.law == "rectified":
+            return np.asarray(1 / (1 + (n / shift) ** exponent))
         base = 1 + n / shift if self.law == "bounded" else (n + shift) / self.middle
         return np.asarray(base**-exponent)
 
@@ -156,7 +158,7 @@ def solve(task: FitProblem, *, near: Floats | None = None) -> Solution:
     theta, squares = _descended(task, _on_the_grid(task) if near is None else near)
     lines, _ = task.fitted(theta)
     exponent, shift = task.unpacked(theta)
-    scale = lines.scale if task.law == "bounded" else lines.scale * task.middle**exponent
+    scale = lines.scale if task.law in ("bounded", "rectified") else lines.scale * task.middle**exponent
     return Solution(lines.floor, scale, exponent, shift, squares)
 
 

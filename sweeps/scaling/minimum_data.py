@@ -6,21 +6,23 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sweeps.scaling.laws import Curves, Floats
-from sweeps.scaling.profile import FARTHEST, Aim, Blocks, find_reach
+from sweeps.scaling.laws import Floats
+from sweeps.scaling.profile import FARTHEST, Parts, Question, find_parts, find_reach
+from sweeps.scaling.trust import Trust
 
 Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
 
 
 class MinimumData(NamedTuple):
-    """The size at which the curve reaches `target`, in examples, with a 95 % profile-likelihood interval.
+    """The size at which the curve reaches `target`, in examples, with its 95 % interval (`profile`).
 
     met: the smallest size is already there, `point` is that size. interpolated: within the sizes. extrapolated: `times`
     the largest size; `holdout_error` is how far to trust that. unreachable: the floor is beyond the target, and so is
     every floor that the losses allow. not identified: the curve gets there at more than ten times the largest size, if
     at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond ten times the
     largest size. A `low` of the smallest size may be still less. `may_be_unreachable`: the losses allow a floor that is
-    not below the target, so that no amount of data may be enough.
+    not below the target, so that no amount of data may be enough. `parts`: what makes the interval as wide as it is.
+    refused: no law fits, or, with a `reason`, the law was off by more than 10 % when it last looked as far ahead.
     """
 
     target: float
@@ -31,20 +33,25 @@ class MinimumData(NamedTuple):
     times: float | None = None
     holdout_error: float | None = None
     may_be_unreachable: bool = False
+    parts: Parts | None = None
+    reason: str = ""
 
 
-def list_answers(curves: Curves, blocks: Blocks | None, aim: Aim, errors: Floats) -> list[MinimumData | None]:
+def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) -> list[MinimumData | None]:
     """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; what is told is in the metric's unit."""
+    curves, aim = question.curves, question.aim
     rising = curves.law == "bounded"
-    points, found = curves.reaching(aim.target), find_reach(curves, aim, blocks)
+    points, found = curves.reaching(aim.target), find_reach(question)
     goals = 1 - aim.target if rising else aim.target
     met = aim.target >= curves.predict(curves.n[:1])[:, 0]
     perhaps = found.floored | np.isinf(points)
     answers: list[MinimumData | None] = []
     largest = float(curves.n[-1])
+    shares = find_parts(question, np.clip(points, curves.n[0], FARTHEST * largest))
     for row, goal in enumerate(goals.tolist()):
         point, low, high = (_size(float(sizes[row]), up=rising) for sizes in (points, found.low, found.high))
         answer = MinimumData(goal, "interpolated", point, low, high, may_be_unreachable=bool(perhaps[row]))
+        answer = answer._replace(parts=shares[row])
         if met[row]:
             answer = MinimumData(goal, "met", point=float(curves.n[0]))
         elif bool(found.never[row]) and math.isinf(points[row]):
@@ -55,6 +62,9 @@ def list_answers(curves: Curves, blocks: Blocks | None, aim: Aim, errors: Floats
         elif point > largest:
             times, error = point / largest, float(errors[row])
             answer = answer._replace(status="extrapolated", times=times, holdout_error=error)
+        beyond = points[row] / largest
+        if not met[row] and beyond > max(trusts[row].limit, 1):
+            answer = MinimumData(goal, "refused", reason=trusts[row].reason)
         answers.append(answer)
     return answers
 

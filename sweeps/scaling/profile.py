@@ -43,8 +43,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.scaling.laws import EXACT, Curves, Floats, Rows
+from sweeps.scaling.laws import EXACT, Curves, Floats, Rows, find_influences
 from sweeps.scaling.least_squares import FitProblem, place_grid, solve
+from sweeps.scaling.misfit import Misfit
 
 Truths = npt.NDArray[np.bool_]
 LEVEL = 0.95
@@ -92,6 +93,22 @@ class Reach(NamedTuple):
     never: Truths
 
 
+class Parts(NamedTuple):
+    """Shares of the variance of an answer: other seeds, other items, and that no law is exactly true. They sum to 1.
+
+    Without several seeds, `seeds` is what the points scatter about the curve.
+    """
+
+    seeds: float
+    items: float
+    misfit: float
+
+    @property
+    def largest(self) -> str:
+        """Name the greatest part."""
+        return max(self._fields, key=lambda name: float(getattr(self, name)))
+
+
 @dataclass(frozen=True, eq=False)
 class Aim:
     """R targets, and of each of M sizes the standard error over items of the loss less the target: (R,) and (R, M)."""
@@ -111,6 +128,31 @@ class Aim:
         return Aim(self.target[rows], None if self.error is None else self.error[rows])
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Which sizes reach the targets of R experiments, and what makes the answer uncertain."""
+
+    curves: Curves
+    aim: Aim
+    blocks: Blocks | None = None
+    misfit: Misfit | None = None
+
+    def rows(self, rows: Rows) -> "Question":
+        """Select some experiments."""
+        blocks, misfit = self.blocks and self.blocks.rows(rows), self.misfit and self.misfit.rows(rows)
+        return Question(self.curves.rows(rows), self.aim.rows(rows), blocks, misfit)
+
+    def doubt(self, at: Floats) -> Floats:
+        """(R, Q) how far the targets at sizes `at` are from being believed: up to 1 they are."""
+        target = np.broadcast_to(self.aim.target[:, None], at.shape)
+        near = np.minimum(at, 1e6 * FARTHEST * self.curves.n[-1])  # as good as infinite
+        other = SURE * self.aim.interpolate(self.curves, near)
+        if self.misfit is not None:
+            low, high, _ = self.misfit.measure(at)
+            other = np.hypot(other, np.where(target < self.curves.predict(at), low, high))
+        return _excess(self.curves, at, target, find_tolerance(self.curves, near, self.blocks), other)
+
+
 def find_tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     """How much RSS may rise for a curve that passes elsewhere at sizes `at` (R, Q): s²·t²·q, (R, Q)."""
     from scipy.special import stdtrit  # the quantile of t
@@ -124,14 +166,6 @@ def find_tolerance(curves: Curves, at: Floats, blocks: Blocks | None) -> Floats:
     share = excess / (own + excess)
     freedom = 1 / ((1 - share) ** 2 / spare + np.sqrt(share) / (blocks.seeds - 1))
     return np.asarray(curves.variance[:, None] * (1 + excess / own) * stdtrit(freedom, (1 + LEVEL) / 2) ** 2)
-
-
-def find_influences(curves: Curves, at: Floats) -> Floats:
-    """How a prediction at sizes `at` (R, Q) moves with each size's residual, to first order, (R, Q, M)."""
-    slopes = curves.slopes(curves.n) * np.sqrt(curves.weights)[:, :, None]
-    norms = np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300)
-    inverse = np.linalg.pinv(slopes / norms, rcond=1e-8)
-    return np.asarray(curves.slopes(at) / norms @ inverse)
 
 
 def fit_pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False) -> Floats:
@@ -150,8 +184,9 @@ def fit_pinned(curves: Curves, at: Floats, value: Floats, *, near: bool = False)
     return solve(task, near=begin).squares.reshape(at.shape)
 
 
-def find_reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
+def find_reach(question: Question) -> Reach:
     """Find the interval of the sizes at which each curve reaches its target."""
+    curves, aim = question.curves, question.aim
     point = curves.reaching(aim.target)
     farthest = FARTHEST * curves.n[-1]
     grid = np.geomspace(curves.n[0], farthest, NODES)
@@ -159,42 +194,55 @@ def find_reach(curves: Curves, aim: Aim, blocks: Blocks | None = None) -> Reach:
         [np.broadcast_to(grid, (len(point), NODES)), np.clip(point, grid[0], grid[-1])[:, None]], axis=1
     )
     nodes.sort(axis=1)
-    worse = _excess(curves, nodes, aim, blocks)
+    worse = question.doubt(nodes)
     first, last = _hull(worse <= 1)
     every, none = np.arange(len(point)), ~(worse <= 1).any(axis=1)
     outside = np.stack([np.maximum(first - 1, 0), np.minimum(last + 1, NODES)], axis=1)
     inside = np.stack([first, last], axis=1)
-    ends = _crossed(curves, aim, blocks, nodes[every[:, None], outside], nodes[every[:, None], inside])
+    ends = _crossed(question, nodes[every[:, None], outside], nodes[every[:, None], inside])
     low = np.where(first == 0, nodes[:, 0], ends[:, 0])
     high = np.where(last == NODES, np.inf, ends[:, 1])
-    floored = _floored(curves, aim, blocks, np.flatnonzero(none | (last == NODES)))
+    floored = _floored(question, np.flatnonzero(none | (last == NODES)))
     never = none & ~floored & (aim.target <= curves.floor)
     return Reach(np.where(none, np.inf, low), np.where(none, np.inf, high), floored, never)
 
 
-def _floored(curves: Curves, aim: Aim, blocks: Blocks | None, rows: Rows) -> Truths:
+def find_parts(question: Question, n: Floats) -> list[Parts]:
+    """Split the variance of the curve at sizes n (R,), to first order."""
+    at, curves, misfit = n[:, None], question.curves, question.misfit
+    own = find_tolerance(curves, at, question.blocks) * (find_influences(curves, at) ** 2).sum(axis=2)
+    items = (SURE * question.aim.interpolate(curves, at)) ** 2
+    off = np.zeros_like(own) if misfit is None else np.maximum(*misfit.measure(at)[:2]) ** 2
+    whole = np.maximum(own + items + off, 1e-300)
+    shares = np.concatenate([own / whole, items / whole, off / whole], axis=1)
+    return [Parts(*row) for row in shares.tolist()]
+
+
+def _floored(question: Question, rows: Rows) -> Truths:
     """(R,) is a floor at the target believed? Asked of these rows; a pure law has no floor."""
-    believed = np.zeros(len(aim.target), bool)
-    if curves.law != "pure" and len(rows):
-        far = np.full((len(rows), 1), np.inf)
-        own = None if blocks is None else blocks.rows(rows)
-        believed[rows] = _excess(curves.rows(rows), far, aim.rows(rows), own)[:, 0] <= 1
+    believed = np.zeros(len(question.aim.target), bool)
+    if question.curves.law != "pure" and len(rows):
+        believed[rows] = question.rows(rows).doubt(np.full((len(rows), 1), np.inf))[:, 0] <= 1
     return believed
 
 
-def find_band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[Floats, Floats]:
+def find_band(
+    curves: Curves, n: Floats, blocks: Blocks | None = None, misfit: Misfit | None = None
+) -> tuple[Floats, Floats]:
     """Find the lowest and highest plausible losses at sizes n (N,), each (R, N)."""
     at = np.broadcast_to(n, (len(curves.loss), len(n)))
     middle, allowed = curves.predict(n), find_tolerance(curves, at, blocks)
     half = np.sqrt(np.maximum(allowed * (find_influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
-    sides = np.stack([-half, half], axis=0)  # to first order; then by the secant of the root, which is nearly straight
+    off = np.zeros((2, *at.shape)) if misfit is None else np.stack(misfit.measure(at)[:2])
+    sides = np.hypot(half, off) * np.array([-1, 1])[:, None, None]  # to first order; then by the secant of the root
     limit = curves.ceiling if curves.law == "bounded" else np.inf
-    both = np.concatenate([at, at], axis=1)
+    both, twice = np.concatenate([at, at], axis=1), np.concatenate([allowed, allowed], axis=1)
     for _ in range(4):
         losses = np.clip(middle + sides, 1e-9 * middle, limit)
-        squares = fit_pinned(curves, both, np.concatenate([*losses], axis=1), near=True)
-        worse = np.maximum(squares - curves.squares[:, None], 0)
-        roots = np.clip(np.sqrt(np.stack(np.split(worse, 2, axis=1)) / allowed), 0.3, 3)
+        found = _excess(
+            curves, both, np.concatenate([*losses], axis=1), twice, np.concatenate([*off], axis=1), near=True
+        )
+        roots = np.clip(np.stack(np.split(found, 2, axis=1)), 0.3, 3)
         sides = (losses - middle) / roots
         if np.abs(roots - 1).max() < 1e-3:
             break
@@ -202,16 +250,15 @@ def find_band(curves: Curves, n: Floats, blocks: Blocks | None = None) -> tuple[
     return low, high
 
 
-def _excess(curves: Curves, at: Floats, aim: Aim, blocks: Blocks | None) -> Floats:
-    """(R, Q) how far a curve that reaches its target at `at` is from being believed: up to 1 it is."""
-    target = np.broadcast_to(aim.target[:, None], at.shape)
-    worse = fit_pinned(curves, at, target) - curves.squares[:, None]
-    near = np.minimum(at, 1e6 * FARTHEST * curves.n[-1])  # as good as infinite
-    root = np.sqrt(np.maximum(worse, 0) / find_tolerance(curves, near, blocks))
-    if aim.error is None:
-        return np.asarray(root)
-    away = np.abs(curves.predict(at) - target)
-    return np.asarray(root * away / np.maximum(np.hypot(away, SURE * aim.interpolate(curves, near) * root), 1e-300))
+def _excess(curves: Curves, at: Floats, value: Floats, allowed: Floats, other: Floats, *, near: bool = False) -> Floats:
+    """(R, Q) how far curves through `value` at `at` are from being believed: up to 1 they are.
+
+    `other`: half of the interval that errors beside the profile's make there.
+    """
+    worse = fit_pinned(curves, at, value, near=near) - curves.squares[:, None]
+    root = np.sqrt(np.maximum(worse, 0) / allowed)
+    away = np.abs(curves.predict(at) - value)
+    return np.asarray(np.where(other > 0, root * away / np.maximum(np.hypot(away, other * root), 1e-300), root))
 
 
 def _hull(believed: Truths) -> tuple[Rows, Rows]:
@@ -219,7 +266,7 @@ def _hull(believed: Truths) -> tuple[Rows, Rows]:
     return believed.argmax(axis=1), believed.shape[1] - 1 - believed[:, ::-1].argmax(axis=1)
 
 
-def _crossed(curves: Curves, aim: Aim, blocks: Blocks | None, outside: Floats, inside: Floats) -> Floats:
+def _crossed(question: Question, outside: Floats, inside: Floats) -> Floats:
     """Where belief ends between sizes outside it and inside it, both (R, 2): zoomed in twice, then a straight line."""
     shares = np.linspace(0, 1, ZOOM + 2)
     sides, rows = np.arange(2), np.arange(len(outside))[:, None]
@@ -228,7 +275,7 @@ def _crossed(curves: Curves, aim: Aim, blocks: Blocks | None, outside: Floats, i
     for _ in range(2):
         logs = np.log(outside)[:, :, None] * (1 - shares) + np.log(inside)[:, :, None] * shares
         sizes = np.exp(logs)
-        worse = _excess(curves, sizes.reshape(len(outside), -1), aim, blocks).reshape(sizes.shape)
+        worse = question.doubt(sizes.reshape(len(outside), -1)).reshape(sizes.shape)
         after = np.maximum((worse <= 1).argmax(axis=2), 1)
         outside, inside = sizes[rows, sides, after - 1], sizes[rows, sides, after]
     far, near = worse[rows, sides, after - 1], worse[rows, sides, after]

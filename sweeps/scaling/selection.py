@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweeps.scaling.backtests import run_backtests
 from sweeps.scaling.laws import FREE, LAWS, Curves, Floats, Law, Rows, fit_curves
-from sweeps.scaling.profile import Blocks, Truths
+from sweeps.scaling.misfit import Misfit, MisfitPrior
+from sweeps.scaling.profile import FARTHEST, Blocks, Truths
+from sweeps.scaling.trust import trust_laws
 
-WARN, REFUSE = 0.02, 0.10  # relative error at the two largest sizes
+WARN = 0.02  # relative error at the two largest sizes, fitted without them
 LACK_OF_FIT = 0.05  # a law is contradicted where misses like its own would be rarer than this
+AHEAD = 4  # times the largest size: how far off is the curve there?
 SPARE = 2  # distinct sizes that a law needs beyond its free parameters
+CLOSE = 1.4  # times the least expected error: laws that predict about as well, of which the shortest is taken
 ALIKE = 2.0  # of AICc: laws that are no further apart cannot be told apart (Burnham and Anderson 2002, 2.6)
 
 
@@ -58,12 +63,21 @@ class Runs:
     def fit(self, law: Law) -> Curves:
         return fit_curves(law, self.sizes, self.means, ceiling=self.ceiling)
 
-    def holdout_error(self, curves: Curves) -> Floats:
-        """(R,) fitted without the two largest sizes, the largest relative error there; of accuracies, not of errors."""
-        smaller = fit_curves(curves.law, curves.n[:-2], curves.loss[:, :-2], ceiling=curves.ceiling)
-        missed = np.abs(smaller.predict(curves.n[-2:]) - curves.loss[:, -2:])
-        shown = 1 - curves.loss[:, -2:] if self.bounded else curves.loss[:, -2:]
-        return np.asarray((missed / np.maximum(shown, 1e-12)).max(axis=1))
+    def noise(self, curves: Curves) -> tuple[Floats, Floats] | None:
+        """The variance of a run's residual (R,), and the covariance of the sizes' means in units of it (M, M).
+
+        None where no size has two runs. With seeds the subsets of each nest.
+        """
+        if self.freedom == 0:
+            return None
+        misses = self.misses * np.sqrt(curves.weights)[:, self.places]
+        scatter = (misses**2).sum(axis=1) / self.freedom
+        if self.seeds is None or len(set(self.seeds.tolist())) < 2:
+            return scatter, np.diag(1 / self.counts)
+        known, which = np.unique(self.seeds, return_inverse=True)
+        runs = np.zeros((len(known), len(self.sizes)))
+        np.add.at(runs, (which, self.places), 1)
+        return scatter, self._nesting(runs)
 
     def contradict(self, curves: Curves) -> Truths:
         """(R,) are the misses more than seeds explain? F = (SS_lack / (sizes - p)) / (SS_pure / freedom)."""
@@ -116,39 +130,50 @@ class Candidates:
     """The laws that the number of sizes allows, fitted to R experiments, with the evidence for each."""
 
     curves: Mapping[Law, Curves]
-    holdouts: Mapping[Law, Floats]
+    misfits: Mapping[Law, Misfit]
     contradicted: Mapping[Law, Truths]
-    aicc: Mapping[Law, Floats]
-    aic: Mapping[Law, Floats]
+    holdouts: Mapping[Law, Floats]  # the largest relative error at the two largest sizes, fitted without them
+    trusted: Mapping[Law, Truths]  # was it right when it last looked as far ahead as the size that is asked about?
+    squares: Mapping[Law, Floats]  # the expected square of the error at the size that is asked about
 
     @classmethod
-    def fit_all(cls, runs: Runs, law: Law | None) -> "Candidates":
+    def fit_all(cls, runs: Runs, law: Law | None, prior: MisfitPrior, targets: Floats | None) -> "Candidates":
+        """Fit the laws; they are compared where the targets (R,) are reached, or at AHEAD times the largest size."""
         known: tuple[Law, ...] = (law,) if law else ("bounded",) if runs.bounded else tuple(LAWS)
         fitted = {one: runs.fit(one) for one in known if len(runs.sizes) >= FREE[one] + SPARE}
+        misfits = {
+            one: Misfit(curves, run_backtests(curves, runs.noise(curves)), prior) for one, curves in fitted.items()
+        }
+        asked = np.full(len(runs.losses), AHEAD * runs.sizes[-1])
+        if targets is not None:
+            reached = np.median([curves.reaching(targets) for curves in fitted.values()], axis=0)
+            asked = np.clip(reached, runs.sizes[0], FARTHEST * runs.sizes[-1])
         return cls(
             fitted,
-            {one: runs.holdout_error(curves) for one, curves in fitted.items()},
+            misfits,
             {one: runs.contradict(curves) for one, curves in fitted.items()},
-            {one: curves.aicc for one, curves in fitted.items()},
-            {one: curves.aic for one, curves in fitted.items()},
+            {one: np.abs(misfit.tests.newest).max(axis=1) for one, misfit in misfits.items()},
+            {one: trust_laws(misfit.tests, runs.sizes, asked) for one, misfit in misfits.items()},
+            {one: misfit.measure(asked[:, None]).square[:, 0] for one, misfit in misfits.items()},
         )
 
     def keep_laws(self, row: int) -> list[Law]:
         """List for one experiment the chosen law, then those that fit about equally well.
 
-        The least AICc among those that predict the two largest sizes within 2 % and are not contradicted by the seeds;
-        if none is both, among those that predict; else among all. Beside it, of the same class, those within 2 of it;
-        and of every class the longer ones that only the small-sample correction puts behind it. At nine sizes that asks
-        12 more for a fourth parameter, which says how few sizes there are and nothing against the law; and that a
-        longer law is further off where two sizes are held out says how loosely seven hold it, and nothing against it
-        either. Where noise hides a plateau, these are all that keeps a short law from being too sure.
+        Of the laws that are trusted at the size that is asked about and that the seeds do not contradict, those are
+        good whose expected error there is at most CLOSE times the least; the one of them with the least AICc is chosen.
+        (Where no law is both, of those that are trusted, or else of all.) Beside it are shown the good ones within 2 of its AICc, and those longer ones that only the small-sample correction
+        puts behind it (the better one, of two with as many parameters). At nine sizes that asks 12 more for a fourth
+        parameter, which says how few sizes there are and nothing against the law. Where noise hides a plateau, these
+        are all that keeps a short law from being too sure.
         """
-        ranked = sorted(self.curves, key=lambda law: float(self.aicc[law][row]))
-        predicting = [law for law in ranked if self.holdouts[law][row] <= WARN]
-        sound = [law for law in predicting if not self.contradicted[law][row]]
-        best = sound or predicting or ranked
-        aicc, aic = (float(each[best[0]][row]) for each in (self.aicc, self.aic))
-        alike = [law for law in best[1:] if self.aicc[law][row] <= aicc + ALIKE]
-        longer = [law for law in ranked if FREE[law] > FREE[best[0]] and self.aic[law][row] <= aic]
-        near = [law for law in ranked if law in alike or law in longer]
-        return [best[0], *(law for law in near if self.holdouts[law][row] <= REFUSE)]
+        ranked = sorted(self.curves, key=lambda law: float(self.curves[law].aicc[row]))
+        trusted = [law for law in ranked if self.trusted[law][row]] or ranked
+        sound = [law for law in trusted if not self.contradicted[law][row]] or trusted
+        least = min(float(self.squares[law][row]) for law in sound)
+        best = [law for law in sound if self.squares[law][row] <= CLOSE**2 * least]
+        aicc, aic = (float(getattr(self.curves[best[0]], name)[row]) for name in ("aicc", "aic"))
+        alike = [law for law in best[1:] if self.curves[law].aicc[row] <= aicc + ALIKE]
+        longest = {FREE[law]: law for law in reversed(ranked) if FREE[law] > FREE[best[0]]}
+        longer = [law for law in longest.values() if self.curves[law].aic[row] <= aic]
+        return [best[0], *(law for law in ranked if law in alike or law in longer)]

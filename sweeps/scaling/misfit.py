@@ -1,0 +1,123 @@
+"""Say how far a law is off by itself, beside what seeds and items add: no real curve is exactly one of our laws.
+
+What a law got wrong before says it best. With e the error of a forecast (`backtests`) and d the fall that was forecast,
+z = e / d is the share by which the law was off. Shares of nearby horizons and recent sizes count most: with h the
+logarithm of how many times the largest size is asked for, h' that of a forecast, and g how many sizes lie beyond the
+one it was for,
+
+    w = exp(-(log(h'/h) / BAND)² / 2) · FADE^g
+
+Few forecasts are shrunk to a prior from published curves. The normal model with unknown mean and variance (Gelman et
+al. 2013, Bayesian Data Analysis, section 3.3) has with N = Σw
+
+    μ = Σw·z / (κ0 + N)        s² = (ν0·s0² + Σw·z² - (κ0 + N)·μ²) / (ν0 + N) · (1 + 1 / (κ0 + N))
+
+and the share by which the law will be off is Student's t about μ with scale s and ν0 + N degrees of freedom. μ makes
+the interval asymmetric: a law that was too high each time will be so again. Inside the sizes the errors at sizes that
+were left out take the place of z·d. The prior's `widening` is conformal: the factor that such intervals of the
+published curves needed to hold .95 of what was measured, so that the promise does not rest on the t distribution.
+
+Where seeds tell the noise of a run, only what it does not explain is misfit. With F the mean square of the one-step
+errors over what noise alone would cause, the share 1 - 1/F (at least 0) of the variance is kept: none where the law is
+true, nearly all where the law misses by far more than seeds differ.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from sweeps.scaling.backtests import Backtests
+from sweeps.scaling.laws import Curves, Floats, Rows
+
+BAND = 0.6  # how alike horizons have to be, in the logarithm of their logarithms
+FADE = 0.5  # how much less a forecast counts for each size beyond it
+NEAREST = 0.3  # log of the nearest horizon that forecasts are weighted by
+LEAST = 0.003  # of the loss: a forecast fall that is added to all, so that a flat curve has one
+SIDE = 0.3  # of the symmetric half width: so much each side has at least
+LUCK = 1.6
+COVERED = 0.95
+
+
+@dataclass(frozen=True)
+class MisfitPrior:
+    """What published curves say of laws before this one's forecasts: `tests/published` learns it."""
+
+    inside: float  # relative error between sizes, 1 standard deviation
+    share: float  # s0, of the fall that was forecast
+    weight: float = 2.0  # ν0: how many forecasts the prior is worth
+    steadiness: float = 1.0  # κ0, the same for their mean
+    widening: tuple[float, float, float] = (1.0, 1.0, 1.0)  # inside, at twice and at four times the largest size
+
+
+PUBLISHED_PRIOR = MisfitPrior(inside=0.004, share=0.3)
+
+
+class Spread(NamedTuple):
+    """Of misfits at sizes, each (R, Q) in units of the loss: their centre, and both half widths of 95 %."""
+
+    low: Floats
+    high: Floats
+    square: Floats  # the expected square, which laws are chosen by
+
+
+@dataclass(frozen=True, eq=False)
+class Misfit:
+    """How far one law is off for R experiments."""
+
+    curves: Curves
+    tests: Backtests
+    prior: MisfitPrior
+
+    def rows(self, rows: Rows) -> "Misfit":
+        """Select some experiments."""
+        return replace(self, curves=self.curves.rows(rows), tests=self.tests.rows(rows))
+
+    @property
+    def kept(self) -> Floats:
+        """(R,) the share of the variance that noise does not explain."""
+        known = self.tests.known
+        if known is None:
+            return np.ones(len(self.curves.loss))
+        return np.asarray(np.clip(1 - LUCK / np.maximum(known, 1e-12), 0, 1))
+
+    def measure(self, n: Floats) -> Spread:
+        """Compute the misfit at sizes n (R, Q)."""
+        from scipy.special import stdtrit  # the quantile of t
+
+        prior, tests, curves = self.prior, self.tests, self.curves
+        value = curves.predict(n)
+        beyond = np.maximum(np.log(np.maximum(n, 1e-300) / curves.n[-1]), 0)
+        steps = beyond / np.log(2)
+        count = prior.weight + tests.inside.shape[1]
+        inside = (prior.weight * prior.inside**2 + (tests.inside**2).sum(axis=1)) / count
+        inner = inside[:, None] * value**2
+        fall = np.abs(curves.predict(curves.n[-1:]) - value) * (beyond > 0)
+        fall = fall + LEAST * value * np.minimum(steps, 1)
+        weights = self._weigh(beyond)
+        share = tests.error / (tests.fall + LEAST * curves.loss[:, tests.place])
+        total, first, second = (
+            (weights * part).sum(axis=2) for part in (1.0, share[:, None, :], share[:, None, :] ** 2)
+        )
+        mean = first / (prior.steadiness + total)
+        freedom = prior.weight + total
+        square = (prior.weight * prior.share**2 + second) / freedom
+        variance = np.maximum(square - (prior.steadiness + total) * mean**2 / freedom, 1e-6)
+        variance = variance * (1 + 1 / (prior.steadiness + total))
+        outer = self._widen(steps) * stdtrit(freedom, (1 + COVERED) / 2) * np.sqrt(variance) * fall
+        half = np.hypot(outer, prior.widening[0] * stdtrit(count, (1 + COVERED) / 2) * np.sqrt(inner))
+        kept, centre = np.sqrt(self.kept)[:, None], mean * fall
+        low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for sign in (-1, 1))
+        return Spread(low, high, square * fall**2 + inner)
+
+    def _weigh(self, beyond: Floats) -> Floats:
+        """(R, Q, B) how much each forecast counts at a horizon."""
+        tests = self.tests
+        with np.errstate(divide="ignore"):
+            away = np.log(tests.horizon / np.maximum(beyond, NEAREST)[:, :, None])
+        since = len(self.curves.n) - 1 - tests.place
+        return np.asarray(np.exp(-((away / BAND) ** 2) / 2) * FADE**since)
+
+    def _widen(self, steps: Floats) -> Floats:
+        """(R, Q) the conformal factor at a horizon, in doublings."""
+        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]))
