@@ -30,6 +30,7 @@ FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
     "offset": "{E:#.3g} + {A:.3g}·n^-{a:.3g}",
     "shifted": "{E:#.3g} + {A:.3g}·(n+{n0:.3g})^-{a:.3g}",
+    "rectified": "{E:.3g} + {A:.3g}/(1+(n/{n0:.3g})^{a:.3g})",
     "bounded": "1 - {E:.3g} - ({e0:.3g}-{E:.3g})·(1+n/{n0:.3g})^-{a:.3g}",
 }
 

@@ -41,9 +41,15 @@ DENSE = 60  # points of a drawn curve
 LONG = 40  # rows of a table that is shown at once
 LEGEND = (
     "Points are means over the seeds; vertical lines reach from the best seed to the worst. Bands are 95 % intervals "
-    "of the fitted mean. Dashed: beyond the measured sizes. ◆ marks the size that reaches the target, with its 95 % "
+    "of the mean of runs. Dashed: beyond the measured sizes. ◆ marks the size that reaches the target, with its 95 % "
     "interval. 0 is the untrained model."
 )
+NARROWED = {  # the parts of an interval in words, and what would make it narrower
+    "seeds": ("the noise of runs", "more seeds"),
+    "items": ("the held-out items", "more items"),
+    "misfit": ("the law, which no curve follows exactly,", "measuring a larger size"),
+}
+SMALL = 0.005  # shares of an interval that are not listed
 WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
 FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
 Fits = Mapping[str, ScalingFit]
@@ -107,8 +113,17 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> 
         far = "the curve reaches it only far beyond the measured sizes, if at all"
         return f"{name}: the size for {goal} is {least.status}; {far}."
     perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
-    alone = "" if fit.blocks else "; with a single seed, so the interval is too narrow"
-    return f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}{alone}."
+    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}"
+    return f"{needs}.{_say_what_would_narrow(least)}"
+
+
+def _say_what_would_narrow(least: MinimumData) -> str:
+    """Name the parts of the interval, the largest first, and what to do about that one."""
+    if least.parts is None or least.low is None:
+        return ""
+    parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
+    listed = ", ".join(f"{NARROWED[name][0]} {percent(share, 0)}" for name, share in parts if share >= SMALL)
+    return f" The interval comes from {listed}: {NARROWED[parts[0][0]][1]} would narrow it."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
@@ -116,6 +131,11 @@ def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
     measured = ""
     if fit.minimum_data is None and len(fit.n):
         measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
+    least = fit.minimum_data
+    if least is not None and least.reason and fit.trust:
+        goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
+        far = float(fit.n[-1]) * fit.trust.times
+        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {far:,.0f} examples."
     if fit.refused or fit.curve is None:
         known = describe_met_sizes(fit, metric) or measured
         return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."

@@ -24,7 +24,7 @@ from sweeps.scaling.fit_checks import (
     warn_of_one_seed,
 )
 from sweeps.scaling.laws import Curves, Floats, Law
-from sweeps.scaling.minimum_data import MinimumData, list_answers, refuse_answer, unite_answers
+from sweeps.scaling.minimum_data import MinimumData, list_answers, refuse_answer, state_point, unite_answers
 from sweeps.scaling.misfit import PUBLISHED_PRIOR, Misfit, MisfitPrior
 from sweeps.scaling.profile import Aim, Blocks, Question, find_band
 from sweeps.scaling.selection import AHEAD, WARN, Candidates, Runs
@@ -53,7 +53,7 @@ class ScalingFit:
     warnings: tuple[str, ...] = ()
     refused: str | None = None
     minimum_data: MinimumData | None = None  # of this law and the alternatives together
-    alternatives: tuple["ScalingFit", ...] = ()  # laws that cannot be told apart from this one, each with its answer
+    alternatives: tuple["ScalingFit", ...] = ()  # laws that fit about equally well, each with its answer, no interval
     blocks: Blocks | None = None
     misfit: Misfit | None = None  # of the chosen law
     trust: Trust | None = None  # how far beyond the sizes the law may be asked
@@ -70,7 +70,7 @@ class ScalingFit:
         found = {"a": float(self.curve.exponent[0])}
         found |= {"e0": self.curve.ceiling} if self.law == "bounded" else {"A": float(self.curve.scale[0])}
         found |= {"E": float(self.curve.floor[0])} if self.law != "pure" else {}
-        return found | ({"n0": float(self.curve.shift[0])} if self.law in ("shifted", "bounded") else {})
+        return found | ({"n0": float(self.curve.shift[0])} if self.law in ("shifted", "rectified", "bounded") else {})
 
     def predict(self, n: npt.ArrayLike) -> Prediction:
         """The curve at n examples, with the band of all laws that cannot be told apart (`profile.band`).
@@ -208,7 +208,7 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None, prior: 
             blocks, misfit = blocks and blocks.rows(rows), candidates.misfits[one].rows(rows)
             errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
             used = misfit if first else None
-            trusts = [find_trust(misfit.tests, runs.sizes, place) for place in range(len(rows))]
+            trusts = [find_trust(misfit, place) for place in range(len(rows))]
             answers: list[MinimumData | None] = [None] * len(rows)
             if aim is not None:
                 answers = list_answers(Question(own, aim.rows(rows), blocks, used), errors, trusts)
@@ -260,9 +260,13 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
         unknown = f"the {limit} could not be estimated"
         warnings += (f"{unknown}, so do not trust the curve far beyond the measured sizes",)
     missed = fit.loss - fit.line(fit.n)
+    r2 = float(1 - np.sum(missed**2) / np.sum((fit.loss - fit.loss.mean()) ** 2))
+    if r2 <= 0 and refused is None:
+        refused = f"the curve explains no more than the mean of all sizes would (R² {r2:.2g})"
+        answer = answer and MinimumData(answer.target, "refused")
     return replace(
         fit,
-        r2=float(1 - np.sum(missed**2) / np.sum((fit.loss - fit.loss.mean()) ** 2)),
+        r2=r2,
         max_residual=float(np.abs(curve.residuals).max()),
         holdout_error=error,
         warnings=warnings,
@@ -288,6 +292,7 @@ def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
         warnings += (_name_alike(fits),)
     if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
         first = unite_answers(first, [fit.minimum_data for fit in fits if fit.minimum_data])
+    others = tuple(replace(fit, minimum_data=fit.minimum_data and state_point(fit.minimum_data)) for fit in others)
     ahead = _widest([fit.ahead for fit in fits if fit.ahead])
     if not chosen.refused:
         warnings += warn_of_far_errors(

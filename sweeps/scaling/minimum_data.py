@@ -62,8 +62,7 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
         elif point > largest:
             times, error = point / largest, float(errors[row])
             answer = answer._replace(status="extrapolated", times=times, holdout_error=error)
-        beyond = points[row] / largest
-        if not met[row] and beyond > max(trusts[row].limit, 1):
+        if answer.status == "extrapolated" and points[row] / largest > trusts[row].limit:
             answer = MinimumData(goal, "refused", reason=trusts[row].reason)
         answers.append(answer)
     return answers
@@ -88,6 +87,11 @@ def unite_answers(first: MinimumData, answers: Sequence[MinimumData]) -> Minimum
     high = max(closed) if len(closed) == len(answers) else None
     perhaps = any(answer.may_be_unreachable for answer in answers)
     return first._replace(status=status, low=min(known) if known else None, high=high, may_be_unreachable=perhaps)
+
+
+def state_point(answer: MinimumData) -> MinimumData:
+    """Leave out the interval of one law among several: the one that holds is that of all laws together."""
+    return answer._replace(low=None, high=None, parts=None)
 
 
 def refuse_answer(goals: Floats | None, row: int) -> MinimumData | None:

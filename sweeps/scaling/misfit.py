@@ -53,7 +53,7 @@ class MisfitPrior:
 PUBLISHED_PRIOR = MisfitPrior(inside=0.004, share=0.3)
 
 
-class Spread(NamedTuple):
+class MisfitBand(NamedTuple):
     """Of misfits at sizes, each (R, Q) in units of the loss: their centre, and both half widths of 95 %."""
 
     low: Floats
@@ -81,7 +81,7 @@ class Misfit:
             return np.ones(len(self.curves.loss))
         return np.asarray(np.clip(1 - LUCK / np.maximum(known, 1e-12), 0, 1))
 
-    def measure(self, n: Floats) -> Spread:
+    def measure(self, n: Floats) -> MisfitBand:
         """Compute the misfit at sizes n (R, Q)."""
         from scipy.special import stdtrit  # the quantile of t
 
@@ -108,7 +108,7 @@ class Misfit:
         half = np.hypot(outer, prior.widening[0] * stdtrit(count, (1 + COVERED) / 2) * np.sqrt(inner))
         kept, centre = np.sqrt(self.kept)[:, None], mean * fall
         low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for sign in (-1, 1))
-        return Spread(low, high, square * fall**2 + inner)
+        return MisfitBand(low, high, square * fall**2 + inner)
 
     def _weigh(self, beyond: Floats) -> Floats:
         """(R, Q, B) how much each forecast counts at a horizon."""

@@ -153,7 +153,7 @@ class Candidates:
             misfits,
             {one: runs.contradict(curves) for one, curves in fitted.items()},
             {one: np.abs(misfit.tests.newest).max(axis=1) for one, misfit in misfits.items()},
-            {one: trust_laws(misfit.tests, runs.sizes, asked) for one, misfit in misfits.items()},
+            {one: trust_laws(misfit, asked) for one, misfit in misfits.items()},
             {one: misfit.measure(asked[:, None]).square[:, 0] for one, misfit in misfits.items()},
         )
 
@@ -162,10 +162,11 @@ class Candidates:
 
         Of the laws that are trusted at the size that is asked about and that the seeds do not contradict, those are
         good whose expected error there is at most CLOSE times the least; the one of them with the least AICc is chosen.
-        (Where no law is both, of those that are trusted, or else of all.) Beside it are shown the good ones within 2 of its AICc, and those longer ones that only the small-sample correction
-        puts behind it (the better one, of two with as many parameters). At nine sizes that asks 12 more for a fourth
-        parameter, which says how few sizes there are and nothing against the law. Where noise hides a plateau, these
-        are all that keeps a short law from being too sure.
+        (Where no law is both, of those that are trusted, or else of all.) Beside it are shown the good ones within 2 of
+        its AICc, and those longer ones that only the small-sample correction puts behind it (the better one, of two
+        with as many parameters). At nine sizes that asks 12 more for a fourth parameter, which says how few sizes there
+        are and nothing against the law. Where noise hides a plateau, these are all that keeps a short law from being
+        too sure.
         """
         ranked = sorted(self.curves, key=lambda law: float(self.curves[law].aicc[row]))
         trusted = [law for law in ranked if self.trusted[law][row]] or ranked

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.formatting import percent
-from sweeps.scaling.backtests import Backtests
 from sweeps.scaling.laws import Floats
+from sweeps.scaling.misfit import Misfit
 
 REFUSE = 0.10  # relative error of an extrapolation, above which a law is not asked
 
@@ -31,23 +31,33 @@ class Trust(NamedTuple):
         return self.limit <= 1
 
 
-def find_trust(tests: Backtests, n: Floats, row: int) -> Trust:
-    """Look at the forecasts of the largest size: from all but the largest, from all but two, and so on."""
-    past = 1.0
-    for left, error in enumerate(tests.last[row].tolist(), 1):
-        size, largest = float(n[-1 - left]), float(n[-1])
-        times = largest / size
-        if abs(error) > REFUSE:
-            count = len(n) - left
-            off = f"the law was off by {percent(abs(error), 0)} at ×{times:.3g} ({largest:,.0f})"
-            reason = f"from the first {count} sizes (up to {size:,.0f}), {off}"
-            return Trust(past, 1.0 if left == 1 else math.sqrt(past * times), reason)
+def find_trust(misfit: Misfit, row: int) -> Trust:
+    """Look at the forecasts of the largest size: from all sizes but the largest, from all but two, and so on.
+
+    One that the noise of the runs explains fails only at the nearest horizon: farther off, noise alone makes a forecast
+    from few sizes useless, and the interval says so. Where seeds tell that it is no noise, the forecast of the second
+    largest size from all smaller ones must have been right, too.
+    """
+    n, past, kept = misfit.curves.n, 1.0, float(misfit.kept[row])
+    before = float(misfit.tests.newest[row, 0])
+    if misfit.tests.known is not None and kept > 0 and abs(before) > REFUSE:
+        return Trust(1.0, 1.0, _describe_failure(n[:-1], 1, before))
+    for left, error in enumerate(misfit.tests.last[row].tolist(), 1):
+        times = float(n[-1] / n[-1 - left])
+        if abs(error) > REFUSE and (left == 1 or kept > 0):
+            return Trust(past, 1.0 if left == 1 else math.sqrt(past * times), _describe_failure(n, left, error))
         past = times
     return Trust(past)
 
 
-def trust_laws(tests: Backtests, n: Floats, asked: Floats) -> npt.NDArray[np.bool_]:
+def _describe_failure(n: Floats, left: int, error: float) -> str:
+    """Name the sizes that were fitted, and how far off the largest was, with `left` sizes left out."""
+    size, largest = float(n[-1 - left]), float(n[-1])
+    off = f"the law was off by {percent(abs(error), 0)} at ×{largest / size:.3g} ({largest:,.0f})"
+    return f"from the first {len(n) - left} sizes (up to {size:,.0f}), {off}"
+
+
+def trust_laws(misfit: Misfit, asked: Floats) -> npt.NDArray[np.bool_]:
     """(R,) was the law right when it last looked as far ahead as from the largest size to those asked about (R,)?"""
-    times = asked / n[-1]
-    limits = np.array([find_trust(tests, n, row).limit for row in range(len(asked))])
-    return np.asarray(limits >= np.maximum(times, 1 + 1e-9))
+    limits = np.array([find_trust(misfit, row).limit for row in range(len(asked))])
+    return np.asarray(limits >= np.maximum(asked / misfit.curves.n[-1], 1 + 1e-9))

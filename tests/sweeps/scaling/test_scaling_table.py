@@ -31,7 +31,7 @@ def test_what_is_open_or_nowhere_is_said_in_words() -> None:
     rows = [describe_law("code", fit_scaling(SIZES, losses, target=target)) for target in (3.0, 1.25, 0.1)]
     assert [row["status"] for row in rows] == ["met", "not identified", "unreachable"]
     assert [row["examples needed"].text for row in (rows[0], rows[2])] == ["32", "-"]
-    assert rows[1]["examples needed"].value == pytest.approx(10 * SIZES[-1])
+    assert SIZES[-1] < rows[1]["examples needed"].value <= 10 * SIZES[-1]
 
 
 def test_each_law_has_a_row() -> None:
@@ -156,15 +156,17 @@ def test_items_that_are_there_widen_the_answer_and_a_share_of_the_base_less() ->
             assert least.high
             widths[name, len(known or ())] = float(np.log(least.high / least.low))
     for name in ("absolute", "share"):
-        assert widths[name, 9] == widths[name, 0] < 0.03, "where the items of one run are missing nothing is known"
-    assert widths["absolute", 10] > 0.2
-    assert widths["share", 10] < 0.03, "the parts are the same in both, and cancel"
+        assert widths[name, 9] == widths[name, 0] < 0.2, "where the items of one run are missing nothing is known"
+    assert widths["absolute", 10] > 0.3
+    assert widths["share", 10] == pytest.approx(widths["share", 0], rel=0.05), "the parts cancel: they are in both"
 
 
 def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_without_any_is_told_of() -> None:
     own = np.random.default_rng(2).normal(1, 0.2, 200).tolist()
     rows = [
-        RunResult({"data": "a", "size": int(size)}, seed, "succeeded", {"nll": float(offset(0.3)(size)) + 1e-4 * seed})
+        RunResult(
+            {"data": "a", "size": round(size)}, seed, "succeeded", {"nll": float(offset(0.3)(size)) + 1e-4 * seed}
+        )
         for size in SIZES
         for seed in range(2)
     ]
