@@ -108,15 +108,16 @@ def _judge(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run,
     least = bound_p(np.bincount(places, moved))
     if name in POOLED:
         numbers = dict(zip(clusters, places.tolist(), strict=True))
+        span = find_difference_range(metric)
         middle, claim = bootstrap_change(name, [(was.rows, now.rows) for was, now in pairs], numbers)
     else:
         before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
         found = compare_items(after, before, cross_check=False)
         assert found
-        middle, claim = found.mean, found.recipe or found.checkpoints
+        middle, claim, span = found.mean, found.recipe or found.checkpoints, found.span
     itself = all(was.rows is now.rows for was, now in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
-    low, high, _ = clip_interval(middle, reach, find_difference_range(metric) if math.isfinite(reach) else ANY)
+    low, high, _ = clip_interval(middle, reach, span if math.isfinite(reach) else ANY)
     p = max(claim.p, least) if claim else 1.0
     return Change(
         metric,

@@ -1,19 +1,20 @@
 """Estimate means and differences over seeds. Where all seeds agree, their items say what other seeds may have.
 
-Seeds that agree have no spread, so Student's t has nothing to go by. Of a share, each item (or cluster of items) is one
-trial, and Wilson's interval of so many trials holds for the mean; it is too wide rather than too narrow where items are
-between 0 and 1. For a difference it is the interval of the same items side by side (`sweeps.stats.paired_items`).
-Without items the spread is that of values that are rounded to the smallest step between those that were measured.
+Seeds that agree, to within one item of a share, have no spread, so Student's t has nothing to go by. Of a share, each
+item (or cluster of items) is one trial, and Wilson's interval of so many trials holds for the mean; it is too wide
+rather than too narrow where items are between 0 and 1. For a difference it is the interval of the same items side by
+side (`sweeps.stats.paired_items`). Without items the spread is that of values that are rounded to the smallest step
+between those that were measured.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sweeps.evaluation.registry import find_metric
-from sweeps.metrics.ranges import Range, find_range
+from sweeps.metrics.ranges import ANY, Range, find_range
 from sweeps.results import RunResult, keep_measured
 from sweeps.stats.intervals import Estimate, agree, compute_p, estimate_paired, is_clear
-from sweeps.stats.paired_items import ItemDifference, Items, Scores, item_key, read_scores
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, are_binary, item_key, read_scores
 from sweeps.stats.power import estimate_seeds_needed
 from sweeps.stats.proportions import wilson_interval
 
@@ -44,36 +45,48 @@ def estimate_level(
     """Estimate the mean of a metric over the seeds; None without any."""
     if not values:
         return None
-    span, seeds = find_range(metric), len(values)
+    span, seeds, kept = find_range(metric), len(values), list((scores or {}).values())
+    if span == ANY and kept and are_binary(kept):
+        span = (0.0, 1.0)
     found = estimate_paired(list(values.values()), grain=grain, span=span)
-    if seeds < 2 or not agree(list(values.values()), grain):
+    trials = _count_clusters(kept)
+    by_items = span == (0.0, 1.0) and trials > 1 and 0 <= found.mean <= 1
+    items = min(len(each.amounts) for each in kept) if by_items else 0
+    if seeds < 2 or not _agree(list(values.values()), grain, items):
         return found
-    known = find_metric(metric)
-    trials = _count_clusters(scores or {})
-    if known and known.span == (0.0, 1.0) and trials > 1 and 0 <= found.mean <= 1:
+    if by_items:
         low, high = wilson_interval(found.mean * trials, trials)
         reach = max(found.mean - low, high - found.mean)
         return Estimate(found.mean, reach, seeds, span, (low, high))
     return found if grain else found._replace(half_width=None)
 
 
-def _count_clusters(scores: Mapping[int, Scores]) -> int:
-    return len({cluster for each in scores.values() for cluster in each.clusters.values()})
+def _agree(values: Sequence[float], grain: float, items: int) -> bool:
+    """Whether seeds agree: to within rounding, or where a share is of so many items, to within one of them."""
+    least = 1 / items**2 / 12 if items else 0.0
+    return agree(values, grain) or statistics.variance(values) <= least
+
+
+def _count_clusters(scores: Sequence[Scores]) -> int:
+    return len({cluster for each in scores for cluster in each.clusters.values()})
 
 
 def estimate_difference(
     differences: Sequence[float], span: Range, grain: float, by_item: ItemDifference | None = None
 ) -> SeedDifference:
     """Estimate the mean of differences that are paired by seed."""
+    if by_item and span == ANY:
+        span = by_item.span
     found = estimate_paired(differences, grain=grain, span=span)
     if len(differences) < 2:
         return SeedDifference(found, 1.0, None)
     needed = estimate_seeds_needed(differences, grain)
-    if not agree(differences, grain):
+    items = by_item.items if by_item and span == (-1.0, 1.0) else 0
+    if not _agree(differences, grain, items):
         return SeedDifference(found, compute_p(found, len(differences) - 1), needed)
     if by_item and (claim := by_item.recipe or by_item.checkpoints):
         needed = by_item.needed_seeds if by_item.recipe else None
         return SeedDifference(found._replace(half_width=claim.half_width), claim.p, needed)
-    if not grain:  # every value that was measured is the same
+    if by_item or not grain:  # a single item or passage; or every value that was measured is the same
         return SeedDifference(found._replace(half_width=None), 1.0, None)
     return SeedDifference(found, compute_p(found, len(differences) - 1), needed)

@@ -14,7 +14,7 @@ luck, his many degrees of freedom come with a small error. In simulations, his i
 """
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -143,8 +143,14 @@ def compare_items(
         values = [amount / size for side in sides for amount, size in side]
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
-    found = replace(_judge(differences, places, left_out, step, cross_check), span=runs[0].span)
+    span = (-1.0, 1.0) if binary and runs[0].span == ANY else runs[0].span
+    found = replace(_judge(differences, places, left_out, step, cross_check), span=span)
     return replace(found, mcnemar=_test_signs(differences, places)) if binary else found
+
+
+def are_binary(scores: Iterable[Scores]) -> bool:
+    """Whether all items of all runs are right or wrong: facts of environments do not say that they are shares."""
+    return all(amount in (0, 1) and run.sizes[item] == 1 for run in scores for item, amount in run.amounts.items())
 
 
 def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.0) -> float | None:

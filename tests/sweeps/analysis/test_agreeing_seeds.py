@@ -88,6 +88,23 @@ def test_where_everything_is_right_on_both_sides_other_items_may_still_differ() 
     assert (alone.estimate.half_width, alone.clear) == (None, False), "nothing is known of the spread"
 
 
+def test_a_spread_of_less_than_one_item_is_none() -> None:
+    """45 of 46 and 46 of 47 episodes differ by .0005: by t, ± .003; of the items, .92 to .997."""
+    values, scores = {}, {}
+    for seed, items in enumerate((46, 47)):
+        values[seed] = (items - 1) / items
+        scores[seed] = read_scores(rows(items - 1, items), "accuracy")
+    level = estimate_level(values, "accuracy", 0.0004, scores)
+    assert level
+    assert level.interval == pytest.approx(wilson_interval(level.mean * 47, 47))
+
+
+def test_one_item_in_common_tells_nothing_of_its_spread() -> None:
+    runs, items = sweep(1, untrained=(0,), sl=(1, 1))
+    (pair,) = compare(runs, metric="accuracy", items=items).differences
+    assert (pair.estimate.mean, pair.estimate.half_width, pair.clear, pair.after_holm) == (1.0, None, False, False)
+
+
 def test_items_of_one_passage_are_one_trial() -> None:
     runs, items = sweep(100, cluster=10, sl=(100, 100))
     (method,) = compare(runs, metric="accuracy", items=items).contestants

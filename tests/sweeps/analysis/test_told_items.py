@@ -25,6 +25,7 @@ from sweeps.report.markdown import render_markdown
 from sweeps.report.table_cells import TableCell
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items
+from sweeps.stats.proportions import wilson_interval
 from tests.sweeps.reports import list_tables, material
 
 METRIC = "episode.recovered"
@@ -170,6 +171,17 @@ def test_a_grid_has_no_winner_by_few_items() -> None:
         assert "2 of 200" in face(compose_answer(told_by))
     few = best_cell(runs[2:], metric=METRIC, mode="max", items=items)
     assert few.best is None
+
+
+def test_a_fact_of_right_and_wrong_is_a_share_as_far_as_intervals_go(recovering: Material) -> None:
+    """Its evaluator does not know that it is one; its episodes do."""
+    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    levels = [each.estimate for each in found.contestants if each.name]
+    assert [level.interval for level in levels if level] == [
+        pytest.approx(wilson_interval(0.7 * 120, 120), abs=1e-9),
+        pytest.approx(wilson_interval(0.5 * 90, 90), abs=1e-9),
+    ]
+    assert {each.estimate.span for each in found.differences} == {(-1.0, 1.0)}
 
 
 def test_what_every_item_tells_has_no_denominator() -> None:

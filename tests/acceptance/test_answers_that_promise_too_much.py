@@ -1,0 +1,67 @@
+"""Two small sweeps of a real model whose means would mislead: what few episodes tell, and labels without sense."""
+
+import json
+import random
+import re
+
+import pytest
+
+from tests.acceptance.command import Desk
+
+METHODS = """
+sweep: recovering
+experiment: compare
+model: offline/ngram-s
+equal: {tokens: 4e4}
+methods:
+  sl: {method: sl, data: demos, learning_rate: 0.02, batch_size: 32}
+data: {demos: {source: "offline:tool_use_demos", holdout: 32}}
+seeds: 2
+evaluate: [{task_completion: {environment: "offline:tool_use", episodes: 120}}]
+best: {metric: episode.recovered, mode: max}
+"""
+LABELS = """
+sweep: labels
+experiment: data_scaling
+model: offline/ngram-s
+train: {method: sl, rank: 8, learning_rate: 0.02, batch_size: 16, steps: 24}
+data: {claims: {source: claims.jsonl, holdout: 90}}
+sizes: [16, 32, 64, 128, 256]
+seeds: 2
+evaluate: [{answers: {check: exact, most: 4}}]
+target: {metric: accuracy, above: 0.8}
+"""
+
+
+@pytest.fixture(scope="module")
+def labels() -> str:
+    """Claims of which nothing in their words tells the label; half of them are N."""
+    dice = random.Random(8)
+    rows = [{"question": f"claim {dice.randrange(10**6)}: ", "answer": dice.choice("NNEC")} for _ in range(420)]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_what_few_episodes_tell_carries_its_denominator(desk: Desk) -> None:
+    desk.write("recovering.yaml", METHODS)
+    ran = desk.sweep("run", "recovering.yaml")
+    assert ran.status == 0, ran.err
+    cells = desk.sweep("-f", "json", "results", "recovering").json["cells"]
+    told = {cell["cell"]["method"]: cell["metrics"].get("episode.recovered", {}).get("told") for cell in cells}
+    assert told["sl"]
+    assert 0 < told["sl"]["items"] < told["sl"]["of"] == 240
+    assert told[None] is None or told[None]["items"] < 20
+    table = desk.sweep("results", "recovering").out
+    assert f"({told['sl']['items']} of 240)" in table
+
+
+def test_labels_without_sense_are_no_better_than_always_saying_the_commonest(desk: Desk, labels: str) -> None:
+    desk.write("claims.jsonl", labels)
+    desk.write("labels.yaml", LABELS)
+    ran = desk.sweep("run", "labels.yaml")
+    assert ran.status == 0, ran.err
+    found = desk.sweep("-f", "json", "results", "labels").json
+    (fit,) = found["fits"]
+    assert fit["law"] is None
+    share = re.search(r"always saying 'N' \((0\.\d+)\)", fit["refused"])
+    assert share
+    assert 0.4 < float(share[1]) < 0.6
