@@ -193,6 +193,13 @@ def had_risen(facts: LearningFacts) -> bool:
     return rise > _find_reach(facts, ERRORS)
 
 
+def measure_noise(group: Sequence[LearningFacts]) -> float:
+    """Measure by how much the change from first to last may be noise, as a mean of these seeds: two standard errors."""
+    facts = pool_seeds(group) or group[0]
+    noise: float = ERRORS * facts["step_sd"] * (2 / facts["window"]) ** 0.5
+    return noise
+
+
 def _find_reach(facts: LearningFacts, errors: float) -> float:
     """Find by how much the two means differ by chance, within so many standard errors."""
     noise: float = errors * facts["step_sd"] * (2 / facts["window"]) ** 0.5

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.learning_signs import Code, LearningFacts, LearningSign, had_risen, judge_training
+from sweeps.analysis.learning_signs import Code, LearningFacts, LearningSign, had_risen, judge_training, measure_noise
 from sweeps.formatting import format_cell, format_count
 from sweeps.records import canonicalize_row
 from sweeps.stage import Json
@@ -48,10 +48,8 @@ def find_shared(cells: Sequence[Mapping[str, Json]]) -> set[str]:
 
 def describe_together(group: Sequence[LearningSign], same: Collection[str] = ()) -> str:
     """Write the signs of one training as a sentence: where, what, how the evaluation went, and what to try."""
-    better = group[0].improved
-    evaluated = (
-        f" (yet {better.metric} improved from {better.before:.4g}, untrained, to {better.after:.4g})" if better else ""
-    )
+    better = _describe_improvement(group[0])
+    evaluated = f" (yet {better})" if better else ""
     words = [WORDS[sign.code](sign.facts) for sign in group]
     (first, advice), *others = words
     sentences = [
@@ -159,7 +157,8 @@ def _write_means(facts: Facts) -> str:
     many = "the first and the last step" if over == "1" else f"means over the first and the last {over} steps"
     first, last = (statistics.fmean(each[side] for each in facts) for side in ("first", "last"))
     seeds = f", of {format_count(len(facts), 'seed')}" if len(facts) > 1 else ""
-    return f"{first:.4g} → {last:.4g}: {many}{seeds}"
+    noise = measure_noise(facts)
+    return f"{first:.4g} → {last:.4g}{f', noise ± {noise:.2g}' if noise else ''}: {many}{seeds}"
 
 
 def _describe_actions_cut(facts: Facts) -> Words:
@@ -224,7 +223,17 @@ WORDS: Mapping[Code, Callable[[Facts], Words]] = {
 
 def list_sign_rows(signs: Iterable[LearningSign], same: Collection[str] = ()) -> list[dict[str, Any]]:
     """List the signs as rows of a table."""
-    return [{"where": describe_place(sign, same), "what": WORDS[sign.code](sign.facts)[0]} for sign in signs]
+    return [
+        {"where": describe_place(sign, same), "what": what, "evaluation": _describe_improvement(sign), "to try": advice}
+        for sign in signs
+        for what, advice in [WORDS[sign.code](sign.facts)]
+    ]
+
+
+def _describe_improvement(sign: LearningSign) -> str:
+    """Name the metric of the evaluation that is better all the same; "" where none is."""
+    better = sign.improved
+    return f"{better.metric} improved from {better.before:.4g}, untrained, to {better.after:.4g}" if better else ""
 
 
 def list_sign_facts(signs: Iterable[LearningSign]) -> list[dict[str, Any]]:

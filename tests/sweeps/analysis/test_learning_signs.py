@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sweeps.analysis.learning_evidence import weigh_signs
-from sweeps.analysis.learning_signs import FEWEST, ORDER, judge_training, list_learning_signs
+from sweeps.analysis.learning_signs import FEWEST, ORDER, judge_training, list_learning_signs, measure_noise
 from sweeps.analysis.learning_words import WORDS, describe_running, describe_signs, list_sign_facts
 from sweeps.results import RunResult
 from sweeps.training.learning_facts import collect_learning_facts
@@ -289,3 +289,13 @@ def test_an_improvement_below_what_rounding_moves_is_none() -> None:
     rows = compare([3.0], [2.9991, 2.99912, 2.99911])
     (sign,) = weigh_signs(list_learning_signs(rows, FLAT), rows)
     assert sign.improved is None
+
+
+def test_the_noise_of_what_is_compared_is_named_and_seeds_make_it_smaller() -> None:
+    steady = [lose(noisy(3, 3, 32, sd=0.2, seed=seed)) for seed in range(4)]
+    alone, together = measure_noise(steady[:1]), measure_noise(steady)
+    assert alone == pytest.approx(2 * 0.2 * (2 / 8) ** 0.5, rel=0.5)
+    assert together == pytest.approx(alone / 2, rel=0.5)
+    rows = [run({}, seed, f"t{seed}") for seed in range(4)]
+    (line,) = describe_signs(list_learning_signs(rows, {f"t{seed}": lose([3.0, 3.2] * 8) for seed in range(4)}))
+    assert f"{measure_noise([lose([3.0, 3.2] * 8)] * 4):.2g}" in line
