@@ -224,7 +224,12 @@ WORDS: Mapping[Code, Callable[[Facts], Words]] = {
 def list_sign_rows(signs: Iterable[LearningSign], same: Collection[str] = ()) -> list[dict[str, Any]]:
     """List the signs as rows of a table."""
     return [
-        {"where": describe_place(sign, same), "what": what, "evaluation": _describe_improvement(sign), "to try": advice}
+        {
+            "where": describe_place(sign, same),
+            "what": what,
+            "evaluation": _describe_improvement(sign) or None,
+            "to try": advice,
+        }
         for sign in signs
         for what, advice in [WORDS[sign.code](sign.facts)]
     ]

@@ -178,12 +178,14 @@ def _list_notes(
 
 def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
     """Note trainings that are too short for their reward to show anything."""
-    short = [stage.steps for stage in stages if stage.recipe.get("method") == "rl" and stage.steps < FEWEST]
+    short = [stage for stage in stages if stage.recipe.get("method") == "rl" and stage.steps < FEWEST]
     if short:
-        span = f"{min(short)}" if min(short) == max(short) else f"{min(short)} to {max(short)}"
-        noun = "iteration" if span == "1" else "iterations"
+        counts = sorted({stage.steps for stage in short})
+        about = "about " if any(stage.recipe["steps"] is None for stage in short) else ""  # as many as its tokens allow
+        span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+        noun = "iteration" if counts == [1] else "iterations"
         yield (
-            f"rl: {format_count(len(short), 'training')} of {span} {noun}: with fewer than {FEWEST}, "
+            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun}: with fewer than {FEWEST}, "
             "the reward hardly shows whether anything is learnt"
         )
 
