@@ -48,11 +48,11 @@ class Learner:
 
     def step(self, params: AdamParams) -> float:
         """Apply Adam to the pending gradient (zero if there was none); return its norm before clipping."""
-        (down, up, bias, trust), touched = self.pending()
+        (down, *others), touched = self.pending()
         first, second, reached = self._get_moments()
         reached |= touched
         rows = np.flatnonzero(touched)
-        slopes = Adapter(down.take(rows, axis=0), up, bias, trust)
+        slopes = Adapter(down.take(rows, axis=0), *others)
         norm = _compute_norm(slopes)
         if 0 < params.grad_clip_norm < norm:
             for slope in slopes:
@@ -64,7 +64,9 @@ class Learner:
             _apply_adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
         for state, slope in zip(states[1:], slopes[1:], strict=True):
             _apply_adam(state, slice(None), slope, np.arange(len(slope)), pace)
-        down[rows], up[...], bias[...], trust[...], touched[...] = 0, 0, 0, 0, False
+        down[rows], touched[...] = 0, False
+        for sums in others:
+            sums[...] = 0
         if self.steps % _SWEEP == 0:
             _flush_faded(first.down, second.down)
         return norm

@@ -44,6 +44,7 @@ class Size(NamedTuple):
     features: int  # a power of two, at most 2^16
     copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in the text before
     folds: bool = False  # it reads any tokenizer's tokens, in classes (`tinker_offline.model.folding`)
+    chats: bool = False  # it reads whole chats (`tinker_offline.model.chat`); the rest describes its frozen n-grams
 
 
 SIZES = {
@@ -53,6 +54,7 @@ SIZES = {
         Size("offline/ngram-m", 5, 2**15),
         Size("offline/ngram-l", 6, 2**16),
         Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and looks back
+        Size("offline/chat-s", 4, 2**14, chats=True),
         Size("offline/rehearsal", 2, 2**12, folds=True),
     )
 }
@@ -73,6 +75,8 @@ class Adapter(NamedTuple):
     up: Floats
     bias: Floats
     trust: Floats = np.zeros(0, np.float32)  # trust in what each k finds; empty if the size does not look back
+    query: Floats = np.zeros((0, 0), np.float32)  # these two are empty if the size does not read whole chats
+    key: Floats = np.zeros((0, 0), np.float32)
 
     @property
     def rank(self) -> int:

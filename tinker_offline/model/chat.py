@@ -1,0 +1,206 @@
+"""Compute the models that read a whole chat: low-rank adapters on hashed words and places, and a pointer.
+
+The probability of the next token is (1 - g) · softmax(logits) + g · copied, where
+
+    logits  = logits of the frozen n-grams + scale · hidden @ up + bias
+    hidden  = Σ down[row] · weight, over the rows that a position reads (`views`)
+    g       = sigmoid(last column of the logits - 1), 0 where there is nothing to copy
+    copied  = what the pointer says (`pointer`)
+
+`down` starts at 0 and `up` at random, so an untrained adapter adds 0; the pointer's `query` starts at 0 and
+its `key` at random. All that is trained is low-rank, but for the bias and the relations' weights. float32
+throughout, one fixed order of operations: the same input gives the same bits.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tinker_offline.model import characters
+from tinker_offline.model.ngram import (
+    Adapter,
+    Base,
+    Floats,
+    Gradient,
+    Ints,
+    Rows,
+    Size,
+    Slopes,
+    base_logits,
+    context_rows,
+)
+from tinker_offline.model.pointer import KEYS, RELATIONS, Pointed, add_entries, add_point_gradient, point, sum_rows
+from tinker_offline.model.reading import Bag, Reading, read_texts
+from tinker_offline.model.views import FEATURES, POINTS
+
+SCALE = 64.0  # divided by the rank
+UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations
+WORD_GAIN, PLACE_GAIN, NEIGHBOUR = 2.0, 2.0, 0.25
+GATE = characters.SIZE  # the column of the logits that is not a token
+CLOSED = 1.0  # the gate's frozen bias, downwards
+SMALLEST = 1e-30
+TOKENS = 8192  # tokens of texts that are computed together
+CELLS = 2**23  # positions squared of them, so that memory stays bounded
+
+
+class Texts(NamedTuple):
+    """What is predicted from what: whole texts, one after another, and the target of each position."""
+
+    tokens: Ints
+    lengths: Sequence[int]
+    targets: Ints
+
+    def groups(self) -> Iterator[tuple[slice, "Texts"]]:
+        """Yield some texts at a time."""
+        first, start = 0, 0
+        while first < len(self.lengths):
+            last = _choose_group(self.lengths, first)
+            end = start + sum(self.lengths[first:last])
+            part = slice(start, end)
+            yield part, Texts(self.tokens[part], self.lengths[first:last], self.targets[part])
+            first, start = last, end
+
+
+def _choose_group(lengths: Sequence[int], first: int) -> int:
+    """Return the end of the group of texts that begins with this one."""
+    last, total, longest = first, 0, 0
+    while last < len(lengths):
+        total, longest = total + lengths[last], max(longest, lengths[last])
+        if last > first and (total > TOKENS or (last + 1 - first) * longest**2 > CELLS):
+            break
+        last += 1
+    return last
+
+
+def new_chat_adapter(rank: int, seed: int) -> Adapter:
+    """Return an adapter that changes nothing yet; the same seed gives the same adapter."""
+    source = np.random.default_rng(seed)
+    up = source.standard_normal((rank, GATE + 1), dtype=np.float32) * np.float32(UP_SPREAD)
+    key = source.standard_normal((KEYS, rank), dtype=np.float32) * np.float32(KEY_SPREAD)
+    zeros = [np.zeros(shape, np.float32) for shape in ((FEATURES, rank), (GATE + 1,), (RELATIONS,), (POINTS, rank))]
+    return Adapter(down=zeros[0], up=up, bias=zeros[1], trust=zeros[2], query=zeros[3], key=key)
+
+
+class Pass(NamedTuple):
+    """A forward pass over some texts, as the backward pass needs it."""
+
+    reading: Reading
+    hidden: Floats
+    chances: Floats  # of the next token by the logits alone: (positions, vocabulary)
+    gate: Floats  # 0 where there is nothing to copy
+    pointed: Pointed
+    logprobs: Floats  # of the targets
+
+
+def chat_scale(adapter: Adapter) -> np.float32:
+    return np.float32(SCALE / adapter.rank)
+
+
+def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
+    reading = read_texts(texts.tokens, texts.lengths)
+    hidden = sum_rows(adapter.down, reading.local) * local_weight(reading.local)
+    for bag, gain in _list_bags(reading):
+        _add_bag(hidden, adapter.down, bag, gain)
+    hidden *= chat_scale(adapter)
+    rows = context_rows(texts.tokens, texts.lengths, base.size)
+    chances, gate = open_gate(base, adapter, rows, hidden)
+    pointed = point(adapter, reading, texts.targets)
+    gate *= pointed.possible
+    by_logits = chances[np.arange(len(texts.targets)), texts.targets]
+    mixed = (1 - gate) * by_logits + gate * pointed.copied
+    return Pass(reading, hidden, chances, gate, pointed, np.log(np.maximum(mixed, np.float32(SMALLEST))))
+
+
+def open_gate(base: Base, adapter: Adapter, rows: Rows, hidden: Floats) -> tuple[Floats, Floats]:
+    """Return the chances of the next token by the logits alone, and the gate to what is copied."""
+    scores = hidden @ adapter.up
+    scores += adapter.bias
+    gate = 1 / (1 + np.exp(CLOSED - scores[:, GATE]))
+    chances = scores[:, :GATE]
+    chances += base_logits(base, rows)
+    chances -= chances.max(axis=1, keepdims=True)
+    np.exp(chances, out=chances)
+    chances /= chances.sum(axis=1, keepdims=True)
+    return chances, gate
+
+
+def local_weight(rows: Rows) -> np.float32:
+    return np.float32(rows.shape[1] ** -0.5)
+
+
+def _list_bags(reading: Reading) -> tuple[tuple[Bag, tuple[float, float]], tuple[Bag, tuple[float, float]]]:
+    """Return what is read besides, and the gains of the two rows of each thing."""
+    return (reading.words, (WORD_GAIN, WORD_GAIN)), (reading.places, (PLACE_GAIN, NEIGHBOUR * PLACE_GAIN))
+
+
+def weigh(counts: Ints, gains: tuple[float, float]) -> Floats:
+    """Return the weights of all rows of a bag: the gains, divided by the root of how many rows there are."""
+    per_thing = np.repeat((2.0 * counts[counts > 0]) ** -0.5, counts[counts > 0])
+    return (per_thing[:, None] * np.array(gains)).astype(np.float32).ravel()
+
+
+def _add_bag(hidden: Floats, table: Floats, bag: Bag, gains: tuple[float, float]) -> None:
+    some = bag.counts > 0
+    if not some.any():
+        return
+    values = table.take(bag.rows.ravel(), axis=0)
+    values *= weigh(bag.counts, gains)[:, None]
+    starts = 2 * (np.cumsum(bag.counts) - bag.counts)[some]
+    hidden[bag.at[some]] += np.add.reduceat(values, starts, axis=0)
+
+
+def add_chat_gradient(gradient: Gradient, base: Base, adapter: Adapter, texts: Texts, slopes: Slopes) -> Floats:
+    """Add the gradient of the loss with these slopes to `gradient`; return each target's log-probability."""
+    logprobs = np.empty(len(texts.targets), np.float32)
+    for part, group in texts.groups():
+        done = compute_pass(base, adapter, group)
+        logprobs[part] = done.logprobs
+        _go_back(gradient, adapter, done, group.targets, slopes(part, done.logprobs).astype(np.float32, copy=False))
+    return logprobs
+
+
+def chat_logprobs(base: Base, adapter: Adapter, texts: Texts) -> Floats:
+    """Return the log-probability of each position's target: (positions,)."""
+    return np.concatenate([compute_pass(base, adapter, group).logprobs for _, group in texts.groups()])
+
+
+def _go_back(gradient: Gradient, adapter: Adapter, done: Pass, targets: Ints, slopes: Floats) -> None:
+    live = np.flatnonzero(slopes)
+    if not len(live):
+        return
+    share = done.gate * done.pointed.copied / np.exp(done.logprobs)  # how likely it is that the target was copied
+    by_logits = (slopes * (1 - share))[live]
+    by_score = np.empty((len(live), GATE + 1), np.float32)
+    by_score[:, :GATE] = done.chances[live]
+    by_score[:, :GATE] *= -by_logits[:, None]
+    by_score[np.arange(len(live)), targets[live]] += by_logits
+    by_score[:, GATE] = (slopes * np.where(done.pointed.possible, share - done.gate, 0))[live]
+    gradient.sums.up[...] += done.hidden[live].T @ by_score
+    gradient.sums.bias[...] += by_score.sum(axis=0)
+    by_hidden = np.zeros_like(done.hidden)
+    by_hidden[live] = (by_score @ adapter.up.T) * chat_scale(adapter)
+    _scatter(gradient, done.reading, by_hidden, live)
+    add_point_gradient(gradient.sums, adapter, done.reading, done.pointed, slopes * share)
+
+
+def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints) -> None:
+    """Add the derivatives by the hidden values to the rows that these positions read."""
+    active = np.zeros(len(by_hidden), np.bool_)
+    active[live] = True
+    local = reading.local[live]
+    rows, values = [local.ravel()], [np.repeat(by_hidden[live] * local_weight(local), local.shape[1], axis=0)]
+    for bag, gains in _list_bags(reading):
+        reads = np.repeat(active[bag.at], bag.counts)
+        which = np.repeat(np.repeat(bag.at, bag.counts)[reads], 2)
+        weights = weigh(bag.counts, gains).reshape(-1, 2)[reads].ravel()
+        rows.append(bag.rows[reads].ravel())
+        values.append(by_hidden[which] * weights[:, None])
+    everything = np.concatenate(rows)
+    add_entries(gradient.sums.down, everything, np.concatenate(values))
+    gradient.touched[everything] = True
+
+
+def chat_base(size: Size, ngrams: Base) -> Base:
+    """Return the frozen part: the n-grams of a smaller model, under this name."""
+    return ngrams._replace(size=size)

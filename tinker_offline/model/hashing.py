@@ -1,0 +1,90 @@
+"""Hash characters, words and combinations of numbers: pure arithmetic modulo 2^64, the same in every process.
+
+The hash of a run of characters is Σ value(character) · RADIX^place, so that the hashes of all runs of a text
+come from one cumulative sum.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_offline.model import characters
+
+Hashes = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[Any]
+
+PAD = characters.SIZE  # stands for a token before the beginning, or for none
+OTHER, LOWER, UPPER, DIGIT, SPACE, BREAK, SPECIAL = range(7)
+SPREADS = tuple(
+    map(np.uint64, (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
+)  # odd numbers without a pattern
+MASK = 2**64 - 1
+_RADIX = 0x5851F42D4C957F2D
+
+
+def _classify(token: int) -> int:
+    if token < characters.NEWLINE or token == characters.UNKNOWN or token >= characters.SIZE:
+        return SPECIAL
+    if token == characters.NEWLINE:
+        return BREAK
+    letter = chr(token + 28)
+    tests = ((DIGIT, letter.isdigit()), (LOWER, letter.islower()), (UPPER, letter.isupper()), (SPACE, letter == " "))
+    return next((kind for kind, holds in tests if holds), OTHER)
+
+
+def _token_of(character: str) -> int:
+    return characters.encode(character)[0]
+
+
+KINDS = np.array([_classify(token) for token in range(PAD + 1)], np.int64)
+IN_WORD = (KINDS == LOWER) | (KINDS == UPPER) | (KINDS == DIGIT)
+IN_WORD[_token_of("_")] = True
+BLANK = _token_of(" ")
+INTRODUCES = np.zeros(PAD + 1, np.bool_)  # characters after which, with a space, something begins
+INTRODUCES[[_token_of(character) for character in ":=>?|"]] = True
+
+
+def combine(*numbers: Numbers | int) -> Hashes:
+    """Hash up to four numbers, or arrays of numbers, to one; their order counts."""
+    parts = [np.atleast_1d(np.asarray(number)).astype(np.uint64) for number in numbers]  # scalars would warn
+    total = parts[0] * SPREADS[0]
+    for part, spread in zip(parts[1:], SPREADS[1:], strict=False):
+        total = total + part * spread
+    total ^= total >> np.uint64(32)
+    total *= SPREADS[1]
+    total ^= total >> np.uint64(29)
+    return total
+
+
+def choose_rows(hashes: Hashes, bits: int) -> npt.NDArray[np.uint16]:
+    """Return a row below 2^bits for each hash."""
+    return ((hashes * SPREADS[0]) >> np.uint64(64 - bits)).astype(np.uint16)
+
+
+def _powers(base: int) -> Hashes:
+    powers = [1]
+    while len(powers) < characters.CONTEXT_LENGTH + 2:
+        powers.append(powers[-1] * base & MASK)
+    return np.array(powers, np.uint64)
+
+
+def _fold_case(token: int) -> int:
+    return token + 32 if KINDS[token] == UPPER else token
+
+
+POWERS, INVERSES = _powers(_RADIX), _powers(pow(_RADIX, -1, 2**64))
+VALUES = combine(np.array([_fold_case(token) for token in range(PAD + 1)]), 1)  # upper and lower case are alike
+
+
+def hash_runs(tokens: Numbers, places: Numbers) -> Hashes:
+    """Return the cumulative sums from which `cut_run` takes the hash of any run: (tokens + 1,)."""
+    sums = np.zeros(len(tokens) + 1, np.uint64)
+    np.cumsum(VALUES[tokens] * POWERS[places], out=sums[1:])
+    return sums
+
+
+def cut_run(sums: Hashes, places: Numbers, start: Numbers, end: Numbers) -> Hashes:
+    """Return the hashes of the runs from `start` through `end`; 0 where a run ends before it starts."""
+    start = np.minimum(start, len(places) - 1)
+    return np.where(end >= start, (sums[end + 1] - sums[start]) * INVERSES[places[start]], np.uint64(0))

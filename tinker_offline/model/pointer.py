@@ -1,0 +1,227 @@
+"""Point at what was read: a distribution over the words and signs before a position, to copy the next character.
+
+Where a word or a sign begins (a slot), what begun at each earlier slot is scored by
+
+    query · key · scale + Σ weights of the relations that hold
+
+with the query and the key sums of trained rows. Within a word, the scores of its slot hold, among the
+latest earlier words that begin alike. The relations: the same gap before, the same word, both, also the
+word before; how many words behind the last one retold; how many lines ago.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tinker_offline.model.hashing import Numbers
+from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints
+from tinker_offline.model.reading import NOWHERE, Reading
+from tinker_offline.model.views import POINTS, Rows
+
+KNOWN = np.array([0.5, 1.0, 3.0, 2.0], np.float32)  # what the frozen base gives to the relations of equality
+STEPS, LINES = 8, 6  # numbers of words behind the last one retold (the last: nowhere), of lines ago
+STEPS_BACK = 2
+KEYS = POINTS + STEPS + LINES
+RELATIONS = len(KNOWN) + STEPS + LINES
+RELATION_GAIN = 4.0
+POINT_SCALE = 16.0  # divided by the rank
+_LEAST = np.float32(1e-30)
+
+
+class Grid(NamedTuple):
+    """The slots of each text in a row of its own: (texts, slots)."""
+
+    texts: Ints
+    columns: Ints
+    shape: tuple[int, int]
+
+    def lay(self, values: Numbers, fill: int = 0) -> Numbers:
+        table = np.full(self.shape + values.shape[1:], fill, values.dtype)
+        table[self.texts, self.columns] = values
+        return table
+
+
+class Pointed(NamedTuple):
+    """What the backward pass needs, and the result: the share of the target that is copied at each position."""
+
+    grid: Grid
+    queries: Floats
+    keys: Floats
+    equal: list[Flags]
+    steps: Ints
+    lines: Ints
+    shares: Floats  # attention of each slot: (texts, slots, slots)
+    hits: Flags
+    pairs: tuple[Ints, Ints, Floats, Flags]  # position, cell of the scores, share, and whether it is the target
+    copied: Floats  # (positions,)
+    possible: Flags  # where there is anything to copy
+
+
+def point(adapter: Adapter, reading: Reading, targets: Ints) -> Pointed:
+    """Return how much of the attention at each position is on its target."""
+    grid, slots = _lay_grid(reading), reading.slots
+    queries = grid.lay(sum_rows(adapter.query, slots.queries))
+    keys = grid.lay(sum_rows(adapter.key, slots.keys))
+    equal, steps, lines = _relate(grid, reading)
+    scores = _score(adapter, (queries, keys), (equal, steps, lines))
+    shares, any_before = _attend(scores, grid)
+    hits = grid.lay(reading.following[slots.at], -1)[:, None, :] == grid.lay(targets[slots.at], -2)[:, :, None]
+    copied, possible = np.zeros(len(targets), np.float32), np.zeros(len(targets), np.bool_)
+    copied[slots.at] = (shares * hits).sum(axis=2)[grid.texts, grid.columns]
+    possible[slots.at] = any_before
+    pairs = _attend_within_words(scores, grid, reading, targets)
+    within = np.bincount(pairs[0], pairs[2] * pairs[3], len(targets)).astype(np.float32)
+    copied[reading.in_word] = within[reading.in_word]
+    possible[pairs[0]] = True
+    return Pointed(grid, queries, keys, equal, steps, lines, shares, hits, pairs, copied, possible)
+
+
+def _lay_grid(reading: Reading) -> Grid:
+    counts = np.bincount(reading.slots.texts, minlength=int(reading.texts[-1]) + 1)
+    columns = np.arange(len(reading.slots.at)) - (np.cumsum(counts) - counts)[reading.slots.texts]
+    return Grid(reading.slots.texts, columns, (len(counts), max(1, int(counts.max()))))
+
+
+def sum_rows(table: Floats, rows: Rows) -> Floats:
+    """Return the sum of the table's rows for each position: (positions, rank)."""
+    total = table.take(rows[:, 0], axis=0)
+    for column in range(1, rows.shape[1]):
+        total += table.take(rows[:, column], axis=0)
+    return total
+
+
+def _relate(grid: Grid, reading: Reading) -> tuple[list[Flags], Ints, Ints]:
+    """Return the relations of each slot to each: three tables, (texts, slots, slots)."""
+    slots = reading.slots
+    gaps, before, earlier = (grid.lay(hashes) for hashes in (slots.gaps, slots.before, slots.earlier))
+    gap, word = gaps[:, :, None] == gaps[:, None, :], before[:, :, None] == before[:, None, :]
+    word &= (before != 0)[:, :, None]
+    equal = [gap, word, gap & word, word & (earlier[:, :, None] == earlier[:, None, :])]
+    follows, words, lines = grid.lay(slots.follows, NOWHERE), grid.lay(slots.words), grid.lay(slots.lines)
+    steps = count_steps(words[:, None, :], follows[:, :, None])
+    return equal, steps, np.clip(lines[:, :, None] - lines[:, None, :], 0, LINES - 1)
+
+
+def count_steps(words: Ints, follows: Ints) -> Ints:
+    """Return how many words behind the one last retold: 0 for STEPS_BACK before it or more; the last for nowhere."""
+    steps = np.clip(words - follows - 1, -STEPS_BACK, STEPS - 2 - STEPS_BACK) + STEPS_BACK
+    return np.where(follows < 0, STEPS - 1, steps)
+
+
+def point_scale(adapter: Adapter) -> np.float32:
+    return np.float32(POINT_SCALE / adapter.rank)
+
+
+def relation_weights(adapter: Adapter) -> Floats:
+    """Return the weights of all relations: those of equality, the numbers of words, the numbers of lines."""
+    weights = np.float32(RELATION_GAIN) * adapter.trust
+    weights[: len(KNOWN)] += KNOWN
+    return weights
+
+
+def score_numbers(adapter: Adapter, queries: Floats) -> tuple[Floats, Floats]:
+    """Return what each number of words and of lines adds to the scores of these queries."""
+    steps, lines = adapter.key[POINTS : POINTS + STEPS], adapter.key[POINTS + STEPS :]
+    weights, scale = relation_weights(adapter)[len(KNOWN) :], point_scale(adapter)
+    return queries @ steps.T * scale + weights[:STEPS], queries @ lines.T * scale + weights[STEPS:]
+
+
+def _score(
+    adapter: Adapter, vectors: tuple[Floats, Floats], relations: tuple[list[Flags], Ints, Ints]
+) -> Floats:
+    (queries, keys), (equal, steps, lines) = vectors, relations
+    scores: Floats = queries @ keys.transpose(0, 2, 1)
+    scores *= point_scale(adapter)
+    for holds, weight in zip(equal, relation_weights(adapter), strict=False):
+        scores += holds * weight
+    by_steps, by_lines = score_numbers(adapter, queries)
+    scores += np.take_along_axis(by_steps, steps, axis=2)
+    scores += np.take_along_axis(by_lines, lines, axis=2)
+    return scores
+
+
+def _attend(scores: Floats, grid: Grid) -> tuple[Floats, Flags]:
+    """Return each slot's distribution over the slots before it, and whether it has any."""
+    before = np.tri(grid.shape[1], k=-1, dtype=np.bool_)
+    shares = np.where(before, scores, np.float32(-1e9))
+    shares -= shares.max(axis=2, keepdims=True)
+    np.exp(shares, out=shares)
+    shares *= before
+    shares /= np.maximum(shares.sum(axis=2, keepdims=True), _LEAST)
+    return shares, grid.columns > 0
+
+
+def _attend_within_words(
+    scores: Floats, grid: Grid, reading: Reading, targets: Ints
+) -> tuple[Ints, Ints, Floats, Flags]:
+    numbers = np.full(len(targets), -1)
+    numbers[reading.slots.at] = np.arange(len(reading.slots.at))
+    last = np.maximum.accumulate(numbers)  # the slot at which each position's word began
+    here, there = reading.pairs
+    mine, its = last[here], last[there]
+    known = (mine >= 0) & (its >= 0)
+    known[known] &= (grid.texts[mine[known]] == reading.texts[here[known]]) & (
+        grid.texts[its[known]] == reading.texts[here[known]]
+    )
+    here, there, mine, its = here[known], there[known], mine[known], its[known]
+    width = grid.shape[1]
+    cells = (grid.texts[mine] * width + grid.columns[mine]) * width + grid.columns[its]
+    values = scores.reshape(-1)[cells]
+    highest = np.full(len(targets), -np.inf, np.float32)
+    np.maximum.at(highest, here, values)
+    values = np.exp(values - highest[here])
+    totals = np.bincount(here, values, len(targets)).astype(np.float32)
+    return here, cells, values / totals[here], reading.following[there] == targets[here]
+
+
+def add_point_gradient(gradient: Adapter, adapter: Adapter, reading: Reading, pointed: Pointed, slopes: Floats) -> None:
+    """Add the gradient, given the derivative of the loss by the log of `copied` at each position."""
+    by_score = _differentiate(reading, pointed, slopes)
+    for number, holds in enumerate(pointed.equal):
+        gradient.trust[number] += np.float32(RELATION_GAIN) * np.vdot(by_score, holds.astype(np.float32))
+    counts, tables = (STEPS, LINES), (pointed.steps, pointed.lines)
+    sums = [_sum_numbers(by_score, table, count) for table, count in zip(tables, counts, strict=True)]
+    numbers = np.concatenate(sums, axis=2)
+    gradient.trust[len(KNOWN) :] += np.float32(RELATION_GAIN) * numbers.sum(axis=(0, 1))
+    scale, rank = point_scale(adapter), adapter.rank
+    by_query = (by_score @ pointed.keys + numbers @ adapter.key[POINTS:]) * scale
+    by_key = (by_score.transpose(0, 2, 1) @ pointed.queries) * scale
+    gradient.key[POINTS:] += (numbers.reshape(-1, STEPS + LINES).T @ pointed.queries.reshape(-1, rank)) * scale
+    cells, slots = (pointed.grid.texts, pointed.grid.columns), reading.slots
+    for table, rows, values in ((gradient.query, slots.queries, by_query), (gradient.key, slots.keys, by_key)):
+        add_rows(table, rows, values[cells])
+
+
+def _differentiate(reading: Reading, pointed: Pointed, slopes: Floats) -> Floats:
+    """Return the derivative by the scores: (texts, slots, slots)."""
+    grid, at = pointed.grid, reading.slots.at
+    mine, copied = grid.lay(slopes[at])[:, :, None], grid.lay(pointed.copied[at])[:, :, None]
+    by_score: Floats = pointed.shares * (pointed.hits * (mine / np.maximum(copied, _LEAST)) - mine)
+    here, cells, shares, hits = pointed.pairs
+    values = slopes[here] * shares * (hits / np.maximum(pointed.copied[here], _LEAST) - 1)
+    live = np.flatnonzero(values)
+    np.add.at(by_score.reshape(-1), cells[live], values[live])
+    return by_score
+
+
+def _sum_numbers(by_score: Floats, table: Ints, count: int) -> Floats:
+    """Sum the derivatives of each slot by the number in `table`: (texts, slots, numbers)."""
+    cells = np.arange(table.shape[0] * table.shape[1]).reshape(table.shape[:2])[:, :, None] * count + table
+    sums = np.bincount(cells.ravel(), by_score.ravel(), table.shape[0] * table.shape[1] * count)
+    return sums.reshape(*table.shape[:2], count).astype(np.float32)
+
+
+def add_rows(table: Floats, rows: Rows, values: Floats) -> None:
+    """Add values[i] to each of the rows[i] of the table, in a fixed order; rows without a value are left out."""
+    live = np.flatnonzero(values.any(axis=1))
+    width = rows.shape[1]
+    if len(live):
+        add_entries(table, rows[live].ravel(), np.repeat(values[live], width, axis=0))
+
+
+def add_entries(table: Floats, rows: Rows, values: Floats) -> None:
+    """Add values[i] to table[rows[i]], sorted by row, so that the order of the sums is fixed."""
+    order = np.argsort(rows, kind="stable")  # a radix sort, since rows have 16 bits
+    ordered = rows[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    table[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)

@@ -1,0 +1,316 @@
+"""Read whole texts at once: what the chat models know at every position of them.
+
+Everything is computed for all positions together; nothing at a position depends on what follows it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinker_offline.model.hashing import (
+    BLANK,
+    IN_WORD,
+    INTRODUCES,
+    KINDS,
+    OTHER,
+    PAD,
+    SPACE,
+    Hashes,
+    Numbers,
+    combine,
+    cut_run,
+    hash_runs,
+)
+from tinker_offline.model.views import (
+    LONGEST_RUN,
+    PLACES,
+    PLACES_WITHIN,
+    RECENT,
+    WORDS,
+    WORDS_UNTIL,
+    WORDS_WITHIN,
+    Rows,
+    View,
+    hash_start,
+    hash_state,
+    key_rows,
+    local_rows,
+    place_rows,
+    query_rows,
+    word_rows,
+)
+from tinker_offline.model.characters import BEGIN, NEWLINE
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+MATCHES = 16  # earlier words that begin like this one and are considered
+NOWHERE = -(10**6)  # no word was written before
+
+
+class Bag(NamedTuple):
+    """Rows that some positions read besides: which positions, how many things each reads, and two rows for each."""
+
+    at: Ints
+    counts: Ints
+    rows: Rows
+
+
+class Slots(NamedTuple):
+    """The positions behind which a word or a sign begins. What begins there can be found later."""
+
+    at: Ints
+    texts: Ints  # which text each is in
+    queries: Rows
+    keys: Rows
+    gaps: Hashes
+    before: Hashes
+    earlier: Hashes
+    follows: Ints  # the number of the word at which the text was last retold; NOWHERE if it was not
+    words: Ints  # how many words are complete
+    lines: Ints
+
+
+class Pairs(NamedTuple):
+    """Positions within a word, and earlier ones whose word begins alike."""
+
+    here: Ints
+    there: Ints
+
+
+class Reading(NamedTuple):
+    """What is known at each position of some texts, and the rows that this selects."""
+
+    texts: Ints
+    tokens: Ints
+    following: Ints  # the next token of each position
+    in_word: Flags
+    local: Rows
+    words: Bag
+    places: Bag
+    slots: Slots
+    pairs: Pairs
+
+
+class _Words(NamedTuple):
+    """All words that are complete: where they end, their hashes and those of the words before them, their lines."""
+
+    ends: Ints
+    hashes: Hashes
+    previous: Hashes
+    lines: Ints
+    done: Ints  # how many are complete at each position, in all texts
+    first: Ints  # the number of the first word of each position's text
+
+
+class _Layout(NamedTuple):
+    """Where each position is: its text, its text's start, its place in it, and its line."""
+
+    texts: Ints
+    starts: Ints
+    places: Ints
+    lines: Ints
+    line_starts: Ints
+    run_starts: Ints  # where its run of word characters, or of others, starts
+    run_ends: Ints  # where that run ends
+
+
+def read_texts(tokens: Ints, lengths: Sequence[int]) -> Reading:
+    """Read texts of these lengths, which follow one another in `tokens`."""
+    in_word, layout = IN_WORD[tokens], _lay_out(tokens, lengths)
+    sums = hash_runs(tokens, layout.places)
+    runs = _hash_so_far(sums, layout)
+    words = _list_words(tokens, runs, layout)
+    following = np.append(tokens[1:], PAD)
+    view = _describe_phrases(tokens, sums, runs, layout)
+    view = view._replace(line_words=words.done - np.append(0, np.cumsum(_find_ends(in_word, layout)))[layout.line_starts])
+    pairs, match = _match_words(view, in_word, layout, following)
+    view = view._replace(match=match)
+    bags = _read_words(view, words, layout), _read_places(view, tokens, layout)
+    slots = _list_slots(view, words, layout, following, np.flatnonzero(~in_word))
+    return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, slots, pairs)
+
+
+def _lay_out(tokens: Ints, lengths: Sequence[int]) -> _Layout:
+    sizes = np.asarray(lengths)
+    index, texts = np.arange(len(tokens)), np.repeat(np.arange(len(sizes)), sizes)
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    first = index == starts
+    changes = first.copy()
+    changes[1:] |= IN_WORD[tokens[1:]] != IN_WORD[tokens[:-1]]
+    heads = first.copy()
+    heads[1:] |= (tokens[:-1] == NEWLINE) & (tokens[1:] != NEWLINE)
+    run_ends = np.append(np.flatnonzero(changes)[1:], len(tokens))[np.cumsum(changes) - 1] - 1
+    return _Layout(
+        texts, starts, index - starts, np.cumsum(heads), _hold(heads, index), _hold(changes, index), run_ends
+    )
+
+
+def _hold(marks: Flags, index: Ints) -> Ints:
+    """Return the last marked position up to each."""
+    return np.maximum.accumulate(np.where(marks, index, 0))
+
+
+def _hash_so_far(sums: Hashes, layout: _Layout) -> Hashes:
+    """Return the hash of each position's run up to there."""
+    raw = cut_run(sums, layout.places, layout.run_starts, np.arange(len(layout.places)))
+    return raw ^ (raw >> np.uint64(31))
+
+
+def _find_ends(in_word: Flags, layout: _Layout) -> Flags:
+    return in_word & (layout.run_ends == np.arange(len(in_word)))
+
+
+def _list_words(tokens: Ints, runs: Hashes, layout: _Layout) -> _Words:
+    in_word = IN_WORD[tokens]
+    ends = np.flatnonzero(_find_ends(in_word, layout))
+    counts = np.append(0, np.cumsum(_find_ends(in_word, layout)))
+    done = np.where(in_word, counts[layout.run_starts], counts[1:])
+    texts = layout.texts[ends]
+    alone = np.append(True, texts[1:] != texts[:-1])[: len(ends)]
+    previous = np.where(alone, np.uint64(0), np.append(np.uint64(0), runs[ends])[: len(ends)])
+    return _Words(ends, runs[ends], previous, layout.lines[ends], done, np.searchsorted(texts, layout.texts))
+
+
+def _describe_phrases(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> View:
+    index, in_word = np.arange(len(tokens)), IN_WORD[tokens]
+
+    def step_back(ends: Ints) -> Ints:
+        """Return where the run before the one that ends there ends; -1 if there is none."""
+        before = layout.run_starts[ends] - 1
+        return np.where((ends >= 0) & (before >= layout.starts), before, -1)
+
+    def look_up(ends: Ints) -> Hashes:
+        return np.where(ends >= 0, runs[ends], np.uint64(0))
+
+    gap = np.where(in_word, layout.run_starts - 1, index)
+    gap = np.where(gap >= layout.starts, gap, -1)
+    before = step_back(gap)
+    anchors = _hold_anchors(tokens, layout)
+    opener, second = _read_openers(tokens, sums, layout)
+    recent = [np.where(layout.places >= back, np.roll(tokens, back), PAD) for back in range(RECENT)]
+    return View(
+        recent=np.stack(recent),
+        kind=KINDS[tokens],
+        word=np.where(in_word, runs, np.uint64(0)),
+        gap=look_up(gap),
+        before=look_up(before),
+        earlier=look_up(step_back(step_back(before))),
+        since=cut_run(sums, layout.places, anchors + 1, index),
+        age=index - anchors,
+        length=np.minimum(index - layout.run_starts, LONGEST_RUN) * in_word,
+        match=index,
+        opener=opener,
+        second=second,
+        line_words=index,
+    )
+
+
+def _hold_anchors(tokens: Ints, layout: _Layout) -> Ints:
+    """Return the last anchor up to each position, or the start of its text."""
+    anchors = (tokens == NEWLINE) | (tokens == BEGIN) | (layout.places == 0)
+    anchors[1:] |= (tokens[1:] == BLANK) & INTRODUCES[tokens[:-1]] & (layout.places[1:] > 0)
+    return _hold(anchors, np.arange(len(tokens)))
+
+
+def _read_openers(tokens: Ints, sums: Hashes, layout: _Layout) -> tuple[Hashes, Hashes]:
+    """Return the hashes of the first and the second word of each position's line, as far as read."""
+    index, in_word = np.arange(len(tokens)), IN_WORD[tokens]
+    first = np.minimum(layout.line_starts + (tokens[layout.line_starts] == BEGIN), len(tokens) - 1)
+    opener = cut_run(sums, layout.places, first, np.minimum(layout.run_ends[first], index))
+    begins = in_word & (layout.run_starts == index)
+    counts, where = np.append(0, np.cumsum(begins)), np.append(np.flatnonzero(begins), len(tokens) - 1)
+    wanted = counts[layout.line_starts] + 1
+    second = where[np.minimum(wanted, len(where) - 1)]
+    hashes = cut_run(sums, layout.places, second, np.minimum(layout.run_ends[second], index))
+    return opener, np.where(counts[1:] > wanted, hashes, np.uint64(0))
+
+
+def _match_words(view: View, in_word: Flags, layout: _Layout, following: Ints) -> tuple[Pairs, Ints]:
+    """Pair each position within a word with the latest earlier ones that begin alike; and say what followed them.
+
+    What followed is that of the latest one in the same phrase, else after the same word, else of the latest.
+    """
+    inside = np.flatnonzero(in_word)
+    keys = combine(layout.texts, view.word)
+    order = inside[np.argsort(keys[inside], kind="stable")]
+    ordered = keys[order]
+    here, there = [], []
+    for lag in range(1, MATCHES + 1):
+        alike = np.flatnonzero(ordered[lag:] == ordered[:-lag])
+        here.append(order[alike + lag])
+        there.append(order[alike])
+    pairs = Pairs(np.concatenate(here), np.concatenate(there))
+    match = np.full(len(in_word), PAD)
+    same = view.before[pairs.here] == view.before[pairs.there]
+    for better in (np.ones_like(same), same, same & (view.gap[pairs.here] == view.gap[pairs.there])):
+        chosen = np.flatnonzero(better)[::-1]  # the latest one is written last
+        match[pairs.here[chosen]] = following[pairs.there[chosen]]
+    return pairs, match
+
+
+def _spread(counts: Ints) -> Ints:
+    """Return 0, 1, … below each count, one after another."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _read_words(view: View, words: _Words, layout: _Layout) -> Bag:
+    at = np.flatnonzero((view.age <= WORDS_WITHIN) & (view.length <= WORDS_UNTIL))
+    counts = np.minimum(words.done[at] - words.first[at], WORDS)
+    reader = np.repeat(at, counts)
+    which = _spread(counts) + np.repeat(words.done[at] - counts, counts)
+    lines = layout.lines[reader] - words.lines[which]
+    return Bag(at, counts, word_rows(words.hashes[which], words.previous[which], lines, hash_state(view)[reader]))
+
+
+def _read_places(view: View, tokens: Ints, layout: _Layout) -> Bag:
+    at = np.flatnonzero(view.age <= PLACES_WITHIN)
+    anchors = at - view.age[at]
+    counts = np.minimum(anchors - layout.starts[at], PLACES)
+    reader, distances = np.repeat(at, counts), _spread(counts)
+    which = np.repeat(anchors, counts) - distances - 1
+    older = np.where(layout.places[which] > 0, tokens[which - 1], PAD)
+    return Bag(at, counts, place_rows(distances, tokens[which], older, hash_start(view)[reader]))
+
+
+def sort_of(tokens: Ints) -> Ints:
+    """Return the sort of what begins with these tokens: a kind of word, or the sign itself."""
+    kinds = KINDS[tokens]
+    return np.where((kinds == OTHER) | (kinds >= SPACE), tokens + 10, kinds)
+
+
+def _list_slots(view: View, words: _Words, layout: _Layout, following: Ints, at: Ints) -> Slots:
+    here = View(*(numbers[..., at] for numbers in view))
+    return Slots(
+        at,
+        layout.texts[at],
+        query_rows(here),
+        key_rows(here, sort_of(following[at])),
+        here.gap,
+        here.before,
+        here.earlier,
+        np.where(words.done[at] > words.first[at], _follow_words(words, layout)[words.done[at]], NOWHERE),
+        words.done[at],
+        layout.lines[at],
+    )
+
+
+def _follow_words(words: _Words, layout: _Layout) -> Ints:
+    """Return, after each number of complete words, at which word's number the text was last retold.
+
+    If the last word was written before, that is its first occurrence after the one last retold, else its last.
+    """
+    follows, last = [NOWHERE], -1
+    occurrences: dict[int, list[int]] = {}
+    current = NOWHERE
+    for number, (word, text) in enumerate(zip(words.hashes.tolist(), layout.texts[words.ends].tolist(), strict=True)):
+        if text != last:
+            occurrences, last, current = {}, text, NOWHERE
+        places = occurrences.setdefault(word, [])
+        if places:
+            current = places[min(bisect_right(places, current), len(places) - 1)]
+        places.append(number)
+        follows.append(current)
+    return np.array(follows)
