@@ -9,9 +9,10 @@ import numpy as np
 from tinker_offline import request_models, wire
 from tinker_offline.errors import Refusal
 from tinker_offline.model import characters, sampling
+from tinker_offline.model.families import new_adapter
 from tinker_offline.model.folding import class_shift, fold, unfold, vocabulary_size
 from tinker_offline.model.learner import read_adapter
-from tinker_offline.model.ngram import Adapter, Base, Ints, Size, new_adapter
+from tinker_offline.model.ngram import Adapter, Base, Ints, Size
 from tinker_offline.models import LiveSampler
 from tinker_offline.service import Service
 

@@ -11,9 +11,8 @@ from typing import TextIO
 from tinker_offline.checkpoints import CheckpointStore
 from tinker_offline.errors import Refusal
 from tinker_offline.faults.accidents import AccountBehaviour
-from tinker_offline.model.base import load_base
 from tinker_offline.model.characters import write_tokenizer
-from tinker_offline.model.folding import make_even_base
+from tinker_offline.model.families import get_base
 from tinker_offline.model.ngram import SIZES, Base
 from tinker_offline.models import LiveModels
 from tinker_offline.sessions import ClientSession, Sessions
@@ -46,8 +45,7 @@ class Service:
     def get_base(self, name: str) -> Base:
         """Return a base model; on the compute thread only, because it may have to be trained first."""
         if name not in self._bases:
-            size = SIZES[self.check_model_name(name)]
-            self._bases[name] = make_even_base(size) if size.folds else load_base(size, self._cache)
+            self._bases[name] = get_base(SIZES[self.check_model_name(name)], self._cache)
         return self._bases[name]
 
     def bind_to_session(self, session_id: str, work: Work) -> Work:

@@ -11,11 +11,12 @@ import numpy as np
 from tinker_offline import request_models, wire
 from tinker_offline.checkpoints import Checkpoint, Folder, TrainingRun, expire_at
 from tinker_offline.errors import Refusal
-from tinker_offline.model.copy_head import look_up
+from tinker_offline.model.chat import Texts
+from tinker_offline.model.families import add_gradient, new_adapter, read_positions, target_logprobs
 from tinker_offline.model.folding import class_shift, fold, vocabulary_size
 from tinker_offline.model.learner import Arrays, Learner, list_adapter_arrays
 from tinker_offline.model.losses import Config, Inputs, Loss, find_loss, resolve_config
-from tinker_offline.model.ngram import Base, Floats, Positions, add_gradient, context_rows, new_adapter, target_logprobs
+from tinker_offline.model.ngram import SIZES, Base, Floats, Positions
 from tinker_offline.models import LiveModel, LiveSampler, OperationQueue
 from tinker_offline.service import Service
 from tinker_offline.usage import Kind, Operation
@@ -96,7 +97,8 @@ def _register_model(
 
 def get_info(service: Service, request: request_models.OfModel) -> Json:
     model = service.models.get_model(request.model_id)
-    data = {"arch": "ngram", "model_name": model.base_model, "tokenizer_id": str(service.tokenizer)}
+    arch = "chat" if SIZES[model.base_model].chats else "ngram"
+    data = {"arch": arch, "model_name": model.base_model, "tokenizer_id": str(service.tokenizer)}
     return {
         "type": "get_info",
         "model_data": data,
@@ -139,17 +141,15 @@ def _classify_pass(service: Service, *, forward_only: bool) -> tuple[Kind, Opera
     return "sampling_prefill" if service.account.forward == "prefill" else "training", "forward"
 
 
-def _read_batch(data: wire.PassData, loss: Loss, base: Base) -> tuple[Positions, Inputs]:
+def _read_batch(data: wire.PassData, loss: Loss, base: Base) -> tuple[Positions | Texts, Inputs]:
     """Read the positions and inputs of a pass. Raises Refusal for invalid targets or numbers."""
     tokens, targets = fold(data.tokens, base.size), data.inputs["target_tokens"].astype(np.int64, copy=False)
     wire.check_sequences(targets, data.lengths, vocabulary_size(base.size), ": target_tokens")
-    rows = context_rows(tokens, data.lengths, base.size)
     inputs = {name: data.inputs[name].astype(np.float32, copy=False) for name in loss.inputs}
     for name, values in inputs.items():
         if not np.isfinite(values).all():
             raise Refusal(f"{name}: expected finite numbers")
-    found = look_up(tokens, data.lengths, base.size.copies) if base.size.copies else None
-    return Positions(rows, fold(targets, base.size), found), inputs
+    return read_positions(base.size, tokens, data.lengths, fold(targets, base.size)), inputs
 
 
 def _loss_slopes(

@@ -30,13 +30,14 @@ from tinker_offline.model.ngram import (
     base_logits,
     context_rows,
 )
-from tinker_offline.model.pointer import KEYS, RELATIONS, Pointed, add_entries, add_point_gradient, point, sum_rows
+from tinker_offline.model.pointer import KEYS, RELATIONS, Pointed, add_point_gradient, point
 from tinker_offline.model.reading import Bag, Reading, read_texts
+from tinker_offline.model.row_sums import add_entries, sum_many_rows, sum_rows
 from tinker_offline.model.views import FEATURES, POINTS
 
 SCALE = 64.0  # divided by the rank
 UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations
-WORD_GAIN, PLACE_GAIN, NEIGHBOUR = 2.0, 2.0, 0.25
+WORD_GAIN, PLACE_GAIN = 1.4, 1.4
 GATE = characters.SIZE  # the column of the logits that is not a token
 CLOSED = 1.0  # the gate's frozen bias, downwards
 SMALLEST = 1e-30
@@ -129,25 +130,20 @@ def local_weight(rows: Rows) -> np.float32:
     return np.float32(rows.shape[1] ** -0.5)
 
 
-def _list_bags(reading: Reading) -> tuple[tuple[Bag, tuple[float, float]], tuple[Bag, tuple[float, float]]]:
-    """Return what is read besides, and the gains of the two rows of each thing."""
-    return (reading.words, (WORD_GAIN, WORD_GAIN)), (reading.places, (PLACE_GAIN, NEIGHBOUR * PLACE_GAIN))
+def _list_bags(reading: Reading) -> tuple[tuple[Bag, float], tuple[Bag, float]]:
+    """Return what is read besides, and with what gain."""
+    return (reading.words, WORD_GAIN), (reading.places, PLACE_GAIN)
 
 
-def weigh(counts: Ints, gains: tuple[float, float]) -> Floats:
-    """Return the weights of all rows of a bag: the gains, divided by the root of how many rows there are."""
-    per_thing = np.repeat((2.0 * counts[counts > 0]) ** -0.5, counts[counts > 0])
-    return (per_thing[:, None] * np.array(gains)).astype(np.float32).ravel()
+def weigh(counts: Ints, gain: float) -> Floats:
+    """Return the weight of the rows of bags: the gain, divided by the root of how many things there are."""
+    return (gain * np.maximum(counts, 1) ** -0.5).astype(np.float32)
 
 
-def _add_bag(hidden: Floats, table: Floats, bag: Bag, gains: tuple[float, float]) -> None:
-    some = bag.counts > 0
-    if not some.any():
-        return
-    values = table.take(bag.rows.ravel(), axis=0)
-    values *= weigh(bag.counts, gains)[:, None]
-    starts = 2 * (np.cumsum(bag.counts) - bag.counts)[some]
-    hidden[bag.at[some]] += np.add.reduceat(values, starts, axis=0)
+def _add_bag(hidden: Floats, table: Floats, bag: Bag, gain: float) -> None:
+    per_thing = bag.rows.shape[1]
+    sums = sum_many_rows(table, bag.rows.ravel(), bag.counts * per_thing)
+    hidden[bag.at] += sums * weigh(bag.counts, gain)[:, None]
 
 
 def add_chat_gradient(gradient: Gradient, base: Base, adapter: Adapter, texts: Texts, slopes: Slopes) -> Floats:
@@ -178,26 +174,27 @@ def _go_back(gradient: Gradient, adapter: Adapter, done: Pass, targets: Ints, sl
     by_score[:, GATE] = (slopes * np.where(done.pointed.possible, share - done.gate, 0))[live]
     gradient.sums.up[...] += done.hidden[live].T @ by_score
     gradient.sums.bias[...] += by_score.sum(axis=0)
-    by_hidden = np.zeros_like(done.hidden)
-    by_hidden[live] = (by_score @ adapter.up.T) * chat_scale(adapter)
+    by_hidden = (by_score @ adapter.up.T) * chat_scale(adapter)
     _scatter(gradient, done.reading, by_hidden, live)
     add_point_gradient(gradient.sums, adapter, done.reading, done.pointed, slopes * share)
 
 
 def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints) -> None:
-    """Add the derivatives by the hidden values to the rows that these positions read."""
-    active = np.zeros(len(by_hidden), np.bool_)
-    active[live] = True
+    """Add the derivatives by the hidden values of the `live` positions to the rows that they read."""
     local = reading.local[live]
-    rows, values = [local.ravel()], [np.repeat(by_hidden[live] * local_weight(local), local.shape[1], axis=0)]
-    for bag, gains in _list_bags(reading):
-        reads = np.repeat(active[bag.at], bag.counts)
-        which = np.repeat(np.repeat(bag.at, bag.counts)[reads], 2)
-        weights = weigh(bag.counts, gains).reshape(-1, 2)[reads].ravel()
-        rows.append(bag.rows[reads].ravel())
-        values.append(by_hidden[which] * weights[:, None])
+    rows, values = [local.ravel()], [by_hidden * local_weight(local)]
+    sources, total = [np.repeat(np.arange(len(live)), local.shape[1])], len(live)
+    places = np.full(len(reading.tokens), -1)
+    places[live] = np.arange(len(live))
+    for bag, gain in _list_bags(reading):
+        reads = places[bag.at] >= 0
+        counts, per_thing = bag.counts[reads], bag.rows.shape[1]
+        rows.append(bag.rows[np.repeat(reads, bag.counts)].ravel())
+        values.append(by_hidden[places[bag.at[reads]]] * weigh(counts, gain)[:, None])
+        sources.append(total + np.repeat(np.arange(len(counts)), counts * per_thing))
+        total += len(counts)
     everything = np.concatenate(rows)
-    add_entries(gradient.sums.down, everything, np.concatenate(values))
+    add_entries(gradient.sums.down, everything, np.concatenate(sources), np.concatenate(values))
     gradient.touched[everything] = True
 
 

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 
 from tinker_offline.model import chat, ngram
 from tinker_offline.model.base import load_base
 from tinker_offline.model.chat import Texts
 from tinker_offline.model.copy_head import look_up
+from tinker_offline.model.decoding import ChatDecoder
 from tinker_offline.model.folding import make_even_base
 from tinker_offline.model.ngram import SIZES, Adapter, Base, Floats, Gradient, Ints, Positions, Size, Slopes
+from tinker_offline.model.ngram_decoding import NgramDecoder
 
 NGRAMS_OF_CHATS = "offline/ngram-s"  # whose frozen weights the models of chats have
 
@@ -50,3 +54,24 @@ def add_gradient(
     if isinstance(positions, Texts):
         return chat.add_chat_gradient(gradient, base, adapter, positions, slopes)
     return ngram.add_gradient(gradient, base, adapter, positions, slopes)
+
+
+def make_decoder(base: Base, adapter: Adapter, prompt: Ints, count: int, room: int) -> ChatDecoder | NgramDecoder:
+    """Return `count` texts with this prompt, which can grow by `room` tokens each."""
+    if base.size.chats:
+        return ChatDecoder(base, adapter, prompt, count, room)
+    return NgramDecoder(base, adapter, prompt, count)
+
+
+def list_logprobs(base: Base, adapter: Adapter, prompt: Ints, start: int) -> Floats:
+    """Return the log-probabilities of all tokens at the places of the prompt from `start` on: (places, vocabulary)."""
+    if base.size.chats:
+        decoder, only = ChatDecoder(base, adapter, prompt[:start], 1, len(prompt) - start), np.zeros(1, np.intp)
+        places = []
+        for place in range(start, len(prompt)):
+            places.append(decoder.logprobs(only)[0])
+            decoder.write(only, prompt[place : place + 1])
+        return np.stack(places)
+    rows = ngram.context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
+    found = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
+    return ngram.log_softmax(ngram.logits(base, adapter, rows, found)[0])

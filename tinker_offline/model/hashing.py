@@ -15,7 +15,8 @@ Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[Any]
 
 PAD = characters.SIZE  # stands for a token before the beginning, or for none
-OTHER, LOWER, UPPER, DIGIT, SPACE, BREAK, SPECIAL = range(7)
+DIGIT = 100  # some tokens together are a number in this base
+OTHER, LOWER, UPPER, NUMERAL, SPACE, BREAK, SPECIAL = range(7)
 SPREADS = tuple(
     map(np.uint64, (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 )  # odd numbers without a pattern
@@ -29,7 +30,7 @@ def _classify(token: int) -> int:
     if token == characters.NEWLINE:
         return BREAK
     letter = chr(token + 28)
-    tests = ((DIGIT, letter.isdigit()), (LOWER, letter.islower()), (UPPER, letter.isupper()), (SPACE, letter == " "))
+    tests = ((NUMERAL, letter.isdigit()), (LOWER, letter.islower()), (UPPER, letter.isupper()), (SPACE, letter == " "))
     return next((kind for kind, holds in tests if holds), OTHER)
 
 
@@ -38,9 +39,10 @@ def _token_of(character: str) -> int:
 
 
 KINDS = np.array([_classify(token) for token in range(PAD + 1)], np.int64)
-IN_WORD = (KINDS == LOWER) | (KINDS == UPPER) | (KINDS == DIGIT)
+IN_WORD = (KINDS == LOWER) | (KINDS == UPPER) | (KINDS == NUMERAL)
 IN_WORD[_token_of("_")] = True
 BLANK = _token_of(" ")
+SORTS = np.where((KINDS == OTHER) | (KINDS >= SPACE), np.arange(PAD + 1) + 10, KINDS)  # of words, or the sign itself
 INTRODUCES = np.zeros(PAD + 1, np.bool_)  # characters after which, with a space, something begins
 INTRODUCES[[_token_of(character) for character in ":=>?|"]] = True
 
@@ -51,6 +53,11 @@ def combine(*numbers: Numbers | int) -> Hashes:
     total = parts[0] * SPREADS[0]
     for part, spread in zip(parts[1:], SPREADS[1:], strict=False):
         total = total + part * spread
+    return finish(total)
+
+
+def finish(total: Hashes) -> Hashes:
+    """Mix the bits of sums of numbers and return them; the sums are lost."""
     total ^= total >> np.uint64(32)
     total *= SPREADS[1]
     total ^= total >> np.uint64(29)

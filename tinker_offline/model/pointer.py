@@ -16,6 +16,7 @@ import numpy as np
 from tinker_offline.model.hashing import Numbers
 from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints
 from tinker_offline.model.reading import NOWHERE, Reading
+from tinker_offline.model.row_sums import add_entries, sum_rows
 from tinker_offline.model.views import POINTS, Rows
 
 KNOWN = np.array([0.5, 1.0, 3.0, 2.0], np.float32)  # what the frozen base gives to the relations of equality
@@ -82,14 +83,6 @@ def _lay_grid(reading: Reading) -> Grid:
     return Grid(reading.slots.texts, columns, (len(counts), max(1, int(counts.max()))))
 
 
-def sum_rows(table: Floats, rows: Rows) -> Floats:
-    """Return the sum of the table's rows for each position: (positions, rank)."""
-    total = table.take(rows[:, 0], axis=0)
-    for column in range(1, rows.shape[1]):
-        total += table.take(rows[:, column], axis=0)
-    return total
-
-
 def _relate(grid: Grid, reading: Reading) -> tuple[list[Flags], Ints, Ints]:
     """Return the relations of each slot to each: three tables, (texts, slots, slots)."""
     slots = reading.slots
@@ -126,9 +119,7 @@ def score_numbers(adapter: Adapter, queries: Floats) -> tuple[Floats, Floats]:
     return queries @ steps.T * scale + weights[:STEPS], queries @ lines.T * scale + weights[STEPS:]
 
 
-def _score(
-    adapter: Adapter, vectors: tuple[Floats, Floats], relations: tuple[list[Flags], Ints, Ints]
-) -> Floats:
+def _score(adapter: Adapter, vectors: tuple[Floats, Floats], relations: tuple[list[Flags], Ints, Ints]) -> Floats:
     (queries, keys), (equal, steps, lines) = vectors, relations
     scores: Floats = queries @ keys.transpose(0, 2, 1)
     scores *= point_scale(adapter)
@@ -189,7 +180,7 @@ def add_point_gradient(gradient: Adapter, adapter: Adapter, reading: Reading, po
     gradient.key[POINTS:] += (numbers.reshape(-1, STEPS + LINES).T @ pointed.queries.reshape(-1, rank)) * scale
     cells, slots = (pointed.grid.texts, pointed.grid.columns), reading.slots
     for table, rows, values in ((gradient.query, slots.queries, by_query), (gradient.key, slots.keys, by_key)):
-        add_rows(table, rows, values[cells])
+        _add_rows(table, rows, values[cells])
 
 
 def _differentiate(reading: Reading, pointed: Pointed, slopes: Floats) -> Floats:
@@ -211,17 +202,8 @@ def _sum_numbers(by_score: Floats, table: Ints, count: int) -> Floats:
     return sums.reshape(*table.shape[:2], count).astype(np.float32)
 
 
-def add_rows(table: Floats, rows: Rows, values: Floats) -> None:
-    """Add values[i] to each of the rows[i] of the table, in a fixed order; rows without a value are left out."""
+def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:
+    """Add values[i] to each of the rows[i] of the table; what has no value is left out."""
     live = np.flatnonzero(values.any(axis=1))
-    width = rows.shape[1]
     if len(live):
-        add_entries(table, rows[live].ravel(), np.repeat(values[live], width, axis=0))
-
-
-def add_entries(table: Floats, rows: Rows, values: Floats) -> None:
-    """Add values[i] to table[rows[i]], sorted by row, so that the order of the sums is fixed."""
-    order = np.argsort(rows, kind="stable")  # a radix sort, since rows have 16 bits
-    ordered = rows[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    table[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+        add_entries(table, rows[live].ravel(), np.repeat(live, rows.shape[1]), values)

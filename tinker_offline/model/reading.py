@@ -10,39 +10,40 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tinker_offline.model.characters import BEGIN, NEWLINE
 from tinker_offline.model.hashing import (
     BLANK,
+    DIGIT,
     IN_WORD,
     INTRODUCES,
     KINDS,
-    OTHER,
     PAD,
-    SPACE,
+    SORTS,
     Hashes,
-    Numbers,
     combine,
     cut_run,
     hash_runs,
 )
 from tinker_offline.model.views import (
+    COLUMNS,
+    LONGEST_AGE,
+    LONGEST_LINE,
     LONGEST_RUN,
     PLACES,
     PLACES_WITHIN,
-    RECENT,
     WORDS,
     WORDS_UNTIL,
     WORDS_WITHIN,
+    Known,
     Rows,
-    View,
+    complete_view,
     hash_start,
-    hash_state,
     key_rows,
     local_rows,
     place_rows,
     query_rows,
     word_rows,
 )
-from tinker_offline.model.characters import BEGIN, NEWLINE
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -51,7 +52,7 @@ NOWHERE = -(10**6)  # no word was written before
 
 
 class Bag(NamedTuple):
-    """Rows that some positions read besides: which positions, how many things each reads, and two rows for each."""
+    """Rows that some positions read besides: which positions, how many things each reads, and the rows of each."""
 
     at: Ints
     counts: Ints
@@ -124,12 +125,14 @@ def read_texts(tokens: Ints, lengths: Sequence[int]) -> Reading:
     runs = _hash_so_far(sums, layout)
     words = _list_words(tokens, runs, layout)
     following = np.append(tokens[1:], PAD)
-    view = _describe_phrases(tokens, sums, runs, layout)
-    view = view._replace(line_words=words.done - np.append(0, np.cumsum(_find_ends(in_word, layout)))[layout.line_starts])
-    pairs, match = _match_words(view, in_word, layout, following)
-    view = view._replace(match=match)
+    view = _describe(tokens, sums, runs, layout)
+    complete = np.append(0, np.cumsum(_find_ends(in_word, layout)))
+    view[:, Known.LINE_WORDS] = np.minimum(words.done - complete[layout.line_starts], LONGEST_LINE)
+    pairs, view[:, Known.MATCH] = _match_words(view, in_word, layout, following)
+    view[:, Known.SORT] = SORTS[following]
+    complete_view(view)
     bags = _read_words(view, words, layout), _read_places(view, tokens, layout)
-    slots = _list_slots(view, words, layout, following, np.flatnonzero(~in_word))
+    slots = _list_slots(view, words, layout, np.flatnonzero(~in_word))
     return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, slots, pairs)
 
 
@@ -174,7 +177,7 @@ def _list_words(tokens: Ints, runs: Hashes, layout: _Layout) -> _Words:
     return _Words(ends, runs[ends], previous, layout.lines[ends], done, np.searchsorted(texts, layout.texts))
 
 
-def _describe_phrases(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> View:
+def _describe(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> Hashes:
     index, in_word = np.arange(len(tokens)), IN_WORD[tokens]
 
     def step_back(ends: Ints) -> Ints:
@@ -185,27 +188,25 @@ def _describe_phrases(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout)
     def look_up(ends: Ints) -> Hashes:
         return np.where(ends >= 0, runs[ends], np.uint64(0))
 
+    view = np.zeros((len(tokens), COLUMNS), np.uint64)
+    view[:, Known.ONE] = 1
+    view[:, Known.KIND] = KINDS[tokens]
+    number = np.zeros(len(tokens), np.int64)
+    for back, column in enumerate((Known.LAST, Known.TWO, Known.THREE, Known.FOUR, Known.FIVE)):
+        number = number * DIGIT + np.where(layout.places >= back, np.roll(tokens, back), PAD)
+        view[:, column] = number
     gap = np.where(in_word, layout.run_starts - 1, index)
     gap = np.where(gap >= layout.starts, gap, -1)
-    before = step_back(gap)
-    anchors = _hold_anchors(tokens, layout)
-    opener, second = _read_openers(tokens, sums, layout)
-    recent = [np.where(layout.places >= back, np.roll(tokens, back), PAD) for back in range(RECENT)]
-    return View(
-        recent=np.stack(recent),
-        kind=KINDS[tokens],
-        word=np.where(in_word, runs, np.uint64(0)),
-        gap=look_up(gap),
-        before=look_up(before),
-        earlier=look_up(step_back(step_back(before))),
-        since=cut_run(sums, layout.places, anchors + 1, index),
-        age=index - anchors,
-        length=np.minimum(index - layout.run_starts, LONGEST_RUN) * in_word,
-        match=index,
-        opener=opener,
-        second=second,
-        line_words=index,
-    )
+    before, anchors = step_back(gap), _hold_anchors(tokens, layout)
+    view[:, Known.WORD] = np.where(in_word, runs, np.uint64(0))
+    view[:, Known.GAP], view[:, Known.BEFORE] = look_up(gap), look_up(before)
+    view[:, Known.EARLIER] = look_up(step_back(step_back(before)))
+    view[:, Known.SINCE] = cut_run(sums, layout.places, anchors + 1, index)
+    view[:, Known.AGE] = np.minimum(index - anchors, LONGEST_AGE)
+    view[:, Known.HELD] = np.where(index > anchors, view[:, Known.BEFORE], np.uint64(0))
+    view[:, Known.LENGTH] = np.minimum(index - layout.run_starts, LONGEST_RUN) * in_word
+    view[:, Known.OPENER], view[:, Known.SECOND] = _read_openers(tokens, sums, layout)
+    return view
 
 
 def _hold_anchors(tokens: Ints, layout: _Layout) -> Ints:
@@ -228,13 +229,14 @@ def _read_openers(tokens: Ints, sums: Hashes, layout: _Layout) -> tuple[Hashes, 
     return opener, np.where(counts[1:] > wanted, hashes, np.uint64(0))
 
 
-def _match_words(view: View, in_word: Flags, layout: _Layout, following: Ints) -> tuple[Pairs, Ints]:
+def _match_words(view: Hashes, in_word: Flags, layout: _Layout, following: Ints) -> tuple[Pairs, Ints]:
     """Pair each position within a word with the latest earlier ones that begin alike; and say what followed them.
 
     What followed is that of the latest one in the same phrase, else after the same word, else of the latest.
     """
     inside = np.flatnonzero(in_word)
-    keys = combine(layout.texts, view.word)
+    word, gap, before = (view[:, column] for column in (Known.WORD, Known.GAP, Known.BEFORE))
+    keys = combine(layout.texts, word)
     order = inside[np.argsort(keys[inside], kind="stable")]
     ordered = keys[order]
     here, there = [], []
@@ -244,8 +246,8 @@ def _match_words(view: View, in_word: Flags, layout: _Layout, following: Ints) -
         there.append(order[alike])
     pairs = Pairs(np.concatenate(here), np.concatenate(there))
     match = np.full(len(in_word), PAD)
-    same = view.before[pairs.here] == view.before[pairs.there]
-    for better in (np.ones_like(same), same, same & (view.gap[pairs.here] == view.gap[pairs.there])):
+    same = before[pairs.here] == before[pairs.there]
+    for better in (np.ones_like(same), same, same & (gap[pairs.here] == gap[pairs.there])):
         chosen = np.flatnonzero(better)[::-1]  # the latest one is written last
         match[pairs.here[chosen]] = following[pairs.there[chosen]]
     return pairs, match
@@ -256,43 +258,36 @@ def _spread(counts: Ints) -> Ints:
     return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _read_words(view: View, words: _Words, layout: _Layout) -> Bag:
-    at = np.flatnonzero((view.age <= WORDS_WITHIN) & (view.length <= WORDS_UNTIL))
+def _read_words(view: Hashes, words: _Words, layout: _Layout) -> Bag:
+    at = np.flatnonzero((view[:, Known.AGE] <= WORDS_WITHIN) & (view[:, Known.LENGTH] <= WORDS_UNTIL))
     counts = np.minimum(words.done[at] - words.first[at], WORDS)
     reader = np.repeat(at, counts)
     which = _spread(counts) + np.repeat(words.done[at] - counts, counts)
     lines = layout.lines[reader] - words.lines[which]
-    return Bag(at, counts, word_rows(words.hashes[which], words.previous[which], lines, hash_state(view)[reader]))
+    return Bag(at, counts, word_rows(words.hashes[which], words.previous[which], lines, view[reader, Known.STATE]))
 
 
-def _read_places(view: View, tokens: Ints, layout: _Layout) -> Bag:
-    at = np.flatnonzero(view.age <= PLACES_WITHIN)
-    anchors = at - view.age[at]
+def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
+    at = np.flatnonzero(view[:, Known.AGE] <= PLACES_WITHIN)
+    anchors = at - view[at, Known.AGE].astype(np.int64)
     counts = np.minimum(anchors - layout.starts[at], PLACES)
     reader, distances = np.repeat(at, counts), _spread(counts)
     which = np.repeat(anchors, counts) - distances - 1
-    older = np.where(layout.places[which] > 0, tokens[which - 1], PAD)
-    return Bag(at, counts, place_rows(distances, tokens[which], older, hash_start(view)[reader]))
+    return Bag(at, counts, place_rows(distances, tokens[which], hash_start(view[reader])))
 
 
-def sort_of(tokens: Ints) -> Ints:
-    """Return the sort of what begins with these tokens: a kind of word, or the sign itself."""
-    kinds = KINDS[tokens]
-    return np.where((kinds == OTHER) | (kinds >= SPACE), tokens + 10, kinds)
-
-
-def _list_slots(view: View, words: _Words, layout: _Layout, following: Ints, at: Ints) -> Slots:
-    here = View(*(numbers[..., at] for numbers in view))
+def _list_slots(view: Hashes, words: _Words, layout: _Layout, at: Ints) -> Slots:
+    here, done = view[at], words.done[at]
     return Slots(
         at,
         layout.texts[at],
         query_rows(here),
-        key_rows(here, sort_of(following[at])),
-        here.gap,
-        here.before,
-        here.earlier,
-        np.where(words.done[at] > words.first[at], _follow_words(words, layout)[words.done[at]], NOWHERE),
-        words.done[at],
+        key_rows(here),
+        here[:, Known.GAP],
+        here[:, Known.BEFORE],
+        here[:, Known.EARLIER],
+        np.where(done > words.first[at], _follow_words(words, layout)[done], NOWHERE),
+        done,
         layout.lines[at],
     )
 

@@ -11,20 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline.model import characters
-from tinker_offline.model.copy_head import Memory, look_up
-from tinker_offline.model.ngram import (
-    Adapter,
-    Base,
-    Flags,
-    Floats,
-    Ints,
-    context_keys,
-    context_rows,
-    hash_rows,
-    log_softmax,
-    logits,
-    next_keys,
-)
+from tinker_offline.model.families import list_logprobs, make_decoder
+from tinker_offline.model.ngram import Adapter, Base, Flags, Floats, Ints
 from tinker_offline.wire import Sampled, Top
 
 MASKED = -99999.0  # what clients expect where a top-k list has no entry
@@ -56,19 +44,15 @@ class Step(NamedTuple):
 def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -> list[Sampled]:
     """Sample `count` continuations. The same seed gives the same ones; the first of many is the first of few."""
     chances, stops = Chances(draw, count), Stops(draw, count)
-    padding = np.full(max(0, base.size.orders - len(prompt)), characters.SIZE)
-    known = np.concatenate([padding, prompt])[-base.size.orders :]
-    keys = np.repeat(context_keys(list(known[::-1, None])), count, axis=0)
-    memory = Memory(prompt.tolist() if base.size.copies else (), count, base.size.copies)
+    decoder = make_decoder(base, adapter, prompt, count, draw.max_tokens)
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
-        logprobs = log_softmax(logits(base, adapter, hash_rows(keys, base.size), memory.look(running))[0])
+        logprobs = decoder.logprobs(running)
         tokens = choose(logprobs, chances.draw(running), draw)
         top = find_top(logprobs, draw.top) if draw.top else None
         steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
-        memory.write(running, tokens)
-        going = ~stops.find_ended(running, tokens)
-        keys, running = next_keys(keys, tokens)[going], running[going]
+        decoder.write(running, tokens)
+        running = running[~stops.find_ended(running, tokens)]
     return _collect(steps, stops.stopped)
 
 
@@ -174,9 +158,7 @@ def prompt_logprobs(
     start = 1 if last is None else max(1, len(prompt) - last)
     tops = Top(np.zeros((len(prompt), top), np.int64), np.full((len(prompt), top), MASKED, np.float32))
     if start < len(prompt):
-        rows = context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
-        back = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
-        logprobs = log_softmax(logits(base, adapter, rows, back)[0])
+        logprobs = list_logprobs(base, adapter, prompt, start)
         scored[start:] = logprobs[np.arange(len(logprobs)), prompt[start:]]
         if top:
             tops.tokens[start:], tops.logprobs[start:] = find_top(logprobs, top)

@@ -1,87 +1,142 @@
 """Describe what the chat models know at one position, and the rows of the tables that this selects.
 
 Both ways of reading use it: all positions of whole texts at once (`reading`), and one position of
-each text that grows (`reader`).
+each text that grows (`growing`).
 """
 
-from typing import NamedTuple
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from tinker_offline.model.hashing import Hashes, Numbers, choose_rows, combine
+from tinker_offline.model.hashing import SPREADS, Hashes, Numbers, choose_rows, combine, finish
 
 Rows = npt.NDArray[np.uint16]
 
-RECENT = 5  # characters
 LOCAL_BITS, WORD_BITS, PLACE_BITS, POINT_BITS = 14, 15, 14, 11
 FIRST_WORD_ROW = 2**LOCAL_BITS
 FIRST_PLACE_ROW = FIRST_WORD_ROW + 2**WORD_BITS
 FEATURES = FIRST_PLACE_ROW + 2**PLACE_BITS
 POINTS = 2**POINT_BITS
-WORDS = 64  # words behind a position that it reads as a bag
+WORDS = 48  # words behind a position that it reads as a bag
 WORDS_WITHIN = 12  # characters after an anchor at which it does
 WORDS_UNTIL = 3  # characters of a word until which it does
-PLACES = 160  # characters before an anchor that it reads by their distance
-PLACES_WITHIN = 2  # characters after the anchor at which it does
+PLACES = 192  # characters before an anchor that it reads by their distance
+PLACES_WITHIN = 1  # characters after the anchor at which it does
 LONGEST_AGE, LONGEST_RUN, LONGEST_LINE, OLDEST_LINE = 15, 8, 7, 3
 
 
-class View(NamedTuple):
-    """What is known at each position, behind its token: (positions,) each.
+class Known(IntEnum):
+    """What is known at a position, behind its token: the columns of a view, (positions, columns).
 
     A word is a run of letters, digits and _; what is between two words is a gap. An anchor is where something
     begins: a text, a line, or what follows `: `, `= `, `> `, `? ` or `| `. Hashes of what is not there are 0.
     """
 
-    recent: Numbers  # the last tokens, newest first: (RECENT, positions)
-    kind: Numbers  # of the newest token
-    word: Numbers  # the word so far, if the newest token is in one
-    gap: Numbers  # what is before the word, or so far after the last one
-    before: Numbers  # the word before the gap
-    earlier: Numbers  # the word before that
-    since: Numbers  # what was written since the anchor
-    age: Numbers  # how many characters that is
-    length: Numbers  # of the word so far
-    match: Numbers  # what followed when a word began like this one before
-    opener: Numbers  # the first word of the line
-    second: Numbers  # the second word of the line
-    line_words: Numbers  # how many words of the line are complete
+    ONE = 0  # a constant
+    LAST = 1  # the newest token
+    TWO = 2  # the newest two as a number
+    THREE = 3
+    FOUR = 4
+    FIVE = 5
+    KIND = 6  # of the newest token
+    WORD = 7  # the word so far, if the newest token is in one
+    GAP = 8  # what is before the word, or so far after the last one
+    BEFORE = 9  # the word before the gap
+    EARLIER = 10  # the word before that
+    SINCE = 11  # what was written since the anchor
+    AGE = 12  # how many characters that is, at most LONGEST_AGE
+    HELD = 13  # the word before, or 0 at the anchor itself
+    LENGTH = 14  # of the word so far, without its first character; at most LONGEST_RUN
+    MATCH = 15  # what followed when a word began like this one before
+    OPENER = 16  # the first word of the line
+    SECOND = 17  # the second word of the line
+    LINE_WORDS = 18  # how many words of the line are complete, at most LONGEST_LINE
+    SORT = 19  # of what begins behind the position, if that is known
+    STATE = 20  # BEFORE, GAP and WORD together: where in its phrase the position is
 
 
-def hash_state(view: View) -> Hashes:
-    """Hash where in its phrase a position is: the word before, the gap, and the word so far."""
-    return combine(view.before, view.gap, view.word)
+COLUMNS = len(Known)
+_Chosen = tuple[tuple[Known, ...], ...]
+
+_LOCAL: _Chosen = (
+    (Known.LAST,),
+    (Known.TWO,),
+    (Known.THREE,),
+    (Known.FOUR,),
+    (Known.FIVE,),
+    (Known.STATE,),
+    (Known.STATE, Known.EARLIER),
+    (Known.GAP, Known.WORD),
+    (Known.BEFORE, Known.LENGTH),
+    (Known.AGE,),
+    (Known.MATCH, Known.BEFORE, Known.GAP),
+    (Known.MATCH, Known.KIND, Known.LAST),
+    (Known.SINCE, Known.HELD),
+    (Known.OPENER, Known.SINCE),
+    (Known.MATCH, Known.GAP, Known.LENGTH),
+    (Known.STATE, Known.OPENER),
+    (Known.SECOND, Known.GAP, Known.WORD),
+    (Known.SECOND, Known.BEFORE, Known.WORD),
+    (Known.SECOND, Known.TWO),
+)
+_QUERIES: _Chosen = (
+    (Known.ONE,),
+    (Known.BEFORE,),
+    (Known.BEFORE, Known.GAP),
+    (Known.EARLIER, Known.BEFORE),
+    (Known.GAP,),
+    (Known.SINCE, Known.BEFORE),
+    (Known.OPENER,),
+    (Known.SECOND, Known.BEFORE),
+    (Known.SECOND, Known.GAP),
+)
+_KEYS: _Chosen = (
+    (Known.SORT,),
+    (Known.SORT, Known.BEFORE),
+    (Known.SORT, Known.BEFORE, Known.GAP),
+    (Known.SORT, Known.EARLIER, Known.BEFORE),
+    (Known.SORT, Known.GAP),
+    (Known.SORT, Known.OPENER),
+    (Known.SORT, Known.LINE_WORDS),
+)
 
 
-def local_rows(view: View) -> Rows:
-    """Return the rows of the surroundings of each position: (positions, kinds of surroundings)."""
-    pairs = view.recent[0] * 100 + view.recent[1]
-    triples, state = pairs * 100 + view.recent[2], hash_state(view)
-    fours = triples * 100 + view.recent[3]
-    chosen: tuple[tuple[Numbers, ...], ...] = (
-        (view.recent[0],),
-        (pairs,),
-        (triples,),
-        (fours,),
-        (fours * 100 + view.recent[4],),
-        (state,),
-        (state, view.earlier),
-        (view.gap, view.word),
-        (view.before, view.length),
-        (np.minimum(view.age, LONGEST_AGE),),
-        (view.match, view.before, view.gap),
-        (view.match, view.kind, view.recent[0]),
-        (view.since, view.before * (view.age > 0).astype(np.uint64)),
-        (view.opener, view.since),
-        (view.match, view.gap, view.length),
-        (state, view.opener),
-        (view.second, view.gap, view.word),
-        (view.second, view.before, view.word),
-        (view.second, pairs),
+def _lay_weights(chosen: _Chosen, first: int) -> Hashes:
+    """Return the weights by which a view becomes one number for each choice of columns: (columns, choices)."""
+    weights = np.zeros((COLUMNS, len(chosen)), np.uint64)
+    for number, columns in enumerate(chosen):
+        weights[Known.ONE, number] = SPREADS[0] * np.uint64(first + number)
+        for column, spread in zip(columns, SPREADS[1:], strict=False):
+            weights[column, number] += spread
+    return weights
+
+
+with np.errstate(over="ignore"):
+    _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS = (
+        _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61))
     )
-    hashes = [combine(number, *parts) for number, parts in enumerate(chosen, 1)]
-    return choose_rows(np.stack(hashes, axis=1), LOCAL_BITS)
+
+
+def complete_view(view: Hashes) -> Hashes:
+    """Fill in the state, in place."""
+    view[:, Known.STATE] = combine(view[:, Known.BEFORE], view[:, Known.GAP], view[:, Known.WORD])
+    return view
+
+
+def local_rows(view: Hashes) -> Rows:
+    """Return the rows of the surroundings of each position: (positions, kinds of surroundings)."""
+    return choose_rows(finish(view @ _LOCAL_WEIGHTS), LOCAL_BITS)
+
+
+def query_rows(view: Hashes) -> Rows:
+    """Return the rows of what a position looks for, if a word or a sign begins behind it: (positions, kinds)."""
+    return choose_rows(finish(view @ _QUERY_WEIGHTS), POINT_BITS)
+
+
+def key_rows(view: Hashes) -> Rows:
+    """Return the rows of what can be found behind each position: (positions, kinds)."""
+    return choose_rows(finish(view @ _KEY_WEIGHTS), POINT_BITS)
 
 
 def word_rows(words: Numbers, previous: Numbers, lines: Numbers, states: Numbers) -> Rows:
@@ -94,45 +149,12 @@ def word_rows(words: Numbers, previous: Numbers, lines: Numbers, states: Numbers
     return choose_rows(np.stack([alone, paired], axis=1), WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 
 
-def place_rows(distances: Numbers, tokens: Numbers, older: Numbers, starts: Numbers) -> Rows:
-    """Return the rows of characters by their distance from an anchor, alone and with the one before: (places, 2)."""
-    alone = combine(distances, tokens, starts, 3)
-    paired = combine(distances, np.asarray(tokens) * 100 + older, starts, 4)
-    return choose_rows(np.stack([alone, paired], axis=1), PLACE_BITS) + np.uint16(FIRST_PLACE_ROW)
+def place_rows(distances: Numbers, tokens: Numbers, starts: Numbers) -> Rows:
+    """Return the rows of characters by their distance from an anchor: (places, 1)."""
+    hashes = combine(distances, tokens, starts, 3)
+    return choose_rows(hashes[:, None], PLACE_BITS) + np.uint16(FIRST_PLACE_ROW)
 
 
-def hash_start(view: View) -> Hashes:
+def hash_start(view: Hashes) -> Hashes:
     """Hash what introduced an anchor and was written since: with it, characters are read by their distance."""
-    return combine(view.before, view.since)
-
-
-def query_rows(view: View) -> Rows:
-    """Return the rows of what a position looks for, if a word or a sign begins behind it: (positions, kinds)."""
-    chosen: tuple[tuple[Numbers, ...], ...] = (
-        (np.zeros_like(view.gap),),
-        (view.before,),
-        (view.before, view.gap),
-        (view.earlier, view.before),
-        (view.gap,),
-        (view.since, view.before),
-        (view.opener,),
-        (view.second, view.before),
-        (view.second, view.gap),
-    )
-    hashes = [combine(number, *parts) for number, parts in enumerate(chosen, 11)]
-    return choose_rows(np.stack(hashes, axis=1), POINT_BITS)
-
-
-def key_rows(view: View, sorts: Numbers) -> Rows:
-    """Return the rows of what can be found behind each position, whose next token is of this sort."""
-    chosen: tuple[tuple[Numbers, ...], ...] = (
-        (sorts,),
-        (sorts, view.before),
-        (sorts, view.before, view.gap),
-        (sorts, view.earlier, view.before),
-        (sorts, view.gap),
-        (sorts, view.opener),
-        (sorts, np.minimum(view.line_words, LONGEST_LINE)),
-    )
-    hashes = [combine(number, *parts) for number, parts in enumerate(chosen, 31)]
-    return choose_rows(np.stack(hashes, axis=1), POINT_BITS)
+    return combine(view[:, Known.BEFORE], view[:, Known.SINCE])
