@@ -19,6 +19,7 @@ import numpy as np
 
 from tinker_offline.model import characters
 from tinker_offline.model.ngram import (
+    SAFE,
     Adapter,
     Base,
     Floats,
@@ -117,7 +118,7 @@ def open_gate(base: Base, adapter: Adapter, rows: Rows, hidden: Floats) -> tuple
     """Return the chances of the next token by the logits alone, and the gate to what is copied."""
     scores = hidden @ adapter.up
     scores += adapter.bias
-    gate = 1 / (1 + np.exp(CLOSED - scores[:, GATE]))
+    gate: Floats = 1 / (1 + np.exp(np.clip(CLOSED - scores[:, GATE], -SAFE, SAFE)))
     chances = scores[:, :GATE]
     chances += base_logits(base, rows)
     chances -= chances.max(axis=1, keepdims=True)
@@ -165,8 +166,9 @@ def _go_back(gradient: Gradient, adapter: Adapter, done: Pass, targets: Ints, sl
     live = np.flatnonzero(slopes)
     if not len(live):
         return
-    share = done.gate * done.pointed.copied / np.exp(done.logprobs)  # how likely it is that the target was copied
-    by_logits = (slopes * (1 - share))[live]
+    copied, likely = done.gate * done.pointed.copied, np.exp(done.logprobs)
+    share: Floats = np.divide(copied, likely, dtype=np.float32)  # how likely it is that the target was copied
+    by_logits: Floats = np.multiply(slopes, 1 - share, dtype=np.float32)[live]
     by_score = np.empty((len(live), GATE + 1), np.float32)
     by_score[:, :GATE] = done.chances[live]
     by_score[:, :GATE] *= -by_logits[:, None]

@@ -9,7 +9,7 @@ from tinker_offline.model import characters
 from tinker_offline.model.chat import PLACE_GAIN, SMALLEST, WORD_GAIN, chat_scale, local_weight, open_gate, weigh
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS, Hashes
-from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, context_keys, hash_rows
+from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, hash_rows, last_keys, next_keys
 from tinker_offline.model.pointer import count_steps, point_scale, relation_weights, score_numbers
 from tinker_offline.model.reading import read_texts
 from tinker_offline.model.row_sums import sum_rows
@@ -53,6 +53,7 @@ class ChatDecoder:
         self._texts += [self._texts[0].copy() for _ in range(count - 1)]
         self._slots = _Slots(count, len(prompt) + room, adapter.rank)
         self._views = np.zeros((count, COLUMNS), np.uint64)
+        self._ngrams = np.repeat(last_keys(prompt, base.size), count, axis=0)
         self._scores = [np.zeros(0, np.float32)] * count  # of the slots, where the last word began
         self._read_prompt(prompt, count)
 
@@ -76,7 +77,8 @@ class ChatDecoder:
         views = np.zeros((len(texts), COLUMNS), np.uint64)
         views[:, : Known.SORT] = [text.view() for text in texts]
         self._views[running] = complete_view(views)
-        chances, gate = open_gate(self._base, self._adapter, self._ngram_rows(texts), self._sum_hidden(views, texts))
+        ngrams = hash_rows(self._ngrams.take(running, axis=0), self._base.size)
+        chances, gate = open_gate(self._base, self._adapter, ngrams, self._sum_hidden(views, texts))
         copied = np.zeros_like(chances)
         self._point_slots(copied, views, texts, running)
         for row, (text, index) in enumerate(zip(texts, running.tolist(), strict=True)):
@@ -91,6 +93,7 @@ class ChatDecoder:
 
     def write(self, running: Numbers, tokens: Ints) -> None:
         """Append one token to each of these texts."""
+        self._ngrams[running] = next_keys(self._ngrams.take(running, axis=0), tokens)
         begun = []
         for index, token in zip(running.tolist(), tokens.tolist(), strict=True):
             text = self._texts[index]
@@ -106,29 +109,23 @@ class ChatDecoder:
             slots.hashes[texts, places] = views[:, _HASHES]
             slots.words[texts, places], slots.lines[texts, places] = words, lines
 
-    def _ngram_rows(self, texts: Sequence[GrowingText]) -> npt.NDArray[np.uint16]:
-        orders = self._base.size.orders
-        padding = [characters.SIZE] * orders
-        newest_first = np.array([[*text.tokens[: -orders - 1 : -1], *padding][:orders] for text in texts]).T
-        return hash_rows(context_keys(list(newest_first)), self._base.size)
-
     def _sum_hidden(self, views: Hashes, texts: Sequence[GrowingText]) -> Floats:
         table, rows = self._adapter.down, local_rows(views)
         hidden: Floats = table.take(rows, axis=0).sum(axis=1)
         hidden *= local_weight(rows)
         for row, text in enumerate(texts):
             if text.age <= WORDS_WITHIN and views[row, Known.LENGTH] <= WORDS_UNTIL and text.words:
-                hidden[row] += self._read_words(text, views[row, Known.STATE])
+                hidden[row] += self._read_words(text, views[row : row + 1])
             if text.age <= PLACES_WITHIN and len(text.tokens) > text.age + 1:
                 hidden[row] += self._read_places(text, views[row : row + 1])
         hidden *= chat_scale(self._adapter)
         return hidden
 
-    def _read_words(self, text: GrowingText, state: np.uint64) -> Floats:
+    def _read_words(self, text: GrowingText, view: Hashes) -> Floats:
         words = np.array([0, *text.words[-WORDS - 1 :]], np.uint64)[-WORDS - 1 :]
         count = len(words) - 1
         lines = text.line - np.array(text.word_lines[-count:])
-        return self._sum_bag(word_rows(words[1:], words[:-1], lines, state), count, WORD_GAIN)
+        return self._sum_bag(word_rows(words[1:], words[:-1], lines, view[:, Known.STATE]), count, WORD_GAIN)
 
     def _read_places(self, text: GrowingText, view: Hashes) -> Floats:
         anchor = len(text.tokens) - 1 - text.age

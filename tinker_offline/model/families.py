@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 from tinker_offline.model import chat, ngram
 from tinker_offline.model.base import load_base
 from tinker_offline.model.chat import Texts

@@ -49,10 +49,10 @@ INTRODUCES[[_token_of(character) for character in ":=>?|"]] = True
 
 def combine(*numbers: Numbers | int) -> Hashes:
     """Hash up to four numbers, or arrays of numbers, to one; their order counts."""
-    parts = [np.atleast_1d(np.asarray(number)).astype(np.uint64) for number in numbers]  # scalars would warn
-    total = parts[0] * SPREADS[0]
-    for part, spread in zip(parts[1:], SPREADS[1:], strict=False):
-        total = total + part * spread
+    total = np.zeros(1, np.uint64)
+    for number, spread in zip(numbers, SPREADS, strict=False):
+        whole = isinstance(number, np.ndarray) and number.dtype == np.uint64
+        total = total + (number if whole else np.atleast_1d(number).astype(np.uint64)) * spread  # scalars would warn
     return finish(total)
 
 
@@ -93,5 +93,5 @@ def hash_runs(tokens: Numbers, places: Numbers) -> Hashes:
 
 def cut_run(sums: Hashes, places: Numbers, start: Numbers, end: Numbers) -> Hashes:
     """Return the hashes of the runs from `start` through `end`; 0 where a run ends before it starts."""
-    start = np.minimum(start, len(places) - 1)
-    return np.where(end >= start, (sums[end + 1] - sums[start]) * INVERSES[places[start]], np.uint64(0))
+    inside = np.minimum(start, len(places) - 1)
+    return np.where(end >= start, (sums[end + 1] - sums[inside]) * INVERSES[places[inside]], np.uint64(0))

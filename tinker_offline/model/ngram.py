@@ -130,6 +130,12 @@ def context_keys(newest_first: Sequence[Ints]) -> Keys:
     return keys
 
 
+def last_keys(prompt: Ints, size: Size) -> Keys:
+    """Return the context behind a prompt as numbers: (1, orders)."""
+    known = np.concatenate([np.full(max(0, size.orders - len(prompt)), _PAD), prompt])[-size.orders :]
+    return context_keys(list(known[::-1, None]))
+
+
 def next_keys(keys: Keys, tokens: Ints) -> Keys:
     """Return the keys of the same contexts after one more token each; the newest token is the first digit."""
     longer = tokens.astype(np.uint64)[:, None] * _DIGIT ** np.arange(keys.shape[1], dtype=np.uint64)

@@ -3,15 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from tinker_offline.model import characters
 from tinker_offline.model.copy_head import Memory
 from tinker_offline.model.ngram import (
     Adapter,
     Base,
     Floats,
     Ints,
-    context_keys,
     hash_rows,
+    last_keys,
     log_softmax,
     logits,
     next_keys,
@@ -23,9 +22,7 @@ class NgramDecoder:
 
     def __init__(self, base: Base, adapter: Adapter, prompt: Ints, count: int) -> None:
         self._base, self._adapter = base, adapter
-        padding = np.full(max(0, base.size.orders - len(prompt)), characters.SIZE)
-        known = np.concatenate([padding, prompt])[-base.size.orders :]
-        self._keys = np.repeat(context_keys(list(known[::-1, None])), count, axis=0)
+        self._keys = np.repeat(last_keys(prompt, base.size), count, axis=0)
         self._memory = Memory(prompt.tolist() if base.size.copies else (), count, base.size.copies)
 
     def logprobs(self, running: npt.NDArray[np.intp]) -> Floats:

@@ -187,9 +187,9 @@ def _differentiate(reading: Reading, pointed: Pointed, slopes: Floats) -> Floats
     """Return the derivative by the scores: (texts, slots, slots)."""
     grid, at = pointed.grid, reading.slots.at
     mine, copied = grid.lay(slopes[at])[:, :, None], grid.lay(pointed.copied[at])[:, :, None]
-    by_score: Floats = pointed.shares * (pointed.hits * (mine / np.maximum(copied, _LEAST)) - mine)
+    by_score: Floats = np.where(pointed.hits, mine / np.maximum(copied, _LEAST) - mine, -mine) * pointed.shares
     here, cells, shares, hits = pointed.pairs
-    values = slopes[here] * shares * (hits / np.maximum(pointed.copied[here], _LEAST) - 1)
+    values = slopes[here] * shares * (np.where(hits, 1 / np.maximum(pointed.copied[here], _LEAST), 0) - 1)
     live = np.flatnonzero(values)
     np.add.at(by_score.reshape(-1), cells[live], values[live])
     return by_score

@@ -163,7 +163,8 @@ def _hash_so_far(sums: Hashes, layout: _Layout) -> Hashes:
 
 
 def _find_ends(in_word: Flags, layout: _Layout) -> Flags:
-    return in_word & (layout.run_ends == np.arange(len(in_word)))
+    ends: Flags = in_word & (layout.run_ends == np.arange(len(in_word)))
+    return ends
 
 
 def _list_words(tokens: Ints, runs: Hashes, layout: _Layout) -> _Words:

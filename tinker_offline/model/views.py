@@ -80,6 +80,7 @@ _LOCAL: _Chosen = (
     (Known.SECOND, Known.BEFORE, Known.WORD),
     (Known.SECOND, Known.TWO),
 )
+_STATE: _Chosen = ((Known.BEFORE, Known.GAP, Known.WORD),)
 _QUERIES: _Chosen = (
     (Known.ONE,),
     (Known.BEFORE,),
@@ -113,14 +114,16 @@ def _lay_weights(chosen: _Chosen, first: int) -> Hashes:
 
 
 with np.errstate(over="ignore"):
-    _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS = (
-        _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61))
+    _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS, _STATE_WEIGHTS = (
+        _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61), (_STATE, 91))
     )
+    _WORD_WEIGHTS = np.array([[1, 1, 0, 1], [1, 0, 1, 1]], np.uint64).T * np.array(SPREADS)[:, None]
+_WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
 
 
 def complete_view(view: Hashes) -> Hashes:
     """Fill in the state, in place."""
-    view[:, Known.STATE] = combine(view[:, Known.BEFORE], view[:, Known.GAP], view[:, Known.WORD])
+    view[:, Known.STATE] = finish(view @ _STATE_WEIGHTS)[:, 0]
     return view
 
 
@@ -144,9 +147,10 @@ def word_rows(words: Numbers, previous: Numbers, lines: Numbers, states: Numbers
 
     `lines` says how many lines ago each was written, and `states` where the position is that reads it.
     """
-    alone = combine(words, np.minimum(lines, OLDEST_LINE), states, 1)
-    paired = combine(words, previous, states, 2)
-    return choose_rows(np.stack([alone, paired], axis=1), WORD_BITS) + np.uint16(FIRST_WORD_ROW)
+    columns = np.empty((len(words), 4), np.uint64)
+    columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3] = words, np.minimum(lines, OLDEST_LINE), previous, states
+    hashes = finish(columns @ _WORD_WEIGHTS + _WORD_KINDS)
+    return choose_rows(hashes, WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 
 
 def place_rows(distances: Numbers, tokens: Numbers, starts: Numbers) -> Rows:

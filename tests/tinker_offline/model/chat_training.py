@@ -1,0 +1,115 @@
+"""Train a chat model in this process on the four tasks, by answers or by rewards, and measure it on fresh items."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.tinker_offline.model.chat_tasks import Item, make_fresh, make_items
+from tinker_offline.model import characters
+from tinker_offline.model.chat import Texts
+from tinker_offline.model.families import add_gradient, get_base, new_adapter
+from tinker_offline.model.learner import AdamParams, Learner
+from tinker_offline.model.losses import LOSSES, Inputs
+from tinker_offline.model.ngram import SIZES, Base, Floats, Ints
+from tinker_offline.model.sampling import Draw, sample
+
+CACHE = Path(__file__).parents[3] / ".sweep" / "test-cache"
+SIZE, RANK = SIZES["offline/chat-s"], 16
+BATCH, GROUPS, ROLLOUTS = 16, 8, 8
+
+
+class Marked(NamedTuple):
+    """Texts, and which of their positions are learnt."""
+
+    texts: Texts
+    answers: Floats
+
+
+def load_chat_base() -> Base:
+    return get_base(SIZE, CACHE)
+
+
+def encode_prompt(prompt: str) -> Ints:
+    return np.array([characters.BEGIN, *characters.encode(prompt)])
+
+
+def mark_answers(pairs: Sequence[tuple[Ints, Ints]]) -> Marked:
+    wholes = [np.concatenate(pair) for pair in pairs]
+    marks = [np.arange(1, len(whole)) >= len(prompt) for whole, (prompt, _) in zip(wholes, pairs, strict=True)]
+    tokens = np.concatenate([whole[:-1] for whole in wholes])
+    texts = Texts(tokens, [len(whole) - 1 for whole in wholes], np.concatenate([whole[1:] for whole in wholes]))
+    return Marked(texts, np.concatenate(marks).astype(np.float32))
+
+
+def mark_items(items: Sequence[Item]) -> Marked:
+    return mark_answers(
+        [(encode_prompt(prompt), np.array([*characters.encode(answer), characters.END])) for prompt, answer in items]
+    )
+
+
+def list_config(loss: str) -> dict[str, float]:
+    """List the loss's configuration with its defaults, and a small number where it has none."""
+    return {name: 0.1 if value is None else value for name, value in LOSSES[loss].config.items()}
+
+
+def accumulate(learner: Learner, base: Base, texts: Texts, loss: str, inputs: Inputs) -> Floats:
+    chosen, config = LOSSES[loss], list_config(loss)
+
+    def slopes(at: slice, logprobs: Floats) -> Floats:
+        return chosen.slopes(logprobs, {name: values[at] for name, values in inputs.items()}, config)
+
+    return add_gradient(learner.pending(), base, learner.adapter, texts, slopes)
+
+
+def teach(base: Base, task: str, seed: int, steps: int, *, rate: float = 0.02, shuffled: bool = False) -> Learner:
+    """Train on answers; `shuffled` gives each prompt the answer of another item."""
+    learner = Learner(new_adapter(base.size, RANK, seed))
+    items = make_items(task, BATCH * steps, seed)
+    if shuffled:
+        answers = [answer for _, answer in items]
+        random.Random(seed).shuffle(answers)
+        items = [(prompt, answer) for (prompt, _), answer in zip(items, answers, strict=True)]
+    for step in range(steps):
+        marked = mark_items(items[BATCH * step : BATCH * (step + 1)])
+        accumulate(learner, base, marked.texts, "cross_entropy", {"weights": marked.answers / marked.answers.sum()})
+        learner.step(AdamParams(rate * (1 - step / steps)))
+    return learner
+
+
+def reinforce(
+    base: Base, learner: Learner, task: str, seed: int, iterations: int, *, rate: float = 0.005, chance: bool = False
+) -> Learner:
+    """Go on by rewards: 1 for the exact answer; `chance` gives the rewards of a coin."""
+    coin = random.Random(seed)
+    for iteration in range(iterations):
+        pairs, sampled, advantages = [], [], []
+        for prompt, answer in make_items(task, GROUPS, 1000 * (seed + 1) + iteration):
+            read = encode_prompt(prompt)
+            written = sample(base, learner.adapter, read, ROLLOUTS, Draw(2 * len(answer) + 8, iteration))
+            rewards = [float(characters.decode(one.tokens) == answer) for one in written]
+            if chance:
+                rewards = [float(coin.random() < 0.5) for _ in written]
+            for one, reward in zip(written, rewards, strict=True):
+                pairs.append((read, one.tokens))
+                sampled.append(one.logprobs)
+                advantages.append(np.full(len(one.tokens), reward - np.mean(rewards), np.float32))
+        marked = mark_answers(pairs)
+        inputs = {name: np.zeros(len(marked.answers), np.float32) for name in ("logprobs", "advantages")}
+        inputs["logprobs"][marked.answers > 0] = np.concatenate(sampled)
+        inputs["advantages"][marked.answers > 0] = np.concatenate(advantages)
+        accumulate(learner, base, marked.texts, "importance_sampling", inputs)
+        learner.step(AdamParams(rate))
+    return learner
+
+
+def measure(base: Base, learner: Learner, task: str, seed: int, count: int = 60) -> float:
+    """Return the share of fresh items that are answered exactly."""
+    right = 0
+    for prompt, answer in make_fresh(task, count, seed):
+        draw = Draw(2 * len(answer) + 8, 0, temperature=0)
+        (written,) = sample(base, learner.adapter, encode_prompt(prompt), 1, draw)
+        right += characters.decode(written.tokens) == answer
+    return right / count
