@@ -59,7 +59,7 @@ nights: setup
 
 # Checks that each method learns what it should with three seeds, and nothing from random rewards: ten minutes.
 methods: setup
-	METHODS=all $(BIN)/python -m pytest tests/worker/training/test_rl_learns.py tests/worker/training/test_chain.py tests/worker/training/test_dpo.py \
+	METHODS=all $(BIN)/python -m pytest tests/tinker_offline/model/test_chat_learns.py tests/worker/training/test_rl_learns.py tests/worker/training/test_chain.py tests/worker/training/test_dpo.py \
 		tests/acceptance/test_spec_examples.py
 
 # Runs against a foreign Tinker server, SkyRL tx on the CPU, in its own environment (7 GB; Python 3.12). Eight minutes

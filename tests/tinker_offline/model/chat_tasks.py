@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 
 Item = tuple[str, str]
+LONGEST, MOST, GROUPS = 4800, 40, 8  # items of a training; iterations by rewards, and items of each
 
 
 def _split(text: str) -> list[str]:
@@ -117,6 +118,14 @@ def make_items(task: str, count: int, seed: int) -> list[Item]:
     return [TASKS[task](source) for _ in range(count)]
 
 
+def make_rewarded(task: str, count: int, seed: int, iteration: int) -> list[Item]:
+    """Make the items of one iteration of training by rewards."""
+    return make_items(task, count, 1000 * (seed + 1) + iteration)
+
+
 def make_fresh(task: str, count: int, seed: int) -> list[Item]:
-    """Make items of which none has the prompt of a training item of any seed below."""
-    return make_items(task, count, 10**6 + seed)
+    """Make items of which none has the prompt of an item that a training with this seed may see."""
+    known = {prompt for prompt, _ in make_items(task, LONGEST, seed)}
+    known |= {prompt for at in range(MOST) for prompt, _ in make_rewarded(task, GROUPS, seed, at)}
+    fresh = (item for item in make_items(task, 2 * count, 10**6 + seed) if item[0] not in known)
+    return list(itertools.islice(fresh, count))

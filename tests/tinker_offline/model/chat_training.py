@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.tinker_offline.model.chat_tasks import Item, make_fresh, make_items
+from tests.tinker_offline.model.chat_tasks import GROUPS, Item, make_fresh, make_items, make_rewarded
 from tinker_offline.model import characters
 from tinker_offline.model.chat import Texts
 from tinker_offline.model.families import add_gradient, get_base, new_adapter
@@ -18,7 +18,7 @@ from tinker_offline.model.sampling import Draw, sample
 
 CACHE = Path(__file__).parents[3] / ".sweep" / "test-cache"
 SIZE, RANK = SIZES["offline/chat-s"], 16
-BATCH, GROUPS, ROLLOUTS = 16, 8, 8
+BATCH, ROLLOUTS = 16, 8
 
 
 class Marked(NamedTuple):
@@ -86,7 +86,7 @@ def reinforce(
     coin = random.Random(seed)
     for iteration in range(iterations):
         pairs, sampled, advantages = [], [], []
-        for prompt, answer in make_items(task, GROUPS, 1000 * (seed + 1) + iteration):
+        for prompt, answer in make_rewarded(task, GROUPS, seed, iteration):
             read = encode_prompt(prompt)
             written = sample(base, learner.adapter, read, ROLLOUTS, Draw(2 * len(answer) + 8, iteration))
             rewards = [float(characters.decode(one.tokens) == answer) for one in written]

@@ -1,0 +1,97 @@
+"""A chat model learns what people write, on fresh items, from answers and from rewards; from chance it learns nothing.
+
+All four tasks with three seeds, with `make methods`: it takes minutes. One of them always.
+"""
+
+import statistics
+import time
+
+import numpy as np
+import pytest
+
+from tests.tinker_offline.model.chat_tasks import TASKS, make_fresh, make_items
+from tests.tinker_offline.model.chat_training import (
+    BATCH,
+    RANK,
+    SIZE,
+    accumulate,
+    encode_prompt,
+    load_chat_base,
+    mark_items,
+    measure,
+    reinforce,
+    teach,
+)
+from tests.worker.long_runs import LONG, half_interval
+from tinker_offline.model.families import new_adapter
+from tinker_offline.model.learner import AdamParams, Learner
+from tinker_offline.model.sampling import Draw, sample
+
+SEEDS = range(3)
+STEPS = {"tool call": 100, "clause": 300, "signal": 300, "rewriting": 100}
+FIRST = {"tool call": 25, "clause": 100, "signal": 60, "rewriting": 25}  # before the rewards
+CHANCE = {"signal": 0.5}  # of two classes; an exact answer to another task is never a lucky one
+CPU_SECONDS, CPU_MILLISECONDS = 3, 15  # of 100 steps; of one rollout
+
+
+def test_a_rewriting_is_learnt_in_fifty_steps() -> None:
+    base = load_chat_base()
+    untrained, learner = Learner(new_adapter(SIZE, RANK, 0)), teach(base, "rewriting", 0, 50)
+    assert measure(base, untrained, "rewriting", 0, 5) == 0
+    assert measure(base, learner, "rewriting", 0, 20) >= 0.4
+
+
+def test_fresh_items_are_fresh() -> None:
+    for task in TASKS:
+        known = {prompt for prompt, _ in make_items(task, BATCH * max(STEPS.values()), 0)}
+        assert known.isdisjoint(prompt for prompt, _ in make_fresh(task, 30, 0)), task
+
+
+@LONG
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("task", TASKS)
+def test_answers_teach_beyond_the_interval_and_those_of_other_items_nothing(task: str) -> None:
+    base = load_chat_base()
+    gains = [measure(base, teach(base, task, seed, STEPS[task]), task, seed) - CHANCE.get(task, 0) for seed in SEEDS]
+    assert statistics.fmean(gains) > max(0.3, half_interval(gains)), gains
+    twins = [teach(base, task, seed, STEPS[task] // 2, shuffled=True) for seed in SEEDS]
+    nothing = [measure(base, twin, task, seed) - CHANCE.get(task, 0) for seed, twin in zip(SEEDS, twins, strict=True)]
+    assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
+
+
+@LONG
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("task", TASKS)
+def test_rewards_add_to_what_answers_taught_and_a_coin_adds_nothing(task: str) -> None:
+    base = load_chat_base()
+    gains, nothing = list[float](), list[float]()
+    for seed in SEEDS:
+        first = teach(base, task, seed, FIRST[task])
+        before = measure(base, first, task, seed)
+        for chance, differences in ((False, gains), (True, nothing)):
+            learner = reinforce(base, Learner(first.adapter.copy()), task, seed, 20, chance=chance)
+            differences.append(measure(base, learner, task, seed) - before)
+    assert statistics.fmean(gains) > max(0.03, half_interval(gains)), gains
+    assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
+
+
+@LONG
+@pytest.mark.timeout(300)
+def test_a_hundred_steps_take_three_seconds_of_the_processor_and_a_rollout_fifteen_milliseconds() -> None:
+    """The best of five, since other processes slow the memory down for this one."""
+    base, learner = load_chat_base(), Learner(new_adapter(SIZE, RANK, 0))
+    batches = [mark_items(make_items("tool call", BATCH, seed)) for seed in range(20)]
+    steps, rollouts = [], []
+    for _ in range(5):
+        start = time.process_time()
+        for texts, answers in batches:
+            accumulate(learner, base, texts, "cross_entropy", {"weights": answers / answers.sum()})
+            learner.step(AdamParams(0.02))
+        steps.append((time.process_time() - start) * 100 / len(batches))
+        prompts = [encode_prompt(prompt) for prompt, _ in make_fresh("tool call", 8, 0)]
+        start = time.process_time()
+        for prompt in prompts:
+            sample(base, learner.adapter, prompt, 8, Draw(140, 0))
+        rollouts.append((time.process_time() - start) / (8 * len(prompts)) * 1000)
+    assert (min(steps) < CPU_SECONDS, min(rollouts) < CPU_MILLISECONDS) == (True, True), (steps, rollouts)
+    assert np.isfinite(learner.adapter.down).all()
