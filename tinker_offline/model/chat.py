@@ -3,7 +3,7 @@
 The probability of the next token is (1 - g) · softmax(logits) + g · copied, where
 
     logits  = logits of the frozen n-grams + scale · hidden @ up + bias
-    hidden  = Σ down[row] · weight, over the rows that a position reads (`views`)
+    hidden  = Σ down[row] · weight, over the rows that a position reads (`feature_rows`)
     g       = sigmoid(last column of the logits - 1), 0 where there is nothing to copy
     copied  = what the pointer says (`pointer`)
 
@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinker_offline.model import characters
+from tinker_offline.model.feature_rows import FEATURES, POINTS
 from tinker_offline.model.ngram import (
     SAFE,
     Adapter,
@@ -34,7 +35,6 @@ from tinker_offline.model.ngram import (
 from tinker_offline.model.pointer import KEYS, RELATIONS, Pointed, add_point_gradient, point
 from tinker_offline.model.reading import Bag, Reading, read_texts
 from tinker_offline.model.row_sums import add_entries, sum_many_rows, sum_rows
-from tinker_offline.model.views import FEATURES, POINTS
 
 SCALE = 64.0  # divided by the rank
 UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations

@@ -7,13 +7,7 @@ import numpy.typing as npt
 
 from tinker_offline.model import characters
 from tinker_offline.model.chat import PLACE_GAIN, SMALLEST, WORD_GAIN, chat_scale, local_weight, open_gate, weigh
-from tinker_offline.model.growing import GrowingText
-from tinker_offline.model.hashing import SORTS, Hashes
-from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, hash_rows, last_keys, next_keys
-from tinker_offline.model.pointer import count_steps, point_scale, relation_weights, score_numbers
-from tinker_offline.model.reading import read_texts
-from tinker_offline.model.row_sums import sum_rows
-from tinker_offline.model.views import (
+from tinker_offline.model.feature_rows import (
     COLUMNS,
     PLACES,
     PLACES_WITHIN,
@@ -29,6 +23,12 @@ from tinker_offline.model.views import (
     query_rows,
     word_rows,
 )
+from tinker_offline.model.growing import GrowingText
+from tinker_offline.model.hashing import SORTS, Hashes
+from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, hash_rows, last_keys, next_keys
+from tinker_offline.model.pointer import count_steps, point_scale, relation_weights, score_numbers
+from tinker_offline.model.reading import read_texts
+from tinker_offline.model.row_sums import sum_rows
 
 Numbers = npt.NDArray[np.intp]
 _HASHES = [Known.GAP, Known.BEFORE, Known.EARLIER]

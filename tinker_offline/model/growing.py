@@ -7,15 +7,15 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from tinker_offline.model.characters import BEGIN, NEWLINE
+from tinker_offline.model.feature_rows import LONGEST_AGE, LONGEST_LINE, LONGEST_RUN
 from tinker_offline.model.hashing import BLANK, DIGIT, IN_WORD, INTRODUCES, KINDS, MASK, PAD, POWERS, VALUES
 from tinker_offline.model.reading import MATCHES, NOWHERE
-from tinker_offline.model.views import LONGEST_AGE, LONGEST_LINE, LONGEST_RUN
 
 _IN_WORD, _KINDS, _VALUES, _POWERS = IN_WORD.tolist(), KINDS.tolist(), VALUES.tolist(), POWERS.tolist()
 _INTRODUCES = INTRODUCES.tolist()
 
 
-class _Run:
+class _GrowingRun:
     """The hash of a run of characters, as it grows."""
 
     __slots__ = ("hash", "length")
@@ -27,8 +27,8 @@ class _Run:
         self.hash = (self.hash + _VALUES[token] * _POWERS[self.length]) & MASK
         self.length += 1
 
-    def copy(self) -> "_Run":
-        return _Run(self.hash, self.length)
+    def copy(self) -> "_GrowingRun":
+        return _GrowingRun(self.hash, self.length)
 
 
 class GrowingText:
@@ -44,7 +44,7 @@ class GrowingText:
         self.alike: tuple[int, ...] = ()  # earlier positions whose word so far begins like this one
         self.in_word, self.age = False, 0
         self.word = self.gap = self.before = self.earlier = 0
-        self._run, self._since, self._opener, self._second = _Run(), _Run(), _Run(), _Run()
+        self._run, self._since, self._opener, self._second = _GrowingRun(), _GrowingRun(), _GrowingRun(), _GrowingRun()
         self._ended = (0, 0, 0, 0)  # the hashes of the last runs that ended
         self._opening = self._at_second = False
         self._begun_in_line = self._complete_before_line = 0
@@ -57,7 +57,7 @@ class GrowingText:
     def copy(self) -> "GrowingText":
         twin = GrowingText()
         for name, value in vars(self).items():
-            setattr(twin, name, value.copy() if isinstance(value, (list, dict, _Run)) else value)
+            setattr(twin, name, value.copy() if isinstance(value, (list, dict, _GrowingRun)) else value)
         return twin
 
     def write(self, token: int) -> None:
@@ -70,7 +70,7 @@ class GrowingText:
         self._run.add(token)
         self._write_line(token, last, changes=changes)
         if first or token in (NEWLINE, BEGIN) or (token == BLANK and _INTRODUCES[last]):
-            self.age, self._since = 0, _Run()
+            self.age, self._since = 0, _GrowingRun()
         else:
             self.age += 1
             self._since.add(token)
@@ -82,7 +82,7 @@ class GrowingText:
     def _end_run(self) -> None:
         ended = _scramble(self._run.hash)
         self._ended = (*self._ended[1:], ended)
-        self._run = _Run()
+        self._run = _GrowingRun()
         if self.in_word:
             places = self._occurrences.get(ended, ())
             if places:
@@ -95,7 +95,7 @@ class GrowingText:
         if not self.tokens or (last == NEWLINE and token != NEWLINE):
             self.line += 1
             self._begun_in_line, self._complete_before_line = 0, len(self.words)
-            self._opener, self._second = _Run(), _Run()
+            self._opener, self._second = _GrowingRun(), _GrowingRun()
             self._opening, self._at_second = True, False
             if token == BEGIN:
                 return

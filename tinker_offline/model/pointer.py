@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinker_offline.model.feature_rows import POINTS, Rows
 from tinker_offline.model.hashing import Numbers
 from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints
 from tinker_offline.model.reading import NOWHERE, Reading
 from tinker_offline.model.row_sums import add_entries, sum_rows
-from tinker_offline.model.views import POINTS, Rows
 
 KNOWN = np.array([0.5, 1.0, 3.0, 2.0], np.float32)  # what the frozen base gives to the relations of equality
 STEPS, LINES = 8, 6  # numbers of words behind the last one retold (the last: nowhere), of lines ago

@@ -11,20 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline.model.characters import BEGIN, NEWLINE
-from tinker_offline.model.hashing import (
-    BLANK,
-    DIGIT,
-    IN_WORD,
-    INTRODUCES,
-    KINDS,
-    PAD,
-    SORTS,
-    Hashes,
-    combine,
-    cut_run,
-    hash_runs,
-)
-from tinker_offline.model.views import (
+from tinker_offline.model.feature_rows import (
     COLUMNS,
     LONGEST_AGE,
     LONGEST_LINE,
@@ -43,6 +30,19 @@ from tinker_offline.model.views import (
     place_rows,
     query_rows,
     word_rows,
+)
+from tinker_offline.model.hashing import (
+    BLANK,
+    DIGIT,
+    IN_WORD,
+    INTRODUCES,
+    KINDS,
+    PAD,
+    SORTS,
+    Hashes,
+    combine,
+    cut_run,
+    hash_runs,
 )
 
 Ints = npt.NDArray[np.int64]

@@ -7,8 +7,8 @@ so on. That is several times faster than `np.add.reduceat`.
 import numpy as np
 import numpy.typing as npt
 
+from tinker_offline.model.feature_rows import Rows
 from tinker_offline.model.ngram import Floats, Ints
-from tinker_offline.model.views import Rows
 
 _NARROW = 16  # sums that are finished one by one
 

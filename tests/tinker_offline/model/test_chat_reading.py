@@ -7,11 +7,11 @@ import pytest
 
 from tests.tinker_offline.model.chat_tasks import TASKS, make_items
 from tinker_offline.model import characters
+from tinker_offline.model.feature_rows import COLUMNS, Known, complete_view, key_rows, local_rows, query_rows
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS
 from tinker_offline.model.ngram import Ints
 from tinker_offline.model.reading import read_texts
-from tinker_offline.model.views import COLUMNS, Known, complete_view, key_rows, local_rows, query_rows
 
 SEED = 20261130
 ALPHABET = "aabbcAB01_ .,:=>?|\n\n'\""
