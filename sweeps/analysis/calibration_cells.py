@@ -62,19 +62,15 @@ class Calibration:
 
 def list_calibrations(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[Calibration]:
     """List the measures whose items state a confidence."""
-    measured = keep_measured(rows)
-    groups = group_by_cell(measured)
-    found = (_read_measure(measure, groups, kept) for measure, kept in items.items())
+    found = (_read_measure(measure, rows, kept) for measure, kept in items.items())
     return [calibration for calibration in found if calibration.cells]
 
 
-def _read_measure(
-    measure: str, groups: Sequence[tuple[Mapping[str, Json], Sequence[RunResult]]], items: Items
-) -> Calibration:
+def _read_measure(measure: str, rows: Sequence[RunResult], items: Items) -> Calibration:
     found = []
-    for cell, runs in groups:
+    for cell, runs in group_by_cell(keep_measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
-        answers, confidence, right = select_stated([row for rows in kept for row in rows])
+        answers, confidence, right = select_stated([row for run_rows in kept for row in run_rows])
         if answers:
             found.append(StatedAnswers(cell, "", len(kept), confidence.tolist(), right.tolist()))
     names = name_cells([each.cell for each in found])

@@ -13,13 +13,14 @@ from sweeps.evaluation.rag import UPLIFT
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
+from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.shared_parts import describe_rows
 from sweeps.report.table_cells import MINUS, TableCell, show_number
 from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
+LEGEND = "Hollow: not clear for all cells."
 NOTE = (
     "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
     "seed for other items. Clear: `alone`, beyond its own interval; `all cells`, also when all cells are judged "
@@ -33,18 +34,20 @@ def show_changes(cells: Sequence[CellChanges]) -> Conclusion:
     if not largest:
         return Conclusion(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
+    drawn = largest[:DRAWN]
+    charts = [_draw_changes(f"changes-{place}", cell) for place, cell in enumerate(drawn)]
     parts: list[Part] = []
-    for place, cell in enumerate(largest[:DRAWN]):
-        parts.append(_draw_changes(f"changes-{place}", cell) or _tabulate(cell, folded=False))
-    parts += [_tabulate(cell, folded=True) for cell in cells if cell not in largest[:DRAWN]]
+    for cell, chart in zip(drawn, charts, strict=True):
+        rows = [show_change(each) for each in cell.changes]
+        parts.append(Figure(chart, make_table(rows), LEGEND) if chart else make_table(rows, caption=cell.title))
+    for cell in cells:
+        if cell not in drawn:
+            rows = [show_change(each) for each in cell.changes]
+            parts.append(make_table(rows, caption=cell.title, folded=True))
     return Conclusion(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
-def _tabulate(cell: CellChanges, *, folded: bool) -> Table:
-    return make_table([show_change(each) for each in cell.changes], caption=cell.title, folded=folded)
-
-
-def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
+def _draw_changes(name: str, cell: CellChanges) -> IntervalChart | None:
     """Draw the changes that are shares, on one axis; None where none is."""
     shares = {metric for metric, known in cell.known.items() if known and known.is_share}
     rows = [_draw_change(each) for each in cell.changes if each.metric in shares]
@@ -52,11 +55,7 @@ def _draw_changes(name: str, cell: CellChanges) -> Figure | None:
         return None
     title = f"What training changed: {cell.title}"
     words = RowPlot(name, title, describe_rows(rows), f"after {MINUS} before", zero=True, least=LEAST)
-    return Figure(
-        IntervalChart(words, rows),
-        make_table([show_change(each) for each in cell.changes]),
-        "Hollow: not clear for all cells.",
-    )
+    return IntervalChart(words, rows)
 
 
 def _draw_change(each: Change) -> Row:

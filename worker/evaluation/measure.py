@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
-from sweeps.evaluation.evaluator import Measured
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
 from sweeps.evaluation.registry import find_evaluator
 from worker.attempt import Attempt
@@ -21,20 +20,17 @@ from worker.sdk.session import Session, Trainer
 def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
     """Measure a stage's items on the model that it names: a live one, or one opened from a checkpoint."""
     trainer = source if isinstance(source, Trainer) else open_for_evaluation(this, source)
-    measured = _ask(this, trainer)
-    return measured if isinstance(measured, Stopped) else Succeeded(keep_result(this, measured), steps=0)
-
-
-def _ask(this: Attempt, trainer: Trainer) -> Measured | Stopped:
-    """Ask the model in the way of the recipe's evaluator."""
     recipe = cast(Mapping[str, Any], this.recipe)
     options = recipe["evaluator"]
     renderer = this.context.examples.open_renderer(recipe)
     match find_evaluator(options["name"], options):
         case ForwardEvaluator() as evaluator:
-            return evaluate_forward(this, trainer, evaluator, renderer)
+            measured = evaluate_forward(this, trainer, evaluator, renderer)
         case AnswerEvaluator() as evaluator:
-            return evaluate_answers(this, trainer, evaluator, renderer)
+            measured = evaluate_answers(this, trainer, evaluator, renderer)
         case EpisodeEvaluator() as evaluator:
-            return evaluate_episodes(this, trainer, evaluator, renderer)
-    raise StageError(f"evaluator {options['name']}: expected a ForwardEvaluator, AnswerEvaluator or EpisodeEvaluator")
+            measured = evaluate_episodes(this, trainer, evaluator, renderer)
+        case _:
+            known = "a ForwardEvaluator, AnswerEvaluator or EpisodeEvaluator"
+            raise StageError(f"evaluator {options['name']}: expected {known}")
+    return measured if isinstance(measured, Stopped) else Succeeded(keep_result(this, measured), steps=0)
