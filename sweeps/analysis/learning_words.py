@@ -223,6 +223,7 @@ WORDS: Mapping[Code, Callable[[Facts], Words]] = {
 
 def list_sign_rows(signs: Iterable[LearningSign], same: Collection[str] = ()) -> list[dict[str, Any]]:
     """List the signs as rows of a table."""
+    words = [(sign, *WORDS[sign.code](sign.facts)) for sign in signs]
     return [
         {
             "where": describe_place(sign, same),
@@ -230,8 +231,7 @@ def list_sign_rows(signs: Iterable[LearningSign], same: Collection[str] = ()) ->
             "evaluation": _describe_improvement(sign) or None,
             "to try": advice,
         }
-        for sign in signs
-        for what, advice in [WORDS[sign.code](sign.facts)]
+        for sign, what, advice in words
     ]
 
 

@@ -1,5 +1,6 @@
 """What is learnt by acting in a plan: its stages, its bounds; and methods that are given the same of one thing."""
 
+import re
 from typing import Any
 
 import pytest
@@ -266,3 +267,9 @@ def test_what_is_varied_is_varied_for_all_methods() -> None:
 def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, each: int) -> None:
     plan = planned(ACTING, f"train.lag={lag}", "seeds=1")
     assert estimate_cycles(plan.stages).total == OPENING + 20 * each + (EVALUATION + 3)
+
+
+@pytest.mark.parametrize(("steps", "noted"), [(2, ["2", "2", "10"]), (9, ["2", "9", "10"]), (10, [])])
+def test_fewer_iterations_than_show_a_trend_are_noted(steps: int, noted: list[str]) -> None:
+    notes = [note for note in planned(ACTING, f"train.steps={steps}").notes if "iteration" in note]
+    assert [number for note in notes for number in re.findall(r"\d+", note)] == noted
