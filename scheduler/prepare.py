@@ -77,7 +77,7 @@ def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forwa
     errors += find_day_budget_refusals(prepared.plan, prepared.prices.name, settings)
     if errors and to_submit:
         raise errors[0]
-    refusals = tuple(" ".join(str(error).splitlines()) for error in errors)
+    refusals = tuple("; ".join(line.rstrip(",;") for line in str(error).splitlines()) for error in errors)
     return replace(prepared, refused=refusals, notes=tuple(find_unset_addresses(sweep, os.environ)))
 
 
