@@ -30,13 +30,17 @@ def _say_spent(material: Material) -> str:
     held = sum(each.reserved for each in material.spending)
     unreconciled = sum(each.unreconciled for each in material.spending)
     limit = "" if material.limit is None else f" of a budget of {format_usd(material.limit)}"
-    words = f"{format_usd(spent)}{limit} at the prices of the price list"
+    words = f"{format_usd(spent)}{limit} spent, at list prices"
     if held:
         words += f", {format_usd(held)} reserved for what is running"
     if unreconciled:
         words += f", {format_usd(unreconciled)} unreconciled"
     reused = sum(each.reused for each in material.spending)
-    return f"{words}; other sweeps had paid {format_usd(reused)} of the estimate." if reused else f"{words}."
+    return (
+        f"{words}; {format_usd(reused)} of the estimate were saved, because other sweeps had paid for these stages."
+        if reused
+        else f"{words}."
+    )
 
 
 def _draw_costs(kinds: Sequence[KindCosts]) -> Figure:
@@ -51,8 +55,8 @@ def _draw_costs(kinds: Sequence[KindCosts]) -> Figure:
         )
         for place, each in enumerate(kinds)
     ]
-    words = RowPlot("cost", "Metered and estimated cost", describe_rows(rows), "US dollars")
-    legend = "Bars: metered, of this sweep's own money. Brackets: the estimate."
+    words = RowPlot("cost", "Spent and estimated", describe_rows(rows), "US dollars")
+    legend = "Bars: what this sweep spent. Brackets: the estimate, from low to high."
     return Figure(BarChart(words, rows), make_table([_show_kind(each) for each in kinds]), legend)
 
 
@@ -61,7 +65,12 @@ def _write_range(each: KindCosts) -> str:
 
 
 def _show_kind(each: KindCosts) -> dict[str, Any]:
-    amounts = {"low": each.low, "high": each.high, "reused": each.reused, "metered": each.metered}
+    amounts = {
+        "estimate (low)": each.low,
+        "estimate (high)": each.high,
+        "saved by reuse": each.reused,
+        "spent": each.metered,
+    }
     amounts |= {"reserved": each.reserved, "unreconciled": each.unreconciled}
     shown = {name: show_dollars(amount) for name, amount in amounts.items()}
     return {"kind": each.kind, "stages": each.stages, **shown, "tokens": each.tokens}

@@ -168,7 +168,7 @@ def _row(course: Course) -> dict[str, object]:
     return {
         "cell": course.label,
         "seeds": course.seeds,
-        "at first": first[1],
-        "at last": last[1],
+        "first value": first[1],
+        "last value": last[1],
         "not finite": course.broken,
     }

@@ -95,7 +95,7 @@ def check_data(sweep: SweepFields) -> Iterator[Finding]:
     for one in () if sweep.data else sweep.evaluate:
         if one.evaluator.formats:
             free = ", ".join(name for name, known in EVALUATORS.items() if not known.formats)
-            yield ("evaluate",), f"got {one.name}, which needs data, and there is none; these need none: {free}"
+            yield ("evaluate",), f"got {one.name}, which needs `data:`, and there is none; without data use {free}"
 
 
 def check_environment(sweep: SweepFields) -> Iterator[Finding]:
