@@ -5,23 +5,31 @@ from typing import Any
 
 from scheduler.cli.console.output import Output
 from scheduler.state import views
+from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
 from scheduler.state.submission import find_differences
 from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
+from sweeps.analysis.item_analysis import WantedItems
 from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.told_items import may_be_conditional
 from sweeps.errors import DataError
+from sweeps.evaluation.registry import find_measure
 from sweeps.formatting import format_cell, format_count, format_interval
 from sweeps.records import canonicalize_row
+from sweeps.report.shared_parts import mark_told
+from sweeps.results import RunResult
+from sweeps.stats.paired_items import Items
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
 
 
-def show_across(store: Store, names: Sequence[str], output: Output) -> None:
-    """Print the conditions that the sweeps share, and the differences to the first of them."""
+def show_across(store: Store, url: str, names: Sequence[str], output: Output) -> None:
+    """Print the conditions that the sweeps share, and the differences to the first of them; items lie at `url`."""
     if len(set(names)) < 2:
         raise DataError(f"--sweeps: expected two names or more, such as one,other, got {', '.join(names) or 'none'}")
     specs = {name: views.read_sweep(store, name).spec for name in names}
-    conditions = join_sweeps({name: views.read_results(store, name) for name in names})
+    results = {name: views.read_results(store, name) for name in names}
+    conditions = join_sweeps(results, {name: _read_telling(store, url, name, rows) for name, rows in results.items()})
     shared = [condition for condition in conditions if len(condition.found) == len(specs)]
     entries = [entry for condition in shared for entry in _list_entries(condition, list(specs))]
     if output.form == "json":
@@ -47,6 +55,15 @@ def show_across(store: Store, names: Sequence[str], output: Output) -> None:
         for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
                 output.say(f"{path}: {_quote_value(there)} in {names[0]}, {_quote_value(here)} in {name}")
+
+
+def _read_telling(store: Store, url: str, name: str, rows: Sequence[RunResult]) -> Mapping[str, Items]:
+    """Read the items that metrics are of that not all items may tell."""
+    metrics = dict.fromkeys(metric for row in rows for metric in row.metrics if may_be_conditional(metric))
+    wanted: dict[str, list[str]] = {}
+    for metric in metrics:
+        wanted.setdefault(str(find_measure(metric)), []).append(metric)
+    return read_items(store, url, name, {measure: WantedItems(each) for measure, each in wanted.items()}).items
 
 
 def _read_measured_items(store: Store, name: str) -> dict[tuple[bytes, str], str]:
@@ -83,6 +100,7 @@ def _describe_sweep(condition: SharedCondition, metric: str, name: str) -> dict[
         "sweep": name,
         "mean": moments.mean if moments else None,
         "seeds": moments.count if moments else 0,
+        "told": condition.told.get(metric, {}).get(name),
         "difference": condition.differences.get(metric, {}).get(name),
     }
 
@@ -93,9 +111,10 @@ def _flatten_entry(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             **entry["cell"],
             "metric": entry["metric"],
-            **measured,
+            **{key: value for key, value in measured.items() if key != "told"},
             "difference": estimate.mean if (estimate := measured["difference"]) else None,
             "half_width": estimate.half_width if estimate else None,
+            "told": measured["told"].describe() if measured["told"] else None,
         }
         for measured in entry["sweeps"]
     ]
@@ -108,7 +127,9 @@ def _format_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     shown["metric"] = entry["metric"]
     for measured in (first, *others):
         mean, seeds = measured["mean"], measured["seeds"]
-        shown[measured["sweep"]] = "-" if mean is None else f"{mean:.4f} ({format_count(seeds, 'seed')})"
+        shown[measured["sweep"]] = (
+            "-" if mean is None else f"{mean:.4f} ({format_count(seeds, 'seed')}){mark_told(measured['told'])}"
+        )
     for measured in others:
         estimate = measured["difference"]
         column = f"{measured['sweep']} - {first['sweep']}"

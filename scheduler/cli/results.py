@@ -44,7 +44,7 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
     settings = read_settings()
     with open_store(settings) as store:
         if sweeps is not None:
-            show_across(store, split_names(sweeps), output)
+            show_across(store, settings.store, split_names(sweeps), output)
         elif name is not None:
             show_results(store, settings, name, output)
 

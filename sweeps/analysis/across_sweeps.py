@@ -8,13 +8,18 @@ the same training differ by exactly nothing.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
+from sweeps.analysis.item_analysis import select_items
+from sweeps.analysis.seed_estimates import estimate_difference, read_run_scores
+from sweeps.analysis.told_items import FEWEST, Told, list_conditional, subtract_common
 from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.results import CellSummary, RunResult, group_by_cell, keep_measured, read_values, summarize_cells
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, estimate_paired, find_grain
+from sweeps.stats.paired_items import Items, Scores, compare_items
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,23 @@ class SharedCondition:
     cell: Mapping[str, Json]
     found: Mapping[str, CellSummary]  # by sweep
     differences: Mapping[str, Mapping[str, Estimate]]  # by metric, then by sweep: that sweep minus the first
+    told: Mapping[str, Mapping[str, Told]] = field(default_factory=dict)  # the same, of what not all items tell
 
 
-def join_sweeps(results: Mapping[str, Sequence[RunResult]]) -> list[SharedCondition]:
-    """List every condition of any sweep, in their order; differences are from the first sweep."""
+def join_sweeps(
+    results: Mapping[str, Sequence[RunResult]], items: Mapping[str, Mapping[str, Items]] | None = None
+) -> list[SharedCondition]:
+    """List every condition of any sweep, in their order; differences are from the first sweep.
+
+    `items` has the items of each sweep by measure. What not all of them tell is compared over the items that both
+    sweeps tell, and not at all over fewer than `FEWEST`.
+    """
     groups: dict[bytes, dict[str, list[RunResult]]] = {}
     for sweep, rows in results.items():
         for cell, runs in group_by_cell(rows):
             groups.setdefault(canonicalize_row(cell), {})[sweep] = runs
     grains = _grains([row for rows in results.values() for row in rows])
-    return [_condition(found, next(iter(results)), grains) for found in groups.values()]
+    return [_condition(found, next(iter(results)), grains, items or {}) for found in groups.values()]
 
 
 def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
@@ -46,31 +58,62 @@ def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
     return {metric: find_grain(each) for metric, each in values.items()}
 
 
-def _condition(found: Mapping[str, Sequence[RunResult]], first: str, grains: Mapping[str, float]) -> SharedCondition:
+def _condition(
+    found: Mapping[str, Sequence[RunResult]],
+    first: str,
+    grains: Mapping[str, float],
+    items: Mapping[str, Mapping[str, Items]],
+) -> SharedCondition:
+    sides = {sweep: _Side(runs, items.get(sweep, {})) for sweep, runs in found.items()}
     summaries = {sweep: summarize_cells(runs)[0] for sweep, runs in found.items()}
     cell = next(iter(summaries.values())).cell
     others = [sweep for sweep in found if sweep != first and first in found]
-    metrics = dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics)
-    differences = {
-        metric: {
-            other: difference
-            for other in others
-            if (difference := _difference(found[other], found[first], metric, grains))
-        }
-        for metric in metrics
-    }
-    return SharedCondition(cell, summaries, {metric: each for metric, each in differences.items() if each})
+    differences: dict[str, dict[str, Estimate]] = {}
+    told: dict[str, dict[str, Told]] = {}
+    for metric in dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics):
+        for other in others:
+            if difference := _compare_sides(sides[other], sides[first], metric, grains[metric]):
+                differences.setdefault(metric, {})[other] = difference
+        for sweep, side in sides.items():
+            if metric in side.told:
+                told.setdefault(metric, {})[sweep] = side.told[metric]
+    return SharedCondition(cell, summaries, differences, told)
 
 
-def _difference(
-    ones: Sequence[RunResult], others: Sequence[RunResult], metric: str, grains: Mapping[str, float]
-) -> Estimate | None:
+@dataclass(frozen=True)
+class _Side:
+    """One sweep's runs of a condition, with its items by measure."""
+
+    runs: Sequence[RunResult]
+    items: Mapping[str, Items]
+
+    @cached_property
+    def told(self) -> Mapping[str, Told]:
+        return list_conditional(self.runs, self.items)
+
+    def read_scores(self, metric: str) -> Mapping[int, Scores]:
+        return read_run_scores(self.runs, metric, select_items(self.items, metric))
+
+
+def _compare_sides(one: _Side, other: _Side, metric: str, grain: float) -> Estimate | None:
+    """Estimate one - other; of what not all items tell over those that both tell, None for too few."""
+    if metric not in one.told and metric not in other.told:
+        return _difference(one.runs, other.runs, metric, grain)
+    scores = one.read_scores(metric), other.read_scores(metric)
+    by_item, pairs = compare_items(*scores, cross_check=False), list(subtract_common(*scores).values())
+    if by_item is None or by_item.items < FEWEST:
+        return None
+    return estimate_difference(pairs, find_difference_range(metric), grain, by_item).estimate
+
+
+def _difference(ones: Sequence[RunResult], others: Sequence[RunResult], metric: str, grain: float) -> Estimate | None:
     """Estimate one - other over the seeds that both have measured; None without any."""
-    pairs = _pairs(ones, others, metric)
+    pairs, span = _pairs(ones, others, metric), find_difference_range(metric)
     if not pairs:
         return None
-    grain = 0.0 if not any(pairs) and _the_same(ones, others) else grains[metric]
-    return estimate_paired(pairs, grain=grain, span=find_difference_range(metric))
+    if not any(pairs) and _the_same(ones, others):
+        return estimate_paired(pairs, span=span)
+    return estimate_difference(pairs, span, grain).estimate
 
 
 def _the_same(ones: Sequence[RunResult], others: Sequence[RunResult]) -> bool:

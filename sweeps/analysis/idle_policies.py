@@ -24,7 +24,7 @@ def list_idle(
         prefix = f"{measure.removesuffix(TASK_COMPLETION.name)}{FACT_PREFIX}"
         episodes = (row.values for played in kept.values() for row in played)
         facts = {name for values in episodes for name, value in values.items() if value}
-        facts -= {REWARD, SOLVED, "turns"}
+        facts -= {SOLVED, *TASK_COMPLETION.metric_names}
         for cell, runs in group_by_cell(rows):
             played = [row.values for run in runs for row in kept.get(item_key(run.cell, run.seed), ())]
             if played and not any(values.get(REWARD) for values in played):

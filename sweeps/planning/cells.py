@@ -13,13 +13,13 @@ from sweeps.errors import PlanError
 from sweeps.planning.conditions import CellCondition, Exclusions
 from sweeps.spec import axes
 from sweeps.spec.model import SweepFields
-from sweeps.spec.paths import build_reader, get, is_integer, put
+from sweeps.spec.paths import build_reader, get, put
 from sweeps.spec.pydantic_errors import describe_detail
 from sweeps.spec.rules import check_cell
 from sweeps.spec.scalars import show
 from sweeps.spec.sections import DataSpec, Equal
 from sweeps.spec.train_section import LENGTHS, Method, Train
-from sweeps.spec.variation_rules import VARIED
+from sweeps.spec.variation_rules import VARIED, make_values
 from sweeps.stage import Json
 from sweeps.training.learning_rates import resolve_rate
 
@@ -49,7 +49,7 @@ def count_varied(sweep: SweepFields) -> dict[str, int]:
 
 def list_exclusions(sweep: SweepFields) -> Exclusions:
     """Build the conditions of `exclude`, which are checked for every cell."""
-    return Exclusions(sweep.exclude, sweep.vary, {path: _values(sweep, path) for path in sweep.vary})
+    return Exclusions(sweep.exclude, sweep.vary, {path: make_values(sweep, path) for path in sweep.vary})
 
 
 def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> Iterator[Variant]:
@@ -57,7 +57,7 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
 
     Raises PlanError with the cell of a variant that is not a valid sweep, and for a `when` that no cell meets.
     """
-    values = {path: _values(sweep, path) for path in sweep.vary}
+    values = {path: make_values(sweep, path) for path in sweep.vary}
     outside, part = left_out or list_exclusions(sweep), _build_sections(sweep, values)
     varied = frozenset(path.split(".")[0] for path in sweep.vary)
     for chosen in _walk(sweep, values):
@@ -147,10 +147,6 @@ def _check_complete(variant: Variant) -> Variant:
     if variant.train.learning_rate is None:
         raise PlanError("missing train.learning_rate; write one for the other cells")
     return replace(variant, train=resolve_rate(variant.train, variant.model))
-
-
-def _values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
-    return axes.list_values(sweep.vary[path], path, integers=is_integer(SweepFields, tuple(path.split("."))))
 
 
 def _group_axes(sweep: SweepFields) -> list[tuple[str, ...]]:

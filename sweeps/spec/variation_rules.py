@@ -76,7 +76,7 @@ def _check_values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread)
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
     if axes.count_values(axis) > MOST_MADE:
         return
-    found = _make_values(sweep, path)
+    found = make_values(sweep, path)
     if not zipped:
         yield from ((("vary", path, *at), text) for at, text in find_repetitions(axis, found))
     base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
@@ -86,7 +86,8 @@ def _check_values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread)
             yield ("vary", path, index), wrong
 
 
-def _make_values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
+def make_values(sweep: SweepFields, path: str) -> tuple[Any, ...]:
+    """Make the values of an axis."""
     return axes.list_values(sweep.vary[path], path, integers=is_integer(type(sweep), tuple(path.split("."))))
 
 
@@ -139,7 +140,7 @@ def _check_zipped(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
         said = ", ".join(f"{path} with {count}" for path, count in lengths.items())
         yield f"expected axes with equally many values, got {said}"
     elif max(lengths.values()) <= MOST_MADE:
-        combined = [list(each) for each in zip(*(_make_values(sweep, path) for path in group), strict=True)]
+        combined = [list(each) for each in zip(*(make_values(sweep, path) for path in group), strict=True)]
         for place in axes.find_repeated(combined):
             yield f"expected each combination once, got {show(combined[place])} twice"
 
@@ -165,7 +166,7 @@ def _check_condition_value(sweep: SweepFields, path: str, axis: tuple[Any, ...] 
     """Describe what is wrong with a condition on an axis, if it matches no value, or several."""
     if axes.count_values(axis) > MOST_MADE:
         return None
-    made = _make_values(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
+    made = make_values(sweep, path) if path in sweep.vary else axis if isinstance(axis, tuple) else sweep.size_values
     meant = axes.find_meant(axis, made, value)
     if len(meant) > 1:
         return f"got {show(value)}, which may be any of {show(list(meant))}; write all digits"

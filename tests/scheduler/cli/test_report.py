@@ -264,7 +264,7 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     assert (second["sweep"], second["difference"]["mean"]) == ("other", 0), "the same stage, measured once"
     printed = said(redis, monkeypatch, tmp_path, "-f", "csv", "results", "--sweeps", "s,other")
     rows = list(csv.DictReader(io.StringIO(printed)))
-    assert list(rows[0]) == ["data", "size", "metric", "sweep", "mean", "seeds", "difference", "half_width"]
+    assert list(rows[0]) == ["data", "size", "metric", "sweep", "mean", "seeds", "difference", "half_width", "told"]
     assert [(row["sweep"], row["mean"]) for row in rows[:2]] == [
         (each["sweep"], str(each["mean"])) for each in (first, second)
     ]

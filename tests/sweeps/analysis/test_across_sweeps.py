@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from sweeps.analysis.across_sweeps import join_sweeps
+from sweeps.analysis.told_items import Told
+from sweeps.evaluation.item_rows import ItemRow
 from sweeps.stats.intervals import Estimate
+from sweeps.stats.paired_items import item_key
 from tests.sweeps.reports import row
 
 
@@ -50,3 +53,30 @@ def test_the_same_trainings_differ_by_nothing() -> None:
     runs = [replace(row({"size": 8}, seed, accuracy=0.5 + seed / 20), stage=f"train-{seed}") for seed in range(2)]
     (found,) = join_sweeps({"one": runs, "other": runs})
     assert found.differences["accuracy"]["other"] == Estimate(0.0, 0.0, 2, span=(-1.0, 1.0))
+
+
+def test_shares_that_are_all_the_same_say_nothing_of_their_spread() -> None:
+    one, other = ([row({"size": 8}, seed, accuracy=1.0) for seed in range(2)] for _ in range(2))
+    (found,) = join_sweeps({"one": one, "other": [replace(each, stage="another") for each in other]})
+    assert found.differences["accuracy"]["other"] == Estimate(0.0, None, 2, span=(-1.0, 1.0))
+
+
+def test_what_few_items_tell_is_compared_over_those_that_both_tell() -> None:
+    """The first sweep's 60 tasks tell it for the first 40, the other's for the last 45: 25 in common, all worse."""
+    measured = replace(row({"size": 8}, 0), metrics={"episode.recovered": 0.5})
+    runs = {name: [measured] for name in ("one", "other", "few")}
+    telling = {"one": range(40), "other": range(15, 60), "few": range(39, 60)}
+    value = {"one": 1.0, "other": 0.0, "few": 1.0}
+    items = {
+        name: {
+            "task_completion": {
+                item_key({"size": 8}, 0): [
+                    ItemRow(at, {"recovered": value[name]} if at in telling[name] else {}) for at in range(60)
+                ]
+            }
+        }
+        for name in runs
+    }
+    (found,) = join_sweeps(runs, items)
+    assert found.told["episode.recovered"] == {"one": Told(40, 60), "other": Told(45, 60), "few": Told(21, 60)}
+    assert {name: each.mean for name, each in found.differences["episode.recovered"].items()} == {"other": -1.0}
