@@ -52,7 +52,7 @@ def watch(output: Output, names: tuple[str, ...]) -> None:
 def follow(
     store: Store, names: Sequence[str], output: Output, check: Callable[[], None] = lambda: None
 ) -> list[SweepView]:
-    """Show sweeps until all have ended, and return their last views. Calls `each` at every look."""
+    """Show sweeps until all have ended, and return their last views. Calls `check` at every look."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
     settings = read_settings()
     pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))

@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+from scheduler.processes.supervisor import START_SECONDS
 from scheduler.settings import read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import find_server_url
@@ -71,7 +72,8 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
         assert finished(desk, "succeeded") < 9, "all of it fell into work"
         slow.write_text("rules: []\n")
         os.kill(first, signal.SIGKILL)
-        until(lambda: supervisor(desk) not in (0, first), f"another one is up: {desk.said()}")
+        # As long as a start may take: it waits for tinker_offline and Flower on a machine that may be busy.
+        until(lambda: supervisor(desk) not in (0, first), "another one is up", seconds=START_SECONDS)
         assert "the supervisor was killed by SIGKILL; restarting it" in desk.said()
         assert process.wait(120) == 0, desk.said()
     assert "Traceback" not in desk.said()
