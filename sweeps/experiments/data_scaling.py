@@ -47,7 +47,7 @@ LEGEND = (
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
     "seeds": ("the noise of runs", "more seeds"),
     "items": ("the held-out items", "more items"),
-    "misfit": ("the law, which no curve follows exactly,", "measuring a larger size"),
+    "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
 }
 SMALL = 0.005  # shares of an interval that are not listed
 WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
@@ -122,8 +122,10 @@ def _say_what_would_narrow(least: MinimumData) -> str:
     if least.parts is None or least.low is None:
         return ""
     parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
-    listed = ", ".join(f"{NARROWED[name][0]} {percent(share, 0)}" for name, share in parts if share >= SMALL)
-    return f" The interval comes from {listed}: {NARROWED[parts[0][0]][1]} would narrow it."
+    listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
+    (share, source), *others = listed
+    rest = "".join(f", {part} from {origin}" for part, origin in others)
+    return f" {share} of the interval comes from {source}{rest}; {NARROWED[parts[0][0]][1]} would narrow it."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
