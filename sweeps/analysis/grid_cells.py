@@ -28,7 +28,7 @@ from sweeps.metrics.ranges import Range, find_difference_range, find_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate, estimate_paired, find_grain, holm
+from sweeps.stats.intervals import Estimate, find_grain, holm
 from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, judge_pairs
 
 Mode = Literal["min", "max"]
@@ -264,4 +264,4 @@ def _average_blocks(values: Mapping[tuple[bytes, int], float], grain: float, spa
     for (_, seed), value in values.items():
         by_seed.setdefault(seed, []).append(value)
     means = [statistics.fmean(each) for each in by_seed.values()]
-    return estimate_paired(means, grain=grain, span=span) if means else None
+    return estimate_difference(means, span, grain).estimate if means else None

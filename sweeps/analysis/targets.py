@@ -9,6 +9,7 @@ import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.guessing import describe_guess
+from sweeps.analysis.told_items import FEWEST, count_told
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -152,16 +153,22 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
     if chance is not None and math.isnan(chance):
         unknown = "the score of guessing was not kept with these results, and the law needs it"
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
-    if n and (guess := describe_guess([row for row in rows if row.cell.get("size")], metric, items)):
+    if n and (reason := _find_no_law(rows, metric, items)):
         means = {size: [value for at, value, _ in points if at == size] for size in sorted({*n})}
-        return ScalingFit(
-            np.array([*means]),
-            np.array([np.mean(each) for each in means.values()]),
-            refused=f"no size is clearly better than {guess}",
-        )
+        return ScalingFit(np.array([*means]), np.array([np.mean(each) for each in means.values()]), refused=reason)
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
     return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
+
+
+def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
+    """Say why there can be no law of these scores, whatever their curve; or nothing."""
+    trained = [row for row in rows if row.cell.get("size")]
+    told = [count_told(runs, metric, items) for _, runs in group_by_cell(trained)]
+    if few := [each for each in told if each and each.is_too_few]:
+        return f"fewer than {FEWEST} items tell {metric}: {min(few).describe()}"
+    guess = describe_guess(trained, metric, items)
+    return f"no size is clearly better than {guess}" if guess else ""
 
 
 def _unasked(

@@ -68,6 +68,13 @@ def list_conditional(runs: Sequence[RunResult], items: Mapping[str, Items]) -> d
     return found
 
 
+def warn_unknown(metric: str, told: Told | None) -> str:
+    """Say that it is not known how many items tell a metric that not all may tell; or nothing."""
+    if told is not None or not may_be_conditional(metric):
+        return ""
+    return f" How many items tell {metric} is not known, because none were read."
+
+
 def subtract_common(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> dict[int, float]:
     """Subtract the mean of other from that of one, seed by seed, over the items that both tell."""
     found = {}

@@ -8,7 +8,7 @@ from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodRes
 from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
-from sweeps.analysis.told_items import FEWEST
+from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -98,7 +98,8 @@ def name_leader(found: Comparison, best: Best, where: str) -> str:
     """Name the best method, and say whether it is clearly ahead of the next one."""
     ranked = _rank(found, best)
     few = [each for each in found.contestants if each.estimate and each.told and each.told.is_too_few]
-    left = f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
+    left = warn_unknown(found.metric, ranked[0].told) if ranked else ""
+    left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
     return (_name_first(found, best, ranked, where) if ranked or not few else _refuse_leader(found, where)) + left
 
 

@@ -16,7 +16,7 @@ from sweeps.analysis.targets import (
     name_with_unit,
     split_variants,
 )
-from sweeps.analysis.told_items import FEWEST, may_be_conditional
+from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -106,7 +106,8 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
     for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
-        sentences.append(name_best(found, on) + _weigh_guess(found, group, items))
+        known = warn_unknown(metric, found.best.told) if found.best else ""
+        sentences.append(name_best(found, on) + known + _weigh_guess(found, group, items))
         ranked = [cell for cell in found.cells if cell.is_ranked]
         if not ranked:
             sections.append(Section(f"Which cell?{on}", tuple(_list_unranked(found))))

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -182,6 +183,27 @@ def test_a_fact_of_right_and_wrong_is_a_share_as_far_as_intervals_go(recovering:
         pytest.approx(wilson_interval(0.5 * 90, 90), abs=1e-9),
     ]
     assert {each.estimate.span for each in found.differences} == {(-1.0, 1.0)}
+
+
+def test_without_items_the_answer_says_that_it_is_not_known_how_many_tell(recovering: Material) -> None:
+    unread = replace(recovering, items={})
+    assert "not known" in compose_answer(unread).answer[0]
+    assert "not known" not in compose_answer(recovering).answer[0]
+
+
+def test_what_few_items_tell_has_no_law() -> None:
+    rows = [
+        RunResult({"data": "d", "size": size}, 0, "succeeded", {"faithfulness": 1 - size**-0.5})
+        for size in (16, 32, 64, 128, 256, 512)
+    ]
+    items = {
+        item_key(row.cell, 0): [ItemRow(at, {"faithfulness": 1.0} if at < 5 else {}) for at in range(80)]
+        for row in rows
+    }
+    spec: dict[str, Json] = {"experiment": "data_scaling", "target": {"metric": "faithfulness", "above": 0.9}}
+    (fit,) = list_facts(material("data_scaling", rows, spec=spec, items={"rag": items}, curves=()))["fits"]
+    assert fit["law"] is None
+    assert "5 of 80" in fit["refused"]
 
 
 def test_what_every_item_tells_has_no_denominator() -> None:
