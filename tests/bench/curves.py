@@ -1,10 +1,12 @@
 """`make bench-curves`: how often answers about published curves hold, where the later losses were measured.
 
-    python -m tests.bench.curves [--short] [--record | --check | --baseline] [--questions FILE]
+    python -m tests.bench.curves [--short | --curves FILE] [--record | --check | --baseline] [--questions FILE]
 
 Each curve is fitted up to a size and asked for the data that a loss measured later (or inside) needs; the questions are
-in `tests/published/questions_asked.py`. Fails where an answer misses its bar (`tests/published/bars.py`). `--short`
-asks a few curves of each source, and fails for none. `--record` writes the tallies, and the table of the page in
+in `tests/published/questions_asked.py`. The prior of misfit is learned anew for each source from the other sources.
+Fails where an answer misses its bar (`tests/published/bars.py`). `--short` asks a few curves of each source with the
+recorded priors, and fails for none. `--curves FILE` asks about your own curves with the published prior: the columns
+are those of `tests/published/curves.csv`. `--record` writes the priors, the tallies, and the table of the page in
 `docs/evidence/`, `--check` compares them with what was recorded. `--baseline` writes the tallies that later runs are
 compared with. `--questions FILE` writes every question with its answer.
 """
@@ -15,13 +17,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
 
+from sweeps.scaling.misfit import PUBLISHED_PRIOR, MisfitPrior
 from tests.published.bars import list_shortfalls
-from tests.published.curves_table import PublishedCurve, count_curves, read_curves
+from tests.published.curves_table import CURVES, PublishedCurve, count_curves, read_curves
 from tests.published.evidence_table import RECORD, write_page
 from tests.published.held_tally import (
     BASELINE,
@@ -32,6 +35,7 @@ from tests.published.held_tally import (
     tally_sources,
     write_tallies,
 )
+from tests.published.left_out_priors import learn_priors, list_changed, read_priors, write_priors
 from tests.published.questions_asked import Judgement, ask_questions, group_questions, list_questions
 
 SHORT = 2  # curves of each source
@@ -41,13 +45,15 @@ HEADER = (
 )
 
 
-def judge_curves(curves: Sequence[PublishedCurve], workers: int) -> list[Judgement]:
-    """Ask all questions of the curves in parallel processes; the order does not depend on their number."""
+def judge_curves(
+    curves: Sequence[PublishedCurve], priors: Mapping[str, MisfitPrior], pool: Executor
+) -> list[Judgement]:
+    """Ask all questions of the curves, each with the prior of its source; the order does not depend on the pool."""
     questions = [question for curve in curves for question in list_questions(curve)]
     groups = group_questions(questions)
-    with ProcessPoolExecutor(workers) as pool:
-        answers = pool.map(ask_questions, [[questions[place] for place in places] for places in groups])
-        judged = dict(zip(chain.from_iterable(groups), chain.from_iterable(answers), strict=True))
+    asked = [[questions[place] for place in places] for places in groups]
+    answers = pool.map(ask_questions, asked, [priors.get(part[0].source, PUBLISHED_PRIOR) for part in asked])
+    judged = dict(zip(chain.from_iterable(groups), chain.from_iterable(answers), strict=True))
     return [judged[place] for place in range(len(questions))]
 
 
@@ -88,32 +94,47 @@ def name_commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def main() -> None:
-    """Print the table, and do what the options ask."""
+def list_mistakes(tallies: Sequence[HeldTally], priors: Mapping[str, MisfitPrior], *, check: bool) -> Iterator[str]:
+    """List what misses its bar; with `check`, also what differs from the record."""
+    yield from list_shortfalls(tallies, read_tallies(BASELINE)[1])
+    if check:
+        yield from list_differences(tallies, read_tallies(RECORD)[1])
+        yield from (f"the prior {name} is {prior}, not as recorded" for name, prior in list_changed(priors))
+
+
+def parse_options() -> argparse.Namespace:
+    """Parse the command line."""
     options = argparse.ArgumentParser()
     for flag in ("--short", "--record", "--check", "--baseline"):
         options.add_argument(flag, action="store_true")
-    options.add_argument("--questions", type=Path)
+    for file in ("--curves", "--questions"):
+        options.add_argument(file, type=Path)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    chosen = options.parse_args()
-    curves = choose_few(read_curves()) if chosen.short else read_curves()
+    return options.parse_args()
+
+
+def main() -> None:
+    """Print the table, and do what the options ask."""
+    chosen = parse_options()
     began = time.perf_counter()
-    judgements = judge_curves(curves, chosen.workers)
+    curves = read_curves(chosen.curves or CURVES)
+    partial = chosen.short or chosen.curves
+    with ProcessPoolExecutor(chosen.workers) as pool:
+        priors = read_priors() if partial else learn_priors(curves, pool)
+        judgements = judge_curves(choose_few(curves) if chosen.short else curves, priors, pool)
     tallies = tally_sources(judgements)
     if chosen.questions:
         write_questions(judgements, chosen.questions)
     if chosen.baseline:
         write_tallies(tallies, name_commit(), BASELINE)
     if chosen.record:
-        write_tallies(tallies, name_commit(), RECORD)
+        write_priors(priors)
+        write_tallies(tallies, "this one", RECORD)
         write_page()
     for line in format_tallies(tallies):
         sys.stdout.write(f"{line}\n")
-    counted = ", ".join(f"{count} of {source}" for source, count in count_curves(curves).items())
-    sys.stdout.write(f"curves: {counted}; {time.perf_counter() - began:.0f} seconds\n")
-    wrong = [] if chosen.short else list(list_shortfalls(tallies, read_tallies(BASELINE)[1]))
-    if chosen.check:
-        wrong += list_differences(tallies, read_tallies(RECORD)[1])
+    sys.stdout.write(f"{len(judgements)} questions, {time.perf_counter() - began:.0f} seconds\n")
+    wrong = [] if partial else list(list_mistakes(tallies, priors, check=chosen.check))
     if wrong:
         sys.exit("\n".join(wrong))
 

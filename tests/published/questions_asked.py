@@ -14,6 +14,7 @@ import numpy as np
 from sweeps.scaling.fit import ScalingFit, fit_many
 from sweeps.scaling.laws import Floats
 from sweeps.scaling.minimum_data import MinimumData
+from sweeps.scaling.misfit import MisfitPrior
 from tests.published.curves_table import PublishedCurve
 
 FITTED = (5, 6, 8, 10, 12)  # how many sizes a fit sees
@@ -81,17 +82,17 @@ def _find_size(sizes: Floats, wanted: float) -> int | None:
 
 
 def group_questions(questions: Sequence[Question], largest: int = 30) -> list[list[int]]:
-    """Group the places of questions about the same sizes, which `fit_many` fits in one go, each by itself."""
-    places: dict[tuple[float, ...], list[int]] = {}
+    """Group the places of a source's questions about the same sizes: `fit_many` fits them in one go, each by itself."""
+    places: dict[tuple[str | float, ...], list[int]] = {}
     for place, question in enumerate(questions):
-        places.setdefault(tuple(question.sizes.tolist()), []).append(place)
+        places.setdefault((question.source, *question.sizes.tolist()), []).append(place)
     return [same[start : start + largest] for same in places.values() for start in range(0, len(same), largest)]
 
 
-def ask_questions(questions: Sequence[Question]) -> list[Judgement]:
+def ask_questions(questions: Sequence[Question], prior: MisfitPrior) -> list[Judgement]:
     """Fit, ask and judge questions about the same sizes, each as `fit_scaling` would by itself."""
     losses = np.array([question.losses for question in questions])
-    fits = fit_many(questions[0].sizes, losses, targets=[question.target for question in questions])
+    fits = fit_many(questions[0].sizes, losses, targets=[question.target for question in questions], prior=prior)
     return [judge_fit(question, fit) for question, fit in zip(questions, fits, strict=True)]
 
 
