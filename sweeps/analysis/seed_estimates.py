@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sweeps.metrics.ranges import ANY, Range, find_range
 from sweeps.results import RunResult, keep_measured
-from sweeps.stats.intervals import Estimate, agree, compute_p, estimate_paired, is_clear
+from sweeps.stats.intervals import ALPHA, Estimate, agree, compute_p, estimate_paired, is_clear
 from sweeps.stats.paired_items import ItemDifference, Items, Scores, are_binary, item_key, read_scores
 from sweeps.stats.power import estimate_seeds_needed
 from sweeps.stats.proportions import wilson_interval
@@ -28,8 +28,8 @@ class SeedDifference(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether it is beyond its interval."""
-        return is_clear(self.estimate)
+        """Whether it is beyond its interval, and chance alone seldom makes one as large."""
+        return is_clear(self.estimate) and self.p <= ALPHA
 
 
 def read_run_scores(runs: Sequence[RunResult], metric: str, items: Items | None) -> dict[int, Scores]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from sweeps.data.foreign_formats import BadRow, ForeignFormat, detect_format, load_if_json
 from sweeps.data.preference_pairs import SIDES, divide
-from sweeps.data.text_formats import Found, read_json_lines
+from sweeps.data.text_formats import Found
 from sweeps.errors import DataError
 from sweeps.formatting import format_count
 from sweeps.records import Format, Origin, Row
@@ -56,16 +56,11 @@ class _Read(NamedTuple):
     unread: frozenset[str]
 
 
-def parse_jsonl(text: str, where: str, form: Format | None) -> Parsed:
-    """Parse one JSON object a line, except blank lines; all have one format, by their keys or by `form`.
-
-    Raises DataError with the first five bad lines as `where:line`, and how many there are.
-    """
-    return read_rows(read_json_lines(text, where), where, form)
-
-
 def read_rows(entries: Iterable[Found], where: str, form: Format | None) -> Parsed:
-    """Check rows from any source, and bring them into one format."""
+    """Check rows from any source, and bring them into one format: that of their keys, or `form`.
+
+    Raises DataError with the first five bad rows by their origin, and how many there are.
+    """
     asked = form is not None
     kept: list[tuple[Origin, dict[str, Any]]] = []
     findings: list[str] = []

@@ -14,7 +14,6 @@ from sweeps.records import Origin, load_json
 Found = tuple[Origin, object]  # a row, or the BadRow that says why it is none
 DELIMITERS = ",;\t|"
 NEWLINE = re.compile(r"\r\n|\n|\r")
-OBJECT = '{"text": "…"}'
 KNOWN = {key for shape in SHAPES for key in shape.keys}
 
 

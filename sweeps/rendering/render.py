@@ -125,18 +125,10 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
     return Example(np.array(tokens, np.int32), np.array(weights[1:], np.float32), scored)
 
 
-def measure_lengths(records: Records, tokenizer: Tokenizer, renderer: str = "plain") -> npt.NDArray[np.int64]:
-    """Measure each record's model input in tokens, whatever its loss mask: len(render(...)).
-
-    Of a preference pair that of both inputs together.
-    """
-    return np.array([sum(row) for row in measure_inputs(records, tokenizer, renderer)], np.int64)
-
-
 def measure_inputs(
     records: Records, tokenizer: Tokenizer, renderer: str = "plain", *, loss_mask: LossMask = "completion"
 ) -> list[list[int]]:
-    """Measure each input that is made of a record: one, two for a pair, several for the mask "each"."""
+    """Measure each input that is made of a record, in tokens: one, two for a pair, several for the mask "each"."""
     counts = []
     for index, row in enumerate(records.rows):
         with name_row_in_errors(records, index):

@@ -10,9 +10,10 @@ import scheduler.plugins.cookbook
 from scheduler.plugins.cookbook import CookbookRenderer
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.rendering.render import Example, measure_lengths, render
+from sweeps.rendering.render import Example, render
 from sweeps.rendering.renderers import choose_renderer, load_renderer
 from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
+from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.templates import chat, speaking
 from tests.wording import naming
 
@@ -25,7 +26,7 @@ def rendered(name: str, row: dict[str, Any]) -> tuple[Example, str]:
     tokenizer = speaking("chatml")
     renderer = choose_renderer(f"cookbook:{name}", tokenizer, messages=True)
     example = render(row, "chat", tokenizer, renderer=renderer, loss_mask="completion")
-    assert measure_lengths(Records("chat", (row,)), tokenizer, renderer).tolist() == [len(example)]
+    assert measure_lengths(Records("chat", (row,)), tokenizer, renderer) == [len(example)]
     return example, tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
 
 

@@ -99,6 +99,18 @@ def test_a_spread_of_less_than_one_item_is_none() -> None:
     assert level.interval == pytest.approx(wilson_interval(level.mean * 47, 47))
 
 
+def test_five_items_that_all_change_are_not_clear() -> None:
+    """They come by chance in one of sixteen, however narrow their interval is: .167 ± .142."""
+    runs, items = sweep(30, untrained=(25,), sl=(30, 30))
+    (pair,) = compare(runs, metric="accuracy", items=items).differences
+    assert pair.estimate.half_width
+    assert pair.estimate.mean > pair.estimate.half_width
+    assert (pair.clear, pair.after_holm) == (False, False)
+    runs, items = sweep(30, untrained=(24,), sl=(30, 30))
+    (pair,) = compare(runs, metric="accuracy", items=items).differences
+    assert pair.clear
+
+
 def test_one_item_in_common_tells_nothing_of_its_spread() -> None:
     runs, items = sweep(1, untrained=(0,), sl=(1, 1))
     (pair,) = compare(runs, metric="accuracy", items=items).differences

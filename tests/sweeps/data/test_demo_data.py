@@ -13,9 +13,10 @@ from sweeps.data.generated_preferences import generate_pairs
 from sweeps.environments.builtin import load_builtin
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
-from sweeps.rendering.render import measure_lengths, render, render_all
+from sweeps.rendering.render import render, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
+from tests.sweeps.parsed import measure_lengths
 
 PINNED = {
     "tool_use_demos": "2757d641c8ffa617750c990439d0a57237a264ed23460803501da391518a5dd8",
@@ -77,14 +78,14 @@ def test_a_transcript_is_read_as_it_was_shown_and_bears_loss_on_its_actions() ->
     assert example.tokens.tolist() == [0, *OFFLINE.encode("Item: s found 3=3\n")]
     assert OFFLINE.decode(example.tokens[1:][example.weights > 0].tolist()) == "s3\n"
     assert example.text_bytes == 3
-    assert measure_lengths(Records("transcript", (row,)), OFFLINE).tolist() == [len(example)]
+    assert measure_lengths(Records("transcript", (row,)), OFFLINE) == [len(example)]
 
 
 def test_every_demonstration_renders() -> None:
     for name in FAMILIES:
         records = Records("transcript", generate_rows(name).test)
         examples = render_all(records, OFFLINE, loss_mask="completion")
-        assert [len(example) for example in examples] == measure_lengths(records, OFFLINE).tolist()
+        assert [len(example) for example in examples] == measure_lengths(records, OFFLINE)
 
 
 def _part(text: str, *, loss: bool = False) -> Row:

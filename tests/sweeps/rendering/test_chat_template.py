@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sweeps.errors import DataError
 from sweeps.records import Records, Row
-from sweeps.rendering.render import Example, measure_lengths, render, render_all
+from sweeps.rendering.render import Example, render, render_all
 from sweeps.rendering.renderers import choose_renderer
+from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.templates import CHATML, ENDS, STYLES, THINKING, answers, chat, speaking
 
 HONEST = [name for name in STYLES if name != "forgetful"]  # they write an answer the same wherever it stands
@@ -102,7 +103,7 @@ def test_every_length_is_the_length_of_what_is_rendered(style: str, messages: li
             render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
     else:
         examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
-        assert counted.tolist() == [len(example) for example in examples]
+        assert counted == [len(example) for example in examples]
 
 
 def test_the_marks_of_a_template_are_those_that_transformers_finds_and_the_end_of_the_turn() -> None:

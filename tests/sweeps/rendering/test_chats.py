@@ -7,9 +7,10 @@ import pytest
 from sweeps.errors import DataError
 from sweeps.records import Records
 from sweeps.rendering.chats import FLAGS, list_learnt, read_chat
-from sweeps.rendering.render import measure_lengths, render
+from sweeps.rendering.render import render
 from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.templates import chat, speaking
 
 OFFLINE = OfflineTokenizer()
@@ -72,7 +73,7 @@ def test_parts_of_text_are_the_text(voice: tuple[Any, str | None]) -> None:
     tokenizer, asked = voice
     renderer = choose_renderer(asked, tokenizer, messages=True)
     both = Records("chat", ({"messages": messages}, {"messages": parted}))
-    one, other = measure_lengths(both, tokenizer, renderer).tolist()
+    one, other = measure_lengths(both, tokenizer, renderer)
     assert one == other
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from sweeps import parse
-from sweeps.data.rows import parse_jsonl
 from sweeps.errors import DataError
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Records
-from sweeps.rendering.render import Example, measure_lengths, render_all
+from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.renderers import choose_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.spec.sections import DataSpec
+from tests.sweeps.parsed import measure_lengths, parse_jsonl
 from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.templates import chat, speaking
 
@@ -27,7 +27,7 @@ def sides(row: dict[str, Any], tokenizer: Tokenizer) -> list[Example]:
     records = Records("preference", (row,))
     renderer = choose_renderer(None, tokenizer, messages=True)
     examples = render_all(records, tokenizer, renderer=renderer, loss_mask="completion")
-    assert measure_lengths(records, tokenizer, renderer).tolist() == [sum(map(len, examples))]
+    assert measure_lengths(records, tokenizer, renderer) == [sum(map(len, examples))]
     return examples
 
 

@@ -8,7 +8,6 @@ import pytest
 from sweeps import DataError, PlanError, parse
 from sweeps.data import load_dataset
 from sweeps.data.generated import generate_rows
-from sweeps.data.rows import parse_jsonl
 from sweeps.errors import SpecError
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, bound_usage, score_text
 from sweeps.evaluation.answers import ANSWERS
@@ -19,10 +18,11 @@ from sweeps.evaluation.reliability import RELIABILITY
 from sweeps.records import Dataset, Format, Records, hash_contents
 from sweeps.rendering.perturbations import CHANGES, perturb_text
 from sweeps.rendering.prompts import PromptItem, build_prompt, list_choices, select_learnt, select_read
-from sweeps.rendering.render import measure_lengths, render_all
+from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
+from tests.sweeps.parsed import measure_lengths, parse_jsonl
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
 from tests.wording import lacks
 
@@ -144,7 +144,7 @@ def test_a_question_is_rendered_as_prompt_and_answer() -> None:
     assert OFFLINE.decode(example.tokens.tolist()) == "q=1.\nq=1."
     assert OFFLINE.decode(example.tokens[1:][example.weights > 0].tolist()) == "1."
     assert example.weights.sum() == 3, "its end, too"
-    assert measure_lengths(records, OFFLINE).tolist() == [len(example)]
+    assert measure_lengths(records, OFFLINE) == [len(example)]
 
 
 def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -> None:

@@ -9,12 +9,13 @@ from sweeps.evaluation.answers import ANSWERS
 from sweeps.planning.plan import plan
 from sweeps.records import Records
 from sweeps.rendering.prompts import list_choices, render_prompt, select_learnt
-from sweeps.rendering.render import measure_lengths, render, render_all
+from sweeps.rendering.render import render, render_all
 from sweeps.rendering.renderers import PLAIN, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.rendering.turns import build_generation_prompt, list_stops
 from sweeps.spec.parse import parse
 from sweeps.stage import Plan, Stage
+from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.rendering.test_prompts import FACTS, OTHER, ROW, Facts
 from tests.sweeps.templates import STYLES, chat, speaking
@@ -45,7 +46,7 @@ def test_it_is_learnt_as_the_chat_that_it_is_and_behind_the_prompt_by_which_it_i
         assert example.tokens[: first + 1].tolist() == prompt, "learnt behind what is read when it is asked"
         bears = tokenizer.decode(example.tokens[1:][example.weights > 0].tolist())
         assert bears in [row["answers"][0] + end for end in ends]
-    assert measure_lengths(records, tokenizer, renderer).tolist() == [len(example) for example in examples]
+    assert measure_lengths(records, tokenizer, renderer) == [len(example) for example in examples]
 
 
 def test_a_candidate_is_the_assistants_answer_too() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from sweeps.errors import DataError
 from sweeps.records import Format, Records, Row
-from sweeps.rendering.render import Example, LossMask, measure_lengths, render, render_all
+from sweeps.rendering.render import Example, LossMask, render, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
+from tests.sweeps.parsed import measure_lengths
 
 
 class Bytes:

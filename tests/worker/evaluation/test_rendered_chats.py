@@ -7,8 +7,8 @@ import pytest
 from scheduler.artefacts import Artefacts, locate_records
 from sweeps.errors import DataError
 from sweeps.records import Records
-from sweeps.rendering.render import measure_lengths
 from sweeps.rendering.renderers import choose_renderer
+from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.templates import chat, speaking
 from worker import examples
 from worker.examples import Examples
@@ -24,7 +24,7 @@ def test_by_the_template_of_the_plan_or_not_at_all(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(examples, "load_recipe_tokenizer", lambda *_: tokenizer)
     rendered = Examples(artefacts).render(records.sha256, recipe)
-    assert [len(one) for (one,) in rendered] == measure_lengths(records, tokenizer, renderer).tolist()
+    assert [len(one) for (one,) in rendered] == measure_lengths(records, tokenizer, renderer)
 
     monkeypatch.setattr(examples, "load_recipe_tokenizer", lambda *_: speaking("headers"))
     with pytest.raises(DataError, match="the same version of the tokenizer on every machine"):
