@@ -22,6 +22,7 @@ errors over what noise alone would cause, the share 1 - 1/F (at least 0) of the 
 true, nearly all where the law misses by far more than seeds differ.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -32,7 +33,8 @@ from sweeps.scaling.laws import Curves, Floats, Rows
 
 BAND = 0.6  # how alike horizons have to be, in the logarithm of their logarithms
 FADE = 0.5  # how much less a forecast counts for each size beyond it
-NEAREST = 0.3  # log of the nearest horizon that forecasts are weighted by
+NEAREST, FARTHEST = 0.3, math.log(4)  # logs of the horizons that forecasts are weighted by: beyond, those of the last
+GROWTH = 0.3  # of the factor beyond four times the largest size: a power of the logarithm of the horizon
 LEAST = 0.003  # of the loss: a forecast fall that is added to all, so that a flat curve has one
 SIDE = 0.3  # of the symmetric half width: so much each side has at least
 LUCK = 1.6
@@ -115,10 +117,10 @@ class Misfit:
         """(R, Q, B) how much each forecast counts at a horizon."""
         tests = self.tests
         with np.errstate(divide="ignore"):
-            away = np.log(tests.horizon / np.maximum(beyond, NEAREST)[:, :, None])
+            away = np.log(tests.horizon / np.clip(beyond, NEAREST, FARTHEST)[:, :, None])
         since = len(self.curves.n) - 1 - tests.place
         return np.asarray(np.exp(-((away / BAND) ** 2) / 2) * FADE**since)
 
     def _widen(self, steps: Floats) -> Floats:
-        """(R, Q) the conformal factor at a horizon, in doublings."""
-        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]))
+        """(R, Q) the conformal factor at a horizon, in doublings; beyond the last it grows, as the errors' shares do."""
+        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]) * np.maximum(steps / 2, 1) ** GROWTH)

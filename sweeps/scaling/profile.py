@@ -51,6 +51,7 @@ Truths = npt.NDArray[np.bool_]
 LEVEL = 0.95
 FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
 SURE = 1.96  # standard deviations of the normal distribution for LEVEL
+STEPPED = 64  # times the largest size: so far the highest loss is looked at size by size
 NODES = 24  # sizes that are tried first, from the smallest to the farthest
 ZOOM = 6  # and twice as many between the last that is believed and the first that is not
 NESTED = 0.25  # of a seed: as much does V_nested count beside V_blocks
@@ -195,8 +196,9 @@ def find_reach(question: Question) -> Reach:
     )
     nodes.sort(axis=1)
     worse = question.doubt(nodes)
-    first, last = _hull(worse <= 1)
-    every, none = np.arange(len(point)), ~(worse <= 1).any(axis=1)
+    believed = _end_above(worse <= 1, nodes >= np.clip(point, grid[0], grid[-1])[:, None])
+    first, last = _hull(believed)
+    every, none = np.arange(len(point)), ~believed.any(axis=1)
     outside = np.stack([np.maximum(first - 1, 0), np.minimum(last + 1, NODES)], axis=1)
     inside = np.stack([first, last], axis=1)
     ends = _crossed(question, nodes[every[:, None], outside], nodes[every[:, None], inside])
@@ -229,7 +231,22 @@ def _floored(question: Question, rows: Rows) -> Truths:
 def find_band(
     curves: Curves, n: Floats, blocks: Blocks | None = None, misfit: Misfit | None = None
 ) -> tuple[Floats, Floats]:
-    """Find the lowest and highest plausible losses at sizes n (N,), each (R, N)."""
+    """Find the lowest and highest plausible losses at sizes n (N,), each (R, N).
+
+    Beyond the sizes the highest is never above that of a smaller size: a loss falls with more data.
+    """
+    largest = float(curves.n[-1])
+    if misfit is None or not (n > largest).any():
+        return _find_edges(curves, n, blocks, misfit)
+    steps = int(np.ceil(np.log2(min(n.max() / largest, STEPPED)) * 2))
+    nodes = largest * 2 ** (np.arange(steps + 1) / 2)
+    low, high = _find_edges(curves, np.concatenate([n, nodes]), blocks, misfit)
+    before = np.where(nodes < n[:, None], high[:, None, len(n) :], np.inf).min(axis=2)
+    return low[:, : len(n)], np.minimum(high[:, : len(n)], before)
+
+
+def _find_edges(curves: Curves, n: Floats, blocks: Blocks | None, misfit: Misfit | None) -> tuple[Floats, Floats]:
+    """Find the lowest and highest plausible losses, size by size."""
     at = np.broadcast_to(n, (len(curves.loss), len(n)))
     middle, allowed = curves.predict(n), find_tolerance(curves, at, blocks)
     half = np.sqrt(np.maximum(allowed * (find_influences(curves, at) ** 2).sum(axis=2), EXACT * middle**2))
@@ -259,6 +276,14 @@ def _excess(curves: Curves, at: Floats, value: Floats, allowed: Floats, other: F
     root = np.sqrt(np.maximum(worse, 0) / allowed)
     away = np.abs(curves.predict(at) - value)
     return np.asarray(np.where(other > 0, root * away / np.maximum(np.hypot(away, other * root), 1e-300), root))
+
+
+def _end_above(believed: Truths, above: Truths) -> Truths:
+    """Let belief end at the first size above the point that is not believed: a loss that is met is met with more data.
+
+    The misfit grows with the size, but what holds at one size bounds the loss at all larger ones.
+    """
+    return np.asarray(believed & (~above | np.logical_and.accumulate(believed | ~above, axis=1)))
 
 
 def _hull(believed: Truths) -> tuple[Rows, Rows]:
