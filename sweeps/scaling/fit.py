@@ -261,8 +261,8 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
         warnings += (f"{unknown}, so do not trust the curve far beyond the measured sizes",)
     missed = fit.loss - fit.line(fit.n)
     r2 = float(1 - np.sum(missed**2) / np.sum((fit.loss - fit.loss.mean()) ** 2))
-    if r2 <= 0 and refused is None:
-        refused = f"the curve explains no more than the mean of all sizes would (R² {r2:.2g})"
+    if refused is None and (r2 <= 0 or curve.is_flat[0]):
+        refused = f"a constant fits as well: the curve explains no more than chance would (R² {r2:.2g})"
         answer = answer and MinimumData(answer.target, "refused")
     return replace(
         fit,

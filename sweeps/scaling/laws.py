@@ -103,6 +103,14 @@ class Curves:
         free, spare = self.free + 1, len(self.n) - self.free - 2
         return self.aic + 2 * free * (free + 1) / spare if spare > 0 else np.full(len(self.loss), np.inf)
 
+    @property
+    def is_flat(self) -> npt.NDArray[np.bool_]:
+        """(R,) does a constant fit as well, by AIC?"""
+        count, total = len(self.n), self.weights.sum(axis=1, keepdims=True)
+        mean = (self.weights * self.loss).sum(axis=1, keepdims=True) / total
+        squares = (self.weights * (self.loss - mean) ** 2).sum(axis=1)
+        return np.asarray(count * np.log(np.maximum(squares / count, EXACT)) + 4 <= self.aic)
+
     def slopes(self, n: Floats) -> Floats:
         """Derivatives of the curves at n (N,) or (R, N) by (E, log A, a, n0), (R, N, 4).
 

@@ -18,8 +18,8 @@ were left out take the place of z·d. The prior's `widening` is conformal: the f
 published curves needed to hold .95 of what was measured, so that the promise does not rest on the t distribution.
 
 Where seeds tell the noise of a run, only what it does not explain is misfit. With F the mean square of the one-step
-errors over what noise alone would cause, the share 1 - 1/F (at least 0) of the variance is kept: none where the law is
-true, nearly all where the law misses by far more than seeds differ.
+errors over what noise alone would cause, the share 1 - LUCK/F (at least 0) of the variance is kept: none where the law
+is true, nearly all where the law misses by far more than seeds differ.
 """
 
 import math
@@ -34,10 +34,11 @@ from sweeps.scaling.laws import Curves, Floats, Rows
 BAND = 0.6  # how alike horizons have to be, in the logarithm of their logarithms
 FADE = 0.5  # how much less a forecast counts for each size beyond it
 NEAREST, FARTHEST = 0.3, math.log(4)  # logs of the horizons that forecasts are weighted by: beyond, those of the last
+GROWN = 5  # log 4 into the logarithm of the horizon: from there on the factor no longer grows (1,000 times)
 GROWTH = 0.3  # of the factor beyond four times the largest size: a power of the logarithm of the horizon
 LEAST = 0.003  # of the loss: a forecast fall that is added to all, so that a flat curve has one
 SIDE = 0.3  # of the symmetric half width: so much each side has at least
-LUCK = 1.6
+LUCK = 2.0  # times what noise explains: more than that five squared errors reach in one of ten experiments
 COVERED = 0.95
 
 
@@ -122,5 +123,5 @@ class Misfit:
         return np.asarray(np.exp(-((away / BAND) ** 2) / 2) * FADE**since)
 
     def _widen(self, steps: Floats) -> Floats:
-        """(R, Q) the conformal factor at a horizon, in doublings; beyond the last it grows, as the errors' shares do."""
-        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]) * np.maximum(steps / 2, 1) ** GROWTH)
+        """(R, Q) the conformal factor at a horizon, in doublings; beyond the last it grows as shares do."""
+        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]) * np.clip(steps / 2, 1, GROWN) ** GROWTH)

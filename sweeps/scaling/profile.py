@@ -240,8 +240,9 @@ def find_band(
         return _find_edges(curves, n, blocks, misfit)
     steps = int(np.ceil(np.log2(min(n.max() / largest, STEPPED)) * 2))
     nodes = largest * 2 ** (np.arange(steps + 1) / 2)
-    low, high = _find_edges(curves, np.concatenate([n, nodes]), blocks, misfit)
-    before = np.where(nodes < n[:, None], high[:, None, len(n) :], np.inf).min(axis=2)
+    every = np.concatenate([n, nodes])
+    low, high = _find_edges(curves, every, blocks, misfit)
+    before = np.where((every >= largest) & (every < n[:, None]), high[:, None, :], np.inf).min(axis=2)
     return low[:, : len(n)], np.minimum(high[:, : len(n)], before)
 
 
