@@ -26,7 +26,7 @@ INSIDE, TWICE, FOURFOLD = 0.0, 2.0, 4.0  # times the largest size fitted; 0 for 
 HORIZONS = (INSIDE, TWICE, FOURFOLD)
 NEAR = 0.15  # relative distance of a measured size from the one that is asked about
 FIRST = MisfitPrior(inside=0.004, share=0.3)  # what laws are chosen by while nothing is known
-LEAST_FACTORS, MOST = (0.7, 0.7, 0.75), 2.0  # few sources do not tell how hard the next one is
+LEAST_FACTORS, MOST = (0.7, 0.95, 0.9), 2.0  # few sources do not tell how hard the next one is
 HALVINGS = 12
 
 
