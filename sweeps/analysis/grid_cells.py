@@ -172,10 +172,11 @@ def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
 
 
 def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
+    held_out = estimate_level(group.held_out, metric, grains[metric], group.scores)
     return GridCell(
         group.runs[0].cell,
-        estimate_level(group.chosen_by, by, grains[by], group.scores if by == metric else None),
-        estimate_level(group.held_out, metric, grains[metric], group.scores),
+        held_out if by == metric else estimate_level(group.chosen_by, by, grains[by]),
+        held_out,
         count_runs(group.runs, by),
         told=group.told,
     )

@@ -63,8 +63,7 @@ def estimate_level(
 
 def _agree(values: Sequence[float], grain: float, items: int) -> bool:
     """Whether seeds agree: to within rounding, or where a share is of so many items, to within one of them."""
-    least = 1 / items**2 / 12 if items else 0.0
-    return agree(values, grain) or statistics.variance(values) <= least
+    return agree(values, grain) or (items > 0 and statistics.variance(values) <= 1 / items**2 / 12)
 
 
 def _count_clusters(scores: Sequence[Scores]) -> int:

@@ -62,7 +62,7 @@ def estimate_variance(differences: Sequence[float], grain: float) -> float:
 def agree(values: Sequence[float], grain: float) -> bool:
     """Whether two values or more are equal, to within what is rounding for numbers in steps of `grain`."""
     step = max(grain, ROUNDING * max(map(abs, values)))
-    return statistics.variance(values) <= (ROUNDING * step) ** 2
+    return max(values) - min(values) <= ROUNDING * step
 
 
 def find_grain(values: Iterable[float]) -> float:
