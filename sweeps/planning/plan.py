@@ -18,6 +18,7 @@ from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
+from sweeps.planning.horizons import note_horizons
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
@@ -173,6 +174,7 @@ def _list_notes(
         yield "best: compare models with different tokenizers by bits_per_byte, not by nll (nats per token)"
     yield from dict.fromkeys(note for notes in data.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
+    yield from note_horizons(sweep.models, data)
     yield from _note_prices(sweep, totals, prices)
 
 
