@@ -23,6 +23,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "status": ("status", "Show what is running, failed or waiting, and why."),
     "watch": ("watch", "Show the progress of NAMES until they end."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
+    "samples": ("samples", "Show the worst and best answers of NAME before and after training."),
     "evaluate": ("evaluate", "Evaluate every model that NAME trained, in a new sweep."),
     "report": ("report", "Write the report of NAME, finished or not, to a file."),
     "export": ("export", "Export all runs of NAME as a table, or to a tracker."),

@@ -40,7 +40,7 @@ FIXED = {
     ),
 }
 ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
-SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign"}
+SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign", "sample"}
 SPEC = """
 sweep: planned
 experiment: data_scaling
@@ -247,6 +247,7 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
         *({k: v for k, v in each.items() if k not in dict(special.values()).values()} for each in documents.values()),
     )
     assert documents["compare"]["changes"]
+    check("sweep samples", run("samples", "s"))
     assert documents["grid"]["learning"]
 
 
