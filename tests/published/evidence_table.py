@@ -22,7 +22,17 @@ def format_table(baseline: Path = BASELINE, record: Path = RECORD) -> str:
 
 
 def _list_lines(before: dict[tuple[str, str], HeldTally], after: dict[tuple[str, str], HeldTally]) -> Iterator[str]:
-    heads = ("source", "asked at", "questions", "refused", "interval holds", "band holds", "wrong, no warning", "band")
+    heads = (
+        "source",
+        "asked at",
+        "questions",
+        "refused",
+        "interval holds",
+        "band holds",
+        "wrong, no warning",
+        "open",
+        "band",
+    )
     yield f"| {' | '.join(heads)} |"
     yield f"|{' --- |' * len(heads)}"
     for key, tally in after.items():
@@ -36,6 +46,7 @@ def _list_lines(before: dict[tuple[str, str], HeldTally], after: dict[tuple[str,
             f"{_share(old.held)} → {_share(tally.held)}",
             f"{_share(old.band_held)} → {_share(tally.band_held)}",
             f"{old.unwarned:.0%} → {tally.unwarned:.0%}",
+            f"{old.open_share:.0%} → {tally.open_share:.0%}",
             f"±{_half(old)} → ±{_half(tally)} % (×{wider:.1f})",
         )
         yield f"| {' | '.join(cells)} |"
