@@ -13,6 +13,7 @@ from sweeps.evaluation.majority import MAJORITY
 from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
 from sweeps.evaluation.registry import find_metric
 from sweeps.results import RunResult, group_by_cell, read_values
+from sweeps.stage import Json
 from sweeps.stats.intervals import ALPHA, find_grain
 from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
 
@@ -23,6 +24,10 @@ class Guess(NamedTuple):
     share: float
     words: str  # guessing; always saying 'N'
     told_by: str  # the metric of the items that says whether it is right for one; "" where it is the same for all
+
+    def document(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return {"words": self.words, "share": self.share}
 
 
 def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> Guess | None:
@@ -72,13 +77,16 @@ def _repeat(scores: Scores, share: float) -> Scores:
     return scores._replace(amounts={item: share * size for item, size in scores.sizes.items()})
 
 
-def describe_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> str:
-    """Say that none of these cells is clearly better than a guess: "always saying 'N' (0.3333)"; nothing if one is.
-
-    Nothing, too, if it cannot be judged.
-    """
+def find_unbeaten(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> Guess | None:
+    """Find the guess that none of these cells is clearly better than; None if one is, or if it cannot be judged."""
     guess = find_guess(rows, metric, items)
     if guess is None:
-        return ""
+        return None
     judged = [is_better(runs, metric, guess, items) for _, runs in group_by_cell(rows) if read_values(runs, metric)]
-    return f"{guess.words} ({guess.share:.4f})" if judged and all(each is False for each in judged) else ""
+    return guess if judged and all(each is False for each in judged) else None
+
+
+def describe_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> str:
+    """Describe the guess that none of these cells is clearly better than: "always saying 'N' (0.3333)"; or nothing."""
+    guess = find_unbeaten(rows, metric, items)
+    return f"{guess.words} ({guess.share:.4f})" if guess else ""

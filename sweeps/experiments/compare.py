@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
-from sweeps.analysis.guessing import describe_guess
+from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
@@ -66,12 +66,28 @@ def list_deciding(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
 
 def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
     """List the difference of every pair of methods, by every metric that they are compared by."""
-    return [
-        {"variant": dict(variant), "metric": metric, **simplify(each)}
-        for metric in list_deciding(spec, rows)
-        for variant, group in group_by_cell(rows, without={METHOD})
-        for each in compare(group, metric=metric, items=select_items(items, metric)).differences
-    ]
+    facts = list[Fact]()
+    for metric in list_deciding(spec, rows):
+        kept = select_items(items, metric)
+        for variant, group in group_by_cell(rows, without={METHOD}):
+            found = compare(group, metric=metric, items=kept)
+            told = {each.name: simplify(each.told) for each in found.contestants}
+            guess = {name: simplify(find_unbeaten(_select_runs(group, name), metric, kept)) for name in told}
+            facts += [
+                {
+                    "variant": dict(variant),
+                    "metric": metric,
+                    **simplify(each),
+                    "told": {"one": told[each.one], "other": told[each.other]},
+                    "no_better_than": {"one": guess[each.one], "other": guess[each.other]},
+                }
+                for each in found.differences
+            ]
+    return facts
+
+
+def _select_runs(rows: Sequence[RunResult], method: str | None) -> list[RunResult]:
+    return [row for row in rows if row.cell.get(METHOD) == method]
 
 
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
@@ -106,7 +122,7 @@ def name_leader(found: Comparison, best: Best, where: str) -> str:
 def _weigh_guess(found: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say that the leader is no better than a guess, if it is so."""
     ranked = _rank(found, best)
-    runs = [row for row in rows if ranked and row.cell.get(METHOD) == ranked[0].name]
+    runs = _select_runs(rows, ranked[0].name) if ranked else []
     guess = describe_guess(runs, found.metric, select_items(items, found.metric))
     return f" It is not clearly better than {guess}." if guess else ""
 

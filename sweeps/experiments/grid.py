@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
-from sweeps.analysis.guessing import describe_guess
+from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
@@ -86,7 +86,9 @@ def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
     for on, group in group_by_cell(rows, without=_list_other_keys(rows)):
         found = best_cell(group, metric=metric, mode=choose_best(spec).mode, items=select_items(items, metric))
         ties = {"best": simplify(found.best), "alike": simplify(found.alike), "needed_seeds": found.needed_seeds}
-        facts.append({**on, "metric": metric, "by": found.by, **ties})
+        runs = [row for row in group if found.best and row.cell == found.best.cell]
+        guess = simplify(find_unbeaten(runs, metric, select_items(items, metric)))
+        facts.append({**on, "metric": metric, "by": found.by, **ties, "no_better_than": guess})
     return facts
 
 

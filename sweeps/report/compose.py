@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.calibration_cells import list_calibrations
+from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
@@ -59,4 +60,8 @@ def list_facts(material: Material) -> dict[str, Any]:
         for cell in list_changes(material.rows, material.items)
         for each in cell.changes
     ]
-    return {**facts, "changes": changes, "learning": list_sign_facts(signs)}
+    idle = [
+        {"cell": dict(cell), "facts": zero, "episodes": episodes}
+        for cell, zero, episodes in list_idle(material.rows, material.items)
+    ]
+    return {**facts, "changes": changes, "learning": list_sign_facts(signs), "idle": idle}

@@ -40,7 +40,8 @@ FIXED = {
     ),
 }
 ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
-SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign", "sample"}
+SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign"}
+SHAPES |= {"sample", "told", "guess"}
 SPEC = """
 sweep: planned
 experiment: data_scaling

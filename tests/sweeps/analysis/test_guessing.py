@@ -126,7 +126,10 @@ def test_a_winner_that_always_says_the_same_is_said_to_do_so() -> None:
             items[item_key({"method": method}, seed)] = measured.rows
     best: dict[str, Json] = {"metric": "accuracy", "mode": "max"}
     known = {"items": {"answers": items}, "curves": ()}
-    first = compose_answer(material("compare", rows, spec={"experiment": "compare", "best": best}, **known)).answer[0]
+    compared = material("compare", rows, spec={"experiment": "compare", "best": best}, **known)
+    (pair,) = list_facts(compared)["differences"]
+    assert pair["no_better_than"]["one"] == {"words": "always saying 'N'", "share": 1 / 3}
+    first = compose_answer(compared).answer[0]
     assert "sl has the best accuracy" in first
     assert "always saying 'N' (0.3333)" in first
     grid = compose_answer(material("grid", rows, spec={"experiment": "grid", "best": best}, **known)).answer[0]

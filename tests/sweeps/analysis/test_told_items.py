@@ -122,6 +122,7 @@ def test_every_run_has_its_own_and_programs_are_told_too(recovering: Material) -
         each for each in list_facts(recovering)["differences"] if (each["one"], each["other"]) == ("sl", None)
     )
     assert untrained["by_item"]["items"] == 1
+    assert untrained["told"] == {"one": {"items": 360, "of": 600}, "other": {"items": 1, "of": 200}}
     assert untrained["clear"] is False
 
 
@@ -234,5 +235,6 @@ def test_a_drawdown_of_zero_without_a_trade_is_said_to_be_that() -> None:
     assert (cell_of_it, count) == ({"method": None}, 30)
     assert {"episode.drawdown", "episode.return", "episode.sharpe"} <= {*zero}
     assert not any(name.startswith(("episode.hold_", "episode.random_")) for name in zero)
+    assert list_facts(found)["idle"] == [{"cell": {"method": None}, "facts": zero, "episodes": 30}]
     for face in FACES.values():
         assert "0 in all 30 episodes" in face(compose_answer(found))
