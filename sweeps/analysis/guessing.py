@@ -38,8 +38,10 @@ def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = Non
     prefix = metric.removesuffix(get_base_name(metric))
     found = [Guess(known.chance, "guessing", "")] if known.chance else []
     if known.guessed:
-        found += _read_guess(rows, f"{prefix}{known.guessed}", "guessing")
-        found += _read_guess(rows, f"{prefix}{MAJORITY}", _name_commonest(rows, items))
+        constant = _name_commonest(rows, items)
+        by_majority = known.guessed.startswith(MAJORITY)
+        found += _read_guess(rows, f"{prefix}{known.guessed}", constant if by_majority else "guessing")
+        found += [] if by_majority else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
     return max(found, key=lambda guess: guess.share, default=None)
 
 

@@ -15,6 +15,7 @@ from sweeps.evaluation.answer_evaluator import (
     audit_metrics,
 )
 from sweeps.evaluation.choice import CHANCE, CHOICE
+from sweeps.evaluation.classes import CLASS_METRICS
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
 from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Measured, Metric, Option, Options
 from sweeps.evaluation.evaluator_options import check_answer_check, check_count, check_temperature
@@ -27,6 +28,7 @@ from sweeps.spec.scalars import Finding
 
 SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
 RANKED = ("mrr", "ndcg", CHANCE)  # of candidates
+CLASSIFIED = tuple(metric.name for metric in CLASS_METRICS)  # of candidates that are classes
 
 
 class Answers(AnswerEvaluator):
@@ -41,7 +43,7 @@ class Answers(AnswerEvaluator):
         Metric("semantic_entropy", "lower", FROM_ZERO),
         Metric("pass_at_k", "higher", law=True),
         Metric("pass_hat_k", "higher", law=True),
-        *(metric for metric in CHOICE.metrics if metric.name in (*RANKED, MAJORITY)),
+        *(metric for metric in CHOICE.metrics if metric.name in (*RANKED, MAJORITY, *CLASSIFIED)),
         *audit_metrics("answers"),
     )
     options: ClassVar[Mapping[str, Option]] = {
@@ -71,7 +73,7 @@ class Answers(AnswerEvaluator):
     def list_metrics(self, options: Options) -> tuple[str, ...]:
         measured = SAMPLED if options.get("samples", 1) > 1 else ()
         known = super().list_metrics(options)
-        return tuple(name for name in known if name in measured or name not in (*SAMPLED, *RANKED))
+        return tuple(name for name in known if name in measured or name not in (*SAMPLED, *RANKED, *CLASSIFIED))
 
     def ask(self, rows: Sequence[Row], options: Options) -> Iterator[PromptItem]:
         return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))

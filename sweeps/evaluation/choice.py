@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.errors import PlanError
+from sweeps.evaluation.classes import CLASS_METRICS, add_classes, average_classes
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
 from sweeps.evaluation.evaluator import Measured, Metric, Options, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
@@ -31,6 +32,7 @@ class Choice(ForwardEvaluator):
         Metric("ndcg", "higher"),
         Metric(CHANCE, fixed=True),
         Metric(MAJORITY, fixed=True),
+        *CLASS_METRICS,
     )
     formats = ("questions", "completion")
     data = "questions or prompt/completion"
@@ -73,8 +75,8 @@ class Choice(ForwardEvaluator):
             for item, row in enumerate(records.rows)
         ]
         right = [[text for text in row["candidates"] if text in row["answers"]] for row in records.rows]
-        rows = add_majority(chosen, dict(enumerate(right)), "choice")
-        return Measured({**average(rows, self.metrics), **calibrate(rows)}, rows)
+        rows = add_classes(add_majority(chosen, dict(enumerate(right)), "choice"), records.rows)
+        return Measured({**average(rows, self.metrics), **calibrate(rows), **average_classes(rows)}, rows)
 
 
 def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster: str | None = None) -> ItemRow:

@@ -17,6 +17,8 @@ from sweeps.stage import Json
 ItemId = int | float | str
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 COMMONEST = "commonest"  # a detail of the first row: the right answer that most items share
+CLASSES = "classes"  # a detail of the first row: the classes of a classification, in their order
+SUMMED_UP = (COMMONEST, CLASSES)  # details that are about all items, which are always read
 HASH_DIGITS = 16  # of a passage, by which its questions are known
 
 
@@ -48,7 +50,7 @@ class ItemRow:
         if not isinstance(cluster, ItemId | None):
             raise ValueError(f"item {row['item']}: expected a number or text as cluster, got {str(cluster)[:40]}")  # noqa: TRY004
         values = {key: value + 0 for key, value in rest.items() if isinstance(value, int | float)}  # True + 0 is 1
-        texts = {key: value for key, value in rest.items() if key not in values and (details or key == COMMONEST)}
+        texts = {key: value for key, value in rest.items() if key not in values and (details or key in SUMMED_UP)}
         return cls(row["item"], values, cluster, texts)
 
 

@@ -5,6 +5,7 @@ SOURCE = "source."  # before it: measured on the source's holdout
 TRAINING = "train_"  # before it: what the training itself saw in its last step
 UNCHECKED = "unchecked_"  # before the name of an evaluator: the share of its items whose check failed
 CUT = "cut_"  # before it: the share of its answers that were cut at `most`
+CLASS_F1 = "f1_"  # before the name of a class: its F1
 FACT_PREFIX = "episode."  # before the name of what an environment says of its episodes: episode.drawdown
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better, Evaluator, Metric, Options
-from sweeps.evaluation.metric_prefixes import find_fact
+from sweeps.evaluation.metric_prefixes import CLASS_F1, find_fact
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 
 NAMES = (
@@ -48,6 +48,8 @@ def identify_metric(metric: str) -> tuple[str | None, Metric | None]:
     if (place := find_fact(metric)) is not None:
         return f"{metric[:place]}{TASK_COMPLETION.name}", None
     prefix, dot, last = metric.rpartition(".")
+    if last.startswith(CLASS_F1):
+        return f"{prefix}{dot}{MEASURED_BY['macro_f1']}", Metric(last, "higher")
     return (f"{prefix}{dot}{MEASURED_BY[last]}" if last in MEASURED_BY else None), METRICS.get(last)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.calibration_cells import list_calibrations
+from sweeps.analysis.confusion_cells import list_confusions
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_evidence import find_signs
@@ -11,6 +12,7 @@ from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.conclusion import UNANSWERED, answer_question
+from sweeps.report.confusion_section import list_confusion_facts, show_confusions
 from sweeps.report.costs_section import show_costs
 from sweeps.report.document import Report, drop_empty
 from sweeps.report.inputs import Material
@@ -35,14 +37,20 @@ def compose(material: Material) -> Report:
         list_runs(material.rows, material.items),
         show_provenance(material),
     ]
-    answer = answer_question(material, get_experiment(material.experiment), signs)
+    answer = _add_confusions(answer_question(material, get_experiment(material.experiment), signs), material)
     return replace(answer, evidence=drop_empty(evidence))
 
 
 def compose_answer(material: Material) -> Report:
     """Compose the answer alone, without the evidence that only a page shows."""
     signs = find_signs(material.rows, material.learning, material.training)
-    return answer_question(material, get_experiment(material.experiment), signs)
+    return _add_confusions(answer_question(material, get_experiment(material.experiment), signs), material)
+
+
+def _add_confusions(report: Report, material: Material) -> Report:
+    """Add to the answer which classes are taken for which."""
+    confusions = show_confusions(list_confusions(material.rows, material.items))
+    return replace(report, findings=(*report.findings, *drop_empty([confusions])))
 
 
 def list_facts(material: Material) -> dict[str, Any]:
@@ -64,4 +72,6 @@ def list_facts(material: Material) -> dict[str, Any]:
         {"cell": dict(cell), "facts": zero, "episodes": episodes}
         for cell, zero, episodes in list_idle(material.rows, material.items)
     ]
-    return {**facts, "changes": changes, "learning": list_sign_facts(signs), "idle": idle}
+    confusion = list_confusion_facts(list_confusions(material.rows, material.items))
+    learning = list_sign_facts(signs)
+    return {**facts, "changes": changes, "confusion": confusion, "learning": learning, "idle": idle}

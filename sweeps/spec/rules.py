@@ -6,7 +6,7 @@ rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import FACT_PREFIX, VALIDATION, find_fact, get_base_name
+from sweeps.evaluation.metric_prefixes import CLASS_F1, FACT_PREFIX, VALIDATION, find_fact, get_base_name
 from sweeps.evaluation.registry import EVALUATORS, FALLING, GAINS, LOSSES, METRICS, RISING
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
@@ -126,7 +126,8 @@ def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"{VALIDATION}{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
-        if wish and wish.metric not in right and not (facts and wish.metric.startswith(facts)):
+        is_class = wish and key == "best" and get_base_name(wish.metric).startswith(CLASS_F1) and "macro_f1" in known
+        if wish and wish.metric not in right and not is_class and not (facts and wish.metric.startswith(facts)):
             yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -38,6 +38,11 @@ ASKED: dict[str, dict[str, Any]] = {
     },
     "reading": {"rag": [metric for metric in RAG.metric_names if metric not in ("unchecked_rag", "cut_rag")]},
     "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "majority", "accuracy"]},
+    "classes": {
+        "{answers: {check: choice}}": [
+            "macro_f1", "balanced_accuracy", "auroc", "majority_macro_f1", "majority_balanced_accuracy",
+        ]
+    },
     "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
     "profit and loss": {
         "{task_completion: {environment: 'offline:market'}}": [

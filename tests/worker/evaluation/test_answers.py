@@ -8,6 +8,7 @@ import pytest
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import read_costs
+from sweeps.evaluation.answers import CLASSIFIED
 from sweeps.spec.parse import parse
 from tests.worker.results import count_at_service, read_items, read_result, read_usage
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
@@ -42,8 +43,11 @@ def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Wor
     measured = set(parse(ANSWERS_SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0].metrics)
     undefined = measured - set(told)
     assert set(told) <= measured, "what is announced is measured, and nothing else"
-    allowed = {"rag": {"abstention_precision", "harmful_context", "distractor_robustness"}}
-    assert undefined <= allowed.get(kind, {"majority"}), "no twelve questions have classes"
+    allowed = {
+        "choice": {"majority", *CLASSIFIED},
+        "rag": {"abstention_precision", "harmful_context", "distractor_robustness"},
+    }
+    assert undefined <= allowed.get(kind, {"majority"}), "these twelve questions have no classes"
     together = {"ece", "adaptive_ece", "aurc", "selective_accuracy", "utilisation"}
     for metric in set(told) - together:
         assert told[metric] == pytest.approx(np.mean([row[metric] for row in found])), (

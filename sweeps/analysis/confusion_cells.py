@@ -1,0 +1,72 @@
+"""Which class a model chose for items of which class, cell by cell: the confusion matrices of a classification."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeps.analysis.targets import name_cells
+from sweeps.evaluation.classes import CHOSEN, TRUE
+from sweeps.evaluation.item_rows import CLASSES, ItemRow
+from sweeps.metrics.classification import count_confusions
+from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.stage import Json
+from sweeps.stats.paired_items import Items, item_key
+
+
+@dataclass(frozen=True)
+class ConfusionCell:
+    """The items of one cell over all its seeds, counted by true class (rows) and chosen class (columns)."""
+
+    measure: str
+    cell: Mapping[str, Json]
+    name: str  # the cell, as far as it differs from the others
+    seeds: int
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    @property
+    def precision(self) -> tuple[float | None, ...]:
+        """Of what was given each class, the share that is of it; None where nothing was."""
+        return self._divide(axis=0)
+
+    @property
+    def recall(self) -> tuple[float | None, ...]:
+        """Of what is of each class, the share that was given it; None where nothing is."""
+        return self._divide(axis=1)
+
+    def _divide(self, axis: int) -> tuple[float | None, ...]:
+        counts = np.array(self.counts)
+        sums = counts.sum(axis=axis).tolist()
+        return tuple(
+            right / every if every else None for right, every in zip(np.diag(counts).tolist(), sums, strict=True)
+        )
+
+
+def list_confusions(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[ConfusionCell]:
+    """List the cells whose items are a classification, in the order of the rows."""
+    found: list[ConfusionCell] = []
+    for measure, kept in items.items():
+        cells = []
+        for cell, runs in group_by_cell(keep_measured(rows)):
+            read = [known for run in runs if (known := kept.get(item_key(cell, run.seed)))]
+            told = [each for each in read if _read_classes(each)]
+            if told and len({_read_classes(each) for each in told}) == 1:
+                cells.append((cell, len(told), _read_classes(told[0]), sum(map(_count_run, told))))
+        names = name_cells([cell for cell, *_ in cells])
+        found += [
+            ConfusionCell(measure, cell, name, seeds, classes, tuple(map(tuple, np.asarray(counts).tolist())))
+            for name, (cell, seeds, classes, counts) in zip(names, cells, strict=True)
+        ]
+    return found
+
+
+def _read_classes(rows: Sequence[ItemRow]) -> tuple[str, ...]:
+    """Read the classes of a run; none if it is no classification, or an earlier version measured it."""
+    told = rows[0].details.get(CLASSES) if rows else None
+    return tuple(map(str, told)) if isinstance(told, list) else ()
+
+
+def _count_run(rows: Sequence[ItemRow]) -> np.ndarray:
+    true, chosen = ([int(row.values[name]) for row in rows] for name in (TRUE, CHOSEN))
+    return count_confusions(true, chosen, len(_read_classes(rows)))

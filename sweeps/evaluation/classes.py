@@ -1,0 +1,98 @@
+"""Questions that all have the same candidates are a classification: how well the model tells its classes apart.
+
+F1, balanced accuracy and AUROC are about all items together, so the value of an item is what it contributes
+(`sweeps.metrics.classification`): their mean is the metric, with the metric's standard error.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.evaluation.evaluator import Metric
+from sweeps.evaluation.item_rows import CLASSES, ItemRow
+from sweeps.evaluation.metric_prefixes import CLASS_F1
+from sweeps.metrics import classification
+from sweeps.records import Row
+
+MOST = 20  # classes; candidates of more kinds are answers, not classes
+TRUE, CHOSEN = "true_class", "chosen_class"  # values of an item: the places of its classes among all
+MAJORITY_F1, MAJORITY_BALANCED = "majority_macro_f1", "majority_balanced_accuracy"
+CLASS_METRICS = (
+    Metric("macro_f1", "higher", law=True, guessed=MAJORITY_F1),
+    Metric("balanced_accuracy", "higher", law=True, guessed=MAJORITY_BALANCED),
+    Metric("auroc", "higher", law=True, chance=0.5),
+    Metric(MAJORITY_F1, fixed=True),
+    Metric(MAJORITY_BALANCED, fixed=True),
+)
+
+
+def find_classes(records: Sequence[Row]) -> list[str]:
+    """Find the classes of questions with the same candidates, of which one is right; nothing if there are none."""
+    sets = {frozenset(row["candidates"]) for row in records}
+    if len(sets) != 1:
+        return []
+    classes = sorted(*sets)
+    right = [[text for text in row["candidates"] if text in row["answers"]] for row in records]
+    if any(len(texts) != 1 for texts in right) or any(len(row["candidates"]) != len(classes) for row in records):
+        return []  # several are right, or one is there twice
+    return classes if 2 <= len(classes) <= MOST and len({texts[0] for texts in right}) > 1 else []
+
+
+def add_classes(rows: Sequence[ItemRow], records: Sequence[Row]) -> Sequence[ItemRow]:
+    """Add to each row its true and its chosen class, and what it contributes to each metric of the classification."""
+    classes = find_classes(records)
+    if not classes:
+        return rows
+    order = [[row["candidates"].index(name) for name in classes] for row in records]
+    scores = np.array([np.asarray(row.details["logprobs"])[places] for row, places in zip(rows, order, strict=True)])
+    true = np.array([classes.index(next(t for t in row["candidates"] if t in row["answers"])) for row in records])
+    chosen = _choose(scores, true)
+    commonest = np.full(len(true), np.bincount(true).argmax())
+    columns: dict[str, npt.ArrayLike | None] = {
+        TRUE: true,
+        CHOSEN: chosen,
+        "macro_f1": classification.split_macro_f1(true, chosen),
+        "balanced_accuracy": classification.split_balanced_accuracy(true, chosen),
+        "auroc": classification.split_auroc(true, classification.compute_log_odds(scores)),
+        MAJORITY_F1: classification.split_macro_f1(true, commonest),
+        MAJORITY_BALANCED: classification.split_balanced_accuracy(true, commonest),
+        **{
+            name: classification.split_f1(true, chosen, number)
+            for number, name in enumerate(name_classes(classes))
+            if number in true
+        },
+    }
+    values = {name: np.asarray(column, float).tolist() for name, column in columns.items() if column is not None}
+    details: Mapping[str, Any] = {CLASSES: classes}
+    return [
+        replace(
+            row,
+            values={**row.values, **{name: column[place] for name, column in values.items()}},
+            details={**row.details, **details} if place == 0 else row.details,
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def name_classes(classes: Sequence[str]) -> list[str]:
+    """Name the metric F1 of each class: f1_N of the class "N."; with numbers if two names would be the same."""
+    words = [re.sub(r"\W+", "_", text).strip("_") or str(place) for place, text in enumerate(classes)]
+    if len({*words}) < len(words):
+        words = [f"{place}_{word}" for place, word in enumerate(words)]
+    return [f"{CLASS_F1}{word}" for word in words]
+
+
+def average_classes(rows: Sequence[ItemRow]) -> dict[str, float]:
+    """Compute F1 of each class from the rows; nothing if they are no classification."""
+    names = [name for name in (rows[0].values if rows else ()) if name.startswith(CLASS_F1)]
+    return {name: float(np.mean([row.values[name] for row in rows])) for name in names}
+
+
+def _choose(scores: npt.NDArray[np.float64], true: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Choose the class with the highest score; if it is shared, a wrong one, as accuracy counts it."""
+    least = np.where(np.arange(scores.shape[1]) == true[:, None], np.nextafter(scores, -np.inf), scores)
+    return np.asarray(least.argmax(axis=1), np.intp)
