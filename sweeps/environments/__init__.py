@@ -42,8 +42,15 @@ class EpisodeShape(NamedTuple):
     observation: tuple[int, int] = (0, 0)  # tokens of one answer of the environment
 
 
+class Advice(NamedTuple):
+    """What an episode may know besides, for demonstrations and checks: the right action now, and every action."""
+
+    action: str | None = None  # from its method `expert()`; None without one
+    actions: tuple[str, ...] = ()  # from its method `list_actions()`
+
+
 class Episode(Protocol):
-    """One task, played once."""
+    """One task, played once. It may have `expert()` and `list_actions()` too: see `Advice`."""
 
     @property
     def prompt(self) -> Text: ...

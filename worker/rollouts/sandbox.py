@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from scheduler.settings import Settings
-from sweeps.environments import EpisodeShape, Split, Text, Turn
+from sweeps.environments import Advice, EpisodeShape, Split, Text, Turn
 from worker.outcome import StageError
 from worker.rollouts.sandbox_process import Died, SandboxProcess
 
@@ -64,7 +64,7 @@ class _Record:
 
 
 _NEVER = _Record(0)
-_Answers = dict[int, Text | Turn | BrokenEpisode]
+_Answers = dict[int, Text | Turn | Advice | BrokenEpisode]
 
 
 class Sandbox:
@@ -130,7 +130,8 @@ class Sandbox:
             assert number not in self._records, f"{number} is played already"
             assert number not in self._broken, f"{number} was played already"
             self._records[number] = _Record(seed)
-        return {number: answer for number, answer in self._ask(tasks).items() if not isinstance(answer, Turn)}
+        answers = self._ask(tasks).items()
+        return {number: answer for number, answer in answers if not isinstance(answer, Turn | Advice)}
 
     def act(self, actions: Mapping[int, str]) -> dict[int, Turn | BrokenEpisode]:
         """Act once in each of these episodes, which have begun and are not over. Of one that is over, forget all."""
@@ -143,6 +144,14 @@ class Sandbox:
             if self._records.get(number, _NEVER).over:
                 del self._records[number]
         return {number: self._broken.get(number) or asked[number] for number in actions}
+
+    def advise(self, numbers: Iterable[int]) -> dict[int, Advice | BrokenEpisode]:
+        """Ask each of these episodes, which have begun and are not over, for its right action and for all actions."""
+        asked = list(numbers)
+        answers: _Answers = {}
+        self._guarded(lambda: self._ask_advice([number for number in asked if number in self._records], answers))
+        advice = {number: answer for number, answer in answers.items() if isinstance(answer, Advice)}
+        return {number: self._broken.get(number) or advice[number] for number in asked}
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Drop these episodes: nothing more will be asked of them."""
@@ -177,6 +186,14 @@ class Sandbox:
             self._start()
             self._ask_everything(answers)
 
+    def _ask_advice(self, numbers: Sequence[int], answers: _Answers) -> None:
+        """Ask for advice, and again in a new process as often as one dies."""
+        self._play([], {})  # brings the episodes back if the process has died
+        while missing := [number for number in numbers if number not in answers and number in self._records]:
+            self._exchange([(number, f"{number} advise null\n".encode()) for number in missing], answers)
+            if self._house is None:
+                self._play([], {})
+
     def _ask_everything(self, answers: _Answers) -> None:
         """Play again what is not over, to where it was and on to what was asked last."""
         requests = []
@@ -209,6 +226,10 @@ class Sandbox:
             return
         if verb == b"full":
             raise Died(f"ran out of the memory that it may have ({self.limits.memory / GIB:g} GiB)")
+        if verb == b"advice":
+            action, actions = json.loads(content)
+            answers[number] = Advice(action, tuple(actions))
+            return
         digest = hashlib.sha256(content).digest()
         if verb == b"broken":
             self._break(number, json.loads(content), answers)

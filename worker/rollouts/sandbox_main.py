@@ -1,9 +1,10 @@
 """`python -m worker.rollouts.sandbox_main`: the process in which other people's environments play, one step at a time.
 
 Its parent is `worker/rollouts/sandbox.py`. On standard input comes one line with the order, then one line for each step
-(`NUMBER begin SEED`, `NUMBER act "ACTION"`, `NUMBER forget`); every step but the last kind is answered with one line
-(`NUMBER prompt …`, `NUMBER turn …`, `NUMBER broken "CAUSE"`), in the order in which they came and before the next is
-begun: so the parent always knows which episode is played. What an environment prints goes to standard error.
+(`NUMBER begin SEED`, `NUMBER act "ACTION"`, `NUMBER advise null`, `NUMBER forget`); every step but the last kind is
+answered with one line (`NUMBER prompt …`, `NUMBER turn …`, `NUMBER advice …`, `NUMBER broken "CAUSE"`), in the order in
+which they came and before the next is begun: so the parent always knows which episode is played. What an environment
+prints goes to standard error.
 
 It is two processes: one that plays, and the leader of their group, which only waits. When the parent is gone, it ends
 the whole group, whatever an environment hangs in or has started, and removes the temporary folder that is its first
@@ -31,6 +32,8 @@ from worker.rollouts.validate_returns import (
     InvalidReturn,
     encode_json,
     name_type,
+    read_action,
+    read_actions,
     read_facts,
     read_flag,
     read_number,
@@ -221,6 +224,14 @@ class ServedEpisodes:
             del self._episodes[number]
         return "turn " + encode_json([observation, read_number(turn.reward, "reward"), done, facts])
 
+    def advise(self, number: int, _: None) -> str:
+        """Return what the episode knows of its right action; it need not know any."""
+        episode: Any = self._episodes[number]
+        expert, known = getattr(episode, "expert", None), getattr(episode, "list_actions", None)
+        action = None if expert is None else read_action(expert(), "the action of its expert()", self._order.answer)
+        actions = [] if known is None else read_actions(known(), self._order.answer)
+        return "advice " + encode_json([action, actions])
+
     def forget(self, number: int) -> None:
         self._episodes.pop(number, None)
 
@@ -235,10 +246,11 @@ def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:
         if verb == b"forget":
             play.forget(int(number))
             continue
-        if verb == b"act" and not play.has(int(number)):
+        if verb != b"begin" and not play.has(int(number)):
             _say(answers, f"{int(number)} gone")  # it broke, and this was on its way already
             continue
-        answer = _run_step(play.begin if verb == b"begin" else play.act, int(number), json.loads(rest))
+        steps: dict[bytes, Callable[[int, Any], str]] = {b"begin": play.begin, b"act": play.act, b"advise": play.advise}
+        answer = _run_step(steps[verb], int(number), json.loads(rest))
         if os.getpid() != me:
             os._exit(0)  # a copy that an environment forked off, and that came back to us
         if answer is None:

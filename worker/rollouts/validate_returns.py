@@ -97,6 +97,22 @@ def name_type(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
+def read_action(action: object, what: str, most: int) -> str:
+    """Read an action that an episode proposes. Raises InvalidReturn."""
+    _weigh(action, what, most)
+    if not isinstance(action, str):
+        raise InvalidReturn(f"{name_type(action)} as {what}; expected text")
+    return action
+
+
+def read_actions(actions: object, most: int) -> list[str]:
+    """Read all actions that an episode knows. Raises InvalidReturn."""
+    if not isinstance(actions, Sequence) or isinstance(actions, str | bytes | bytearray):
+        raise InvalidReturn(f"{name_type(actions)} from list_actions(); expected a list of texts")
+    _weigh(list(actions), "the actions of list_actions()", most)
+    return [read_action(action, "an action of list_actions()", most) for action in actions]
+
+
 def read_score(verdict: object) -> float:
     """Read the score that a check gives an answer, from 0 to 1. Raises InvalidReturn."""
     if _is_flag(verdict):

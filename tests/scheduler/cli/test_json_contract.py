@@ -283,6 +283,7 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     check("sweep events", run("events", "one"))
     check("sweep digest", run("digest", "one"))
     check("sweep doctor", run("doctor"))
+    check("sweep play", run("play", "offline:arithmetic", "--expert", "--episodes", "2"))
     check("sweep report, sweep export", run("report", "scaling", "-o", str(tmp_path / "r.html")))
     changed = [run("pause", "one"), run("resume", "one"), run("priority", "one", "3"), run("budget", "one", "5")]
     check("sweep budget, pause, resume, cancel, retry, priority", *changed, run("cancel", "one"), run("retry", "one"))
