@@ -24,6 +24,7 @@ from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import SpecError
+from sweeps.planning.defaults import list_restated
 from sweeps.planning.plan import plan
 from sweeps.planning.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
@@ -136,6 +137,7 @@ def build_submission(prepared: Prepared) -> Submission:
     return Submission(
         plan=prepared.plan,
         spec=sweep.model_dump(mode="json", exclude_defaults=True),
+        restated=dict(list_restated(sweep)),
         user=_read_user(),
         rates={model: prepared.prices.rates(model) for model in sweep.models},
         limit=None if sweep.budget is None else round(sweep.budget.usd * MICRO),

@@ -53,6 +53,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
             BilledAmount(bill.service, bill.tokens, bill.micro_usd, format_moment(bill.at)) for bill in spent.billed
         ],
         limit=spent.limit,
+        services=view.services,
         learning=learning.facts,
         training=learning.running,
         items=items.items,

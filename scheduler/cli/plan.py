@@ -136,7 +136,9 @@ def _describe_time(planned: Plan, there: ReusableResults) -> str:
 def print_summary(output: Output, planned: Plan) -> None:
     """Print the plan in a few lines: runs and stages, tokens and cost."""
     totals = planned.totals
-    unshared = f" ({totals.naive_train:,} without sharing)" if totals.naive_train > totals.train else ""
+    unshared = (
+        f" ({totals.naive_train:,} if no two runs shared a training)" if totals.naive_train > totals.train else ""
+    )
     runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
     trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
     output.say(f"{runs} {trainings}{unshared} and {evaluations}")

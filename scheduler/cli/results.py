@@ -29,6 +29,11 @@ from sweeps.results import RunResult, group_by_cell
 from sweeps.stage import to_dollars
 from sweeps.stats.paired_items import Items
 
+SIZES_OF_TRANSFER = (
+    "size: examples of the target that a run trains on, after all those of the source (`source_size`); "
+    "source.…: measured on the holdout of the source"
+)
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -75,6 +80,8 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
     _show_cells(output, title, summaries, trained)
+    if view.spec.get("experiment") == "transfer":
+        output.say(SIZES_OF_TRANSFER)
     show_report(output, compose_answer(known))
     output.say(f"\n{_describe_use(view)}")
 
@@ -83,7 +90,7 @@ def _describe_use(view: SweepView) -> str:
     """Say how many tokens a sweep used and what they cost, or would cost."""
     tokens = f"{view.name} used {view.tokens:,} tokens"
     if view.services == ["offline"]:
-        return f"{tokens}. Offline models are free; at list prices this would be {format_usd(view.spent)}."
+        return f"{tokens}. Offline models cost nothing; at a pretend price this would be {format_usd(view.spent)}."
     return f"{tokens}, {format_usd(view.spent)}."
 
 

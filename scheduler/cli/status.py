@@ -29,6 +29,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
+TITLES = {"running": "running (nll: of the latest training batch)"}
 
 
 @click.command(name="list")
@@ -180,13 +181,15 @@ def _make_stage_row(stage: StageView) -> dict[str, Any]:
 def _print(output: Output, sweeps: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
     rows = [make_sweep_row(view, output) for view in sweeps]
     output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
+    if any(view.services == ["offline"] and view.spent for view in sweeps):
+        output.say("Offline models cost nothing: their `spent` is at a pretend price")
     for row in document["sweeps"]:
         if row["waiting_reason"]:
             output.say(f"{row['sweep']}: {row['waiting_reason']}")
     for title in ("running", "failed", "skipped"):
         if document[title]:
             output.say("")
-            output.print_table(document[title], title=title)
+            output.print_table(document[title], title=TITLES.get(title, title))
     for view in sweeps:
         if again := sum(view.counts.get(state, 0) for state in FAILURES):
             stages = f"{format_count(again, 'stage')} failed or {'was' if again == 1 else 'were'} skipped"

@@ -30,8 +30,8 @@ LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines if there is no terminal
 SHOWN = 8  # running stages that are listed
 STATE_WORDS: dict[str, str] = {
-    StageState.WAITING: "blocked by an earlier stage",
-    StageState.DISPATCHED: "handed to a worker",
+    StageState.WAITING: "waiting for an earlier stage",
+    StageState.DISPATCHED: "dispatched to a worker",
 }
 
 

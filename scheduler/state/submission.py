@@ -6,7 +6,7 @@ Nothing of it runs before the seal. Repeating any step changes nothing.
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol, TypeVar
 
 from scheduler.errors import SweepConflict
@@ -43,6 +43,7 @@ class Submission:
     weight: float = 1.0
     window: str = ""  # JSON of the spec's section
     deadline: int | None = None  # milliseconds since 1970
+    restated: Mapping[str, Json] = field(default_factory=dict)  # keys that the file sets to their default
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _open(store: Store, submission: Submission) -> str:
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
-        "defaults": json.dumps(dict(plan.defaults)),
+        "defaults": json.dumps({**submission.restated, **dict(plan.defaults)}),
         "models": " ".join(submission.rates),
     }
     flat = [word for pair in fields.items() for word in pair]

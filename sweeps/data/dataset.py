@@ -243,20 +243,25 @@ def _hold_out(
     if count > len(free) - spare or len({*free.values()}) <= spare:
         raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source, taken=bool(taken)))
     chosen = choose(free, count, spare=spare)
-    return {key: kept for key, kept in pool.items() if key in chosen}, (_describe_choice(part, count, chosen, free),)
+    return {key: kept for key, kept in pool.items() if key in chosen}, (
+        _describe_choice(part, count, chosen, free, own=not spare),
+    )
 
 
-def _describe_choice(part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes]) -> str:
+def _describe_choice(
+    part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes], *, own: bool
+) -> str:
     """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
+    where = " of the source's test split" if own else ""
     if len(chosen) == len(free):
-        return f"{part}: all {len(free):,} rows that can be held out"
+        return f"{part}: all {len(free):,} rows{where or ' that can be held out'}"
     if len(groups) == len(free):
         how = "chosen by a hash of their content, so always the same rows"
-        return f"{part}: {len(chosen):,} of {len(free):,} rows, {how}"
+        return f"{part}: {len(chosen):,} of {len(free):,} rows{where}, {how}"
     taken = len({free[key] for key in chosen})
     requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
-    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{requested}"
+    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{requested}"
     return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"
 
 

@@ -155,8 +155,10 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
     except DataError:
         raise
     except FileNotFoundError:
-        place = "" if "://" in source or source.startswith(("/", "~")) else f" in {folder}"
-        raise DataError(f"{where}: no such file{place}; relative paths start at the folder of the sweep file") from None
+        if "://" in source or source.startswith(("/", "~")):
+            raise DataError(f"{where}: no such file; check the path") from None
+        rule = "relative paths start at the folder of the sweep file"
+        raise DataError(f"{where}: no such file in {folder.resolve()}; {rule}") from None
     except IsADirectoryError:
         raise DataError(f"{where}: expected a file, got a folder; name one file in it, such as train.jsonl") from None
     except OSError as error:

@@ -45,8 +45,8 @@ LEGEND = (
     "interval. 0 is the untrained model."
 )
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
-    "seeds": ("the noise of runs", "more seeds"),
-    "items": ("the held-out items", "more items"),
+    "seeds": ("the scatter of the runs", "more seeds"),
+    "items": ("the choice of held-out items", "more held-out items"),
     "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
 }
 SMALL = 0.005  # shares of an interval that are not listed
@@ -125,7 +125,8 @@ def _say_what_would_narrow(least: MinimumData) -> str:
     listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
     (share, source), *others = listed
     rest = "".join(f", {part} from {origin}" for part, origin in others)
-    return f" {share} of the interval comes from {source}{rest}; {NARROWED[parts[0][0]][1]} would narrow it."
+    remedy = f"{NARROWED[parts[0][0]][1]} would narrow it"
+    return f" {share} of the variance behind the interval comes from {source}{rest}; {remedy}."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
@@ -184,7 +185,7 @@ def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fi
         marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
     )
     measured = [row for each in fits for row in _list_measured(each, data[each], metric)]
-    numbers = make_table(measured, caption="What was measured", folded=len(measured) > LONG)
+    numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
     return [Figure(LineChart(words, lines), numbers, LEGEND)]
 
 

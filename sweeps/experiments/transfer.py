@@ -20,7 +20,7 @@ from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import Dataset
 from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import warn_of_missing
+from sweeps.report.shared_parts import count_more_pairs, warn_of_missing
 from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.model import SweepFields
@@ -36,8 +36,9 @@ SHARED = (
 FEW = 3  # pairs that the answer names
 ALONE = "training on the target alone"
 GAINS = (
-    f"Gain in nats per token over {ALONE}, ± half of its 95 % interval. ▲ helps, ▼ hurts: beyond its own interval; "
-    "* also when all pairs of this size are judged together (Holm)."
+    f"Gain in nats per token over {ALONE}, ± half the width of its 95 % interval. ▲ the source helps, ▼ it hurts: the "
+    "interval does not hold 0. * It still helps or hurts when all pairs of this size are judged together (Holm). The "
+    "pairs of a size share one estimate of the noise, so their intervals are about equally wide."
 )
 WORTH = (
     "How many times its own target examples a transfer is worth: training on the target alone would need that many "
@@ -46,7 +47,10 @@ WORTH = (
 )
 HATCHED = "Hatched: not clear when all pairs of this size are judged together (Holm)."
 BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, than ×1
-LOST = "Rise of the source's own loss after training on the target, ± half of its 95 % interval."
+LOST = (
+    "How much training on the target raises the loss on the source's own holdout, in nats per token, ± half the width "
+    "of its 95 % interval."
+)
 NONE = "·"
 Pairs = Mapping[tuple[str, str], TableCell]
 
@@ -154,9 +158,9 @@ def summarise_size(matrix: TransferMatrix, size: int, where: str) -> str:
         for cell in clear[:FEW]
         if cell.gain
     )
-    more = f", and {format_count(len(clear) - FEW, 'more clear pair')}" if len(clear) > FEW else ""
+    more = count_more_pairs([cell.verdict for cell in clear[FEW:]])
     others = len(cells) - len(clear) - missing
-    rest = f"; not clear: {others} of {len(cells)} pairs" if others else ""
+    rest = f"; not clear: {others} of {format_count(len(cells), 'pair')}" if others else ""
     return f"With {size:,} target examples{where}: {named}{more}{rest}{lacking} (nats per token, 95 % intervals)."
 
 
@@ -182,7 +186,7 @@ def _list_cells(matrix: TransferMatrix, size: int) -> list[TransferCell]:
 
 
 def _draw_gains(name: str, matrix: TransferMatrix, size: int) -> Figure:
-    title = f"{size:,} target examples" if size else "No target examples: the source alone, against the base"
+    title = f"{size:,} target examples" if size else "No target examples: the source alone, against the untrained model"
     squares = {(cell.source, cell.target): _draw_gain(cell) for cell in _list_cells(matrix, size)}
     texts = {(cell.source, cell.target): _show_gain(cell) for cell in _list_cells(matrix, size)}
     note = GAINS if size else GAINS.replace(ALONE, "the untrained model")

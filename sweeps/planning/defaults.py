@@ -34,24 +34,31 @@ def list_defaults(
     )
 
 
-def _list_taken_of_sweep(sweep: SweepFields) -> Iterator[Default]:
+def list_restated(sweep: SweepFields) -> tuple[Default, ...]:
+    """List the keys that a file has and that are at their default: the stored spec leaves them out."""
+    return tuple(_list_taken_of_sweep(sweep, written=True))
+
+
+def _list_taken_of_sweep(sweep: SweepFields, *, written: bool = False) -> Iterator[Default]:
     keys = map_keys()
-    for path, value in _list_taken(sweep, ""):
+    for path, value in _list_taken(sweep, "", written=written):
         kinds = keys.get(path.split(".")[0])
         if path not in sweep.vary and (kinds is None or sweep.experiment in kinds):
             yield path, value
 
 
-def _list_taken(model: BaseModel, above: str) -> Iterator[Default]:
-    """List the fields of a section that the file does not set, and those of the sections below it."""
-    for name in type(model).model_fields:
+def _list_taken(model: BaseModel, above: str, *, written: bool) -> Iterator[Default]:
+    """List the fields at their default that the file leaves out, or those it has, here and in the sections below."""
+    for name, field in type(model).model_fields.items():
         value, path = getattr(model, name), f"{above}{name}"
         if isinstance(value, BaseModel) and not _is_unused(model, name):
-            yield from _list_taken(value, f"{path}.")
+            yield from _list_taken(value, f"{path}.", written=written)
         elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
             for key, part in value.items():
-                yield from _list_taken(part, f"{path}.{key}.")
-        elif name not in model.model_fields_set and value not in (None, (), {}) and not _is_unused(model, name):
+                yield from _list_taken(part, f"{path}.{key}.", written=written)
+        elif value in (None, (), {}) or _is_unused(model, name) or (name in model.model_fields_set) != written:
+            continue
+        elif not written or value == field.get_default(call_default_factory=True):
             yield path, _plain(value)
 
 
@@ -74,7 +81,7 @@ def _list_resolved(sweep: SweepFields) -> Iterator[Default]:
     if sweep.budget is None:
         yield "budget", "none: the sweep may cost what the plan says"
     if sweep.limits.slots is None:
-        yield "limits.slots", "all slots of the fleet"
+        yield "limits.slots", "none: as many clients as the service allows"
     for evaluation in sweep.evaluate:
         yield from _list_options(evaluation)
     yield from _list_method_defaults(sweep)

@@ -13,6 +13,11 @@ from sweeps.report.shared_parts import describe_rows
 from sweeps.report.table_cells import TableCell, show_dollars
 from sweeps.stage import MICRO
 
+COLUMNS = (
+    "Reserved: held back for running stages. Unreconciled: what lost attempts may have cost, until the service's own "
+    "count is known."
+)
+
 
 def show_costs(material: Material) -> Section:
     """Show what was estimated, metered and billed."""
@@ -21,7 +26,9 @@ def show_costs(material: Material) -> Section:
     if kinds:
         parts.append(_draw_costs(kinds))
     if material.billed:
-        parts.append(make_table([_show_bill(each) for each in material.billed], caption="Billed by the service"))
+        parts.append(
+            make_table([_show_bill(each) for each in material.billed], caption="Counted and billed by the service")
+        )
     return Section("What it cost", tuple(parts))
 
 
@@ -30,14 +37,19 @@ def _say_spent(material: Material) -> str:
     held = sum(each.reserved for each in material.spending)
     unreconciled = sum(each.unreconciled for each in material.spending)
     limit = "" if material.limit is None else f" of a budget of {format_usd(material.limit)}"
-    words = f"{format_usd(spent)}{limit} spent, at list prices"
+    price = (
+        "at a pretend price: offline models cost nothing"
+        if list(material.services) == ["offline"]
+        else "at list prices"
+    )
+    words = f"{format_usd(spent)}{limit} spent, {price}"
     if held:
         words += f", {format_usd(held)} reserved for what is running"
     if unreconciled:
         words += f", {format_usd(unreconciled)} unreconciled"
     reused = sum(each.reused for each in material.spending)
     return (
-        f"{words}; {format_usd(reused)} of the estimate were saved, because other sweeps had paid for these stages."
+        f"{words}; {format_usd(reused)} of the estimate was saved, because other sweeps had paid for these stages."
         if reused
         else f"{words}."
     )
@@ -57,7 +69,7 @@ def _draw_costs(kinds: Sequence[KindCosts]) -> Figure:
     ]
     words = RowPlot("cost", "Spent and estimated", describe_rows(rows), "US dollars")
     legend = "Bars: what this sweep spent. Brackets: the estimate, from low to high."
-    return Figure(BarChart(words, rows), make_table([_show_kind(each) for each in kinds]), legend)
+    return Figure(BarChart(words, rows), make_table([_show_kind(each) for each in kinds]), legend, COLUMNS)
 
 
 def _write_range(each: KindCosts) -> str:
@@ -77,5 +89,5 @@ def _show_kind(each: KindCosts) -> dict[str, Any]:
 
 
 def _show_bill(each: BilledAmount) -> dict[str, Any]:
-    amount = TableCell("not stated") if each.micro_usd is None else show_dollars(each.micro_usd)
+    amount = TableCell("no amount given") if each.micro_usd is None else show_dollars(each.micro_usd)
     return {"service": each.service, "tokens": each.tokens, "amount": amount, "as of": each.at}

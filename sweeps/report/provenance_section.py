@@ -14,8 +14,8 @@ def show_provenance(material: Material) -> Section:
     """Show the spec, its defaults, the data and the versions: what it takes to ask the same again."""
     parts: list[Part] = [Code(write_yaml(material.spec), "yaml")]
     if material.defaults:
-        taken = [{"key left out": path, "default": format_number(value)} for path, value in material.defaults.items()]
-        parts.append(make_table(taken, caption="Defaults", folded=True))
+        taken = [{"key": path, "default": format_number(value)} for path, value in material.defaults.items()]
+        parts.append(make_table(taken, caption="Keys at their default", folded=True))
     if material.data:
         parts.append(make_table([_show_use(each) for each in material.data], caption="Data, by content", folded=True))
     versions = [{"what": name, "version": version} for name, version in material.versions.items()]

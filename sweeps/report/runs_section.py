@@ -16,6 +16,7 @@ from sweeps.stats.paired_items import Items
 FEW = 12  # labels that are listed of stages that share a cause
 CAUSES = 100
 LONG = 24  # rows of a table that is shown at once
+CHAINED = "Steps, tokens and $ count the last training of a run and its evaluations, not the trainings before it."
 
 
 def show_failures(material: Material) -> Section:
@@ -61,6 +62,6 @@ def list_runs(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
             for metric, told in list_conditional([row], items).items()
         }
         run |= {"steps": row.steps, "tokens": row.tokens, "$": show_dollars(row.micro_usd)}
-    return Section(
-        "Every run", (make_table(runs, folded=True, caption=format_count(len(rows), "run")),) if rows else ()
-    )
+    notes = [Paragraph(CHAINED)] if any(row.before for row in rows) else []
+    table = make_table(runs, folded=True, caption=format_count(len(rows), "run"))
+    return Section("Every run", (*notes, table) if rows else ())

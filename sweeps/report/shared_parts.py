@@ -1,7 +1,8 @@
 """Parts that the answers of several experiment kinds share: rows with intervals, differences by item, missing runs."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.run_counts import Tally
@@ -45,6 +46,16 @@ def warn_of_missing(runs: Tally) -> list[Part]:
     """Say which runs are in no mean, if any."""
     words = runs.describe()
     return [Paragraph(f"{words}.", warning=True)] if words else []
+
+
+def count_more_pairs(verdicts: Sequence[str]) -> str:
+    """Say how many pairs are clear besides those that an answer names, and which way: `helps` or `hurts`."""
+    if not verdicts:
+        return ""
+    pairs = "1 more pair is clear" if len(verdicts) == 1 else f"{len(verdicts)} more pairs are clear"
+    counts = Counter(verdicts).items()
+    ways = [f"{count} {verdict if count == 1 else verdict.removesuffix('s')}" for verdict, count in counts]
+    return f"; {pairs} ({', '.join(ways)})"
 
 
 def compare_by_item(metric: str, differences: Mapping[str, ItemDifference | None]) -> list[Part]:

@@ -166,9 +166,9 @@ def _axis(courses: Sequence[Course]) -> str | None:
 def _row(course: Course) -> dict[str, object]:
     first, last = (course.points[0], course.points[-1]) if course.points else ((0, math.nan), (0, math.nan))
     return {
-        "cell": course.label,
+        "condition": course.label,
         "seeds": course.seeds,
-        "first value": first[1],
-        "last value": last[1],
-        "not finite": course.broken,
+        "first (mean of seeds)": first[1],
+        "last (mean of seeds)": last[1],
+        "NaN or infinity": course.broken,
     }

@@ -252,7 +252,8 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
             refused += "; the seeds do not contradict it, so use more items or seeds"
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
-        warnings += (f"fitted without the two largest sizes, the curve misses them by {percent(error, 1)}",)
+        missed_by = f"{percent(error, 2)}, more than {percent(WARN, 0)}"
+        warnings += (f"fitted without the two largest sizes, the curve misses them by {missed_by}",)
     if contradicted:
         warnings += (f"the seeds contradict the {curve.law} law: it misses sizes by more than the seeds differ",)
     if curve.law != "pure" and curve.floor[0] == 0:
@@ -278,10 +279,10 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
 def _name_alike(fits: Sequence[ScalingFit]) -> str:
     """Say that several laws fit, whose answers are all shown."""
     laws, every = " and the ".join(f"{fit.law}" for fit in fits), "both" if len(fits) == 2 else "all"
-    shown = f"{every} answers are shown; the interval of the first covers {every} laws"
+    shown = f"the table has {every} answers; the interval in the first row covers {every}"
     if fits[0].minimum_data is None:
-        shown = f"{every} laws are shown"
-    return f"the data fit the {laws} law about equally well, so {shown}"
+        shown = f"the table has {every} laws"
+    return f"the {laws} law fit the data about equally well; {shown}"
 
 
 def _together(fits: Sequence[ScalingFit]) -> ScalingFit:

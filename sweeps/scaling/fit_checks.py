@@ -59,6 +59,6 @@ def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) ->
     off = max(high - value, value - low) / max(value, 1e-12)
     if off <= WARN:
         return ()
-    band = f"{low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "without bounds"
+    band = f"95 % interval {low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "its interval has no bounds"
     where = f"at {times * largest:,.0f} examples ({times} times the largest size measured)"
-    return (f"{where} the predicted {what} is uncertain by {percent(off, 1)}: {band}",)
+    return (f"{where} the predicted {what} is uncertain by up to {percent(off, 1)}: {value:.4g} ({band})",)

@@ -49,7 +49,7 @@ def describe_server(version: ServerVersion, url: str, settings: Settings) -> str
         f"{version} at {redact_redis_url(url)}" if settings.redis_url else f"built-in {version}, in {settings.home}"
     )
     warning = "" if is_tested(version) else f"; not tested (tested: {describe_tested()})"
-    return f"server: {server}{warning}"
+    return f"database: {server}{warning}"
 
 
 @contextmanager

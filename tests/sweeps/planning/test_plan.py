@@ -9,6 +9,7 @@ import pytest
 
 from sweeps import Plan, Stage, parse
 from sweeps.identity import fingerprint
+from sweeps.planning.defaults import list_restated
 from sweeps.planning.plan_json import build_plan_document
 from sweeps.records import Dataset, Records
 from sweeps.rendering.render import render_all
@@ -270,4 +271,7 @@ def test_every_default_is_stated() -> None:
     assert {"budget", "limits.slots"} <= set(stated)
     assert "source_size" not in stated
     assert not {"seeds", "train.learning_rate"} & set(stated)
+    restated = dict(list_restated(parse(TRANSFER)))
+    assert restated["seeds"] == 3
+    assert not {"train.rank", "train.learning_rate"} & set(restated)
     assert "share_sources" not in dict(planned(HEAD).defaults)
