@@ -34,7 +34,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "pause": ("control", "Pause NAME: its running stages save a checkpoint and stop."),
     "resume": ("control", "Continue NAME after a pause, or a service that refused the key."),
     "cancel": ("control", "Cancel NAME."),
-    "retry": ("control", "Try the failed and cancelled stages of NAME again, and their followers."),
+    "retry": ("control", "Try the failed and cancelled stages of NAME, and those after them."),
     "priority": ("control", "Set the priority of NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),

@@ -75,7 +75,7 @@ def cancel(output: Output, name: str) -> None:
 @click.option("--failed", is_flag=True, help="Only failed and skipped stages, not cancelled ones.")
 @click.pass_obj
 def retry(output: Output, name: str, failed: bool) -> None:
-    """Try the failed and cancelled stages of NAME again, and their followers."""
+    """Try the failed and cancelled stages of NAME, and those after them."""
     how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
     with open_store(read_settings()) as store:
         view = read_sweep(store, name)

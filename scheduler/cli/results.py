@@ -30,7 +30,7 @@ from sweeps.stage import to_dollars
 from sweeps.stats.paired_items import Items
 
 SIZES_OF_TRANSFER = (
-    "size: examples of the target that a run trains on, after all those of the source (`source_size`); "
+    "size: examples of the target that a run trains on, after `source_size` examples of the source; "
     "source.…: measured on the holdout of the source"
 )
 
