@@ -20,7 +20,7 @@ from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
 from sweeps.planning.horizons import note_horizons
 from sweeps.planning.plan_data import Load, PlanData
-from sweeps.planning.prices import PriceBook, list_unpriced_models
+from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
 from sweeps.planning.run_rows import CountedRun
 from sweeps.planning.runs import plan_runs
@@ -202,7 +202,7 @@ def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:
 def _note_prices(sweep: SweepFields, totals: Totals, prices: PriceBook) -> Iterator[str]:
     for model in sweep.models:
         price = prices.find_price(model)
-        if price and model.startswith("offline/"):  # the summary says that it is a pretend price
+        if price and price.source.startswith(PRETEND):  # the summary says so
             continue
         known = (
             f"is from {price.date} ({price.source})" if price else f"is not in {prices.name}, so there is no estimate"

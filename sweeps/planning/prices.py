@@ -27,6 +27,7 @@ def read_exact(value: Any) -> Any:
 MOST = 10_000  # US dollars for a million tokens, or a GB and month: far above every known price; more is a mistake
 Usd = Annotated[Decimal, BeforeValidator(read_exact), Field(ge=0, le=MOST, decimal_places=6), PlainSerializer(float)]
 Name = Annotated[str, Field(min_length=1)]
+PRETEND = "pretend price"  # how the `source` of a price begins that nobody is billed: the plan's total says so
 SEPARATOR = ":"  # before the variant of a model in its id
 
 
