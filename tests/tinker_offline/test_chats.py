@@ -88,3 +88,16 @@ def test_a_loss_of_the_client_trains_it(service: tinker.ServiceClient) -> None:
     client.optim_step(ADAM).result(60)
     after = [float(logprobs(client, [one]).sum()) for one in (wanted, unwanted)]
     assert after[0] - after[1] > before[0] - before[1]
+
+
+def test_a_model_that_diverges_goes_on_answering(service: tinker.ServiceClient) -> None:
+    client = service.create_lora_training_client(CHAT, rank=4, seed=1).result(60)
+    wild = types.AdamParams(learning_rate=1e38, beta1=0.9, beta2=0.95, eps=1e-8)
+    for step in range(3):
+        client.forward_backward(make_batch(step), "cross_entropy").result(60)
+        client.optim_step(wild).result(60)
+    sampler = client.save_weights_and_get_sampling_client().result(60)
+    response = sampler.sample(
+        types.ModelInput.from_ints(tokens("ab ab")), 2, types.SamplingParams(max_tokens=5, seed=1)
+    )
+    assert all(0 < len(one.tokens) <= 5 for one in response.result(60).sequences)

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 
 Item = tuple[str, str]
-LONGEST, MOST, GROUPS = 4800, 40, 8  # items of a training; iterations by rewards, and items of each
+LONGEST, ITERATIONS, GROUPS = 4800, 100, 64  # at most: items of a training; iterations by rewards, items of each
 
 
 def _split(text: str) -> list[str]:
@@ -126,6 +126,6 @@ def make_rewarded(task: str, count: int, seed: int, iteration: int) -> list[Item
 def make_fresh(task: str, count: int, seed: int) -> list[Item]:
     """Make items of which none has the prompt of an item that a training with this seed may see."""
     known = {prompt for prompt, _ in make_items(task, LONGEST, seed)}
-    known |= {prompt for at in range(MOST) for prompt, _ in make_rewarded(task, GROUPS, seed, at)}
+    known |= {prompt for at in range(ITERATIONS) for prompt, _ in make_rewarded(task, GROUPS, seed, at)}
     fresh = (item for item in make_items(task, 2 * count, 10**6 + seed) if item[0] not in known)
     return list(itertools.islice(fresh, count))

@@ -7,18 +7,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.tinker_offline.model.chat_tasks import GROUPS, Item, make_fresh, make_items, make_rewarded
+from tests.tinker_offline.model.chat_tasks import Item, make_fresh, make_items, make_rewarded
 from tinker_offline.model import characters
 from tinker_offline.model.chat import Texts
 from tinker_offline.model.families import add_gradient, get_base, new_adapter
 from tinker_offline.model.learner import AdamParams, Learner
 from tinker_offline.model.losses import LOSSES, Inputs
-from tinker_offline.model.ngram import SIZES, Base, Floats, Ints
+from tinker_offline.model.ngram import SIZES, Adapter, Base, Floats, Ints
 from tinker_offline.model.sampling import Draw, sample
 
 CACHE = Path(__file__).parents[3] / ".sweep" / "test-cache"
 SIZE, RANK = SIZES["offline/chat-s"], 16
-BATCH, ROLLOUTS = 16, 8
+BATCH = 16
+
+
+class Rewards(NamedTuple):
+    """How to train by rewards."""
+
+    iterations: int
+    groups: int  # prompts of an iteration
+    rollouts: int  # of each prompt
+    rate: float
 
 
 class Marked(NamedTuple):
@@ -79,29 +88,27 @@ def teach(base: Base, task: str, seed: int, steps: int, *, rate: float = 0.02, s
     return learner
 
 
-def reinforce(
-    base: Base, learner: Learner, task: str, seed: int, iterations: int, *, rate: float = 0.005, chance: bool = False
-) -> Learner:
-    """Go on by rewards: 1 for the exact answer; `chance` gives the rewards of a coin."""
-    coin = random.Random(seed)
-    for iteration in range(iterations):
-        pairs, sampled, advantages = [], [], []
-        for prompt, answer in make_rewarded(task, GROUPS, seed, iteration):
+def reinforce(base: Base, first: Adapter, task: str, seed: int, rewards: Rewards, *, chance: bool = False) -> Learner:
+    """Go on from this adapter by rewards: 1 for the exact answer; `chance` gives the rewards of a coin."""
+    learner, coin = Learner(first.copy()), random.Random(seed)
+    for iteration in range(rewards.iterations):
+        pairs, sampled, advantages = list[tuple[Ints, Ints]](), list[Floats](), list[Floats]()
+        for prompt, answer in make_rewarded(task, rewards.groups, seed, iteration):
             read = encode_prompt(prompt)
-            written = sample(base, learner.adapter, read, ROLLOUTS, Draw(2 * len(answer) + 8, iteration))
-            rewards = [float(characters.decode(one.tokens) == answer) for one in written]
+            written = sample(base, learner.adapter, read, rewards.rollouts, Draw(2 * len(answer) + 8, iteration))
+            gained = [characters.decode(one.tokens) == answer for one in written]
             if chance:
-                rewards = [float(coin.random() < 0.5) for _ in written]
-            for one, reward in zip(written, rewards, strict=True):
+                gained = [coin.random() < 0.5 for _ in written]
+            for one, gain in zip(written, gained, strict=True):
                 pairs.append((read, one.tokens))
                 sampled.append(one.logprobs)
-                advantages.append(np.full(len(one.tokens), reward - np.mean(rewards), np.float32))
+                advantages.append(np.full(len(one.tokens), gain - np.mean(gained), np.float32))
         marked = mark_answers(pairs)
         inputs = {name: np.zeros(len(marked.answers), np.float32) for name in ("logprobs", "advantages")}
         inputs["logprobs"][marked.answers > 0] = np.concatenate(sampled)
         inputs["advantages"][marked.answers > 0] = np.concatenate(advantages)
         accumulate(learner, base, marked.texts, "importance_sampling", inputs)
-        learner.step(AdamParams(rate))
+        learner.step(AdamParams(rewards.rate * (1 - iteration / rewards.iterations)))
     return learner
 
 

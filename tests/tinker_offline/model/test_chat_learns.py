@@ -14,6 +14,7 @@ from tests.tinker_offline.model.chat_training import (
     BATCH,
     RANK,
     SIZE,
+    Rewards,
     accumulate,
     encode_prompt,
     load_chat_base,
@@ -27,9 +28,10 @@ from tinker_offline.model.families import new_adapter
 from tinker_offline.model.learner import AdamParams, Learner
 from tinker_offline.model.sampling import Draw, sample
 
-SEEDS = range(3)
+SEEDS, ITEMS = range(3), 100
 STEPS = {"tool call": 100, "clause": 300, "signal": 300, "rewriting": 100}
-FIRST = {"tool call": 25, "clause": 100, "signal": 60, "rewriting": 25}  # before the rewards
+FIRST = {"signal": 40, "rewriting": 25}  # steps before the rewards
+REWARDS = {"signal": Rewards(80, 64, 4, 0.004), "rewriting": Rewards(40, 8, 8, 0.008)}
 CHANCE = {"signal": 0.5}  # of two classes; an exact answer to another task is never a lucky one
 CPU_SECONDS, CPU_MILLISECONDS = 3, 15  # of 100 steps; of one rollout
 
@@ -61,16 +63,16 @@ def test_answers_teach_beyond_the_interval_and_those_of_other_items_nothing(task
 
 @LONG
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", REWARDS)
 def test_rewards_add_to_what_answers_taught_and_a_coin_adds_nothing(task: str) -> None:
     base = load_chat_base()
     gains, nothing = list[float](), list[float]()
     for seed in SEEDS:
         first = teach(base, task, seed, FIRST[task])
-        before = measure(base, first, task, seed)
+        before = measure(base, first, task, seed, ITEMS)
         for chance, differences in ((False, gains), (True, nothing)):
-            learner = reinforce(base, Learner(first.adapter.copy()), task, seed, 20, chance=chance)
-            differences.append(measure(base, learner, task, seed) - before)
+            learner = reinforce(base, first.adapter, task, seed, REWARDS[task], chance=chance)
+            differences.append(measure(base, learner, task, seed, ITEMS) - before)
     assert statistics.fmean(gains) > max(0.03, half_interval(gains)), gains
     assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
 
