@@ -3,6 +3,11 @@
 The effective data of Hernandez et al. 2021 (arXiv 2102.01293), with the base model as the start of the reference: the
 losses of training on the target alone, made monotone and read between the sizes that were measured, linearly in log n.
 Nothing is read beyond them: there D_E is only known to be more than the largest, or less than the smallest.
+
+The curve is not known exactly. Where a gain is read off it, its seeds differ, and between two sizes it is no straight
+line. So the interval of the gain is widened by both in quadrature before it is read off. At an inner size the curve
+misses the straight line between its neighbours by b. A share u of the way between two sizes a smooth curve misses by
+b·u·(1 - u), because the error of linear interpolation grows with the square of the distance.
 """
 
 from collections.abc import Mapping
@@ -12,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sweeps.stats.clusters import Floats
-from sweeps.stats.intervals import Estimate
+from sweeps.stats.intervals import Estimate, critical_t
 
 Censored = Literal["", ">", "<"]
 
@@ -21,8 +26,8 @@ class Multiplier(NamedTuple):
     """D_E/n, how many times its examples a transfer is worth: above 1 it helps.
 
     `censored` says that it is more (">") or less ("<") than `value`, which is then n_max/n or n_min/n. The interval is
-    that of the gain, read off the same curve, whose own error is not in it: 0 and infinity where it leaves the curve,
-    None where the gain has none.
+    that of the gain and of the curve that it is read off: 0 and infinity where it leaves the curve, None where the gain
+    has none.
     """
 
     value: float
@@ -37,16 +42,27 @@ class Reference:
 
     sizes: Floats
     losses: Floats
+    error: float = 0.0  # half of the 95 % interval of a mean over its seeds
 
     @classmethod
-    def fit(cls, losses: Mapping[int, float]) -> "Reference":
+    def fit(cls, losses: Mapping[int, float], error: float = 0.0) -> "Reference":
         """Build the reference from the mean loss at each size above 0."""
         from scipy.optimize import isotonic_regression
 
         sizes = sorted(size for size in losses if size > 0)
         raw = np.array([losses[size] for size in sizes], float)
         even = isotonic_regression(raw, increasing=False).x if sizes else raw
-        return cls(np.array(sizes, float), np.asarray(even, float))
+        return cls(np.array(sizes, float), np.asarray(even, float), error)
+
+    @classmethod
+    def fit_seeds(cls, losses: Mapping[int, Mapping[int, float]]) -> "Reference":
+        """Build it from the losses of the seeds at each size; how far they differ is pooled over the sizes."""
+        known = {size: np.array([*seeds.values()]) for size, seeds in losses.items() if size > 0 and seeds}
+        freedom = sum(len(values) - 1 for values in known.values())
+        squares = sum(float(((values - values.mean()) ** 2).sum()) for values in known.values())
+        seeds = min((len(values) for values in known.values()), default=1)
+        error = critical_t(freedom) * float(np.sqrt(squares / freedom / seeds)) if freedom else 0.0
+        return cls.fit({size: float(values.mean()) for size, values in known.items()}, error)
 
     def multiplier(self, size: int, gain: Estimate) -> Multiplier | None:
         """Compute the multiple of a gain at a size; None at size 0, or where the target alone was not measured."""
@@ -55,9 +71,23 @@ class Reference:
         value, censored = self._times(size, gain.mean)
         if gain.half_width is None:
             return Multiplier(value, censored)
-        low, below = self._times(size, gain.mean - gain.half_width)
-        high, above = self._times(size, gain.mean + gain.half_width)
+        half = float(np.hypot(gain.half_width, self._measure_error(size * value)))
+        low, below = self._times(size, gain.mean - half)
+        high, above = self._times(size, gain.mean + half)
         return Multiplier(value, censored, 0.0 if below == "<" else low, float("inf") if above == ">" else high)
+
+    def _measure_error(self, size: float) -> float:
+        """Half of the 95 % interval of the curve at a size: its seeds, and how far it is from a straight line."""
+        logs = np.log(self.sizes)
+        after = int(np.clip(np.searchsorted(self.sizes, size), 1, len(logs) - 1)) if len(logs) > 2 else 0
+        if not after:
+            return self.error
+        inner = np.arange(max(after - 1, 1), min(after + 1, len(logs) - 1))
+        shares = (logs[inner] - logs[inner - 1]) / (logs[inner + 1] - logs[inner - 1])
+        straight = self.losses[inner - 1] * (1 - shares) + self.losses[inner + 1] * shares
+        place = (np.log(size) - logs[after - 1]) / (logs[after] - logs[after - 1])
+        off = float(np.abs(self.losses[inner] - straight).max()) * max(float(place * (1 - place)), 0.0)
+        return float(np.hypot(self.error, off))
 
     def _times(self, size: int, gain: float) -> tuple[float, Censored]:
         """Find the size with a loss; among several, the one nearest to `size`, so that no gain is worth nothing."""

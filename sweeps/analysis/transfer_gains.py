@@ -179,10 +179,10 @@ class _Alone(NamedTuple):
 
     @classmethod
     def read(cls, after: PairLosses, target: str) -> "_Alone":
-        means = {size: statistics.fmean(found.values()) for (source, of, size), found in after.values.items()
-                 if source is None and of == target}  # fmt: skip
+        own = {size: seeds for (source, of, size), seeds in after.values.items() if source is None and of == target}
+        means = {size: statistics.fmean(seeds.values()) for size, seeds in own.items()}
         zero, largest = means.get(0), max(means, default=0)
-        return cls(Reference.fit(means), None if zero is None or not largest else zero - means[largest])
+        return cls(Reference.fit_seeds(own), None if zero is None or not largest else zero - means[largest])
 
     def share(self, gain: Estimate | None) -> float | None:
         return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None

@@ -1,6 +1,7 @@
 """What a transfer is worth in examples, over all sizes and in both directions; and nothing is seldom called a gain."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -68,11 +69,35 @@ def test_a_curve_that_rises_by_chance_is_evened_out_and_no_gain_is_worth_its_own
     assert curve.losses.tolist() == pytest.approx([2.0, 1.1, 1.1, 0.5])
     for size in (10, 20, 40, 80):
         assert curve.multiplier(size, Estimate(0.0, None, 3)) == Multiplier(1.0, "")
-    assert plain(curve.multiplier(10, Estimate(0.45, 0.45, 3))) == pytest.approx([2**0.5, 1.0, 2.0])
+    worth = curve.multiplier(10, Estimate(0.45, 0.45, 3))
+    assert worth
+    assert worth.value == pytest.approx(2**0.5)
+    assert worth.low is not None
+    assert worth.high is not None
+    assert worth.low < 1.0, "what the curve hides between two sizes is added"
+    assert worth.high > 2.0
     assert curve.multiplier(40, Estimate(5.0, 0.1, 3)) == (2.0, ">", 2.0, math.inf)
     assert curve.multiplier(40, Estimate(-5.0, 0.1, 3)) == (0.25, "<", 0.0, 0.25)
     assert curve.multiplier(0, Estimate(0.1, None, 3)) is None
     assert Reference.fit({}).multiplier(10, Estimate(0.1, None, 3)) is None
+
+
+@pytest.mark.parametrize("bent", [lambda n: 1.2 + 3 * n**-0.3, lambda n: 0.5 + 2 / (1 + (n / 150) ** 1.5)])
+def test_the_interval_of_a_multiple_has_the_error_of_the_curve_it_is_read_off(bent: Callable[[float], float]) -> None:
+    """A curve that is taken as known, straight between sizes, let it hold 1.5 in .7 of the first, .01 of the second."""
+    random, held = np.random.default_rng(4), list[bool]()
+    for _ in range(40):
+        runs = [
+            run(source, target, size, seed, bent(size * times) * random.normal(1, 0.001))
+            for source, target, times in ((None, "a", 1), (None, "b", 1), ("a", "b", 1.5), ("b", "a", 1.5))
+            for size in SIZES
+            for seed in range(3)
+        ]
+        matrix = transfer_matrix(runs)
+        found = [matrix.cell(*pair, size).multiplier for pair in (("a", "b"), ("b", "a")) for size in (64, 128)]
+        held += [each.low <= 1.5 <= each.high for each in found if each and each.low and each.high]
+    assert len(held) > 100
+    assert np.mean(held) >= 0.92
 
 
 def test_more_gain_is_never_worth_fewer_examples() -> None:
