@@ -1,9 +1,10 @@
 """Fit a law to the losses of a domain: which law, how far to trust it, and what it says about a target.
 
-A fit is judged by what it has not seen: fitted without the two largest sizes, it has to predict them. It warns above
-2 % of error and is refused above 10 %, or where sizes are too few or the loss rises with more data. A refused fit may
-still be drawn, but it answers no question about a target. Laws that fit about equally well are all shown, and the
-interval covers them all. A warning says how far off the curve may be at four times the largest size.
+A law is judged by what it has not seen: fitted to the first sizes, it forecasts the later ones (`backtests`). How far
+off it was makes its interval wider (`misfit`), decides between laws (`selection`) and says how far beyond the sizes it
+may be asked (`trust`). A fit is refused where sizes are too few, where the loss rises with more data or a constant fits
+as well, and where the largest size was missed by more than 10 %. A refused fit may still be drawn, but it answers no
+question about a target. Laws that fit about equally well are all shown, and the interval covers them all.
 """
 
 import math
@@ -109,11 +110,9 @@ def fit_scaling(
 ) -> ScalingFit:
     """Fit a law to the losses (R,) of R runs at sizes n (R,), the mean over the seeds of a size being one point.
 
-    The law is, unless `law` says it, among those that the number of sizes allows the one with the least AICc that
-    predicts the two largest sizes within 2 % and that the spread of the seeds does not contradict (F test of lack of
-    fit, 5 %); if none does both, the one with the least AICc that predicts, and else the one with the least AICc. (At
-    seven sizes AICc alone prefers few parameters even where they plainly miss the points.) Those within 2 of it are
-    the `alternatives`.
+    The law is, unless `law` says it, chosen among those that the number of sizes allows (`Candidates.keep_laws`): by
+    the error that is expected of it at the size that reaches the target, and by AICc among laws that predict about as
+    well. Those within 2 of its AICc are the `alternatives`. `prior` is what is known of the error of laws beforehand.
 
     With `chance`, the accuracy of guessing, `loss` holds accuracies, and the law is the bounded one. Runs at size 0
     (zero-shot) and losses that are not finite are left out, the latter with a warning. `seed` (R,) warns of sizes that

@@ -3,10 +3,11 @@
     pure     L = A·n^-a               Hestness 2017; Kaplan et al. 2020, eq. 1.2
     offset   L = E + A·n^-a           Hoffmann et al. 2022, approach 3, with the model size fixed
     shifted  L = E + A·(n + n0)^-a    Hernandez et al. 2021 with the transferred data n0 constant
+    rectified  L = E + A/(1 + (n/n0)^a)   Lin et al. 2024, whose B and n0 are our A·n0^a and n0^a
     bounded  e = E + (e0 - E)·(1 + n/n0)^-a, the error of an accuracy, from that of chance e0 (known) down to E
 
 L is a loss, n a number of examples; E ≥ 0 is the floor, and n0 ≥ 0 the data that the base model is already worth (in
-the bounded law: the size at which the error begins to fall). Losses weigh 1/L², so that residuals are relative; errors
+the rectified and the bounded law: the size at which the loss begins to fall as a power). Losses weigh 1/L², so that residuals are relative; errors
 weigh 1/(e(1 - e)), as counts of right answers do.
 """
 

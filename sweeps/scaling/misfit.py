@@ -34,12 +34,12 @@ from sweeps.scaling.laws import Curves, Floats, Rows
 BAND = 0.6  # how alike horizons have to be, in the logarithm of their logarithms
 FADE = 0.5  # how much less a forecast counts for each size beyond it
 NEAREST, FARTHEST = 0.3, math.log(4)  # logs of the horizons that forecasts are weighted by: beyond, those of the last
-GROWN = 5  # log 4 into the logarithm of the horizon: from there on the factor no longer grows (1,000 times)
-GROWTH = 0.3  # of the factor beyond four times the largest size: a power of the logarithm of the horizon
+GROWTH = 0.3  # the power of the horizon's logarithm by which the factor grows beyond four times the largest size
+GROWN = 5.0  # times log 4: from there on, at 1,000 times, the factor no longer grows
 LEAST = 0.003  # of the loss: a forecast fall that is added to all, so that a flat curve has one
 SIDE = 0.3  # of the symmetric half width: so much each side has at least
 LUCK = 2.0  # times what noise explains: more than that five squared errors reach in one of ten experiments
-COVERED = 0.95
+COVERED = 0.95  # what an interval promises
 
 
 @dataclass(frozen=True)

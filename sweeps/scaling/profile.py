@@ -32,9 +32,12 @@ V_nested, too, cover less where seeds do nothing but shift all sizes alike (docs
 All sizes are measured on the same items, so other items would move the whole curve. Of that only the error e of the
 curve at n against the target matters, however the items' errors hang together over the sizes, for L(n) = L* is asked
 there alone: a miss of d = L(n) - L* is then believed where RSS's share of it, or e's, or both in quadrature reach it.
-With r² the left side above as a share of the right one,
+With r² the left side above as a share of the right one, a loss is believed if
 
-    1 / (1/r² + (1.96·e/d)²) ≤ 1
+    1 / (1/r² + (1.96·e/d)² + (m/d)²) ≤ 1
+
+where m is half of the law's own 95 % interval (`misfit`) on the side of the target. So seeds, items and misfit add in
+quadrature, and one region gives band and answer.
 """
 
 from dataclasses import dataclass, replace
