@@ -7,8 +7,8 @@
     bounded  e = E + (e0 - E)·(1 + n/n0)^-a, the error of an accuracy, from that of chance e0 (known) down to E
 
 L is a loss, n a number of examples; E ≥ 0 is the floor, and n0 ≥ 0 the data that the base model is already worth (in
-the rectified and the bounded law: the size at which the loss begins to fall as a power). Losses weigh 1/L², so that residuals are relative; errors
-weigh 1/(e(1 - e)), as counts of right answers do.
+the rectified and the bounded law: the size at which the loss begins to fall as a power). Losses weigh 1/L², so that
+residuals are relative; errors weigh 1/(e(1 - e)), as counts of right answers do.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,11 @@
 """Say how far a law is off by itself, beside what seeds and items add: no real curve is exactly one of our laws.
 
 What a law got wrong before says it best. With e the error of a forecast (`backtests`) and d the fall that was forecast,
-z = e / d is the share by which the law was off. Shares of nearby horizons and recent sizes count most: with h the
-logarithm of how many times the largest size is asked for, h' that of a forecast, and g how many sizes lie beyond the
-one it was for,
+e / d is the share by which the law was off. It grows slowly with the horizon. Shares of nearby horizons and of recent
+sizes count most. With h the logarithm of how many times the largest size is asked for, h' that of a forecast, and g how
+many sizes lie beyond the one it was for,
 
-    w = exp(-(log(h'/h) / BAND)² / 2) · FADE^g
+    z = e / d · (h/h')^GROWTH        w = exp(-(log(h'/h) / BAND)² / 2) · FADE^g
 
 Few forecasts are shrunk to a prior from published curves. The normal model with unknown mean and variance (Gelman et
 al. 2013, Bayesian Data Analysis, section 3.3) has with N = Σw
@@ -31,11 +31,11 @@ import numpy as np
 from sweeps.scaling.backtests import Backtests
 from sweeps.scaling.laws import Curves, Floats, Rows
 
-BAND = 0.6  # how alike horizons have to be, in the logarithm of their logarithms
-FADE = 0.5  # how much less a forecast counts for each size beyond it
+BAND = 0.8  # how alike horizons have to be, in the logarithm of their logarithms
+FADE = 0.4  # how much less a forecast counts for each size beyond it
 NEAREST, FARTHEST = 0.3, math.log(4)  # logs of the horizons that forecasts are weighted by: beyond, those of the last
-GROWTH = 0.3  # the power of the horizon's logarithm by which the factor grows beyond four times the largest size
-GROWN = 5.0  # times log 4: from there on, at 1,000 times, the factor no longer grows
+FAR = math.log(1_000)  # from this horizon on, shares no longer grow
+GROWTH = 0.3  # the power of the horizon's logarithm by which shares grow
 LEAST = 0.003  # of the loss: a forecast fall that is added to all, so that a flat curve has one
 SIDE = 0.3  # of the symmetric half width: so much each side has at least
 LUCK = 2.0  # times what noise explains: more than that five squared errors reach in one of ten experiments
@@ -48,13 +48,13 @@ class MisfitPrior:
 
     inside: float  # relative error between sizes, 1 standard deviation
     share: float  # s0, of the fall that was forecast
-    weight: float = 2.0  # ν0: how many forecasts the prior is worth
+    weight: float = 4.0  # ν0: how many forecasts the prior is worth
     steadiness: float = 1.0  # κ0, the same for their mean
     widening: tuple[float, float, float] = (1.0, 1.0, 1.0)  # inside, at twice and at four times the largest size
 
 
 # Of the curves in `tests/published`; `python -m tests.bench.curves --record` learns it.
-PUBLISHED_PRIOR = MisfitPrior(inside=0.0043, share=0.26, widening=(0.72, 0.95, 1.2))
+PUBLISHED_PRIOR = MisfitPrior(inside=0.0043, share=0.28, widening=(0.92, 0.95, 1.07))
 
 
 class MisfitBand(NamedTuple):
@@ -98,17 +98,16 @@ class Misfit:
         inner = inside[:, None] * value**2
         fall = np.abs(curves.predict(curves.n[-1:]) - value) * (beyond > 0)
         fall = fall + LEAST * value * np.minimum(steps, 1)
-        weights = self._weigh(beyond)
-        share = tests.error / (tests.fall + LEAST * curves.loss[:, tests.place])
-        total, first, second = (
-            (weights * part).sum(axis=2) for part in (1.0, share[:, None, :], share[:, None, :] ** 2)
-        )
+        weights, share = self._weigh(beyond), self._scale(beyond)
+        total, first, second = ((weights * part).sum(axis=2) for part in (1.0, share, share**2))
         mean = first / (prior.steadiness + total)
         freedom = prior.weight + total
-        square = (prior.weight * prior.share**2 + second) / freedom
+        known = prior.share * np.clip(beyond / FARTHEST, 1, FAR / FARTHEST) ** GROWTH
+        square = (prior.weight * known**2 + second) / freedom
         variance = np.maximum(square - (prior.steadiness + total) * mean**2 / freedom, 1e-6)
         variance = variance * (1 + 1 / (prior.steadiness + total))
-        outer = self._widen(steps) * stdtrit(freedom, (1 + COVERED) / 2) * np.sqrt(variance) * fall
+        widening = np.interp(steps, (1, 2), prior.widening[1:])
+        outer = widening * stdtrit(freedom, (1 + COVERED) / 2) * np.sqrt(variance) * fall
         half = np.hypot(outer, prior.widening[0] * stdtrit(count, (1 + COVERED) / 2) * np.sqrt(inner))
         kept, centre = np.sqrt(self.kept)[:, None], mean * fall
         low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for sign in (-1, 1))
@@ -122,6 +121,8 @@ class Misfit:
         since = len(self.curves.n) - 1 - tests.place
         return np.asarray(np.exp(-((away / BAND) ** 2) / 2) * FADE**since)
 
-    def _widen(self, steps: Floats) -> Floats:
-        """(R, Q) the conformal factor at a horizon, in doublings; beyond the last it grows as shares do."""
-        return np.asarray(np.interp(steps, (1, 2), self.prior.widening[1:]) * np.clip(steps / 2, 1, GROWN) ** GROWTH)
+    def _scale(self, beyond: Floats) -> Floats:
+        """(R, Q, B) the shares by which the law was off, as they would be at a horizon."""
+        tests, curves = self.tests, self.curves
+        share = tests.error / (tests.fall + LEAST * curves.loss[:, tests.place])
+        return np.asarray(share[:, None, :] * (np.clip(beyond, NEAREST, FAR)[:, :, None] / tests.horizon) ** GROWTH)
