@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sweeps.figures.svg import UNSPEAKABLE
 from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Table
@@ -46,10 +47,14 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
         case Table():
             yield from _table(part)
         case Figure():
-            yield from (f"**{escape_markdown(part.title)}**", "")
+            table, title = part.table, escape_markdown(part.title)
             if folder is not None:
-                yield from (f"![{escape_markdown(part.title)}]({folder}/{part.name}.svg)", "")
-            yield from _table(part.table)
+                yield from (f"**{title}**", "", f"![{title}]({folder}/{part.name}.svg)", "")
+            elif table.folded and not table.caption:
+                table = replace(table, caption=part.title)
+            elif not table.caption:
+                yield from (f"**{title}**", "")
+            yield from _table(table)
             words = " ".join(filter(None, (part.legend if folder is not None else "", part.note)))
             if words:
                 yield from (escape_markdown(words), "")

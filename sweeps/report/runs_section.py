@@ -16,7 +16,8 @@ from sweeps.stats.paired_items import Items
 FEW = 12  # labels that are listed of stages that share a cause
 CAUSES = 100
 LONG = 24  # rows of a table that is shown at once
-CHAINED = "Steps, tokens and $ count the last training of a run and its evaluations, not the trainings before it."
+CHAINED = "In a chain, steps are those of the last training; tokens and $ count all trainings and evaluations."
+SOURCED = "A run of size above 0 does not count the training of its source; the run of size 0 does."
 
 
 def show_failures(material: Material) -> Section:
@@ -63,5 +64,6 @@ def list_runs(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
         }
         run |= {"steps": row.steps, "tokens": row.tokens, "$": show_dollars(row.micro_usd)}
     notes = [Paragraph(CHAINED)] if any(row.before for row in rows) else []
+    notes += [Paragraph(SOURCED)] if any(row.cell.get("source") and row.cell.get("size") for row in rows) else []
     table = make_table(runs, folded=True, caption=format_count(len(rows), "run"))
     return Section("Every run", (*notes, table) if rows else ())
