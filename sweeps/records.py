@@ -14,6 +14,12 @@ from sweeps.errors import DataError
 
 Format = Literal["text", "completion", "chat", "preference", "transcript", "questions"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+KEYS = (  # of a record, in any format that is read: what a column can stand for
+    *("question", "answer", "answers", "context", "distractors", "candidates", "variants"),
+    *("prompt", "completion", "chosen", "rejected", "messages", "conversations", "conversation", "tools"),
+    *("instruction", "input", "output", "response", "history", "system", "system_prompt", "system_message"),
+    *("parts", "text"),
+)
 Row = Mapping[str, Any]
 
 
@@ -29,7 +35,10 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """Rows of one format. `sha256` (hex) is the content address of format, rows and order.
+    """Rows of one format. `sha256` (hex) is the content address of format, rows and order, and of groups and strata.
+
+    `groups` and `strata` have one name for each row, or are empty: whose row it is, such as a patient's, and of which
+    kind, such as a device. Rows of a group stay together.
 
     `origins` is the place of each row in its file, for error messages. It is not part of the content, and is not stored
     with it. Empty if unknown.
@@ -38,6 +47,8 @@ class Records:
     format: Format
     rows: tuple[Row, ...]
     origins: tuple[Origin, ...] = field(default=(), compare=False, repr=False)
+    groups: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,7 +61,15 @@ class Records:
         """Select the rows at these indices, with their places."""
         chosen = tuple(places)
         origins = tuple(self.origins[place] for place in chosen) if self.origins else ()
-        return Records(self.format, tuple(self.rows[place] for place in chosen), origins)
+        groups, strata = (
+            tuple(names[place] for place in chosen) if names else () for names in (self.groups, self.strata)
+        )
+        return Records(self.format, tuple(self.rows[place] for place in chosen), origins, groups, strata)
+
+    @property
+    def units(self) -> int:
+        """How many there are of what sizes count: groups if there are any, else rows."""
+        return len({*self.groups}) if self.groups else len(self)
 
     @cached_property
     def digests(self) -> tuple[bytes, ...]:
@@ -59,11 +78,21 @@ class Records:
 
     @cached_property
     def sha256(self) -> str:
-        return hashlib.sha256(self.format.encode() + b"\n" + b"".join(self.digests)).hexdigest()
+        content = hashlib.sha256(self.format.encode() + b"\n" + b"".join(self.digests))
+        if self._labels:
+            content.update(canonicalize_row(self._labels))
+        return content.hexdigest()
+
+    @property
+    def _labels(self) -> dict[str, list[str]]:
+        """The groups and strata, as far as there are any."""
+        labels = {"groups": [*self.groups], "strata": [*self.strata]}
+        return {key: names for key, names in labels.items() if names}
 
     def to_jsonl(self) -> bytes:
         """Gzipped JSON lines, a header first. No time stamp inside: equal records make equal bytes."""
-        lines = [canonicalize_row({"format": self.format, "rows": len(self)}), *map(canonicalize_row, self.rows)]
+        header = {"format": self.format, "rows": len(self), **self._labels}
+        lines = [canonicalize_row(header), *map(canonicalize_row, self.rows)]
         return gzip.compress(b"\n".join(lines) + b"\n", mtime=0)
 
     @classmethod
@@ -71,7 +100,8 @@ class Records:
         """Read `to_jsonl` back; with `sha256` it must be that content, else DataError."""
         try:
             header, *rows = map(json.loads, gzip.decompress(content).splitlines())
-            records = cls(header["format"], tuple(rows))
+            labels = {key: tuple(header.get(key, ())) for key in ("groups", "strata")}
+            records = cls(header["format"], tuple(rows), **labels)
         except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
             raise DataError(
                 f"records: expected what to_jsonl wrote, got other bytes ({error}); fetch the artefact again"

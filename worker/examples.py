@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from scheduler.artefacts import Artefacts, locate_records
 from scheduler.plugins.tokenizers import load_recipe_tokenizer
@@ -28,10 +28,14 @@ class Examples:
     def __init__(self, artefacts: Artefacts) -> None:
         self._artefacts = artefacts
         self._lock = threading.Lock()
+        self._labelled: set[str] = set()
         self._kept: OrderedDict[tuple[Any, ...], _Once] = OrderedDict()
 
     def render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
         """Return the records with this address, rendered as the recipe says. Raises ArtefactError or DataError."""
+        return self._find(sha256, recipe).rows
+
+    def _find(self, sha256: str, recipe: Mapping[str, Json]) -> "_Rendered":
         key = (sha256, recipe["model"], recipe["tokenizer"], recipe["renderer"], recipe["loss_mask"])
         return self._find_slot(key, lambda: self._render(sha256, recipe)).value()
 
@@ -41,22 +45,37 @@ class Examples:
         part = recipe.get("part")
         if part is None:
             return rows
-        return [rows[place] for place in order_subset(len(rows), part["seed"])[: part["size"]].tolist()]
+        return [rows[place] for place in self.order(recipe["items"], recipe, part["seed"])[: part["size"]]]
+
+    def order(self, sha256: str, recipe: Mapping[str, Json], seed: int) -> list[int]:
+        """Return the order of the records from which a training of this seed takes its first ones."""
+        rendered = self._find(sha256, recipe)
+        places: list[int] = order_subset(len(rendered.rows), seed, rendered.groups).tolist()
+        return places
 
     def read_records(self, sha256: str) -> Records:
         """Read the records with this address."""
-        return Records.from_jsonl(self._artefacts.read(locate_records(sha256)), sha256=sha256)
+        records = Records.from_jsonl(self._artefacts.read(locate_records(sha256)), sha256=sha256)
+        if records.groups or records.strata:
+            self._labelled.add(sha256)
+        return records
+
+    def are_labelled(self, sha256: str) -> bool:
+        """Whether records that were read here have groups or strata."""
+        return sha256 in self._labelled
 
     def open_renderer(self, recipe: Mapping[str, Json]) -> Renderer:
         """Load the renderer of a recipe, with its tokenizer. Raises DataError, ServiceRefused and ArtefactError."""
         return load_renderer(str(recipe["renderer"]), load_recipe_tokenizer(recipe, self._artefacts))
 
-    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> RenderedRows:
+    def _render(self, sha256: str, recipe: Mapping[str, Json]) -> "_Rendered":
         tokenizer = load_recipe_tokenizer(recipe, self._artefacts)
         mask = cast(LossMask, recipe["loss_mask"])
-        return render_rows(self.read_records(sha256), tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+        records = self.read_records(sha256)
+        rows = render_rows(records, tokenizer, renderer=str(recipe["renderer"]), loss_mask=mask)
+        return _Rendered(rows, records.groups)
 
-    def _find_slot(self, key: tuple[Any, ...], make: Callable[[], RenderedRows]) -> "_Once":
+    def _find_slot(self, key: tuple[Any, ...], make: Callable[[], "_Rendered"]) -> "_Once":
         with self._lock:
             once = self._kept.setdefault(key, _Once(make))
             self._kept.move_to_end(key)
@@ -65,15 +84,22 @@ class Examples:
             return once
 
 
+class _Rendered(NamedTuple):
+    """Rendered rows, and the group of each if there are groups."""
+
+    rows: RenderedRows
+    groups: tuple[str, ...]
+
+
 class _Once:
     """A value that the first caller computes. A failure is not kept: the next caller tries again."""
 
-    def __init__(self, make: Callable[[], RenderedRows]) -> None:
+    def __init__(self, make: Callable[[], _Rendered]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._value: RenderedRows | None = None
+        self._value: _Rendered | None = None
 
-    def value(self) -> RenderedRows:
+    def value(self) -> _Rendered:
         with self._lock:
             if self._value is None:
                 self._value = self._make()

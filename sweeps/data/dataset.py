@@ -1,20 +1,29 @@
 """From what a spec names to a `Dataset`: read, made distinct, split by content."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.generated import FORMATS as MADE
 from sweeps.data.generated import generate_rows
+from sweeps.data.groups import (
+    describe_training,
+    drop_shared_groups,
+    hash_name,
+    hold_out_groups,
+    refuse_single_group,
+)
 from sweeps.data.leaks import describe_leaks
 from sweeps.data.near_duplicates import fold_text, hash_group, list_prompts
 from sweeps.data.offline_sources import OFFLINE, read_domain
+from sweeps.data.rows import Parsed
 from sweeps.data.source_files import read_file, redact
-from sweeps.data.split import SplitRow, choose, list_choosable, resolve_count
+from sweeps.data.split import SplitRow, choose, describe_choice, list_choosable, resolve_count
 from sweeps.errors import DataError, NotInstalled
 from sweeps.formatting import format_count
-from sweeps.records import FORMATS, Dataset, Format, Origin, Records, Row, hash_contents
+from sweeps.records import FORMATS, Dataset, Format, Records, Row, hash_contents
 from sweeps.rendering.prompts import CONTEXT, select_learnt, select_read
 from sweeps.rendering.row_errors import check_chats
 
@@ -36,6 +45,12 @@ class DataSource(Protocol):
     def format(self) -> str | None: ...
     @property
     def context(self) -> str | None: ...
+    @property
+    def columns(self) -> Mapping[str, str] | None: ...
+    @property
+    def group(self) -> str | None: ...
+    @property
+    def by(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,9 @@ class _Place:
     cache: Path
     context: str
     lines: bool
+    columns: Mapping[str, str]
+    group: str | None
+    by: str | None
 
 
 def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> Dataset:
@@ -63,13 +81,14 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> D
 
     The split depends on the content alone: rows that ask the same stay together, and are ranked by a hash of what
     they ask, so that neither their order nor any seed moves a row between train and holdout. Rows equal up to white
-    space are one row, and a train row that also stands in holdout or validation is dropped. Raises DataError, which
-    begins with `data.<name>: `, and NotInstalled.
+    space are one row, and a train row that also stands in holdout or validation is dropped. With `group` whole groups
+    are held out instead. Raises DataError, which begins with `data.<name>: `, and NotInstalled.
     """
     try:
         lines = spec.format == LINES
         form = _format("text" if lines else spec.format)
-        return _load(name, spec, _Place(form, folder, cache, spec.context or CONTEXT, lines))
+        place = _Place(form, folder, cache, spec.context or CONTEXT, lines, spec.columns or {}, spec.group, spec.by)
+        return _load(name, spec, place)
     except (DataError, NotInstalled) as error:
         raise type(error)(f"data.{name}: {error}") from None
 
@@ -77,6 +96,8 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> D
 def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
     source = _read(spec.source, place)
     place = replace(place, form=source.form)
+    if spec.group:
+        refuse_single_group(source.rows, spec.group, redact(spec.source))
     try:
         holdout, notes = _hold_out("holdout", _or_default(spec.holdout, source), source, place, {})
         validation, more = _hold_out("validation", spec.validation, source, place, holdout)
@@ -84,6 +105,8 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
         check_chats(_records(source.form, source.rows))  # a row that cannot be read is the first thing to mend
         raise
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
+    if spec.group:
+        train = dict(drop_shared_groups(train, {**holdout, **validation}))
     account = _account(source, holdout, validation, train)
     if not train:
         raise DataError(
@@ -99,7 +122,7 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
         train=_records(source.form, train),
         holdout=_records(source.form, holdout),
         validation=None if spec.validation is None else _records(source.form, validation),
-        notes=(*source.notes, *notes, *more, *known),
+        notes=(*source.notes, *notes, *more, *([describe_training(train, spec.group)] if spec.group else []), *known),
         account=account,
     )
     return _select_context(made, place.context) if source.form == "questions" else made
@@ -122,13 +145,16 @@ def _account(source: _Source, holdout: Content, validation: Content, train: Cont
         "are held out": sum(key in source.rows for key in holdout),
         "are for validation": sum(key in source.rows for key in validation),
     }
+    gone["are of a group that is held out"] = len(source.rows) - len(train) - sum(gone.values()) + repeated
     losses = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)
     return f"{source.read:,} rows read{f', of which {losses}' if losses else ''}; {len(train):,} are left"
 
 
 def _records(form: Format, content: Content) -> Records:
     origins = tuple(kept.origin for kept in content.values() if kept.origin is not None)
-    return Records(form, tuple(kept.row for kept in content.values()), origins)
+    groups = tuple(kept.labels.group for kept in content.values() if kept.labels.group is not None)
+    strata = tuple(kept.labels.stratum for kept in content.values() if kept.labels.stratum is not None)
+    return Records(form, tuple(kept.row for kept in content.values()), origins, groups, strata)
 
 
 def _select_context(made: Dataset, context: str) -> Dataset:
@@ -176,16 +202,19 @@ def _format(form: str | None) -> Format | None:
 def _read(source: str, place: _Place) -> _Source:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
-    form, rows, notes, origins = read_file(source, place.form, place.folder, lines=place.lines)
-    distinct = _drop_repeated(rows, form, place.context, origins)
+    columns = ColumnReader(place.columns, place.group, place.by)
+    parsed = read_file(source, place.form, place.folder, lines=place.lines, columns=columns)
+    form, rows, notes = parsed.form, parsed.rows, parsed.notes
+    distinct = _drop_repeated(parsed, place.context)
     if len(distinct) < len(rows):
         notes += (
             f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another row and were dropped",
         )
-    return _Source(form, _check_groups(distinct), None, notes, len(rows))
+    return _Source(form, distinct if place.group else _check_groups(distinct), None, notes, len(rows))
 
 
 def _read_offline(source: str, place: _Place) -> _Source:
+    refuse_columns(ColumnReader(place.columns, place.group, place.by), source)
     name = source.removeprefix(OFFLINE)
     form = MADE.get(name, "text")
     if place.lines or place.form not in (None, form):
@@ -198,14 +227,16 @@ def _wrap_texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
     return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
 
 
-def _drop_repeated(rows: Sequence[Row], form: Format, context: str, origins: Sequence[Origin]) -> Content:
-    """Keep each row once, with what it asks."""
+def _drop_repeated(parsed: Parsed, context: str) -> Content:
+    """Keep each row once, with what it asks; the first one, whichever group has it."""
     content: dict[bytes, SplitRow] = {}
-    asked = list_prompts(rows, form, context)
-    for key, row, origin, text in zip(hash_contents(rows), rows, origins, asked, strict=True):
+    asked = list_prompts(parsed.rows, parsed.form, context)
+    rows = zip(hash_contents(parsed.rows), parsed.rows, parsed.origins, asked, parsed.labels, strict=True)
+    for key, row, origin, text, labels in rows:
         if key not in content:
             same = fold_text(text)
-            content[key] = SplitRow(row, origin, text, same, hash_group(same, key))
+            group = hash_group(same, key) if labels.group is None else hash_name(labels.group)
+            content[key] = SplitRow(row, origin, text, same, group, labels)
     return content
 
 
@@ -236,6 +267,8 @@ def _hold_out(
         return {}, ()
     if isinstance(wanted, str):
         return _from_file(part, wanted, source, place, taken)
+    if place.group:
+        return hold_out_groups(part, wanted, source.rows, taken, place.group)
     pool = source.rows if source.test is None else source.test
     free = list_choosable(pool, taken)
     spare = source.test is None  # where train is the pool, a part of it has to stay
@@ -244,25 +277,8 @@ def _hold_out(
         raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source, taken=bool(taken)))
     chosen = choose(free, count, spare=spare)
     return {key: kept for key, kept in pool.items() if key in chosen}, (
-        _describe_choice(part, count, chosen, free, own=not spare),
+        describe_choice(part, count, chosen, free, own=not spare),
     )
-
-
-def _describe_choice(
-    part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes], *, own: bool
-) -> str:
-    """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
-    groups = {*free.values()}
-    where = " of the source's test split" if own else ""
-    if len(chosen) == len(free):
-        return f"{part}: all {len(free):,} rows{where or ' that can be held out'}"
-    if len(groups) == len(free):
-        how = "chosen by a hash of their content, so always the same rows"
-        return f"{part}: {len(chosen):,} of {len(free):,} rows{where}, {how}"
-    taken = len({free[key] for key in chosen})
-    requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
-    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{requested}"
-    return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"
 
 
 def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source, *, taken: bool) -> str:
@@ -288,6 +304,8 @@ def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Cont
     if read.form != source.form:
         raise DataError(f"{part}: {redact(file)}: expected {source.form} rows as in training, got {read.form}")
     rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}
+    if place.group:
+        rows = dict(drop_shared_groups(rows, taken))
     if not rows:
         raise DataError(f"{part}: every row of {redact(file)} is in the holdout too; use another file")
     shared = sum(key in source.rows for key in rows)

@@ -1,9 +1,10 @@
 """Raw rows to rows of one format, and what is wrong with them, each by its place."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from sweeps.data.columns import ColumnReader, RowLabels
 from sweeps.data.foreign_formats import BadRow, ForeignFormat, detect_format, load_if_json
 from sweeps.data.preference_pairs import SIDES, divide
 from sweeps.data.text_formats import Found
@@ -45,6 +46,7 @@ class Parsed(NamedTuple):
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     origins: tuple[Origin, ...] = ()
+    labels: tuple[RowLabels, ...] = ()
 
 
 How = tuple[ForeignFormat, tuple[str, ...]]  # a shape, and which of the keys that it may have besides were there
@@ -56,25 +58,30 @@ class _Read(NamedTuple):
     unread: frozenset[str]
 
 
-def read_rows(entries: Iterable[Found], where: str, form: Format | None) -> Parsed:
+def read_rows(entries: Iterable[Found], where: str, form: Format | None, columns: ColumnReader | None = None) -> Parsed:
     """Check rows from any source, and bring them into one format: that of their keys, or `form`.
 
     Raises DataError with the first five bad rows by their origin, and how many there are.
     """
     asked = form is not None
+    columns = columns or ColumnReader()
     kept: list[tuple[Origin, dict[str, Any]]] = []
+    labels: list[RowLabels] = []
     findings: list[str] = []
     hows: Counter[How] = Counter()
     unread: set[str] = set()
     for origin, value in entries:
         try:
-            form, read = _read(value, form, asked=asked)
+            value, labelled = columns.read(value)  # noqa: PLW2901
+            form, read = _read(value, form, asked=asked, used=columns.used)
         except BadRow as finding:
             findings.append(f"{origin}: {finding}")
         else:
             kept.append((origin, read.row))
+            labels.append(labelled)
             hows[read.how] += 1
             unread |= read.unread
+    columns.refuse_absent(where)
     notes: tuple[str, ...] = ()
     if form == "preference":
         notes = _take_prompts_off(kept, findings, where)
@@ -83,7 +90,7 @@ def read_rows(entries: Iterable[Found], where: str, form: Format | None) -> Pars
     if form is None or not kept:
         raise DataError(f"{where}: expected one object on each line, got no rows; write {CHOICES}")
     notes = (*_describe_reading(where, form, hows, unread), *notes)
-    return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept))
+    return Parsed(form, tuple(row for _, row in kept), notes, tuple(origin for origin, _ in kept), tuple(labels))
 
 
 def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[str]) -> tuple[str, ...]:
@@ -97,8 +104,8 @@ def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[
     return (f"{where}: {seen}", *ignored)
 
 
-def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _Read]:
-    """Read one row in the format of the file, which the first row decides."""
+def _read(value: object, form: Format | None, *, asked: bool, used: Container[str]) -> tuple[Format, _Read]:
+    """Read one row in the format of the file, which the first row decides; the spec names the `used` columns."""
     if isinstance(value, BadRow):
         raise value
     if not isinstance(value, dict):
@@ -108,7 +115,7 @@ def _read(value: object, form: Format | None, *, asked: bool) -> tuple[Format, _
         _refuse_unknown(value, form, asked=asked)
     row = _check_row(seen.row, value, seen.form)
     rest = value.keys() - row.keys() - {*seen.shape.keys, *seen.besides}
-    unread = frozenset(key for key in rest if not _is_nothing(value[key]))
+    unread = frozenset(key for key in rest if key not in used and not _is_nothing(value[key]))
     if unread & CHANGES:
         _refuse_what_changes(value, unread & CHANGES, seen.form, asked=asked)
     return seen.form, _Read(row, (seen.shape, seen.besides), unread)
@@ -201,7 +208,7 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
         findings += [
             f"{origin}: expected an answer after the prompt, got the prompt alone"
             for origin, row in texts
-            if _is_bare(row)
+            if not all(row[side].strip() for side in SIDES)
         ]
         return (f"{where}: chosen and rejected begin with the prompt, which was removed",)
     findings += [
@@ -215,10 +222,6 @@ def _take_prompts_off(kept: list[tuple[Origin, dict[str, Any]]], findings: list[
 def _count_begun(row: Row) -> int:
     """Count the sides that begin with the prompt."""
     return sum(row[side].startswith(row["prompt"].rstrip()) for side in SIDES)
-
-
-def _is_bare(row: Row) -> bool:
-    return not all(row[side].strip() for side in SIDES)
 
 
 def _several(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import zstandard
 
 from sweeps.data import text_formats
 from sweeps.data.columnar import read_arrow, read_parquet
+from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.folders import find_files
 from sweeps.data.rows import Parsed, read_rows
 from sweeps.data.text_formats import Found
@@ -72,7 +73,9 @@ CSV, TSV = (
 PARAGRAPHS, SINGLE = FileReader("paragraph", text_formats.read_paragraphs), FileReader("line", text_formats.read_lines)
 
 
-def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = False) -> Parsed:
+def read_file(
+    source: str, form: Format | None, folder: Path, *, lines: bool = False, columns: ColumnReader | None = None
+) -> Parsed:
     """Read the rows of a source, by its ending or else its first bytes; with `lines` a line of text is a record.
 
     A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read, and
@@ -88,11 +91,11 @@ def read_file(source: str, form: Format | None, folder: Path, *, lines: bool = F
         for file in files:
             with _naming(source, file.where, folder):
                 content = file.fetch()
-            way, rows = _rows(content, file.where, form, lines=lines)
+            way, rows = _rows(content, file.where, form, lines=lines, columns=columns or ColumnReader())
             ways.append(way)
             yield from rows
 
-    parsed = read_rows(list_rows(), where, form)
+    parsed = read_rows(list_rows(), where, form, columns)
     return parsed._replace(notes=(_describe_file(parsed, where, ways), *parsed.notes[1:]))
 
 
@@ -105,7 +108,9 @@ def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
     return f"{parsed.notes[0]}, {ways[0]}{files}"
 
 
-def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tuple[str, Iterable[Found]]:
+def _rows(
+    content: bytes, where: str, form: Format | None, *, lines: bool, columns: ColumnReader
+) -> tuple[str, Iterable[Found]]:
     """Choose how a file is read, and read its rows."""
     kind, packing = _endings(where)
     content = _unpack(content, where, packing)
@@ -115,7 +120,11 @@ def _rows(content: bytes, where: str, form: Format | None, *, lines: bool) -> tu
         return kind[1:].capitalize(), TABLES[kind](content, where)
     text = _decode(content, where)
     way = _way(kind, text, form, lines=lines)
-    if way.name in (PARAGRAPHS.name, SINGLE.name) and form not in (None, "text"):
+    if way in (CSV, TSV):
+        return way.name, text_formats.read_table(text, where, "\t" if way is TSV else None, columns)
+    if way in (PARAGRAPHS, SINGLE):
+        refuse_columns(columns, f"text, one record for each {way.name}")
+    if way in (PARAGRAPHS, SINGLE) and form not in (None, "text"):
         raise DataError(
             f"{where}: expected a .jsonl file for format {form}, one object on each line, got {kind or 'no ending'}"
         )

@@ -1,8 +1,8 @@
 """Choose which rows are held out: whole groups, by a hash of what they ask.
 
-A group is all rows that ask the same; later others may part the data, such as patients. It lies on one side of a split
-and never on two. Groups are ranked by a hash of what they are known by, so that neither the order of the rows nor any
-seed nor a further answer to the same question moves one between train and holdout.
+A group is all rows that ask the same; `sweeps.data.groups` splits by groups that a spec names, such as patients. It
+lies on one side of a split and never on two. Groups are ranked by a hash of what they are known by, so that neither the
+order of the rows nor any seed nor a further answer to the same question moves one between train and holdout.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from sweeps.data.columns import RowLabels
 from sweeps.errors import DataError
 from sweeps.records import Origin, Row
 
@@ -24,6 +25,7 @@ class SplitRow(NamedTuple):
     asked: str
     alike: str
     group: bytes
+    labels: RowLabels = RowLabels()
 
 
 def choose(groups: Mapping[bytes, bytes], wanted: int, *, spare: bool) -> set[bytes]:
@@ -64,3 +66,20 @@ def list_choosable(rows: Mapping[bytes, SplitRow], taken: Collection[bytes]) -> 
     """List the rows that may be chosen, with their groups: nothing of their group is taken."""
     gone = {rows[key].group for key in taken if key in rows}
     return {key: kept.group for key, kept in rows.items() if key not in taken and kept.group not in gone}
+
+
+def describe_choice(
+    part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes], *, own: bool
+) -> str:
+    """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
+    groups = {*free.values()}
+    where = " of the source's test split" if own else ""
+    if len(chosen) == len(free):
+        return f"{part}: all {len(free):,} rows{where or ' that can be held out'}"
+    if len(groups) == len(free):
+        how = "chosen by a hash of their content, so always the same rows"
+        return f"{part}: {len(chosen):,} of {len(free):,} rows{where}, {how}"
+    taken = len({free[key] for key in chosen})
+    requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
+    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{requested}"
+    return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"

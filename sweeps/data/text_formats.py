@@ -4,9 +4,10 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NoReturn
 
+from sweeps.data.columns import ColumnReader
 from sweeps.data.foreign_formats import SHAPES, BadRow
 from sweeps.errors import DataError
 from sweeps.records import Origin, load_json
@@ -106,17 +107,20 @@ def is_json_lines(text: str) -> bool:
     return first.lstrip().startswith("{") and isinstance(_object(first), dict)
 
 
-def read_table(text: str, where: str, delimiter: str | None = None) -> Iterator[Found]:
+def read_table(
+    text: str, where: str, delimiter: str | None = None, columns: ColumnReader | None = None
+) -> Iterator[Found]:
     """Read the rows below a header, every cell as text; an empty cell is absent. Raises DataError.
 
     Without a `delimiter` it is the one of `,;⇥|` that finds a known column in the header, else the most columns.
     """
     csv.field_size_limit(sys.maxsize)
+    used, renamed = (columns.used, bool(columns.names)) if columns else ((), False)
     lines = io.StringIO(text, newline="")
     given = re.match(r"sep=(.)\r?\n", text)  # as Excel writes it
     if given:
         lines.readline()
-    reader = csv.reader(lines, delimiter=delimiter or (given[1] if given else _delimiter(text)), strict=True)
+    reader = csv.reader(lines, delimiter=delimiter or (given[1] if given else _delimiter(text, used)), strict=True)
     skipped, header = int(bool(given)), None
     while True:
         number = reader.line_num + 1 + skipped
@@ -128,27 +132,27 @@ def read_table(text: str, where: str, delimiter: str | None = None) -> Iterator[
         if cells is None:
             return
         if header is None and any(cells):
-            header = _header(cells, f"{where}:{number}")
+            header = _header(cells, f"{where}:{number}", renamed=renamed)
         elif header and any(cells):
             yield Origin(f"{where}:", number), _cells(header, cells)
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, used: Collection[str]) -> str:
     first = next((line for line in NEWLINE.split(text) if line.strip()), "")
 
     def fits(delimiter: str) -> tuple[int, int]:
         names = {name.strip().strip('"') for name in first.split(delimiter)}
-        return len(names & KNOWN), len(names)
+        return len(names & {*KNOWN, *used}), len(names)
 
     return max(DELIMITERS, key=fits)
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def _header(cells: list[str], where: str, *, renamed: bool) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{where}: expected different names of columns, got {', '.join(twice)} twice")
-    if not any({*shape.keys} <= {*names} for shape in SHAPES):
+    if not renamed and not any({*shape.keys} <= {*names} for shape in SHAPES):
         known = "; ".join(dict.fromkeys(", ".join(shape.keys) for shape in SHAPES))
         shown = ", ".join(name[:24] for name in names[:8])
         raise DataError(f"{where}: expected a header with the names of columns ({known}), got {shown}")

@@ -95,6 +95,11 @@ class AnswerEvaluator(Evaluator):
         unchecked = f"{UNCHECKED}{self.name}"
         return tuple(name for name in self.metric_names if name != unchecked or may_fail(options.get("check")))
 
+    def locate_items(self, records: Records) -> Sequence[int]:
+        rows = [read_question(row, records.format) for row in records.rows]
+        places = {id(row): place for place, row in enumerate(rows)}
+        return [places[id(row)] for row in self.select(rows)]
+
     def list_prompts(self, records: Records, options: Options) -> tuple[PromptItem, ...]:
         """List all prompts; questions about the same passage are one cluster."""
         rows = self.select([read_question(row, records.format) for row in records.rows])

@@ -102,6 +102,10 @@ class Evaluator:
         """Say what the records lack that it needs; nothing if they lack nothing."""
         return ""
 
+    def locate_items(self, records: Records) -> Sequence[int]:
+        """Return for each item which of the records it is about."""
+        return range(len(records))
+
     def describe_items(self, rows: Sequence[Row], options: Options, where: str) -> Iterator[str]:
         """Yield notes for the plan about what the questions decide in advance. Raises PlanError for a sure result."""
         return iter(())

@@ -53,7 +53,7 @@ def plan_grid(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
         dataset = builder.data.dataset(name, spec)
         cell = {**variant.cell, "data": name} if len(sweep.data) > 1 else variant.cell
         for seed in sweep.seed_values:
-            yield DatasetRun(builder, variant, cell, seed, dataset, len(dataset.train))
+            yield DatasetRun(builder, variant, cell, seed, dataset, dataset.train.units)
 
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:

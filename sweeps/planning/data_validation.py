@@ -41,15 +41,17 @@ def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
-    """Raise PlanError that names every data set with fewer examples than a size."""
+    """Raise PlanError that names every data set with fewer examples, or groups, than a size."""
     problems = []
     for name, asked in sizes.items():
         dataset = datasets[name]
-        over = sorted(size for size in asked if size > len(dataset.train))
+        train = dataset.train
+        over = sorted(size for size in asked if size > train.units)
         if over:
-            count, many = f"{len(dataset.train):,}", ", ".join(f"{size:,}" for size in over)
+            what = f"groups, which have {len(train):,} training examples" if train.groups else "training examples"
+            many = ", ".join(f"{size:,}" for size in over)
             account = f" ({dataset.account})" if dataset.account else ""
-            problem = f"expected sizes of at most {count} training examples{account}, got {many}"
+            problem = f"expected sizes of at most {train.units:,} {what}{account}, got {many}"
             problems.append(f"data.{name} ({dataset.source}): {problem}; use at most that many")
     if problems:
         raise PlanError("\n".join(problems))

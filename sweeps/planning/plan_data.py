@@ -23,7 +23,7 @@ from sweeps.rendering.renderers import Renderer, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import Messages, Tokenizer, get_longest
 from sweeps.rendering.turns import build_generation_prompt, list_stops, refuse_one_turn_only
 from sweeps.spec.sections import DataSpec
-from sweeps.training.data_order import count_visits, hash_prefixes, order_subset
+from sweeps.training.data_order import count_group_rows, count_visits, hash_prefixes, order_subset
 
 OBSERVED: Messages = ({"role": "user", "content": "c"},)
 Load = Callable[[str, DataSpec], Dataset]
@@ -246,7 +246,13 @@ class PlanData:
 
     def subset_lengths(self, records: Records, model: str, size: int, seed: int) -> npt.NDArray[np.int64]:
         """Return the lengths of the first `size` examples in the order of `seed`."""
-        return self.lengths(records, model)[self._order(len(records), seed)[:size]]
+        return self.lengths(records, model)[self._order(len(records), seed, records.groups)[:size]]
+
+    def count_rows(self, records: Records, seed: int, size: int) -> int:
+        """Count the rows of a size, which counts groups if there are any."""
+        if not records.groups:
+            return size
+        return count_group_rows(self._order(len(records), seed, records.groups), records.groups, size)
 
     def visited(self, records: Records, model: str, *, size: int, batch_size: int, steps: int, seed: int) -> int:
         """Count the tokens of the rows that the steps visit."""
@@ -260,8 +266,10 @@ class PlanData:
         """Return the hash of the first `size` examples in the order of `seed`."""
         key = (records.sha256, seed)
         if key not in self.prefixes:
-            sizes = {len(records), *(size for size in self.sizes if size <= len(records))}
-            self.prefixes[key] = hash_prefixes(records.digests, self._order(len(records), seed), sizes)
+            order = self._order(len(records), seed, records.groups)
+            asked = [size for size in (*self.sizes, records.units) if size <= records.units]
+            sizes = {self.count_rows(records, seed, size) for size in asked}
+            self.prefixes[key] = hash_prefixes(records.digests, order, sizes)
         return self.prefixes[key][size]
 
 

@@ -58,13 +58,16 @@ class DatasetRun:
         for dataset in filter(None, (self.dataset, self.source)):
             refuse_unsuited(dataset, method, self.builder.sweep.evaluate)
         source = self._source(scope)
-        stage = source
+        stage, rows = source, self._count_rows(self.dataset, self.seed, self.size)
         if self.size:
             trained_on = None if acts else self.dataset
-            stage = self.builder.train(TrainingRequest(self.variant, trained_on, self.size, self.seed, scope, source))
+            stage = self.builder.train(TrainingRequest(self.variant, trained_on, rows, self.seed, scope, source))
         measures = self._measures(stage, scope)
-        naive = NaiveCount(int(self.size > 0) + int(source is not None), self.size + (source.examples if source else 0))
+        naive = NaiveCount(int(self.size > 0) + int(source is not None), rows + (source.examples if source else 0))
         return Run(self.cell, self.seed, stage.id if stage else None, measures), naive if self.size else NaiveCount()
+
+    def _count_rows(self, dataset: Dataset | None, seed: int, size: int) -> int:
+        return size if dataset is None else self.builder.data.count_rows(dataset.train, seed, size)
 
     @property
     def _chooses(self) -> bool:
@@ -73,7 +76,8 @@ class DatasetRun:
     def _source(self, scope: str | None) -> Stage | None:
         if self.source is None:
             return None
-        size = self.variant.source_size or len(self.source.train)
+        size = self.variant.source_size or self.source.train.units
+        size = self._count_rows(self.source, self.source_seed, size)
         return self.builder.train(TrainingRequest(self.variant, self.source, size, self.source_seed, scope))
 
     def _measures(self, stage: Stage | None, scope: str | None) -> dict[str, str]:

@@ -3,11 +3,34 @@
 import difflib
 import re
 import zoneinfo
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from sweeps.spec.scalars import Count, Number, Positive, SpecModel, allow_none, check_holdout, check_whole, show
+from sweeps.records import KEYS
+from sweeps.spec.scalars import (
+    Count,
+    Frozen,
+    Number,
+    Positive,
+    SpecModel,
+    allow_none,
+    check_holdout,
+    check_whole,
+    refuse_word,
+    show,
+)
+
+Column = Annotated[str, Field(min_length=1)]
+
+
+def check_columns(value: Mapping[str, str]) -> Frozen:
+    """Accept `{question: signal}`: keys of a record, each with the column that it is read from."""
+    for key in value:
+        if key not in KEYS:
+            raise ValueError(f"expected a key of a record, and then the column of the file: {refuse_word(key, KEYS)}")
+    return Frozen(value)
 
 
 class DataSpec(SpecModel):
@@ -18,6 +41,9 @@ class DataSpec(SpecModel):
     validation: Annotated[int | float | str | None, PlainValidator(allow_none(check_holdout))] = None
     format: Literal["text", "lines", "chat", "completion", "preference", "transcript", "questions"] | None = None
     context: Literal["none", "gold", "mix"] | None = None  # which part of a question's context the model reads
+    columns: Annotated[Mapping[str, Column], AfterValidator(check_columns)] | None = None  # by the key of a record
+    group: Column | None = None  # rows with the same value never cross a split
+    by: Column | None = None  # results are shown for each value
 
 
 class Target(SpecModel):

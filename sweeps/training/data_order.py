@@ -17,9 +17,28 @@ from sweeps.errors import DataError
 Positions = npt.NDArray[np.int64]
 
 
-def order_subset(count: int, seed: int) -> Positions:
-    """Permute `count` rows; the first n entries are the subset of size n, so subsets nest."""
-    return _permutation("subset", count, seed, 0)
+def order_subset(count: int, seed: int, groups: Sequence[str] = ()) -> Positions:
+    """Permute `count` rows; the first n entries are the subset of size n, so subsets nest.
+
+    With the group of each row, groups are permuted, and the rows of each stay together, in their order.
+    """
+    if not groups:
+        return _permutation("subset", count, seed, 0)
+    places = _number(groups)
+    ranks = np.argsort(_permutation("groups", int(places.max()) + 1, seed, 0))
+    return np.argsort(ranks[places], kind="stable").astype(np.int64)
+
+
+def count_group_rows(order: Positions, groups: Sequence[str], size: int) -> int:
+    """Count the rows of the first `size` groups in that order."""
+    sizes = np.bincount(_number([groups[row] for row in order]))
+    return int(sizes[:size].sum())
+
+
+def _number(groups: Sequence[str]) -> Positions:
+    """Number the groups by their first rows."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], np.int64)
 
 
 def hash_prefixes(digests: Sequence[bytes], order: Positions, sizes: Iterable[int]) -> dict[int, str]:

@@ -38,6 +38,9 @@ class Source:
     validation: None = None
     format: None = None
     context: None = None
+    columns: None = None
+    group: None = None
+    by: None = None
 
 
 @dataclass(frozen=True)

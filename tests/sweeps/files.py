@@ -1,7 +1,7 @@
 """Data files as people have them, written anew by each test."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ class Spec:
     validation: int | float | str | None = None
     format: str | None = None
     context: str | None = None
+    columns: Mapping[str, str] | None = None
+    group: str | None = None
+    by: str | None = None
 
 
 def jsonl(rows: Iterable[object]) -> str:

@@ -5,7 +5,9 @@ from typing import Any, cast
 
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.episode_evaluator import EpisodeEvaluator
+from sweeps.evaluation.evaluator import Evaluator, Measured
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator
+from sweeps.evaluation.item_rows import label_rows
 from sweeps.evaluation.registry import find_evaluator
 from worker.attempt import Attempt
 from worker.evaluation.ask_questions import evaluate_answers
@@ -33,4 +35,19 @@ def evaluate(this: Attempt, source: Session | Trainer) -> Outcome:
         case _:
             known = "a ForwardEvaluator, AnswerEvaluator or EpisodeEvaluator"
             raise StageError(f"evaluator {options['name']}: expected {known}")
-    return measured if isinstance(measured, Stopped) else Succeeded(keep_result(this, measured), steps=0)
+    if isinstance(measured, Stopped):
+        return measured
+    return Succeeded(keep_result(this, _label(this, evaluator, measured)), steps=0)
+
+
+def _label(this: Attempt, evaluator: Evaluator, measured: Measured) -> Measured:
+    """Give each row the group and the stratum of its record, if the data has some.
+
+    The pairs of one training are read by that training alone, so they need none.
+    """
+    examples, sha256 = this.context.examples, str(this.recipe.get("items"))
+    if "part" in this.recipe or not examples.are_labelled(sha256):
+        return measured
+    records = examples.read_records(sha256)
+    rows = label_rows(measured.rows, evaluator.locate_items(records), records.groups, records.strata)
+    return measured._replace(rows=rows)

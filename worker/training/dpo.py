@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
-from sweeps.training.data_order import order_subset
 from sweeps.training.preference_loss import (
     Floats,
     accuracy,
@@ -46,11 +45,12 @@ class DPOTraining(SupervisedTraining):
 
     def _read_starting_point(self) -> list[Floats]:
         """Read the reference's log-probabilities of each completion of the subset."""
-        every = self._this.context.examples.render(self._recipe["data"]["records"], self._recipe)
+        examples, records = self._this.context.examples, self._recipe["data"]["records"]
+        every = examples.render(records, self._recipe)
         if len(self._rows) < len(every):
             return read_reference(self._this, flatten(self._rows))
         reference = read_reference(self._this, flatten(every))  # one stage serves every order of all pairs
-        rows = order_subset(len(every), self._recipe["seeds"]["subset"]).tolist()
+        rows = examples.order(records, self._recipe, self._recipe["seeds"]["subset"])
         return [reference[2 * row + side] for row in rows for side in (0, 1)]
 
     def _estimate_gradient(self, tokens: int) -> Usage:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sweeps.cost import Usage
 from sweeps.rendering.render import Example
-from sweeps.training.data_order import order_subset, select_batch
+from sweeps.training.data_order import select_batch
 from worker.attempt import Attempt
 from worker.evaluation.forward import submit_forward
 from worker.examples import RenderedRows, flatten
@@ -105,9 +105,10 @@ class SupervisedTraining(Training):
 
     def _read_subset(self) -> RenderedRows:
         data = self._recipe["data"]
-        rows = self._this.context.examples.render(data["records"], self._recipe)
-        chosen = order_subset(len(rows), self._recipe["seeds"]["subset"])[: data["size"]]
-        return [rows[place] for place in chosen.tolist()]
+        examples = self._this.context.examples
+        rows = examples.render(data["records"], self._recipe)
+        chosen = examples.order(data["records"], self._recipe, self._recipe["seeds"]["subset"])[: data["size"]]
+        return [rows[place] for place in chosen]
 
     def _read_validation_set(self) -> list[Example]:
         sha256 = self._execution.get("validation")
