@@ -1,7 +1,6 @@
 """Seeds that agree have no spread of their own: their items say how sure a share, or a difference of two, is.
 
-The known intervals are those of `binom.confint(…, methods="wilson")` of R's package binom, and of statsmodels 0.15
-(`proportion_confint(…, method="wilson")`), which agree to all digits given here.
+The known intervals are those of statsmodels 0.15: `proportion_confint(…, method="wilson")`.
 """
 
 import math
