@@ -8,6 +8,7 @@ SchedulerError
 ├── Untrained            the models to evaluate do not exist, or may not be used
 ├── UnknownSweep         no sweep has this name
 ├── UnknownMetric        no evaluation measures this
+├── UnknownRun           no run of the sweep has this condition
 ├── BudgetTooSmall       less than the sweep has spent and holds
 ├── NotEnforced          a limit of the sweep could not be enforced
 ├── ServiceRefused       Tinker refuses the key, or does not serve the model
@@ -43,6 +44,10 @@ class SweepConflict(SchedulerError):
 
 class Untrained(SchedulerError):
     """There is no trained model to evaluate."""
+
+
+class UnknownRun(SchedulerError):
+    """No run of the sweep has this condition."""
 
 
 class BudgetTooSmall(SchedulerError):

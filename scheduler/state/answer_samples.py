@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from scheduler.artefacts import Artefacts, locate_records
-from scheduler.errors import ArtefactError, UnknownMetric
+from scheduler.errors import ArtefactError, UnknownMetric, UnknownRun
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
 from scheduler.state.store import Store
@@ -24,7 +24,7 @@ from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Evaluator
 from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name
 from sweeps.evaluation.registry import find_evaluator, find_measure
-from sweeps.formatting import format_count
+from sweeps.formatting import format_cell, format_count
 from sweeps.records import Records
 from sweeps.results import RunResult
 from sweeps.spec.scalars import suggest
@@ -62,7 +62,7 @@ class SweepSamples(NamedTuple):
 
 
 def read_samples(store: Store, url: str, name: str, request: WantedSamples) -> SweepSamples:
-    """Read the samples of each evaluation of a sweep. Raises UnknownSweep and UnknownMetric."""
+    """Read the samples of each evaluation of a sweep. Raises UnknownSweep, UnknownMetric and UnknownRun."""
     reader = _SampleReader(store, url, name, request)
     recipes = views.read_recipes(store, list(reader.stages.values()))
     evaluations, unsampled = [], dict[str, str]()
@@ -90,6 +90,23 @@ def _list_measures(planned: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return stages
 
 
+def _refuse_unknown_runs(planned: Sequence[Mapping[str, Any]], where: Mapping[str, str]) -> None:
+    """Raise UnknownRun for a key or a value that no trained run has."""
+    known: dict[str, dict[str, None]] = {}
+    for row in planned:
+        for key, value in {**row["cell"], "seed": row["seed"]}.items() if row["stage"] else ():
+            known.setdefault(key, {})[format_cell(key, value)] = None
+    for key, text in where.items():
+        if key not in known:
+            raise UnknownRun(
+                f"{key}={text}: expected a condition of a trained run, got {key!r}; {suggest(key, [*known])}"
+            )
+        if text not in known[key]:
+            raise UnknownRun(
+                f"{key}={text}: expected a trained run's {key}, got {text!r}; {suggest(text, [*known[key]])}"
+            )
+
+
 def _select_measure(stages: Mapping[str, str], rows: Sequence[RunResult], metric: str) -> dict[str, str]:
     """Select the evaluation of a metric. Raises UnknownMetric."""
     measure = find_measure(metric)
@@ -113,6 +130,7 @@ class _SampleReader:
         self._store, self._url, self._name, self._request = store, url, name, request
         self._rows, self._planned = views.read_results(store, name), views.read_planned_rows(store, name)
         self.stages = _list_measures(self._planned)  # by evaluation, one of them
+        _refuse_unknown_runs(self._planned, request.where)
         if request.metric is not None:
             self.stages = _select_measure(self.stages, self._rows, request.metric)
 
