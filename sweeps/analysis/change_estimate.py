@@ -70,6 +70,8 @@ def change(before: Side, after: Side, *, metric: str) -> Change | None:
     if not items:
         return None
     pairs = [(was[seed].select(items, metric), now[seed].select(items, metric)) for seed in seeds]
+    if not all(run.scores.amounts for pair in pairs for run in pair):
+        return None  # a ratio with nothing to divide by, over the items that both sides tell
     left_out = len(set.union(*asked) - items)
     if left_out:  # what each side says of its own items would compare different items
         values = [statistics.fmean(pair[side].value for pair in pairs) for side in (0, 1)]

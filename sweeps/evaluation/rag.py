@@ -25,6 +25,26 @@ UPLIFT = "uplift"  # what context is worth: open less closed book
 UP_TO_ONE = (-FROM_ZERO[1], 1.0)
 
 
+def read_utilisation(values: Values) -> tuple[float, float] | None:
+    """Read what an item adds to the gain, and to the possible gain."""
+    if "open_book" not in values or "closed_book" not in values:
+        return None
+    return values["open_book"] - values["closed_book"], 1 - values["closed_book"]
+
+
+def read_robustness(values: Values) -> tuple[float, float] | None:
+    """Read the score among distractors, and without them."""
+    return (values["mixed"], values["open_book"]) if "mixed" in values and "open_book" in values else None
+
+
+def read_abstention(values: Values) -> tuple[float, float] | None:
+    """Read how often it abstained rightly about an item, and how often in all."""
+    if "silent" not in values:
+        return None
+    rightly = values.get("abstention", 0.0)
+    return rightly, rightly + values["silent"]
+
+
 class Rag(AnswerEvaluator):
     """Each question that has a passage under up to six conditions; a condition is left out if its record lacks it."""
 
@@ -32,11 +52,11 @@ class Rag(AnswerEvaluator):
     metrics = (
         *(Metric(name, "higher", law=True) for name in ("open_book", "closed_book", "distracted", "mixed")),
         Metric(UPLIFT, "higher", (-1.0, 1.0)),
-        Metric("utilisation", "higher", UP_TO_ONE),
-        Metric("distractor_robustness", "higher", FROM_ZERO),
+        Metric("utilisation", "higher", UP_TO_ONE, read=read_utilisation),
+        Metric("distractor_robustness", "higher", FROM_ZERO, read=read_robustness),
         Metric("harmful_context", "lower", conditional=True),
         Metric("abstention", "higher", law=True),
-        Metric("abstention_precision", "higher"),
+        Metric("abstention_precision", "higher", read=read_abstention),
         Metric("false_answers", "lower"),
         Metric("faithfulness", "higher", law=True, conditional=True),
         Metric("token_support", "higher", conditional=True),

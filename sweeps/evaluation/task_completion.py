@@ -5,10 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from sweeps.evaluation.episode_evaluator import EpisodeEvaluator, PlayedEpisode
-from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Options, Values
+from sweeps.evaluation.evaluator import ANY_NUMBER, FROM_ZERO, Measured, Metric, Options, Values, average
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.metric_prefixes import FACT_PREFIX
+from sweeps.metrics import consistency, trading
 
+RETURN = "return"  # the fact by which it says what an episode earned, as a share of the wealth
+OF_ATTEMPTS = ("task_pass_at_k", "task_pass_hat_k")  # of several attempts at each task
+RETURN_SHARPE = "return_sharpe"
+OF_RETURNS = {
+    RETURN_SHARPE: trading.split_sharpe,
+    "return_sortino": trading.split_sortino,
+    "return_cvar": trading.split_cvar,
+}  # of the returns of all episodes together: each item has what it contributes
 SOLVED = "solved"  # the fact by which an environment says whether a task is done
 
 
@@ -27,26 +36,70 @@ class TaskCompletion(EpisodeEvaluator):
         Metric("task_completion", "higher", law=True, read=read_solved),
         Metric("reward", "higher", ANY_NUMBER),
         Metric("turns", None, FROM_ZERO),
+        *(Metric(name, "higher") for name in OF_ATTEMPTS),
+        *(Metric(name, "higher", ANY_NUMBER, conditional=True) for name in OF_RETURNS),
     )
 
+    def list_metrics(self, options: Options) -> tuple[str, ...]:
+        several = self.complete(options)["attempts"] > 1
+        return tuple(name for name in self.metric_names if several or name not in OF_ATTEMPTS)
+
     def measure(self, episodes: Sequence[PlayedEpisode], options: Options) -> Measured:
+        added = [
+            {**tried, **earned}
+            for tried, earned in zip(_score_attempts(episodes), _split_returns(episodes), strict=True)
+        ]
         rows = [
             ItemRow(
                 episode.task,
-                {**episode.facts, "reward": episode.reward, "turns": episode.turns},
+                {**more, **episode.facts, "reward": episode.reward, "turns": episode.turns},
                 details={"text": episode.text},
             )
-            for episode in episodes
+            for episode, more in zip(episodes, added, strict=True)
         ]
         names = sorted({name for episode in episodes for name in episode.facts} - {SOLVED})
         facts = {name: [episode.facts[name] for episode in episodes if name in episode.facts] for name in names}
         metrics = {
-            "task_completion": _mean([float(episode.facts.get(SOLVED, episode.reward > 0)) for episode in episodes]),
+            "task_completion": _mean([_read_success(episode) for episode in episodes]),
             "reward": _mean([episode.reward for episode in episodes]),
             "turns": _mean([episode.turns for episode in episodes]),
+            **average(rows, [metric for metric in self.metrics if metric.name in (*OF_ATTEMPTS, *OF_RETURNS)]),
             **{f"{FACT_PREFIX}{name}": _mean(values) for name, values in facts.items()},
         }
         return Measured(metrics, rows)
+
+
+def _read_success(episode: PlayedEpisode) -> float:
+    return float(episode.facts.get(SOLVED, episode.reward > 0))
+
+
+def _score_attempts(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]:
+    """Score for each attempt whether one of those at its task succeeded, and whether all did; not of single ones."""
+    tasks: dict[int, list[float]] = {}
+    for episode in episodes:
+        tasks.setdefault(episode.task, []).append(_read_success(episode))
+    if all(len(tried) == 1 for tried in tasks.values()):
+        return [{} for _ in episodes]
+    passed = {
+        task: (len(tried), round(sum(tried)), len(tried)) for task, tried in tasks.items() if {*tried} <= {0.0, 1.0}
+    }
+    functions = (consistency.pass_at_k, consistency.pass_all_k)
+    scores = {
+        task: {name: score(*counts) for name, score in zip(OF_ATTEMPTS, functions, strict=True)}
+        for task, counts in passed.items()
+    }
+    return [scores.get(episode.task, {}) for episode in episodes]
+
+
+def _split_returns(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]:
+    """Split what the returns say together among the episodes that tell one."""
+    found: list[dict[str, float]] = [{} for _ in episodes]
+    telling = [place for place, episode in enumerate(episodes) if RETURN in episode.facts]
+    returns = [episodes[place].facts[RETURN] for place in telling]
+    for name, split in OF_RETURNS.items():
+        for place, value in zip(telling, split(returns).tolist() if returns else (), strict=False):
+            found[place][name] = value
+    return found
 
 
 def _mean(values: Sequence[float]) -> float:

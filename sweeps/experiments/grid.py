@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sweeps.analysis.deflated_sharpe import deflate_best
 from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
 from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
@@ -88,7 +89,10 @@ def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
         ties = {"best": simplify(found.best), "alike": simplify(found.alike), "needed_seeds": found.needed_seeds}
         runs = [row for row in group if found.best and row.cell == found.best.cell]
         guess = simplify(find_unbeaten(runs, metric, select_items(items, metric)))
-        facts.append({**on, "metric": metric, "by": found.by, **ties, "no_better_than": guess})
+        deflated = simplify(deflate_best(found, group, select_items(items, metric)))
+        facts.append(
+            {**on, "metric": metric, "by": found.by, **ties, "no_better_than": guess, "deflated_sharpe": deflated}
+        )
     return facts
 
 
@@ -109,7 +113,9 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
         found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
         on = f" on {where.removeprefix('data=')}" if where else ""
         known = warn_unknown(metric, found.best.told) if found.best else ""
-        sentences.append(name_best(found, on) + known + _weigh_guess(found, group, items))
+        deflated = deflate_best(found, group, select_items(items, metric))
+        beyond_luck = deflated.describe() if deflated else ""
+        sentences.append(name_best(found, on) + known + _weigh_guess(found, group, items) + beyond_luck)
         ranked = [cell for cell in found.cells if cell.is_ranked]
         if not ranked:
             sections.append(Section(f"Which cell?{on}", tuple(_list_unranked(found))))

@@ -100,6 +100,8 @@ def read_scores(rows: Sequence[ItemRow], metric: str) -> Scores:
         amounts[row.item] = amounts.get(row.item, 0.0) + found[0]
         sizes[row.item] = sizes.get(row.item, 0.0) + found[1]
         clusters[row.item] = row.group
+    if not any(sizes.values()):  # a ratio with nothing to divide by is not defined
+        return Scores({}, {}, {}, find_difference_range(metric))
     return Scores(amounts, sizes, clusters, find_difference_range(metric))
 
 
@@ -133,6 +135,8 @@ def compare_items(
     if not items:
         return None
     sides = [[_list_values(side[seed], items) for seed in seeds] for side in (one, other)]
+    if not all(sizes.any() for side in sides for _, sizes in side):
+        return None
     differences = np.stack([_linearize(*mine) - _linearize(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = number_clusters([runs[0].clusters[item] for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
@@ -140,7 +144,7 @@ def compare_items(
 
     def step() -> float:
         """Find the smallest step between values of items; rarely needed."""
-        values = [amount / size for side in sides for amount, size in side]
+        values = [amount[size > 0] / size[size > 0] for side in sides for amount, size in side]
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
     span = (-1.0, 1.0) if binary and runs[0].span == ANY else runs[0].span

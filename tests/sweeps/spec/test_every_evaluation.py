@@ -47,7 +47,9 @@ ASKED: dict[str, dict[str, Any]] = {
     "profit and loss": {
         "{task_completion: {environment: 'offline:market'}}": [
             "episode.return", "episode.sharpe", "episode.drawdown", "episode.hold_return",
-        ]
+            "return_sharpe", "return_sortino", "return_cvar",
+        ],
+        "{task_completion: {environment: 'offline:market', attempts: 2}}": ["task_pass_at_k", "task_pass_hat_k"],
     },
     "preferences": {"preference": ["preference_accuracy", "preference_kl"]},
 }  # fmt: skip
