@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.metrics import classification
@@ -50,6 +50,7 @@ def test_log_odds_stay_apart_where_a_softmax_is_1() -> None:
     assert odds[:, 0].tolist() == [50, 60, 40]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(6, 40))
 def test_random_data_against_scikit_learn(seed: int, classes: int, items: int) -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
