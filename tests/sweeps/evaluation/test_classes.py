@@ -1,6 +1,7 @@
 """Choices among the same candidates are a classification, from the evaluator to the conclusion; others are not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -166,3 +167,24 @@ def test_results_of_an_earlier_version_have_no_matrix_and_stay_readable() -> Non
     cell: dict[str, Json] = {"train.learning_rate": 0.1}
     row = RunResult(cell, 0, "succeeded", {"accuracy": 1.0})
     assert list_confusions([row], {"answers": {item_key(cell, 0): old}}) == []
+
+
+def test_intervals_are_by_cluster_where_items_have_one() -> None:
+    """Thirty items five times each: as many rows, and no more known than from thirty."""
+    wide = []
+    for clustered in (False, True):
+        sides = []
+        for strength in (0.0, 2.0):
+            rows = [row for copy in range(5) for row in _copy_rows(draw_run(strength, 0, 30).rows, copy, clustered)]
+            sides.append({0: rows})
+        found = change(sides[0], sides[1], metric="macro_f1")
+        assert found is not None
+        assert found.clusters == (30 if clustered else 150)
+        wide.append(found.mean - found.low)
+    assert wide[1] > 1.9 * wide[0], "√5 = 2.2, and fewer degrees of freedom"
+
+
+def _copy_rows(rows: Sequence[ItemRow], copy: int, clustered: bool) -> list[ItemRow]:
+    return [
+        replace(row, item=f"{row.item} {copy}", cluster=f"subject {row.item}" if clustered else None) for row in rows
+    ]
