@@ -114,19 +114,19 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> 
         return f"{name}: the size for {goal} is {least.status}; {far}."
     perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
     needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}"
-    return f"{needs}.{_say_what_would_narrow(least)}"
+    return f"{needs}."
 
 
-def _say_what_would_narrow(least: MinimumData) -> str:
-    """Name the parts of the interval, the largest first, and what to do about that one."""
-    if least.parts is None or least.low is None:
+def say_what_would_narrow(least: MinimumData | None) -> str:
+    """Name the parts of the interval, the largest first, and what to do about that one. Without an interval: ""."""
+    if least is None or least.parts is None or least.low is None:
         return ""
     parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
     listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
     (share, source), *others = listed
     rest = "".join(f", {part} from {origin}" for part, origin in others)
     remedy = f"{NARROWED[parts[0][0]][1]} would narrow it"
-    return f" {share} of the variance behind the interval comes from {source}{rest}; {remedy}."
+    return f"{share} of the variance behind the interval comes from {source}{rest}; {remedy}."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
@@ -196,6 +196,8 @@ def _tabulate_fits(metric: str, fits: Fits) -> list[Part]:
     laws = make_table([describe_law(*law) for law in every], caption=caption)
     warnings = dict.fromkeys(f"{name}: {warning}" for name, law in every for warning in law.warnings)
     notes = [Paragraph(_explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
+    narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
+    notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
     return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
 
 

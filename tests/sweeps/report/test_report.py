@@ -15,7 +15,7 @@ from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import WIDE
 from sweeps.report.compose import compose
 from sweeps.report.conclusion import NOTHING
-from sweeps.report.document import Figure, Report, Table
+from sweeps.report.document import Figure, Paragraph, Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
@@ -80,6 +80,14 @@ def test_scaling_answers_with_the_size_and_its_interval() -> None:
         first,
     )
     assert second.startswith("law needs about")
+
+
+def test_what_an_interval_comes_from_stands_below_the_laws_and_not_in_the_answer() -> None:
+    report = compose(material("data_scaling"))
+    pattern = re.compile(r"code: (\d+) % of the variance behind the interval")
+    told = [part.text for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
+    assert len([words for words in told if pattern.match(words)]) == 1
+    assert not any(re.search(r"\bvariance\b", sentence) for sentence in report.answer)
 
 
 def test_a_refused_fit_gives_no_number_and_says_why() -> None:
