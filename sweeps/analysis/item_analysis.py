@@ -8,6 +8,7 @@ from sweeps.analysis.baselines import AGAINST, Against
 from sweeps.analysis.change_estimate import Change
 from sweeps.analysis.changes import compare_with_baselines
 from sweeps.analysis.comparison import METHOD
+from sweeps.analysis.strata import list_columns
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
     Spec,
@@ -62,7 +63,8 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
     for metric in shown:
         if (measure := find_measure(metric)) and not measure.startswith(VALIDATION):
             found.setdefault(measure, []).append(metric)
-    kept = {measure: each for measure, each in found.items() if not _is_loss(measure)}
+    by = bool(list_columns(spec))  # results by stratum are of all measures
+    kept = {measure: each for measure, each in found.items() if by or not _is_loss(measure)}
     kind = get_experiment(spec.get("experiment"))
     for metric in kind.list_deciding(spec, rows) if kind else ():
         deciding = find_measure(metric)

@@ -9,6 +9,7 @@ from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
+from sweeps.analysis.strata import list_columns, list_strata
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.conclusion import UNANSWERED, answer_question
@@ -73,5 +74,7 @@ def list_facts(material: Material) -> dict[str, Any]:
         for cell, zero, episodes in list_idle(material.rows, material.items)
     ]
     confusion = list_confusion_facts(list_confusions(material.rows, material.items))
+    column = " and ".join(list_columns(material.spec))
+    strata = [{"column": column, **simplify(each)} for each in list_strata(material.rows, material.items)]
     learning = list_sign_facts(signs)
-    return {**facts, "changes": changes, "confusion": confusion, "learning": learning, "idle": idle}
+    return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

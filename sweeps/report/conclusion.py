@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from sweeps.analysis.item_analysis import list_changes
 from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.strata import list_columns, list_strata
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
+from sweeps.report.strata_section import show_strata
 from sweeps.results import keep_measured
 
 ITEMS = "Items that were not read"
@@ -44,7 +46,8 @@ def conclude(material: Material, kind: Experiment | None) -> Conclusion:
         sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
         changes = show_changes(list_changes(done, material.items))
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
-        sections = (*conclusion.sections, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
+        strata = show_strata(list_columns(material.spec), list_strata(done, material.items))
+        sections = (*conclusion.sections, *strata, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
         return Conclusion((*sentences, *changes.sentences), sections)
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"

@@ -90,6 +90,25 @@ def test_a_holdout_counts_groups_and_the_plan_says_what_it_holds(tmp_path: Path)
     assert {*data.holdout.strata} == {"x", "y", "z"}
 
 
+@pytest.mark.parametrize(
+    ("count", "share", "held", "left"),
+    [(10, 0.2, 2, 8), (20, 0.25, 5, 15), (40, 0.1, 4, 36), (15, 0.4, 6, 9), (30, 0.3, 9, 21), (8, 0.5, 4, 4)],
+)
+def test_a_share_is_one_of_groups_as_scikit_learn_has_it(
+    tmp_path: Path, count: int, share: float, held: int, left: int
+) -> None:
+    """The numbers are those of GroupShuffleSplit (scikit-learn 1.9.1) with this test_size, of groups of 1 to 8 rows."""
+    sizes = random.Random(count)
+    rows = [
+        {"question": f"g{group}| {take}", "answer": "a", "who": f"g{group}"}
+        for group in range(count)
+        for take in range(sizes.randint(1, 8))
+    ]
+    data = read(tmp_path, *rows, holdout=share, group="who")
+    refuse_crossing(data)
+    assert (len(groups(data.holdout)), len(groups(data.train))) == (held, left)
+
+
 def test_neither_order_nor_further_rows_move_a_group(tmp_path: Path) -> None:
     more = [{**row, "question": f"again {row['question']}"} for row in ROWS]
     first = groups(read(tmp_path, *ROWS, holdout=5, group="subject").holdout)

@@ -1,0 +1,57 @@
+"""Show results by stratum: a table for each metric."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sweeps.analysis.strata import StratumResult
+from sweeps.analysis.targets import name_cells
+from sweeps.formatting import format_count
+from sweeps.records import canonicalize_row
+from sweeps.report.document import Paragraph, Section, Table, make_table
+from sweeps.report.table_cells import MINUS, TableCell, show_number
+
+LONG = 24  # rows of a table that is shown at once
+NOTE = (
+    "The held-out items of each value. 95 % intervals are for other groups of items if the data has groups, else for "
+    "other items, and with several seeds for other seeds too. Values are not compared with each other."
+)
+
+
+def show_strata(columns: Sequence[str], results: Sequence[StratumResult]) -> list[Section]:
+    """Tabulate every metric by cell and stratum; nothing if no column is named."""
+    if not columns or not results:
+        return []
+    cells = {canonicalize_row(each.cell): each.cell for each in results}
+    names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
+    tables = [
+        _tabulate(metric, [each for each in results if each.metric == metric], names, columns)
+        for metric in dict.fromkeys(each.metric for each in results)
+    ]
+    return [Section(f"Results by {' and '.join(columns)}", (*tables, Paragraph(NOTE)))]
+
+
+def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, str], columns: Sequence[str]) -> Table:
+    column = columns[0] if len(columns) == 1 else "stratum"
+    rows: list[dict[str, Any]] = [
+        {
+            **({"cell": names[canonicalize_row(each.cell)]} if len(names) > 1 else {}),
+            column: each.stratum,
+            metric: show_number(each.mean),
+            "95 % interval": _show_interval(each),
+            "items": _show_items(each),
+            "seeds": each.seeds,
+        }
+        for each in results
+    ]
+    return make_table(rows, caption=f"{metric} by {column}", folded=len(rows) > LONG)
+
+
+def _show_interval(each: StratumResult) -> TableCell | str:
+    if each.low is None or each.high is None:
+        return "unknown"
+    return TableCell(f"{each.low:.4f} to {each.high:.4f}".replace("-", MINUS), [each.low, each.high])
+
+
+def _show_items(each: StratumResult) -> TableCell:
+    groups = f" in {format_count(each.clusters, 'group')}" if each.clusters < each.items else ""
+    return TableCell(f"{each.items:,}{groups}", each.items)
