@@ -43,6 +43,7 @@ bench-statistics: setup
 	@$(BIN)/python -m tests.bench.interval_coverage
 	@$(BIN)/python -m tests.bench.claims
 	@$(BIN)/python -m tests.bench.changes
+	@$(BIN)/python -m tests.bench.group_coverage
 
 # Asks fits of published curves for losses that were measured later, and counts how often the answers hold: minutes.
 bench-curves: setup

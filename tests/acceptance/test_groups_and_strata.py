@@ -70,7 +70,7 @@ def check_parts(parts: list[dict[str, Any]], whole: float | None) -> None:
 
 def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: Desk) -> None:
     check_plan(measured.call("-f", "json", "plan", "windows.yaml").json)
-    results = measured.sweep("-f", "json", "results", "windows").json
+    results = measured.call("-f", "json", "results", "windows").json
     strata: dict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
     for each in results["strata"]:
         assert each["column"] == "device"
@@ -82,10 +82,10 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
         check_parts(strata[size, "nll"], None)
     assert {change["clusters"] for change in results["changes"]} == {HELD}
 
-    shown = measured.sweep("results", "windows").out
+    shown = measured.call("results", "windows").out
     page, text = measured.folder / "page.html", measured.folder / "page.md"
-    assert measured.sweep("report", "windows", "-o", str(page)).status == 0
-    assert measured.sweep("report", "windows", "--format", "md", "-o", str(text)).status == 0
+    assert measured.call("report", "windows", "-o", str(page)).status == 0
+    assert measured.call("report", "windows", "--format", "md", "-o", str(text)).status == 0
     for face in (shown, page.read_text(), text.read_text()):
         assert "device" in face
         assert [part for part in strata[16, "nll"] if f"{part['mean']:.4f}" not in face] == []
