@@ -6,10 +6,9 @@ from typing import Any
 from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.confusion_cells import list_confusions
 from sweeps.analysis.idle_policies import list_idle
-from sweeps.analysis.item_analysis import list_changes
+from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
-from sweeps.analysis.strata import list_columns, list_strata
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.conclusion import UNANSWERED, answer_question

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from sweeps.analysis.item_analysis import list_changes
+from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_signs import LearningSign
-from sweeps.analysis.strata import list_columns, list_strata
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes

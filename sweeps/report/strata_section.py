@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sweeps.analysis.strata import StratumResult
+from sweeps.analysis.item_analysis import StratumResult
 from sweeps.analysis.targets import name_cells
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row

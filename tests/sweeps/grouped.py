@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweeps import RunResult
-from sweeps.analysis.strata import list_strata
+from sweeps.analysis.item_analysis import list_strata
 from sweeps.evaluation.item_rows import ItemRow, label_rows
 from sweeps.stats.paired_items import compare_items, item_key, read_scores
 
