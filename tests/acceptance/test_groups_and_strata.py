@@ -1,5 +1,6 @@
 """A table of windows by patient and device, from the file to the report: columns, groups, and results by stratum."""
 
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
     assert measured.call("report", "windows", "--format", "md", "-o", str(text)).status == 0
     for face in (shown, page.read_text(), text.read_text()):
         assert "device" in face
+        assert re.search(r"groups of rows, not examples, in ecg \(by ('|&#x27;|&#39;)subject", face)
         assert [part for part in strata[16, "nll"] if f"{part['mean']:.4f}" not in face] == []
 
 
