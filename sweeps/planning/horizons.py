@@ -34,8 +34,8 @@ def note_horizons(models: Sequence[str], data: PlanData) -> Iterator[str]:
 
 def _count_of_rows(records: Records, model: str, horizon: int, data: PlanData) -> tuple[int, int]:
     some = replace(records, rows=records.rows[:ENOUGH])
-    renderer = data.renderer(records, model)
-    return count_decided(render_all(some, data.tokenizer(model), renderer=renderer, loss_mask="completion"), horizon)
+    renderer, mask = data.renderer(records, model), data.loss_mask(records)
+    return count_decided(render_all(some, data.tokenizer(model), renderer=renderer, loss_mask=mask), horizon)
 
 
 def count_decided(examples: Sequence[Example], horizon: int) -> tuple[int, int]:
