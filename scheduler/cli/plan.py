@@ -67,6 +67,7 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
     left_out = len(planned.stages) - len(listed)
     if everything:
         output.say("")
+        output.say("Defaults. docs/reference/spec.md explains each:")
         for path, value in planned.defaults:
             output.say(f"default  {path}: {format_number(value)}")
     else:

@@ -89,5 +89,6 @@ def _show_kind(each: KindCosts) -> dict[str, Any]:
 
 
 def _show_bill(each: BilledAmount) -> dict[str, Any]:
-    amount = TableCell("no amount given") if each.micro_usd is None else show_dollars(each.micro_usd)
+    none = "not billed" if each.service == "offline" else "no amount given"
+    amount = TableCell(none) if each.micro_usd is None else show_dollars(each.micro_usd)
     return {"service": each.service, "tokens": each.tokens, "amount": amount, "as of": each.at}
