@@ -101,7 +101,7 @@ def test_what_training_changed_is_told_for_every_metric_but_the_loss(
     text, document = told(night, store_url), in_json(night, store_url, capsys)
     said = {(each["cell"]["method"], each["metric"]): each for each in document["changes"]}
     assert {metric for _, metric in said} == {
-        *("accuracy", "ece", "adaptive_ece", "brier", "aurc", "open_book", "closed_book", "uplift")
+        *("accuracy", "ece", "adaptive_ece", "brier", "aurc", "open_book", "closed_book", "uplift", "utilisation")
     }
     for metric, measure in (("accuracy", "answers"), ("ece", "answers"), ("uplift", "rag")):
         for each in compare_with_baselines(rows, kept.items[measure], metric=metric):
