@@ -137,13 +137,16 @@ def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] 
 
 
 def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
-    """Hash the sweep and its data: stages identify the content, runs say which results they read."""
+    """Hash the sweep and its data: stages identify the content, runs say which results they read.
+
+    Defaults are left out: a key that a later version adds must not make another question of a sweep.
+    """
     content = hashlib.sha256()
     for stage in stages:
         content.update(stage.id.encode())
     for run in runs:
         content.update(f"\n{run.seed} {run.stage} {sorted(run.measures.items())}".encode())
-    return fingerprint({"spec": sweep.model_dump(mode="json"), "content": content.hexdigest()})
+    return fingerprint({"spec": sweep.model_dump(mode="json", exclude_defaults=True), "content": content.hexdigest()})
 
 
 def _list_notes(

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import create_model
 
 from sweeps import Plan, Stage, parse
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_restated
+from sweeps.planning.plan import plan
 from sweeps.planning.plan_json import build_plan_document
 from sweeps.records import Dataset, Records
 from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.training.data_order import order_subset, select_batch
-from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
+from tests.sweeps.questions import HEAD, TRANSFER, Load, planned, prices
 
 SCALING = """
 sweep: scaling
@@ -194,6 +196,15 @@ def test_other_data_is_another_stage_and_another_plan() -> None:
     changed = planned(SCALING, "data.b.source=c")
     assert len({*ids(SCALING)}.intersection(stage.id for stage in changed.stages)) == len(planned(SCALING).stages) // 2
     assert changed.digest != planned(SCALING).digest
+
+
+def test_a_key_that_a_later_version_adds_makes_no_other_question_of_a_sweep() -> None:
+    """A sweep that was submitted before an update is continued after it by the same file."""
+    today = parse(SCALING)
+    later = create_model("Later", __base__=type(today), added=(str | None, None))
+    again = later.model_validate(today.model_dump(exclude_unset=True))
+    after = plan(again, load=Load(), tokenizers=lambda _: OfflineTokenizer(), prices=prices())
+    assert after.digest == planned(SCALING).digest
 
 
 def test_an_evaluation_of_the_base_does_not_hang_on_the_training() -> None:
