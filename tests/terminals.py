@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.test_architecture import ROOT
+from tests.repository import ROOT
 
 MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor movements, which the terminal does not show
 CALL = """

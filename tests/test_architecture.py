@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.repository import ROOT
+
 PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -143,6 +144,18 @@ def test_the_packages_in_use_are_the_ones_of_this_repository(package: str) -> No
 
 def test_the_names_of_the_packages_are_not_shadowed_by_tests() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_no_test_file_imports_another() -> None:
+    """What several need is in conftest.py or in one named module of the folder."""
+    found = [
+        f"{within(path)}: {module}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(tree(path))
+        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [])
+        if module and module.startswith("tests.") and module.rpartition(".")[2].startswith("test_")
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=within)

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from scheduler.cli import COMMANDS, sweep
-from tests.test_architecture import ROOT
+from tests.repository import ROOT
 
 SCIENCE = {"numpy", "scipy", "pandas"}
 FILES = {"pydantic", "ruamel", "fsspec", "jinja2"}  # what reads a question and its data

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,23 +9,17 @@ import httpx
 import pytest
 
 from tests.acceptance.command import Desk, until
+from tests.acceptance.small_nights import (
+    SLOW,
+    find_flower,
+    finished,
+    finished_stages,
+    flower_counts,
+    flower_hears,
+    small,
+)
 
-SMALL = """
-sweep: {name}
-experiment: data_scaling
-model: offline/ngram-s
-train: {{method: sl, rank: 8, learning_rate: 0.01, batch_size: 16, steps: {steps}}}
-data: {{reference: {{source: "offline:reference", holdout: 64}}}}
-sizes: {sizes}
-seeds: {seeds}
-evaluate: [nll]
-"""
-SLOW = "rules: [{on: forward_backward, slow: 0.2}]\n"  # a step takes half of that: the next one is on its way
 SECRET = "tml-0123456789abcdef"
-
-
-def small(name: str = "small", *, steps: int | str = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
-    return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds)
 
 
 def _no_key_is_left(desk: Desk, said: str) -> None:
@@ -85,18 +78,18 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
     file = str(desk.write("small.yaml", small(steps=steps, sizes=(32, 64, 512), seeds=2)))
     with desk.sweeping("run", file) as process:
-        until(lambda: len(_finished(desk)) >= 4, "some stages have finished", seconds=90)
+        until(lambda: len(finished_stages(desk)) >= 4, "some stages have finished", seconds=90)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, desk.said()
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
-    before = _finished(desk)
+    before = finished_stages(desk)
     planned = desk.call("-f", "json", "plan", file).json
     assert 4 <= len(before) < len(planned["stages"])
 
     del desk.environment["SWEEP_REHEARSAL"]
     said = desk.sweep("run", file)
     assert said.status == 0, said.err
-    after = _finished(desk)
+    after = finished_stages(desk)
     assert len(after) == len(planned["stages"])
     assert {stage: after[stage] for stage in before} == before
     assert _trained(desk) <= planned["totals"]["tokens"] * 1.35  # what was stopped goes on from a fresh checkpoint
@@ -116,53 +109,14 @@ def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
         assert (rows["bad"]["succeeded"], rows["bad"]["failed"], rows["bad"]["skipped"]) == (1, 1, 1)
         # The untrained base was measured once, for both.
         until(lambda: flower_counts(desk) == {"SUCCESS": 13, "FAILURE": 1}, "Flower says the same")
-        assert httpx.get(f"{_flower(desk)[0]}/api/tasks").status_code == 401
+        assert httpx.get(f"{find_flower(desk)[0]}/api/tasks").status_code == 401
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-
-
-def _flower(desk: Desk) -> tuple[str, str, str]:
-    """Its address, user and password, as `sweep up` says them."""
-    words = desk.said().split()
-    address, user, password = (words[words.index(word) + 1].rstrip(",") for word in ("(Flower):", "user", "password"))
-    return address, user, password
-
-
-def flower_hears(desk: Desk) -> bool:
-    """Whether a worker's sign of life has come to it: what was told before, it never tells of."""
-    address, user, password = _flower(desk)
-    told = httpx.get(f"{address}/workers", params={"json": "1"}, auth=(user, password)).raise_for_status().json()
-    return any(worker["status"] for worker in told["data"])
-
-
-def flower_counts(desk: Desk) -> Counter[str]:
-    """How many tasks Flower knows, by their state."""
-    address, user, password = _flower(desk)
-    tasks = httpx.get(f"{address}/api/tasks", auth=(user, password)).json().values()
-    return Counter(task["state"] for task in tasks)
-
-
-def finished(desk: Desk, *states: str) -> int:
-    if not (desk.home / "up.json").exists():
-        return 0
-    rows = desk.call("-f", "json", "status").json["sweeps"]
-    return sum(row.get(state, 0) for row in rows for state in states)
 
 
 def _nll(runs: Iterable[Mapping[str, Any]], *, size: int) -> float:
     values = [run["metrics"]["nll"] for run in runs if run["cell"]["size"] == size]
     return float(sum(values) / len(values))
-
-
-def _finished(desk: Desk) -> dict[str, str]:
-    """Stages whose artefacts are complete -> the fencing numbers of the attempts that wrote them."""
-    folder = desk.home / "store" / "stages"
-    stages = folder.iterdir() if folder.exists() else ()
-    return {
-        stage.name: ",".join(sorted(attempt.name for attempt in stage.iterdir()))
-        for stage in stages
-        if list(stage.glob("*/metrics.jsonl")) or list(stage.glob("*/items.jsonl.gz"))
-    }
 
 
 def _trained(desk: Desk) -> int:

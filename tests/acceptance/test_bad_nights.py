@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from scheduler.processes.supervisor import START_SECONDS
 from scheduler.settings import read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import find_server_url
 from tests.acceptance.command import Desk, until
-from tests.acceptance.test_a_night import SLOW, _finished, finished, small
+from tests.acceptance.small_nights import SLOW, finished, finished_stages, small
 
 CHILDREN = {
     "worker-1": "worker.app worker",
@@ -61,7 +64,7 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
     slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 2}]\n")
     desk.environment.update(SWEEP_LEASE="3", SWEEP_REHEARSAL=str(slow))
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
-        until(lambda: len(_finished(desk)) >= 1, "it works")
+        until(lambda: len(finished_stages(desk)) >= 1, "it works")
         for name, command in CHILDREN.items():
             os.kill(child(desk, command), signal.SIGKILL)
             line = f"{name} ended (killed by SIGKILL); restarting it"
@@ -87,7 +90,7 @@ def test_a_worker_that_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: 
     desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     spec = small(steps=12, sizes=(32,), seeds=2) + "checkpoint: {every_steps: 4}\n"
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
-        until(lambda: len(_finished(desk)) >= 1, "it works")
+        until(lambda: len(finished_stages(desk)) >= 1, "it works")
         stopped = child(desk, CHILDREN["worker-1"])
         os.kill(stopped, signal.SIGSTOP)
         until(lambda: "worker-1 ended (killed by SIGKILL); restarting it" in desk.said(), "it is killed")
@@ -107,6 +110,15 @@ def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk)
     nothing_is_left(desk)
 
 
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """Under nohup a test ignores a hang-up, and so would what it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
 def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(desk: Desk) -> None:
     """Then, at once, the same again: nothing of what was killed is in the way."""
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))

@@ -7,8 +7,8 @@ import pytest
 
 from scheduler.cli.service_facts_text import INEXACT
 from tests.acceptance.command import Desk, until
-from tests.acceptance.test_a_night import small
-from tests.acceptance.test_plain_errors import refused
+from tests.acceptance.refusals import refused
+from tests.acceptance.small_nights import small
 from tests.tinker_offline.process import KEY, Server
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.rest import AccountClient

@@ -7,7 +7,7 @@ import pytest
 
 from tests import servers
 from tests.acceptance.command import Desk, until
-from tests.acceptance.test_a_night import finished, flower_counts, flower_hears, small
+from tests.acceptance.small_nights import finished, flower_counts, flower_hears, small
 from tests.support import TRUSTED, redis_server
 from tests.tinker_offline.process import Server
 

@@ -3,8 +3,8 @@
 import re
 
 from tests.acceptance.command import Desk
-from tests.acceptance.test_a_night import small
-from tests.acceptance.test_plain_errors import nothing_was_submitted, refused
+from tests.acceptance.refusals import nothing_was_submitted, refused
+from tests.acceptance.small_nights import small
 from tests.wording import naming
 
 

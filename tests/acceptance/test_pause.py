@@ -19,7 +19,7 @@ from scheduler.state.store import Meter, Store
 from scheduler.state.views import read_stages_in_state, read_sweep
 from scheduler.waiting_reasons import FleetStatus, explain_waiting
 from tests.acceptance.command import Desk
-from tests.acceptance.test_a_night import small
+from tests.acceptance.small_nights import small
 from tests.wording import naming
 
 

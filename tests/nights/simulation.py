@@ -6,6 +6,7 @@ step: claim, open, train, checkpoint, settle, close; renew every five seconds, a
 """
 
 import json
+import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -345,3 +346,8 @@ def occupancy(seen: Iterable[Seen]) -> float:
 def percentile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def lengths(seed: int, least: int = 5, most: int = 16) -> Callable[[str], int]:
+    """Steps of each stage, as various as in a real sweep."""
+    return lambda stage: random.Random(f"{seed} {stage}").randint(least, most)

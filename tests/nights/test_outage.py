@@ -8,8 +8,7 @@ from scheduler.state import keys, views
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
 from tests.nights.seeds import seeds
-from tests.nights.simulation import CYCLE, Night, Service
-from tests.nights.test_slots import lengths
+from tests.nights.simulation import CYCLE, Night, Service, lengths
 from tests.scheduler.plans import single, submission
 from tests.support import FakeClock
 

@@ -1,22 +1,14 @@
 """A cap that nobody configured is found, used, and followed when it moves."""
 
-import random
-from collections.abc import Callable
-
 import pytest
 
 from scheduler.state import keys, views
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
 from tests.nights.seeds import seeds
-from tests.nights.simulation import CYCLE, Night, Service, occupancy, percentile
+from tests.nights.simulation import CYCLE, Night, Service, lengths, occupancy, percentile
 from tests.scheduler.plans import single, submission
 from tests.support import FakeClock
-
-
-def lengths(seed: int, least: int = 5, most: int = 16) -> Callable[[str], int]:
-    """Steps of each stage, as various as in a real sweep."""
-    return lambda stage: random.Random(f"{seed} {stage}").randint(least, most)
 
 
 def begun(store: Store, clock: FakeClock, *, cap: int, stages: int, seed: int) -> Night:

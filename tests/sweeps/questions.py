@@ -86,3 +86,14 @@ def planned(text: str, *overrides: str, load: Load | None = None) -> Plan:
         prices=prices(),
         environments=environments,
     )
+
+
+ACTING = """
+sweep: acting
+experiment: grid
+model: offline/ngram-s
+train: {method: rl, environment: "offline:arithmetic", learning_rate: 0.03, steps: 20}
+seeds: 2
+evaluate:
+  - task_completion: {environment: "offline:arithmetic", episodes: 50}
+"""

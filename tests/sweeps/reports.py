@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 from sweeps.cost import KindCosts
 from sweeps.evaluation.item_rows import ItemRow
@@ -222,3 +223,34 @@ def list_warnings(report: Report) -> list[str]:
     """The warnings among the parts of the answer."""
     parts = [part for section in report.findings for part in section.parts]
     return [part.text for part in parts if isinstance(part, Paragraph) and part.warning]
+
+
+STYLE = "".join((Path(__file__).parents[2] / "scheduler" / f"{name}.css").read_text() for name in ("figure", "report"))
+EVIL = (
+    "</title></style></svg><script>alert('x')</script><img src=x onerror=alert(1)>"
+    '" onload="x\x00\ud800]]>--> & `|` @all'
+)
+
+
+def hostile(experiment: str) -> Material:
+    """Somebody's words wherever words can be."""
+    asked: dict[str, Json] = {"experiment": experiment, "question": EVIL, "model": EVIL, EVIL: [EVIL, {EVIL: EVIL}]}
+    spec = {**EXPERIMENTS[experiment][1], **asked}
+
+    def renamed(each: RunResult) -> RunResult:
+        cell = {key: f"{EVIL}{value}" if isinstance(value, str) else value for key, value in each.cell.items()}
+        return replace(each, cell=cell, state=each.state)
+
+    rows = [renamed(each) for each in EXPERIMENTS[experiment][0]]
+    rows += [replace(rows[-1], state="failed", metrics={}, seed=99)]
+    return material(
+        experiment,
+        rows,
+        sweep=EVIL,
+        state=EVIL,
+        spec=spec,
+        troubles=[trouble(EVIL)],
+        defaults={EVIL: EVIL},
+        versions={EVIL: EVIL},
+        curves=[replace(each, label=EVIL) for each in curves_of(rows)],
+    )

@@ -13,8 +13,7 @@ from sweeps.planning.rl_stages import WITHIN
 from sweeps.stage import MICRO, Plan, Stage
 from sweeps.training import rollout_cost
 from sweeps.training.rollout_cost import EpisodeCosts
-from tests.sweeps.questions import Guess, Guessing, Load, planned
-from tests.sweeps.spec.test_spec import ACTING
+from tests.sweeps.questions import ACTING, Guess, Guessing, Load, planned
 
 COMPARE = """
 sweep: methods

@@ -7,7 +7,6 @@ import pytest
 
 from sweeps import DataError, PlanError, parse
 from sweeps.data import load_dataset
-from sweeps.data.generated import generate_rows
 from sweeps.errors import SpecError
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, bound_usage, score_text
 from sweeps.evaluation.answers import ANSWERS
@@ -24,13 +23,11 @@ from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
 from tests.sweeps.parsed import measure_lengths, parse_jsonl
 from tests.sweeps.questions import HEAD, ROOT, Load, planned
+from tests.sweeps.rendering.fact_rows import FACTS, OTHER, ROW, Facts
 from tests.wording import lacks
 
-FACTS = generate_rows("facts")
 PINNED = "78dd642e76f5373198708cee3f3c5c153c8f2ed8b13f30b1bc821154a21995df"
 OFFLINE = OfflineTokenizer()
-ROW = {"question": "q=", "context": "q=1.", "answers": ["1."], "distractors": ["a=2."], "variants": ["Q="]}
-OTHER = {"question": "r=", "context": "r=2.", "answers": ["2."], "candidates": ["1.", "2."]}
 
 
 def load(folder: Path, *rows: object, context: str | None = None, holdout: int | str = 1) -> Dataset:
@@ -286,15 +283,6 @@ def test_questions_without_other_words_are_asked_in_perturbed_ones() -> None:
         (1, "0", build_prompt(ROW), ("1.",)), (1, "1", build_prompt({**ROW, "question": "Q="}), ("1.",)),
         (1, "2", build_prompt({**ROW, "question": "Q="}), ("1.",)),
     ]  # fmt: skip
-
-
-class Facts(Load):
-    """Some of the facts."""
-
-    def __call__(self, name: str, spec: DataSpec) -> Dataset:
-        context, held = spec.context or "gold", Records("questions", FACTS.test[: self.held])
-        train = select_learnt(Records("questions", FACTS.train[: self.count]), context)
-        return Dataset(name, spec.source, train, select_read(held, context), None, (), whole=held, context=context)
 
 
 def measured(*overrides: str) -> dict[str, Stage]:

@@ -17,7 +17,7 @@ from sweeps.spec.parse import parse
 from sweeps.stage import Plan, Stage
 from tests.sweeps.parsed import measure_lengths
 from tests.sweeps.questions import HEAD, prices
-from tests.sweeps.rendering.test_prompts import FACTS, OTHER, ROW, Facts
+from tests.sweeps.rendering.fact_rows import FACTS, OTHER, ROW, Facts
 from tests.sweeps.templates import STYLES, chat, speaking
 
 TWO = Records("questions", (ROW, {**OTHER, "context": "r=2.", "answers": ["2.", "two"]}))

@@ -1,7 +1,5 @@
 """The loss mask is exact: what bears loss is the text that the format says, to the token and to the byte."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
@@ -10,21 +8,7 @@ from sweeps.records import Format, Records, Row
 from sweeps.rendering.render import Example, LossMask, render, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from tests.sweeps.parsed import measure_lengths
-
-
-class Bytes:
-    """A tokenizer with neither bos nor eos: one token a byte."""
-
-    name = "bytes"
-    bos = None
-    eos = None
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        return bytes(tokens).decode()
-
+from tests.sweeps.rendering.byte_tokenizer import Bytes
 
 OFFLINE = OfflineTokenizer()
 CHAT: Row = {

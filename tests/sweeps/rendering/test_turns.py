@@ -11,7 +11,7 @@ from sweeps.rendering.render import render
 from sweeps.rendering.renderers import Renderer, choose_renderer, load_renderer
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.rendering.turns import build_continuation, build_generation_prompt, list_stops
-from tests.sweeps.rendering.test_render import Bytes
+from tests.sweeps.rendering.byte_tokenizer import Bytes
 from tests.sweeps.templates import STYLES, chat, speaking
 
 VOICES: dict[str, Tokenizer] = {

@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,11 @@ from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, item_key
 from tests.sweeps.reports import (
     EXPERIMENTS,
+    STYLE,
     compare_rows,
     curves_of,
     grid_rows,
+    hostile,
     list_warnings,
     material,
     read,
@@ -37,7 +38,6 @@ from tests.sweeps.reports import (
 )
 from tests.wording import naming
 
-STYLE = "".join((Path(__file__).parents[3] / "scheduler" / f"{name}.css").read_text() for name in ("figure", "report"))
 KINDS = sorted(EXPERIMENTS)
 
 
@@ -411,36 +411,6 @@ def test_rows_that_fit_no_question_cost_the_answer_and_not_the_report() -> None:
     assert "<b>other</b>" in report.answer[0]
     assert report.findings == ()
     read(render_html(report, STYLE))
-
-
-EVIL = (
-    "</title></style></svg><script>alert('x')</script><img src=x onerror=alert(1)>"
-    '" onload="x\x00\ud800]]>--> & `|` @all'
-)
-
-
-def hostile(experiment: str) -> Material:
-    """Somebody's words wherever words can be."""
-    asked: dict[str, Json] = {"experiment": experiment, "question": EVIL, "model": EVIL, EVIL: [EVIL, {EVIL: EVIL}]}
-    spec = {**EXPERIMENTS[experiment][1], **asked}
-
-    def renamed(each: RunResult) -> RunResult:
-        cell = {key: f"{EVIL}{value}" if isinstance(value, str) else value for key, value in each.cell.items()}
-        return replace(each, cell=cell, state=each.state)
-
-    rows = [renamed(each) for each in EXPERIMENTS[experiment][0]]
-    rows += [replace(rows[-1], state="failed", metrics={}, seed=99)]
-    return material(
-        experiment,
-        rows,
-        sweep=EVIL,
-        state=EVIL,
-        spec=spec,
-        troubles=[trouble(EVIL)],
-        defaults={EVIL: EVIL},
-        versions={EVIL: EVIL},
-        curves=[replace(each, label=EVIL) for each in curves_of(rows)],
-    )
 
 
 @pytest.mark.parametrize("experiment", KINDS)

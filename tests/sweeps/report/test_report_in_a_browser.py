@@ -12,8 +12,7 @@ import pytest
 from sweeps.report.compose import compose
 from sweeps.report.html import render_html
 from tests.browser import BROWSERS, Tab, browser, opened
-from tests.sweeps.report.test_report import STYLE, hostile
-from tests.sweeps.reports import EXPERIMENTS, crowded, material
+from tests.sweeps.reports import EXPERIMENTS, STYLE, crowded, hostile, material
 
 PLANTED = "<!DOCTYPE html><meta charset=utf-8><title>x</title><script>console.error('planted')</script>"
 REFUSED = "<!DOCTYPE html><meta charset=utf-8><title>x</title><img src='file:///nowhere/x.png'>"

@@ -16,7 +16,7 @@ from sweeps.spec.parse import parse
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Plan
 from tests.sweeps.questions import HEAD, TRANSFER, Load, environments, planned, prices
-from tests.sweeps.rendering.test_prompts import Facts
+from tests.sweeps.rendering.fact_rows import Facts
 
 OWN = "{answers: {check: 'my_checks:is_right'}}"
 ASKED: dict[str, dict[str, Any]] = {

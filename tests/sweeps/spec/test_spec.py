@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from sweeps import SpecError, Sweep, parse
 from sweeps.spec.train_section import StepLaw
-from tests.sweeps.questions import HEAD, ROOT, TRANSFER
+from tests.sweeps.questions import ACTING, HEAD, ROOT, TRANSFER
 from tests.wording import lacks
 
 EXAMPLES = ("data_scaling", "transfer", "grid", "compare", "night")
@@ -313,17 +313,6 @@ def test_whoever_acts_needs_an_environment_and_no_data() -> None:
     )
     assert not lacks(refused(ACTING, "sizes=[3]"), "sizes: `experiment: data_scaling grid")
     assert not lacks(refused(ACTING, "experiment=data_scaling", "sizes=[3]"), "train.method: got rl")
-
-
-ACTING = """
-sweep: acting
-experiment: grid
-model: offline/ngram-s
-train: {method: rl, environment: "offline:arithmetic", learning_rate: 0.03, steps: 20}
-seeds: 2
-evaluate:
-  - task_completion: {environment: "offline:arithmetic", episodes: 50}
-"""
 
 
 @pytest.mark.parametrize("text", ["", "- a", "just words"])

@@ -24,8 +24,8 @@ from sweeps.environments.expert_demos import collect_demonstrations
 from sweeps.environments.trials import Trials, follow_expert
 from sweeps.rendering.render import render_rows
 from sweeps.spec.sections import DataSpec
+from tests.repository import ROOT
 from tests.terminals import run_in_terminal
-from tests.test_architecture import ROOT
 from tests.worker.workshop import Workshop
 from worker.rollouts.play_main import PlayedStages
 

@@ -1,0 +1,63 @@
+"""A small sweep for nights with every real part, and what is known of it while it runs."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import httpx
+
+from tests.acceptance.command import Desk
+
+SMALL = """
+sweep: {name}
+experiment: data_scaling
+model: offline/ngram-s
+train: {{method: sl, rank: 8, learning_rate: 0.01, batch_size: 16, steps: {steps}}}
+data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+sizes: {sizes}
+seeds: {seeds}
+evaluate: [nll]
+"""
+SLOW = "rules: [{on: forward_backward, slow: 0.2}]\n"  # a step takes half of that: the next one is on its way
+
+
+def small(name: str = "small", *, steps: int | str = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
+    return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds)
+
+
+def find_flower(desk: Desk) -> tuple[str, str, str]:
+    """Its address, user and password, as `sweep up` says them."""
+    words = desk.said().split()
+    address, user, password = (words[words.index(word) + 1].rstrip(",") for word in ("(Flower):", "user", "password"))
+    return address, user, password
+
+
+def flower_hears(desk: Desk) -> bool:
+    """Whether a worker's sign of life has come to it: what was told before, it never tells of."""
+    address, user, password = find_flower(desk)
+    told = httpx.get(f"{address}/workers", params={"json": "1"}, auth=(user, password)).raise_for_status().json()
+    return any(worker["status"] for worker in told["data"])
+
+
+def flower_counts(desk: Desk) -> Counter[str]:
+    """How many tasks Flower knows, by their state."""
+    address, user, password = find_flower(desk)
+    tasks = httpx.get(f"{address}/api/tasks", auth=(user, password)).json().values()
+    return Counter(task["state"] for task in tasks)
+
+
+def finished(desk: Desk, *states: str) -> int:
+    if not (desk.home / "up.json").exists():
+        return 0
+    rows = desk.call("-f", "json", "status").json["sweeps"]
+    return sum(row.get(state, 0) for row in rows for state in states)
+
+
+def finished_stages(desk: Desk) -> dict[str, str]:
+    """Stages whose artefacts are complete -> the fencing numbers of the attempts that wrote them."""
+    folder = desk.home / "store" / "stages"
+    stages = folder.iterdir() if folder.exists() else ()
+    return {
+        stage.name: ",".join(sorted(attempt.name for attempt in stage.iterdir()))
+        for stage in stages
+        if list(stage.glob("*/metrics.jsonl")) or list(stage.glob("*/items.jsonl.gz"))
+    }
