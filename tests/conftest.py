@@ -40,7 +40,10 @@ FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: o
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.
 ALONE = {
     f"test_{name}.py"
-    for name in ("offline_science", "offline_changes", "spec_examples", "plain_errors", "doctor", "money", "pause")
+    for name in (
+        *("offline_science", "offline_changes", "spec_examples", "plain_errors", "doctor", "money", "pause"),
+        *("answers_that_promise_too_much", "groups_and_strata", "new_evaluator"),
+    )
 }
 
 
