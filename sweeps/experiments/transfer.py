@@ -36,9 +36,9 @@ SHARED = (
 FEW = 3  # pairs that the answer names
 ALONE = "training on the target alone"
 GAINS = (
-    f"Gain in nats per token over {ALONE}, ± half the width of its 95 % interval. ▲ the source helps, ▼ it hurts: the "
-    "interval does not hold 0. * It still helps or hurts when all pairs of this size are judged together (Holm). The "
-    "pairs of a size share one estimate of the noise, so their intervals are about equally wide."
+    f"The number is the gain in nats per token over {ALONE}. ± is half of its 95 % interval. ▲: the source helps, ▼: "
+    "it hurts, and the interval does not contain 0. *: also when all pairs of this size are judged together (Holm). "
+    "The pairs of a size share one estimate of the noise, so their intervals are about equally wide."
 )
 WORTH = (
     "How many times its own target examples a transfer is worth: training on the target alone would need that many "

@@ -106,8 +106,8 @@ def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -
 def test_a_source_alone_is_told_against_the_untrained_model() -> None:
     """Of no examples of the target there is no training on the target alone."""
     found = {figure.name: figure.note for figure in compose(crowded()).figures if "-gain-" in figure.name}
-    assert "over the untrained model, ±" in found["transfer-0-gain-0"]
-    assert "over training on the target alone, ±" in found["transfer-0-gain-512"]
+    assert "over the untrained model. ±" in found["transfer-0-gain-0"]
+    assert "over training on the target alone. ±" in found["transfer-0-gain-512"]
 
 
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
