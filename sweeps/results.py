@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sweeps.records import canonicalize_row
@@ -67,6 +67,12 @@ def group_by_cell(
         cell = {key: value for key, value in result.cell.items() if key not in without}
         groups.setdefault(canonicalize_row(cell), (cell, []))[1].append(result)
     return list(groups.values())
+
+
+def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
+    """Find the keys whose value is the same in all cells: a name need not repeat them."""
+    keys = {key for cell in cells for key in cell}
+    return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
 
 
 def keep_measured(results: Iterable[RunResult]) -> list[RunResult]:

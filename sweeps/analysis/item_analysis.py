@@ -20,7 +20,6 @@ from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
     Spec,
     describe_cell,
-    find_shared_keys,
 )
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.classes import CHOSEN, TRUE
@@ -36,7 +35,7 @@ from sweeps.metrics.classification import split_balanced_accuracy, split_macro_f
 from sweeps.metrics.influence import POOLED
 from sweeps.metrics.ranges import clip_interval, find_range
 from sweeps.records import canonicalize_row
-from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.results import RunResult, find_shared_keys, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, Scores, compare_items, item_key, read_scores
 

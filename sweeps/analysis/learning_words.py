@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.analysis.learning_signs import Code, LearningFacts, LearningSign, had_risen, judge_training, measure_noise
 from sweeps.formatting import format_cell, format_count
-from sweeps.records import canonicalize_row
+from sweeps.results import find_shared_keys
 from sweeps.stage import Json
 
 SHOWN = 3  # conditions in sentences, of those that show the same signs; a table has all
@@ -24,7 +24,7 @@ def describe_signs(signs: Sequence[LearningSign], cells: Iterable[Mapping[str, J
 
     `cells` are all conditions of the sweep: what they share is not repeated.
     """
-    same = find_shared([*cells, *(sign.cell for sign in signs)])
+    same = find_shared_keys([*cells, *(sign.cell for sign in signs)])
     places: dict[str, list[LearningSign]] = {}
     for sign in signs:
         places.setdefault(describe_place(sign, same), []).append(sign)
@@ -38,12 +38,6 @@ def _limit(sentences: Sequence[str]) -> Iterator[str]:
     yield from sentences[:SHOWN]
     if (rest := len(sentences) - SHOWN) > 0:
         yield f"The same holds for {format_count(rest, 'more condition')}; the report has a table of them."
-
-
-def find_shared(cells: Sequence[Mapping[str, Json]]) -> set[str]:
-    """Find the keys whose value is the same in all cells."""
-    keys = {key for cell in cells for key in cell}
-    return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
 
 
 def describe_together(group: Sequence[LearningSign], same: Collection[str] = ()) -> str:

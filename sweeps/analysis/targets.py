@@ -17,8 +17,7 @@ from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import RISING
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
-from sweeps.records import canonicalize_row
-from sweeps.results import RunResult, group_by_cell
+from sweeps.results import RunResult, find_shared_keys, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
@@ -60,12 +59,6 @@ def _find_unit(metric: str) -> str:
 def describe_cell(cell: Mapping[str, Json], *, without: Collection[str] = ()) -> str:
     """Describe a cell in words: rank=16, size=128."""
     return ", ".join(f"{key}={format_cell(key, value)}" for key, value in cell.items() if key not in without)
-
-
-def find_shared_keys(cells: Sequence[Mapping[str, Json]]) -> set[str]:
-    """Find the keys whose value is the same in all cells: a name need not repeat them."""
-    keys = {key for cell in cells for key in cell}
-    return {key for key in keys if len({canonicalize_row(cell.get(key)) for cell in cells}) == 1}
 
 
 def name_cells(cells: Sequence[Mapping[str, Json]]) -> list[str]:

@@ -13,7 +13,6 @@ from sweeps.analysis.targets import (
     Spec,
     choose_best,
     describe_cell,
-    find_shared_keys,
     name_with_unit,
     split_variants,
 )
@@ -31,7 +30,7 @@ from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section,
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
-from sweeps.results import RunResult, group_by_cell, read_values
+from sweeps.results import RunResult, find_shared_keys, group_by_cell, read_values
 from sweeps.spec.model import SweepFields
 from sweeps.stats.intervals import find_grain
 from sweeps.stats.paired_items import ItemKey, Scores, item_key
