@@ -7,7 +7,7 @@ A sign says what the numbers say and no more: a training without a falling loss 
 import statistics
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult
@@ -33,7 +33,7 @@ Code = Literal[
 ]
 """What the numbers of a training show, in the order in which signs are listed."""
 FLAT: frozenset[Code] = frozenset({"loss_flat", "reward_flat", "at_chance"})
-ORDER: tuple[Code, ...] = Code.__args__  # type: ignore[attr-defined]
+ORDER: tuple[Code, ...] = get_args(Code)
 
 FEWEST = 10  # iterations: with fewer, a quarter holds one or two of them, and one lucky task is a trend
 SOME = 4  # steps from which on their noise can be estimated: three differences

@@ -74,7 +74,7 @@ def test_the_style_is_ours_and_loads_nothing() -> None:
 
 def test_scaling_answers_with_the_size_and_its_interval() -> None:
     first, second = composed("data_scaling").answer
-    assert re.match(
+    assert re.fullmatch(
         r"code needs about [\d,]+ examples \(95 % interval [\d,]+ to [\d,]+\) to reach nll ≤ 2.03 "
         r"\(0\.7 × the untrained model's 2\.9000\)\.",
         first,
