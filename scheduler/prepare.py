@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scheduler.artefacts import Artefacts, locate_records
 from scheduler.plugins.tokenizer_files import TokenizerPack
-from scheduler.plugins.tokenizers import fit_to_model, load_model_tokenizer, load_named_tokenizer
+from scheduler.plugins.tokenizers import fit_to_model, load_named_tokenizer, tokenizer_for
 from scheduler.plugins.user_checks import find_check
 from scheduler.plugins.user_environments import find_environment
 from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
@@ -94,7 +94,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
-            return load_model_tokenizer(model)
+            return tokenizer_for(model)
         loaded, packed = load_named_tokenizer(address, folder)
         packs[packed.digest] = packed
         return fit_to_model(loaded, model, address)

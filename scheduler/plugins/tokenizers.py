@@ -34,7 +34,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
-def load_model_tokenizer(model: str) -> Tokenizer:
+def tokenizer_for(model: str) -> Tokenizer:
     """Load the tokenizer of a model. Raises ServiceRefused if it is missing, or would be another one."""
     if find_service(model) == "offline":
         return OfflineTokenizer()
@@ -55,7 +55,7 @@ def load_recipe_tokenizer(recipe: Mapping[str, Json], artefacts: Artefacts) -> T
     """Load the tokenizer with which a stage was planned. Raises ServiceRefused and ArtefactError."""
     name = str(recipe["tokenizer"])
     if not name.startswith(NAMED):
-        return load_model_tokenizer(str(recipe["model"]))
+        return tokenizer_for(str(recipe["model"]))
     digest = name.removeprefix(NAMED)
     return _load_once(digest, lambda: _load_from_files(TokenizerPack.read(digest, artefacts), f"{name[:18]}"))
 

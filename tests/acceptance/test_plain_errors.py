@@ -95,9 +95,7 @@ def test_what_is_planned_is_what_can_be_submitted(desk: Desk, command: str, line
 def test_a_plan_says_what_submitting_would_be_refused_for_now(desk: Desk, changes: dict[str, str], part: str) -> None:
     """What a question costs is to be known without a key."""
     file = str(desk.write("live.yaml", small().replace("offline/ngram-s", "Qwen/Qwen3-8B")))
-    with patch(
-        "scheduler.prepare.load_model_tokenizer", lambda _: OfflineTokenizer()
-    ):  # the real one is not to be had here
+    with patch("scheduler.prepare.tokenizer_for", lambda _: OfflineTokenizer()):  # the real one is not to be had here
         planned = desk.call("-f", "json", "plan", file, **changes)
     assert planned.status == 0, planned.err
     assert [part in said for said in planned.json["refusals"]] == [True]

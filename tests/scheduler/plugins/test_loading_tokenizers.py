@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Raw
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.tokenizer_checks import PROBE, find_program
 from scheduler.plugins.tokenizer_files import list_files, pack, unpack
-from scheduler.plugins.tokenizers import load, load_model_tokenizer, load_named_tokenizer
+from scheduler.plugins.tokenizers import load, load_named_tokenizer, tokenizer_for
 from scheduler.settings import TRUST_CODE as TRUST
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.tokenizers import folder, real_tokenizer
@@ -164,9 +164,9 @@ def on_the_hub(cache: Path, name: str, commit: str, files: Path) -> None:
 LOAD = """
 import sys
 from scheduler.errors import ServiceRefused
-from scheduler.plugins.tokenizers import load_model_tokenizer
+from scheduler.plugins.tokenizers import tokenizer_for
 try:
-    found = load_model_tokenizer(sys.argv[1])
+    found = tokenizer_for(sys.argv[1])
     print(found.name, found.encode("ab"), found.ends)
 except ServiceRefused as error:
     print("refused", error)
@@ -237,4 +237,4 @@ def test_the_real_one_of_kimi_is_refused() -> None:
 
 
 def test_offline_models_have_ours() -> None:
-    assert isinstance(load_model_tokenizer("offline/ngram-s"), OfflineTokenizer)
+    assert isinstance(tokenizer_for("offline/ngram-s"), OfflineTokenizer)

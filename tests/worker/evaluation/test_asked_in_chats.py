@@ -70,7 +70,7 @@ def test_by_a_template_from_the_plan_to_the_items(
     as_text = submit_and_train(workshop, evaluation, "text")
     before = count_at_service(workshop)
     tokenizer = Characters()
-    monkeypatch.setattr(prepare, "load_model_tokenizer", lambda _: tokenizer)
+    monkeypatch.setattr(prepare, "tokenizer_for", lambda _: tokenizer)
     monkeypatch.setattr(examples, "load_recipe_tokenizer", lambda *_: tokenizer)
     stages = submit_and_train(workshop, evaluation)
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}

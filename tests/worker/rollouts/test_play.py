@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from scheduler.cli import main
 from scheduler.plugins.played_environment import PlayedStage
-from scheduler.plugins.tokenizers import load_model_tokenizer
+from scheduler.plugins.tokenizers import tokenizer_for
 from scheduler.settings import read_settings
 from scheduler.state import views
 from sweeps.data.dataset import load_dataset
@@ -200,7 +200,7 @@ def test_demonstrations_are_rows_of_which_the_actions_are_learnt(
     target.write_text("".join(json.dumps(row) + "\n" for row in demos.rows))
     data = load_dataset("demos", DataSpec(source=str(target), holdout=8), folder=tmp_path, cache=tmp_path)
     assert (data.train.format, len(data.train), len(data.holdout)) == (form, 32, 8)
-    tokenizer = load_model_tokenizer("offline/ngram-s")
+    tokenizer = tokenizer_for("offline/ngram-s")
     for row, examples in zip(
         data.train.rows,
         render_rows(data.train, tokenizer, loss_mask="each" if form == "chat" else "completion"),
