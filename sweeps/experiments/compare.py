@@ -15,7 +15,7 @@ from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
@@ -90,7 +90,7 @@ def _select_runs(rows: Sequence[RunResult], method: str | None) -> list[RunResul
     return [row for row in rows if row.cell.get(METHOD) == method]
 
 
-def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which method is best by each metric, with the means, the paired differences, and those by item."""
     sentences, sections, asked = list[str](), list[Section](), list_bests(spec, rows)
     for place, (best, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
@@ -107,7 +107,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
             *compare_by_item(found.metric, {_name_pair(each): each.by_item for each in found.differences}),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
-    return Conclusion(tuple(sentences), tuple(sections))
+    return Answer(tuple(sentences), tuple(sections))
 
 
 def name_leader(found: Comparison, best: Best, where: str) -> str:

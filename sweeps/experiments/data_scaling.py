@@ -28,7 +28,7 @@ from sweeps.formatting import percent
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
@@ -82,7 +82,7 @@ def list_fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
     ]
 
 
-def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say for each data set how much data the target takes, with one figure for each variant."""
     metric = find_metric(spec)
     sentences, sections, kept = list[str](), list[Section](), select_items(items, metric)
@@ -96,7 +96,7 @@ def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Con
         sentences += [summarise_fit(name + where, fit, metric, goals[name]) for name, fit in fits.items()]
         parts = [*_draw_curves(f"scaling-{place}", metric, by_data, fits), *_tabulate_fits(metric, fits)]
         sections.append(Section(f"How much data?{where}", tuple(parts)))
-    return Conclusion(tuple(sentences), tuple(sections))
+    return Answer(tuple(sentences), tuple(sections))
 
 
 def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> str:

@@ -26,7 +26,7 @@ from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, Table, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Table, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
@@ -104,7 +104,7 @@ def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
     return {key for row in rows for key in row.cell} - {"data"}
 
 
-def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Name the best cell of each data set: losses on different holdouts do not compare."""
     best = choose_best(spec)
     metric, sentences, sections = strip_validation(best.metric), list[str](), list[Section]()
@@ -131,7 +131,7 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclu
                 *_draw_axes(f"axes-{place}", found),
             )
             sections.append(Section(f"Which cell?{on}", parts))
-    return Conclusion(tuple(sentences), tuple(sections))
+    return Answer(tuple(sentences), tuple(sections))
 
 
 def name_best(found: BestCell, on: str) -> str:

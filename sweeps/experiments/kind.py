@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sweeps.planning.run_rows import CountedRun
-from sweeps.report.document import Conclusion
+from sweeps.report.document import Answer
 from sweeps.spec.scalars import Finding
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
@@ -45,7 +45,7 @@ class Experiment:
     needs: tuple[str, ...]  # keys that the file must have
     takes: tuple[str, ...]  # of the keys that not every kind has, those that this one may have
     plan_runs: Callable[..., Iterator[PlannedRun]]  # (stage builder, variant)
-    answer: Callable[..., Conclusion]  # (spec, rows, items by measure)
+    answer: Callable[..., Answer]  # (spec, rows, items by measure)
     facts_key: str  # of the JSON that `sweep results` prints
     list_facts: Callable[..., list[Fact]]  # (spec, rows, items by measure)
     list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself

@@ -18,7 +18,7 @@ from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import Dataset
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import count_more_pairs, warn_of_missing
 from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
@@ -124,7 +124,7 @@ def list_matrices(_spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> li
     ]
 
 
-def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which source helps which target, with a matrix for each variant and size."""
     del spec, items
     sentences, sections = list[str](), list[Section]()
@@ -137,7 +137,7 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Co
             continue
         sentences += [summarise_size(matrix, size, where) for size in sorted(matrix.sizes, reverse=True) if size]
         sections.append(Section(f"Who helps whom?{where}", tuple(_show_matrix(f"transfer-{place}", matrix))))
-    return Conclusion(tuple(sentences), tuple(sections))
+    return Answer(tuple(sentences), tuple(sections))
 
 
 def summarise_size(matrix: TransferMatrix, size: int, where: str) -> str:

@@ -13,7 +13,7 @@ from sweeps.evaluation.rag import UPLIFT
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.formatting import format_interval
-from sweeps.report.document import Conclusion, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.shared_parts import describe_rows
 from sweeps.report.table_cells import MINUS, TableCell, show_number
 from sweeps.stats.intervals import Estimate
@@ -28,11 +28,11 @@ NOTE = (
 )
 
 
-def show_changes(cells: Sequence[CellChanges]) -> Conclusion:
+def show_changes(cells: Sequence[CellChanges]) -> Answer:
     """Draw a figure for each trained cell of the largest size, and fold the other cells away."""
     largest = [cell for cell in cells if cell.largest]
     if not largest:
-        return Conclusion(())
+        return Answer(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
     drawn = largest[:DRAWN]
     charts = [_draw_changes(f"changes-{place}", cell) for place, cell in enumerate(drawn)]
@@ -44,7 +44,7 @@ def show_changes(cells: Sequence[CellChanges]) -> Conclusion:
         if cell not in drawn:
             rows = [show_change(each) for each in cell.changes]
             parts.append(make_table(rows, caption=cell.title, folded=True))
-    return Conclusion(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
+    return Answer(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
 def _draw_changes(name: str, cell: CellChanges) -> IntervalChart | None:

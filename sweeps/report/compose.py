@@ -10,8 +10,8 @@ from sweeps.analysis.item_analysis import list_changes, list_columns, list_strat
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.experiments.experiment_registry import get_experiment
+from sweeps.report.answer import UNANSWERED, answer_question
 from sweeps.report.calibration_section import show_calibration
-from sweeps.report.conclusion import UNANSWERED, answer_question
 from sweeps.report.confusion_section import list_confusion_facts, show_confusions
 from sweeps.report.costs_section import show_costs
 from sweeps.report.document import Report, drop_empty

@@ -101,7 +101,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class Answer:
     """What the rows say about the question: sentences, and the sections that show it."""
 
     sentences: tuple[str, ...]

@@ -25,7 +25,7 @@ from dataclasses import replace
 from sweeps.analysis.item_analysis import ItemsBy
 from sweeps.experiments.kind import Experiment
 from sweeps.planning.runs import DatasetRun
-from sweeps.report.document import Conclusion, Section, make_table
+from sweeps.report.document import Answer, Section, make_table
 from sweeps.results import keep_measured
 
 
@@ -51,7 +51,7 @@ def answer(spec, rows, items):
     best = min(means, key=lambda row: row["nll"])
     table = make_table(means, caption="Mean loss of each length")
     sentence = f"{best['times']} times as long has the least loss: {best['nll']:.4f}."
-    return Conclusion((sentence,), (Section("Longer", (table,)),))
+    return Answer((sentence,), (Section("Longer", (table,)),))
 
 
 EXPERIMENT = Experiment(

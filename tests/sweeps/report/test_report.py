@@ -12,8 +12,8 @@ from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import WIDE
+from sweeps.report.answer import NOTHING
 from sweeps.report.compose import compose
-from sweeps.report.conclusion import NOTHING
 from sweeps.report.document import Figure, Paragraph, Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material

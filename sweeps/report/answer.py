@@ -7,7 +7,7 @@ from sweeps.analysis.learning_signs import LearningSign
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
-from sweeps.report.document import Conclusion, Paragraph, Report, Section, drop_empty
+from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.report.strata_section import show_strata
@@ -21,25 +21,25 @@ UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
 
 def answer_question(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Report:
     """Compose the answer, with what the reader must know first; `signs` are of trainings that may not have learnt."""
-    conclusion = conclude(material, kind)
+    drawn = draw_answer(material, kind)
     return Report(
         sweep=material.sweep,
         question=material.question or (kind.question if kind else ""),
-        answer=conclusion.sentences,
+        answer=drawn.sentences,
         facts=tuple(write_facts(material, kind)),
         notices=tuple(write_notices(material, signs)),
-        findings=drop_empty(conclusion.sections),
+        findings=drop_empty(drawn.sections),
         made=material.made,
     )
 
 
-def conclude(material: Material, kind: Experiment | None) -> Conclusion:
+def draw_answer(material: Material, kind: Experiment | None) -> Answer:
     """Draw the answer from what was measured. Where that fails, the rest of the report is still there."""
     done = keep_measured(material.rows)
     if not done:
-        return Conclusion((NOTHING,))
+        return Answer((NOTHING,))
     if kind is None:
-        return Conclusion((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
+        return Answer((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
         conclusion = kind.answer(material.spec, material.rows, material.items)
         sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
@@ -47,7 +47,7 @@ def conclude(material: Material, kind: Experiment | None) -> Conclusion:
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
         strata = show_strata(list_columns(material.spec), list_strata(done, material.items))
         sections = (*conclusion.sections, *strata, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
-        return Conclusion((*sentences, *changes.sentences), sections)
+        return Answer((*sentences, *changes.sentences), sections)
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
-        return Conclusion((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
+        return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
