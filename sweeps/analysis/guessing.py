@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.evaluation.item_rows import COMMONEST
 from sweeps.evaluation.majority import MAJORITY
-from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
+from sweeps.evaluation.metric_prefixes import find_fact, get_prefix
 from sweeps.evaluation.registry import find_metric
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.stage import Json
@@ -35,7 +35,7 @@ def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = Non
     known = find_metric(metric)
     if known is None or known.better != "higher" or find_fact(metric) is not None:
         return None
-    prefix = metric.removesuffix(get_base_name(metric))
+    prefix = get_prefix(metric)
     found = [Guess(known.chance, "guessing", "")] if known.chance else []
     if known.guessed:
         constant = _name_commonest(rows, items)

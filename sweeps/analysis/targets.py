@@ -12,9 +12,8 @@ from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.told_items import FEWEST, count_told
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
-from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.metric_prefixes import get_base_name, get_prefix
 from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.registry import RISING
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
 from sweeps.results import RunResult, find_shared_keys, group_by_cell
@@ -98,7 +97,7 @@ def find_metric(spec: Spec) -> str:
 
 def choose_side(metric: str) -> str:
     """Choose the side of its target on which a metric is good enough."""
-    return "≥" if metric in RISING else "≤"
+    return "≥" if registry.is_rising(metric) else "≤"
 
 
 def describe_goal_source(spec: Spec, rows: Sequence[RunResult]) -> str:
@@ -177,11 +176,15 @@ def _unasked(
 
 def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     """Read what guessing scores: None for a loss, nan for choices whose candidates were not counted."""
-    told = registry.METRICS[metric].guessed if metric in RISING else ""
-    known = [row.metrics[told] for row in rows if told in row.metrics]
-    if known or not told:
-        return known[0] if known else RISING.get(metric)
-    return math.nan if any(name in row.metrics for row in rows for name in RANKED) else RISING[metric]
+    found = registry.find_metric(metric) if registry.is_rising(metric) else None
+    if found is None:
+        return None
+    prefix = get_prefix(metric)
+    known = [row.metrics[told] for row in rows if (told := f"{prefix}{found.guessed}") in row.metrics]
+    if known or not found.guessed:
+        return known[0] if known else found.chance
+    ranked = any(f"{prefix}{name}" in row.metrics for row in rows for name in RANKED)
+    return math.nan if ranked else found.chance
 
 
 def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
@@ -189,7 +192,7 @@ def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
     least = fit.minimum_data
     if least is None or least.status != "refused" or not len(fit.loss):
         return ""
-    has = fit.loss >= least.target if metric in RISING else fit.loss <= least.target
+    has = fit.loss >= least.target if registry.is_rising(metric) else fit.loss <= least.target
     first = int(has.argmax())
     if not has[first:].all():
         return ""

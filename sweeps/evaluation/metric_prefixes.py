@@ -23,6 +23,11 @@ def get_base_name(metric: str) -> str:
     return metric.rpartition(".")[2]
 
 
+def get_prefix(metric: str) -> str:
+    """Return what stands before the name of a metric or measure, with its dot: "source.rhythm." or nothing."""
+    return metric[: metric.rfind(".") + 1]
+
+
 def strip_validation(metric: str) -> str:
     """Return the metric on the holdout that a metric of the validation set stands for."""
     return metric.removeprefix(VALIDATION)

@@ -41,9 +41,11 @@ def find_evaluator(name: str, options: Options) -> Evaluator:
 
 
 def identify_metric(metric: str) -> tuple[str | None, Metric | None]:
-    """Find what measures a metric, and what is known of it, by its full name: "source.answers" of "source.accuracy".
+    """Find what measures a metric, and what is known of it, by its full name.
 
-    No evaluator measures an unknown name, and nothing is known of facts of environments.
+    A full name is `[validation.|source.|DATA.][TEST.][LABEL.]METRIC`: "source.answers" measures "source.accuracy", and
+    "new_hospital.rhythm.answers" measures "new_hospital.rhythm.accuracy". No metric belongs to two evaluators. No
+    evaluator measures an unknown name, and nothing is known of facts of environments.
     """
     if (place := find_fact(metric)) is not None:
         return f"{metric[:place]}{TASK_COMPLETION.name}", None
@@ -54,8 +56,18 @@ def identify_metric(metric: str) -> tuple[str | None, Metric | None]:
 
 
 def find_metric(metric: str) -> Metric | None:
-    """Find a metric by its full name ("source.accuracy"); None for facts of environments and unknown names."""
+    """Find a metric by its full name ("rhythm.accuracy"); None for facts of environments and unknown names."""
     return identify_metric(metric)[1]
+
+
+def has_law(metric: str) -> bool:
+    """Say whether a law of sizes is known of a metric, by its full name."""
+    return (known := find_metric(metric)) is not None and known.law
+
+
+def is_rising(metric: str) -> bool:
+    """Say whether a metric, by its full name, has a law of sizes and rises as the model gets better."""
+    return (known := find_metric(metric)) is not None and known.law and known.better == "higher"
 
 
 def choose_direction(metric: str, better: Better | None = None) -> Better:

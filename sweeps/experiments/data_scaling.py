@@ -20,7 +20,7 @@ from sweeps.analysis.targets import (
     write_formula,
     write_law,
 )
-from sweeps.evaluation.registry import RISING
+from sweeps.evaluation.registry import is_rising
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
@@ -142,7 +142,7 @@ def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
     if fit.refused or fit.curve is None:
         known = describe_met_sizes(fit, metric) or measured
         return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
-    return f"{name}: {measured}; it {'rises' if metric in RISING else 'falls'} as {_write_law(fit)}."
+    return f"{name}: {measured}; it {'rises' if is_rising(metric) else 'falls'} as {_write_law(fit)}."
 
 
 def _count_examples(least: MinimumData) -> str:
