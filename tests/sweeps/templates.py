@@ -118,6 +118,11 @@ def _raw() -> Raw:
 @cache
 def speaking(template: str | None) -> PretrainedTokenizer:
     """The tokenizer with this chat template (a name of STYLES, or a template), or with none."""
+    return PretrainedTokenizer("local", make_tokenizer(template))
+
+
+def make_tokenizer(template: str | None) -> Any:
+    """The same as transformers has it, which can be saved."""
     source = STYLES.get(template, template) if template is not None else None
     make: Any = PreTrainedTokenizerFast  # it has no types
     made = make(
@@ -127,7 +132,7 @@ def speaking(template: str | None) -> PretrainedTokenizer:
         additional_special_tokens=list(CONTROLS[1:-1]),
     )
     made.chat_template = source
-    return PretrainedTokenizer("local", made)
+    return made
 
 
 def chat(*said: str, system: str | None = None) -> list[dict[str, Any]]:
