@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples bench bench-statistics bench-curves chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community bench bench-statistics bench-curves chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -27,6 +27,10 @@ demo: setup
 examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
 	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml compare.yaml
+
+# Runs each example of examples/community from an empty folder, and prints its name, seconds and conclusion: minutes.
+examples-community: setup
+	@$(BIN)/python -m tests.acceptance.community.example_runs
 
 # Measures reading a file, planning and submitting as a grid grows tenfold, the report of a thousand runs, and a night
 # with faults against a bare loop over the SDK.

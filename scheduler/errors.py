@@ -78,6 +78,10 @@ class CodeUnusable(SchedulerError):
     """An environment or a check of the user cannot be used."""
 
 
+class ExampleUnusable(SchedulerError):
+    """No example has this name, or its copy would go where something is."""
+
+
 class ArtefactError(SchedulerError):
     """The artefact store cannot be read or written."""
 

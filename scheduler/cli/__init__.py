@@ -15,6 +15,8 @@ from scheduler.errors import SchedulerError
 from sweeps.errors import SweepsError
 
 COMMANDS = {  # name: (module of this package, first sentence of its help), so that `--help` imports no command
+    "examples": ("new", "List the examples that `sweep new` copies."),
+    "new": ("new", "Copy the example NAME to FOLDER, to start from."),
     "plan": ("plan", "Show what FILE would do and cost."),
     "submit": ("submit", "Put FILE into the queue; `sweep up` does the work."),
     "run": ("run", "Run the sweeps in FILE... and show their results."),

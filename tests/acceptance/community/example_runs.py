@@ -1,0 +1,93 @@
+"""Run an example of `examples/community/` as a newcomer does, and make what its README says of costs.
+
+python -m tests.acceptance.community.example_runs            all of them, in full: name, seconds, conclusion
+python -m tests.acceptance.community.example_runs first_run  some of them
+python -m tests.acceptance.community.example_runs --costs    write the line of each README about costs again
+"""
+
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.command import ROOT, Desk
+
+EXAMPLES = ROOT / "examples" / "community"
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/sweep.yaml"))
+LIVE = "Qwen/Qwen3-8B"
+VOCABULARY = ROOT / ".tokenizers" / "qwen3"  # of that model: `make tokenizers`
+COST = re.compile(r"(?<=<!-- made by a test: make examples-community -->\n).*?(?=\n\n)", re.DOTALL)
+LONGEST = 120  # seconds that an example may take on two cores
+
+
+def copy_new(desk: Desk, name: str) -> Path:
+    """Copy an example as `sweep new` does, and return its folder."""
+    made = desk.call("new", name, name)
+    assert made.status == 0, made.err
+    return desk.folder / name
+
+
+def run_example(desk: Desk, name: str, *overrides: str, wait: float = 290) -> dict[str, Any]:
+    """Run an example to its end, cut by `overrides`, and return what `sweep -f json results` prints."""
+    folder = copy_new(desk, name)
+    inside = Desk(folder, {"SWEEP_HOME": str(desk.home), **desk.environment})
+    done = inside.sweep("run", "sweep.yaml", *overrides, wait=wait)
+    assert done.status == 0, done.err + done.out[-2000:]
+    planned = inside.call("-f", "json", "plan", "sweep.yaml", *overrides).json
+    return inside.call("-f", "json", "results", planned["sweep"]).json
+
+
+def plan_live(name: str, desk: Desk) -> dict[str, Any]:
+    """Plan an example for the live model, with its vocabulary from `.tokenizers`: nothing is asked of a service."""
+    spec = EXAMPLES / name / "sweep.yaml"
+    planned = desk.call("-f", "json", "plan", str(spec), f"model={LIVE}", f"tokenizer={VOCABULARY}")
+    assert planned.status == 0, planned.err
+    return planned.json
+
+
+def write_cost(plan: dict[str, Any]) -> str:
+    """Say in two lines of a README what the plan would cost."""
+    totals = plan["totals"]
+    date = max(totals["price_dates"])
+    return (
+        f"On `{LIVE}` this sweep is estimated at ${totals['low_usd']:.2f} to ${totals['usd']:.2f}: "
+        f"{totals['stages']} stages and at\nmost {totals['tokens']:,} tokens, at the prices of {date} "
+        "(`scheduler/prices.yaml`)."
+    )
+
+
+def _write_costs() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in NAMES:
+            readme = EXAMPLES / name / "README.md"
+            cost = write_cost(plan_live(name, Desk(Path(folder))))
+            text = readme.read_text()
+            if old := COST.search(text):
+                readme.write_text(text[: old.start()] + cost + text[old.end() :])
+            print(name, cost, sep=": ")  # noqa: T201 - a command for people
+
+
+def _run_all(names: list[str]) -> int:
+    """Run examples in full, each from an empty folder and an empty state, and print how each ended."""
+    failed = 0
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.monotonic()
+            try:
+                conclusion = run_example(Desk(Path(folder)), name, wait=900).get("conclusion") or {}
+                outcome = str(conclusion.get("sentence", "no conclusion"))
+            except AssertionError as error:
+                outcome, failed = f"FAILED: {error}", failed + 1
+            seconds = time.monotonic() - begun
+            late = "" if seconds <= LONGEST else f"  (longer than {LONGEST} s)"
+            print(f"{name:24} {seconds:4.0f} s{late}  {outcome}", flush=True)  # noqa: T201
+    return failed
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--costs"]:
+        _write_costs()
+    else:
+        sys.exit(_run_all(sys.argv[1:] or NAMES))
