@@ -118,7 +118,7 @@ def open_gate(base: Base, adapter: Adapter, rows: Rows, hidden: Floats) -> tuple
     """Return the chances of the next token by the logits alone, and the gate to what is copied."""
     scores = hidden @ adapter.up
     scores += adapter.bias
-    gate: Floats = 1 / (1 + np.exp(np.clip(CLOSED - scores[:, GATE], -SAFE, SAFE)))
+    gate: Floats = 1 / (1 + np.exp(np.minimum(np.maximum(CLOSED - scores[:, GATE], -SAFE), SAFE)))
     chances = scores[:, :GATE]
     chances += base_logits(base, rows)
     chances -= chances.max(axis=1, keepdims=True)

@@ -117,7 +117,7 @@ with np.errstate(over="ignore"):
     _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS, _STATE_WEIGHTS = (
         _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61), (_STATE, 91))
     )
-    _WORD_WEIGHTS = np.array([[1, 1, 0, 1], [1, 0, 1, 1]], np.uint64).T * np.array(SPREADS)[:, None]
+    _WORD_WEIGHTS = np.array([[1, 1, 0], [1, 0, 1]], np.uint64).T * np.array(SPREADS[:3])[:, None]
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
 
 
@@ -142,15 +142,21 @@ def key_rows(view: Hashes) -> Rows:
     return choose_rows(finish(view @ _KEY_WEIGHTS), POINT_BITS)
 
 
-def word_rows(words: Numbers, previous: Numbers, lines: Numbers, states: Numbers) -> Rows:
-    """Return the rows of words read as a bag, alone and with the word before them: (words, 2).
+def hash_words(words: Numbers, previous: Numbers, lines: Numbers) -> Hashes:
+    """Hash words read as a bag, alone and with the word before them: (words, 2).
 
-    `lines` says how many lines ago each was written, and `states` where the position is that reads it.
+    `lines` says how many lines ago each was written. Where they are read from is added by `word_rows`.
     """
-    columns = np.empty((len(words), 4), np.uint64)
-    columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3] = words, np.minimum(lines, OLDEST_LINE), previous, states
-    hashes = finish(columns @ _WORD_WEIGHTS + _WORD_KINDS)
-    return choose_rows(hashes, WORD_BITS) + np.uint16(FIRST_WORD_ROW)
+    columns = np.empty((len(words), 3), np.uint64)
+    columns[:, 0], columns[:, 1], columns[:, 2] = words, np.minimum(lines, OLDEST_LINE), previous
+    hashes: Hashes = columns @ _WORD_WEIGHTS + _WORD_KINDS
+    return hashes
+
+
+def word_rows(hashes: Hashes, states: Hashes) -> Rows:
+    """Return the rows of words that are read where these states are: (words, 2)."""
+    mixed = finish(hashes + states * SPREADS[3])
+    return choose_rows(mixed, WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 
 
 def place_rows(distances: Numbers, tokens: Numbers, starts: Numbers) -> Rows:

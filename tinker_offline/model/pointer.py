@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinker_offline.model.feature_rows import POINTS, Rows
-from tinker_offline.model.hashing import Numbers
+from tinker_offline.model.hashing import Hashes, Numbers
 from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints
 from tinker_offline.model.reading import NOWHERE, Reading
 from tinker_offline.model.row_sums import add_entries, sum_rows
@@ -27,6 +27,7 @@ RELATIONS = len(KNOWN) + STEPS + LINES
 RELATION_GAIN = 4.0
 POINT_SCALE = 16.0  # divided by the rank
 _LEAST = np.float32(1e-30)
+_BITS, _GAP = np.array([1, 2, 4], np.uint8), np.array([1, 0, 0], np.uint8)
 
 
 class Grid(NamedTuple):
@@ -117,6 +118,41 @@ def score_numbers(adapter: Adapter, queries: Floats) -> tuple[Floats, Floats]:
     steps, lines = adapter.key[POINTS : POINTS + STEPS], adapter.key[POINTS + STEPS :]
     weights, scale = relation_weights(adapter)[len(KNOWN) :], point_scale(adapter)
     return queries @ steps.T * scale + weights[:STEPS], queries @ lines.T * scale + weights[STEPS:]
+
+
+class Seen(NamedTuple):
+    """What is known of the slots of one text: keys, the hashes of gap, word and earlier word, numbers, lines."""
+
+    keys: Floats
+    hashes: Hashes
+    words: Ints
+    lines: Ints
+
+
+class Scorer:
+    """Scores the slots of one text at a time. What all texts have in common is computed once."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        weights, self._scale = relation_weights(adapter), point_scale(adapter)
+        gap, word, earlier = (np.arange(8) >> bit & 1 for bit in range(3))
+        holds = np.stack([gap, word, gap & word, word & earlier], axis=1).astype(np.float32)
+        self._equal = holds @ weights[: len(KNOWN)]  # by which of the three hashes are equal
+        self._numbers, self._weights = adapter.key[POINTS:], weights[len(KNOWN) :]
+
+    def score(self, query: Floats, seen: Seen, mine: Hashes, follows: int, line: int) -> Floats:
+        """Return the scores of what was seen, for a slot with these hashes: (slots,)."""
+        query = query * self._scale
+        numbers = self._numbers @ query + self._weights
+        scores: Floats = seen.keys @ query
+        equal = (seen.hashes == mine).view(np.uint8) @ (_BITS if mine[1] else _GAP)
+        scores += self._equal.take(equal)
+        scores += numbers[STEPS:].take(np.minimum(line - seen.lines, LINES - 1))
+        if follows < 0:
+            scores += numbers[STEPS - 1]
+        else:
+            steps = np.minimum(np.maximum(seen.words - (follows + 1 - STEPS_BACK), 0), STEPS - 2)
+            scores += numbers.take(steps)
+        return scores
 
 
 def _score(adapter: Adapter, vectors: tuple[Floats, Floats], relations: tuple[list[Flags], Ints, Ints]) -> Floats:

@@ -25,6 +25,7 @@ from tinker_offline.model.feature_rows import (
     Rows,
     complete_view,
     hash_start,
+    hash_words,
     key_rows,
     local_rows,
     place_rows,
@@ -44,6 +45,7 @@ from tinker_offline.model.hashing import (
     cut_run,
     hash_runs,
 )
+from tinker_offline.model.row_sums import count_below
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -120,20 +122,31 @@ class _Layout(NamedTuple):
 
 def read_texts(tokens: Ints, lengths: Sequence[int]) -> Reading:
     """Read texts of these lengths, which follow one another in `tokens`."""
-    in_word, layout = IN_WORD[tokens], _lay_out(tokens, lengths)
-    sums = hash_runs(tokens, layout.places)
-    runs = _hash_so_far(sums, layout)
-    words = _list_words(tokens, runs, layout)
-    following = np.append(tokens[1:], PAD)
-    view = _describe(tokens, sums, runs, layout)
-    complete = np.append(0, np.cumsum(_find_ends(in_word, layout)))
-    view[:, Known.LINE_WORDS] = np.minimum(words.done - complete[layout.line_starts], LONGEST_LINE)
+    view, words, layout = _look(tokens, lengths)
+    in_word, following = IN_WORD[tokens], np.append(tokens[1:], PAD)
     pairs, view[:, Known.MATCH] = _match_words(view, in_word, layout, following)
-    view[:, Known.SORT] = SORTS[following]
     complete_view(view)
     bags = _read_words(view, words, layout), _read_places(view, tokens, layout)
     slots = _list_slots(view, words, layout, np.flatnonzero(~in_word))
     return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, slots, pairs)
+
+
+def read_slots(tokens: Ints) -> Slots:
+    """Read only what can be found in one text."""
+    return _list_slots(*_look(tokens, [len(tokens)]), np.flatnonzero(~IN_WORD[tokens]))
+
+
+def _look(tokens: Ints, lengths: Sequence[int]) -> tuple[Hashes, _Words, _Layout]:
+    """Return what is known at each position but for MATCH and STATE, with the words and the layout."""
+    layout = _lay_out(tokens, lengths)
+    sums = hash_runs(tokens, layout.places)
+    runs = _hash_so_far(sums, layout)
+    words = _list_words(tokens, runs, layout)
+    view = _describe(tokens, sums, runs, layout)
+    complete = np.append(0, np.cumsum(_find_ends(IN_WORD[tokens], layout)))
+    view[:, Known.LINE_WORDS] = np.minimum(words.done - complete[layout.line_starts], LONGEST_LINE)
+    view[:, Known.SORT] = SORTS[np.append(tokens[1:], PAD)]
+    return view, words, layout
 
 
 def _lay_out(tokens: Ints, lengths: Sequence[int]) -> _Layout:
@@ -168,9 +181,8 @@ def _find_ends(in_word: Flags, layout: _Layout) -> Flags:
 
 
 def _list_words(tokens: Ints, runs: Hashes, layout: _Layout) -> _Words:
-    in_word = IN_WORD[tokens]
-    ends = np.flatnonzero(_find_ends(in_word, layout))
-    counts = np.append(0, np.cumsum(_find_ends(in_word, layout)))
+    in_word, marks = IN_WORD[tokens], _find_ends(IN_WORD[tokens], layout)
+    ends, counts = np.flatnonzero(marks), np.append(0, np.cumsum(marks))
     done = np.where(in_word, counts[layout.run_starts], counts[1:])
     texts = layout.texts[ends]
     alone = np.append(True, texts[1:] != texts[:-1])[: len(ends)]
@@ -254,25 +266,21 @@ def _match_words(view: Hashes, in_word: Flags, layout: _Layout, following: Ints)
     return pairs, match
 
 
-def _spread(counts: Ints) -> Ints:
-    """Return 0, 1, … below each count, one after another."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
 def _read_words(view: Hashes, words: _Words, layout: _Layout) -> Bag:
     at = np.flatnonzero((view[:, Known.AGE] <= WORDS_WITHIN) & (view[:, Known.LENGTH] <= WORDS_UNTIL))
     counts = np.minimum(words.done[at] - words.first[at], WORDS)
     reader = np.repeat(at, counts)
-    which = _spread(counts) + np.repeat(words.done[at] - counts, counts)
+    which = count_below(counts) + np.repeat(words.done[at] - counts, counts)
     lines = layout.lines[reader] - words.lines[which]
-    return Bag(at, counts, word_rows(words.hashes[which], words.previous[which], lines, view[reader, Known.STATE]))
+    hashes = hash_words(words.hashes[which], words.previous[which], lines)
+    return Bag(at, counts, word_rows(hashes, view[reader][:, [Known.STATE]]))
 
 
 def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
     at = np.flatnonzero(view[:, Known.AGE] <= PLACES_WITHIN)
     anchors = at - view[at, Known.AGE].astype(np.int64)
     counts = np.minimum(anchors - layout.starts[at], PLACES)
-    reader, distances = np.repeat(at, counts), _spread(counts)
+    reader, distances = np.repeat(at, counts), count_below(counts)
     which = np.repeat(anchors, counts) - distances - 1
     return Bag(at, counts, place_rows(distances, tokens[which], hash_start(view[reader])))
 

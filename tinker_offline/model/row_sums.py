@@ -56,3 +56,8 @@ def add_entries(table: Floats, rows: Rows, sources: Ints, values: Floats) -> Non
     for row in range(widths[depth] if depth < len(widths) else 0):
         sums[row] += values.take(sources[starts[row] + depth : starts[row] + counts[row]], axis=0).sum(axis=0)
     table[ordered[starts]] += sums
+
+
+def count_below(counts: Ints) -> Ints:
+    """Return 0, 1, … below each count, one after another."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
