@@ -89,7 +89,7 @@ def build_evaluation_sweep(
     listed = evaluation if evaluation.lstrip().startswith("[") else f"[{evaluation}]"
     asked = [f"evaluate={listed}", *overrides]
     if other is None:
-        other = "-".join([name, *(evaluation.name for evaluation in parse(text, name=name, overrides=asked).evaluate)])
+        other = "-".join([name, *(evaluation.title for evaluation in parse(text, name=name, overrides=asked).evaluate)])
     return parse(text, name=name, overrides=[*asked, f"sweep={json.dumps(other, ensure_ascii=False)}"])
 
 

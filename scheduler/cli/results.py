@@ -18,7 +18,7 @@ from scheduler.state.views import SweepView
 from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.analysis.told_items import Told, list_conditional
-from sweeps.evaluation.metric_prefixes import CUT
+from sweeps.evaluation.metric_prefixes import CUT, get_base_name
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
@@ -109,7 +109,12 @@ def _add_told(
 def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes]) -> None:
     """Print what was measured of each cell; a metric of cut answers only where answers were cut."""
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
-    metrics = {name for cell in summaries for name, each in cell["metrics"].items() if each["mean"] or CUT not in name}
+    metrics = {
+        name
+        for cell in summaries
+        for name, each in cell["metrics"].items()
+        if each["mean"] or not get_base_name(name).startswith(CUT)
+    }
     columns = list(dict.fromkeys([*keys, "seeds done", *sort_metrics(metrics)]))
     output.say("")
     output.print_table(

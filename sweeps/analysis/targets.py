@@ -18,7 +18,7 @@ from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
 from sweeps.results import RunResult, find_shared_keys, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
-from sweeps.spec.evaluation_section import choose_default_best
+from sweeps.spec.evaluation_section import choose_default_best, name_metric
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scores
@@ -91,8 +91,9 @@ def find_metric(spec: Spec) -> str:
     wish, asked = spec.get("target"), spec.get("evaluate")
     if isinstance(wish, dict):
         return str(wish["metric"])
-    losses = not isinstance(asked, list) or any(isinstance(one, dict) and one["name"] == NLL.name for one in asked)
-    return NLL.name if losses else choose_default_best(spec).metric
+    evaluations = [one for one in asked if isinstance(one, dict)] if isinstance(asked, list) else [{"name": NLL.name}]
+    losses = [name_metric(one, NLL.name) for one in evaluations if one["name"] == NLL.name]
+    return losses[0] if losses else choose_default_best(spec).metric
 
 
 def choose_side(metric: str) -> str:

@@ -7,6 +7,7 @@ UNCHECKED = "unchecked_"  # before the name of an evaluator: the share of its it
 CUT = "cut_"  # before it: the share of its answers that were cut at `most`
 CLASS_F1 = "f1_"  # before the name of a class: its F1
 FACT_PREFIX = "episode."  # before the name of what an environment says of its episodes: episode.drawdown
+RESERVED = tuple(name.rstrip(".") for name in (VALIDATION, SOURCE, FACT_PREFIX))  # no label and no test set
 
 
 def find_fact(metric: str) -> int | None:

@@ -55,7 +55,9 @@ def list_bests(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
     if best.metric in known:
         return [best]
     metric = strip_validation(best.metric)
-    placed = sorted(name for name in known if name == metric or name.endswith(f".{metric}"))
+    data = spec.get("data")
+    places = {metric, *(f"{name}.{metric}" for name in (data if isinstance(data, Mapping) else ()))}
+    placed = sorted(known & places)
     return [Best(metric=name, mode=best.mode) for name in placed] or [best]
 
 

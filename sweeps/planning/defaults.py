@@ -70,7 +70,7 @@ def _is_unused(model: BaseModel, name: str) -> bool:
 
 def _plain(value: object) -> Json:
     if isinstance(value, tuple):
-        return [part.name if isinstance(part, Evaluation) else _plain(part) for part in value]
+        return [part.title if isinstance(part, Evaluation) else _plain(part) for part in value]
     assert value is None or isinstance(value, bool | int | float | str)
     return value
 
@@ -92,7 +92,7 @@ def _list_options(evaluation: Evaluation) -> Iterator[Default]:
     completed = evaluation.completed
     for key in evaluation.evaluator.options:
         if key in completed and key not in evaluation.options:
-            yield f"evaluate.{evaluation.name}.{key}", completed[key]
+            yield f"evaluate.{evaluation.measure}.{key}", completed[key]
 
 
 def _list_method_defaults(sweep: SweepFields) -> Iterator[Default]:

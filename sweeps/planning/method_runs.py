@@ -108,7 +108,7 @@ class MethodRun:
                 on = dataset.name if dataset else str(evaluation.options["environment"])
                 asked = EvaluationRequest(self.variant.model, records, evaluation, stage, on, scope)
                 # All are told from the untrained model: that is the one start that they share.
-                yield f"{prefix}{evaluation.name}", self.builder.evaluate(asked, None).id
+                yield f"{prefix}{evaluation.measure}", self.builder.evaluate(asked, None).id
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
         """List every data set that suits the evaluation; with several, the name of each comes before its metrics."""

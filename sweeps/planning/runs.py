@@ -88,7 +88,7 @@ class DatasetRun:
             for prefix, place in self._places(evaluation):
                 records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
                 asked = EvaluationRequest(model, records, evaluation, stage, on, scope)
-                measures[f"{prefix}{evaluation.name}"] = builder.evaluate(asked, since).id
+                measures[f"{prefix}{evaluation.measure}"] = builder.evaluate(asked, since).id
         return measures
 
     def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:

@@ -251,4 +251,4 @@ def _label(asked: TrainingRequest, what: str) -> str:
 
 def _label_of(asked: EvaluationRequest) -> str:
     trained = asked.of.label if asked.of else f"{asked.model} untrained"
-    return f"{asked.evaluation.name} on {asked.on}: {trained}"
+    return f"{asked.evaluation.title} on {asked.on}: {trained}"

@@ -6,8 +6,8 @@ rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import CLASS_F1, FACT_PREFIX, VALIDATION, find_fact, get_base_name
-from sweeps.evaluation.registry import EVALUATORS, FALLING, GAINS, LOSSES, METRICS, RISING
+from sweeps.evaluation.metric_prefixes import CLASS_F1, FACT_PREFIX, VALIDATION, find_fact, get_base_name, get_prefix
+from sweeps.evaluation.registry import EVALUATORS, FALLING, RISING, find_metric, has_law, is_rising
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
@@ -118,20 +118,33 @@ def check_length(sweep: SweepFields) -> Iterator[Finding]:
 
 def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
     """Require that something measures the metrics of `best` and `target`."""
-    names = [one.name for one in sweep.evaluate]
     known = [metric for one in sweep.evaluate for metric in one.metrics]
     if find_experiment(sweep.experiment).names_data:
         known += [f"{data}.{metric}" for data in sweep.data for metric in known]
-    facts = FACT_PREFIX if TASK_COMPLETION.name in names else None  # environments name the facts of their episodes
+    # Environments name the facts of their episodes.
+    facts = tuple(f"{one.prefix}{FACT_PREFIX}" for one in sweep.evaluate if one.name == TASK_COMPLETION.name)
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"{VALIDATION}{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
-        is_class = wish and key == "best" and get_base_name(wish.metric).startswith(CLASS_F1) and "macro_f1" in known
-        if wish and wish.metric not in right and not is_class and not (facts and wish.metric.startswith(facts)):
+        is_class = wish and key == "best" and _is_class(wish.metric, right)
+        if wish and wish.metric not in right and not is_class and not wish.metric.startswith(facts):
             yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
-    for index, name in enumerate(names):
+
+
+def _is_class(metric: str, known: Sequence[str]) -> bool:
+    """Say whether it is the F1 of a class, which the data names, of an evaluation that measures classes."""
+    return get_base_name(metric).startswith(CLASS_F1) and f"{get_prefix(metric)}macro_f1" in known
+
+
+def check_labels(sweep: SweepFields) -> Iterator[Finding]:
+    """Require that the name of each metric means one thing."""
+    names = [one.title for one in sweep.evaluate]
+    for index, (name, one) in enumerate(zip(names, sweep.evaluate, strict=True)):
         if name in names[:index]:
-            yield ("evaluate", index), f"expected each evaluation once, got {name} twice; use `sweep evaluate` for one"
+            other = f"{{{'other_' if one.label else 'my_'}{name}: {{{one.name}: …}}}}"
+            yield ("evaluate", index), f"expected each name once, got {name} twice; give one a name of its own: {other}"
+        elif one.label in sweep.data:
+            yield ("evaluate", index), f"{name} is the name of a data set; use another name, such as {name}_answers"
 
 
 def check_target(sweep: SweepFields) -> Iterator[Finding]:
@@ -140,13 +153,14 @@ def check_target(sweep: SweepFields) -> Iterator[Finding]:
     if wish is None:
         return
     above, below = wish.above, wish.below
-    if above is not None and wish.metric in LOSSES:
+    known = find_metric(wish.metric)
+    if above is not None and known and known.better == "lower":
         yield ("target", "above"), f"expected `below`, got `above`: {wish.metric} falls as the model gets better"
-    elif below is not None and wish.metric in RISING:
+    elif below is not None and is_rising(wish.metric):
         yield ("target", "below"), f"expected `above`, got `below`: {wish.metric} rises as the model gets better"
-    elif wish.metric not in LAWFUL and (wish.metric in METRICS or wish.metric.startswith(FACT_PREFIX)):
+    elif not has_law(wish.metric) and (known or find_fact(wish.metric) is not None):
         yield ("target", "metric"), f"expected a metric with a law of sizes ({', '.join(LAWFUL)}), got {wish.metric!r}"
-    elif above is not None and wish.of is None and not (least := RISING.get(wish.metric, 0.0)) < above < 1:
+    elif above is not None and wish.of is None and not (least := known.chance if known else 0.0) < above < 1:
         yield ("target", "above"), f"expected a number between {least:g} (guessing) and 1, got {above:g}"
 
     else:
@@ -155,7 +169,7 @@ def check_target(sweep: SweepFields) -> Iterator[Finding]:
 
 def check_reachable(wish: Target) -> Iterator[Finding]:
     """Refuse a goal that the untrained base meets already, or that no model can meet."""
-    if wish.below is not None and wish.metric in FALLING and wish.below <= 0:
+    if wish.below is not None and has_law(wish.metric) and wish.below <= 0:
         yield ("target", "below"), f"expected a number above 0, got {wish.below:g}: no {wish.metric} is below 0"
     elif wish.of is not None and wish.below is not None and wish.below >= 1:
         yield (
@@ -173,10 +187,11 @@ def check_best(sweep: SweepFields) -> Iterator[Finding]:
     """Refuse a mode that would choose the worst cell."""
     if sweep.best is None or find_fact(sweep.best.metric) is not None:
         return
-    metric = get_base_name(sweep.best.metric)
-    if sweep.best.mode == "max" and metric in LOSSES:
+    metric, known = get_base_name(sweep.best.metric), find_metric(sweep.best.metric)
+    better = known.better if known else None
+    if sweep.best.mode == "max" and better == "lower":
         yield ("best", "mode"), f"expected `min`, got `max`: {metric} falls as the model gets better"
-    if sweep.best.mode == "min" and metric in GAINS:
+    if sweep.best.mode == "min" and better == "higher":
         yield ("best", "mode"), f"expected `max`, got `min`: {metric} rises as the model gets better"
 
 
@@ -236,6 +251,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("sizes",), check_sizes),
     (("train", "vary"), check_length),
     (("experiment", "data", "evaluate", "best", "target"), check_metrics),
+    (("data", "evaluate"), check_labels),
     (("target",), check_target),
     (("best",), check_best),
     (("train", "data", "vary"), check_validation),

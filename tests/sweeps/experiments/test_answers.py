@@ -79,8 +79,9 @@ def test_methods_say_what_would_settle_them_and_what_is_missing() -> None:
 
 def test_methods_that_are_measured_on_several_data_sets_are_told_of_on_each() -> None:
     spec: dict[str, Json] = {"experiment": "compare", "equal": {"tokens": 100}, "evaluate": [{"name": "nll"}]}
+    spec["data"] = {"code": {"source": "code.jsonl"}, "law": {"source": "law.jsonl"}}
     rows = [
-        run({"method": name}, seed, **{"code.nll": 1.0 + place, "law.nll": 2.0 - place})
+        run({"method": name}, seed, **{"code.nll": 1.0 + place, "law.nll": 2.0 - place, "code.far.nll": 0.0})
         for place, name in enumerate(("sl", "rl"))
         for seed in range(2)
     ]

@@ -132,7 +132,7 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("experiment=data_scaling", "sizes: `experiment: data_scaling`"),
         ("best={metric: accuracy, mode: max}", "best.metric: 'accuracy'"),
         ("target={metric: nll}", "target: `below` `above`"),
-        ("evaluate=[nll, nll]", "evaluate.1: nll `sweep evaluate`"),
+        ("evaluate=[nll, nll]", "evaluate.1: nll twice {my_nll: {nll:"),
         ("evaluate=[{nll: {via: post}}]", "evaluate.0.nll.via: expected `forward` or `sampler`, got 'post'"),
         ("deadline=2026-12-01T08:00:00", "deadline: '2026-12-01T08:00:00' +01:00"),
         ("deadline=5", "deadline: 5 +01:00"),

@@ -1,0 +1,100 @@
+"""An evaluation can have a name of the user's around it, which stands before its metrics and nowhere else."""
+
+import pytest
+
+from sweeps import SpecError, parse
+from sweeps.spec.evaluation_section import choose_default_best, read_evaluation
+from tests.sweeps.questions import HEAD, Load, planned
+from tests.wording import lacks
+
+SCALING = HEAD.replace("grid", "data_scaling") + "sizes: [8, 16]\n"
+NAMED = "evaluate=[{rhythm: {answers: {check: exact}}}, {cites: {answers: {check: f1}}}, {loss: nll}, nll]"
+
+
+def test_a_name_stands_before_the_metrics_of_an_evaluation() -> None:
+    rhythm, cites, loss, nll = parse(HEAD, overrides=[NAMED]).evaluate
+    assert [one.measure for one in (rhythm, cites, loss, nll)] == ["rhythm.answers", "cites.answers", "loss.nll", "nll"]
+    assert "rhythm.accuracy" in rhythm.metrics
+    assert loss.metrics == ("loss.nll", "loss.bits_per_byte")
+    assert nll.metrics == ("nll", "bits_per_byte")
+    assert cites.options == {"check": "f1"}
+
+
+@pytest.mark.parametrize("value", ["nll", {"nll": {"via": "forward"}}, {"answers": {"check": "exact"}}])
+def test_the_name_of_an_evaluator_means_what_it_meant(value: object) -> None:
+    assert read_evaluation(value).label is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("[{answers: {rag: {}}}]", "evaluate.0.answers.rag: {my_answers: {rag: {}}}"),
+        ("[{source: {answers: {}}}]", "evaluate.0: {my_source: {answers: {}}}"),
+        ("[{validation: nll}]", "evaluate.0: {my_validation: 'nll'}"),
+        ("[{episode: nll}]", "evaluate.0: {my_episode: 'nll'}"),
+        ("[{a.b: nll}]", "evaluate.0: 'a.b' {my_a_b: 'nll'}"),
+        ("[{a: nll}]", "evaluate.0: data set a_answers"),  # a data set has this name
+        ("[{r: nll}, {r: answers}]", "evaluate.1: r twice {other_r: {answers:"),
+        ("[answers, {answers: {samples: 2}}]", "evaluate.1: answers twice {my_answers: {answers:"),
+        ("[{rhythm: {answrs: {check: exact}}}]", "evaluate.0: 'answrs' `answers`"),
+        ("[{rhythm: {answers: {chk: exact}}}]", "evaluate.0.rhythm.answers.chk: `check`"),
+        ("[{rhythm: {check: exact}}]", "evaluate.0: 'rhythm' {my_name: {answers:"),
+    ],
+)
+def test_a_name_that_would_mean_two_things_is_refused_with_the_right_form(asked: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(HEAD, overrides=[f"evaluate={asked}"])
+    assert not lacks(str(caught.value), said)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("target={metric: rhythm.accuracy, below: 0.5}", "target.below: rhythm.accuracy `above`"),
+        ("target={metric: rhythm.accuracy, above: 1.5}", "target.above: 1.5 0 1"),
+        ("target={metric: rhythm.ece, below: 0.1}", "target.metric: 'rhythm.ece' law"),
+        ("target={metric: loss.nll, above: 2}", "target.above: loss.nll `below`"),
+        ("target={metric: accuracy, above: 0.5}", "target.metric: 'accuracy' `cites.accuracy`"),
+        ("target={metric: rythm.accuracy, above: 0.5}", "target.metric: 'rythm.accuracy' `rhythm.accuracy`"),
+    ],
+)
+def test_a_goal_is_checked_by_the_metric_behind_the_name(override: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(SCALING, overrides=[NAMED, override])
+    assert not lacks(str(caught.value), said)
+
+
+def test_a_goal_may_be_of_a_named_evaluation() -> None:
+    parse(SCALING, overrides=[NAMED, "target={metric: rhythm.accuracy, above: 0.8}"])
+    with pytest.raises(SpecError) as caught:
+        parse(HEAD, overrides=[NAMED, "best={metric: rhythm.accuracy, mode: min}"])
+    assert not lacks(str(caught.value), "best.mode: `max` `min`")
+    parse(HEAD, overrides=["evaluate=[{r: {answers: {check: choice}}}]", "best={metric: r.f1_N, mode: max}"])
+    two = "evaluate=[{drive: {task_completion: {environment: 'offline:tool_use'}}}, nll]"
+    parse(HEAD, overrides=[two, "best={metric: drive.episode.fuel, mode: min}"])
+
+
+def test_the_first_evaluation_decides_under_its_name() -> None:
+    stored = parse(HEAD, overrides=[NAMED]).model_dump(mode="json", exclude_defaults=True)
+    assert choose_default_best(stored).model_dump() == {"metric": "rhythm.accuracy", "mode": "max"}
+
+
+def test_a_name_changes_no_stage() -> None:
+    """The label is a view: it stands in the rows, and the stages are the same."""
+
+    def plan(*names: str) -> tuple[set[str], set[str]]:
+        evaluations = ", ".join(f"{{{name}: {{nll: {{via: forward}}}}}}" for name in names)
+        made = planned(HEAD, f"evaluate=[{evaluations or 'nll'}]")
+        return {stage.id for stage in made.stages}, {measure for run in made.runs for measure in run.measures}
+
+    assert plan()[0] == plan("loss")[0] == plan("other", "loss")[0]
+    assert plan("other", "loss")[1] == {"other.nll", "loss.nll"}
+
+
+def test_two_evaluations_by_one_evaluator_are_two_stages_and_their_labels_tell_them_apart() -> None:
+    two = "{one: {answers: {check: exact}}}, {other: {answers: {check: f1}}}"
+    made = planned(HEAD, f"evaluate=[{two}]", load=Load(form="completion"))
+    asked = [stage for stage in made.stages if stage.kind == "evaluate"]
+    assert len(asked) == 4
+    assert {stage.label.partition(" ")[0] for stage in asked} == {"one", "other"}
+    assert {path for path, _ in made.defaults if path.startswith("evaluate.o")} >= {"evaluate.one.answers.most"}
