@@ -20,6 +20,7 @@ from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
 from worker.examples import Examples
 from worker.leases import EndRequest, HeldLease, LeaseLost, Leases
+from worker.loss_tally import LossTally
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, format_line
 from worker.rollouts.sandbox import SandboxLimits
@@ -108,6 +109,7 @@ class Attempt:
     spending: Spending
     reporter: EventReporter
     opening: Opening
+    losses: LossTally = field(default_factory=LossTally)
 
     @property
     def recipe(self) -> Mapping[str, Json]:
@@ -184,6 +186,8 @@ class Attempt:
     def report(self, progress: Mapping[str, Json], curve: Sequence[Row] = ()) -> None:
         """Book the usage so far and show the progress. Redis may fail for a moment; the lease decides."""
         self.reporter.show_progress(format_line(progress))
+        if lost := self.losses.document():
+            progress = {**progress, "lost": lost}
         with suppress(*Away):
             if not self.context.store.report_progress(self.lease, self.spending.meter, progress, curve):
                 raise LeaseLost(self.work.stage)

@@ -215,12 +215,12 @@ def conclude(this: Attempt, outcome: Outcome) -> bool:
 
 
 def _settle(this: Attempt, outcome: Outcome) -> bool:
-    store, lease, meter = this.context.store, this.lease, this.spending.meter
+    store, lease, meter, lost = this.context.store, this.lease, this.spending.meter, this.losses.document()
     match outcome:
         case Succeeded(result, steps):
             document = json.dumps(dict(result), allow_nan=False)
             return store.settle(
-                lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause=""
+                lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause="", lost=lost
             )
         case Stopped(cancelled=True, cause=cause, cost=cost):
             return store.settle(lease, meter, StageState.CANCELLED, cost=cost, cause=cause)
@@ -244,7 +244,8 @@ def _settle_failure(this: Attempt, fault: Fault, cause: str) -> bool:
         case Park(delay):
             return store.give_back(lease, meter, delay=delay, failure="", cost="at most", cause=cause)
         case GiveUp():
-            return store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause)
+            lost = this.losses.document()
+            return store.settle(lease, meter, StageState.FAILED, cost="at most", cause=cause, lost=lost)
 
 
 def _read_failures(this: Attempt) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -28,6 +28,7 @@ from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.connection import Away
+from scheduler.state.stage_causes import StageCause, describe_causes, read_causes
 from scheduler.state.states import FAILURES
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
@@ -69,7 +70,10 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
                 seen = _watch_to_end(store, names, output, still_up)
         for name in names:
             show_results(store, settings, name, output)
-    _raise_for_failures(seen)
+        causes = {name: read_causes(store, name) for name in names}
+        for name in names:
+            _say_what_was_lost(output, name, causes[name])
+    _raise_for_failures(seen, causes)
 
 
 def _watch_to_end(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:
@@ -94,13 +98,26 @@ def _wait_for_redis(store: Store, still_up: Callable[[], None]) -> None:
             return
 
 
-def _raise_for_failures(seen: Sequence[SweepView]) -> None:
-    for view in seen:
-        if lacking := sum(view.counts.get(state, 0) for state in FAILURES):
-            failed = f"{format_count(lacking, 'stage')} failed or {'was' if lacking == 1 else 'were'} skipped"
-            raise SchedulerError(
-                f"{view.name}: {failed}; `sweep status {view.name}` says why, `sweep retry {view.name}` tries again"
-            )
+def _say_what_was_lost(output: Output, name: str, causes: Sequence[StageCause]) -> None:
+    """Say what a sweep lost without failing; what failed is in the error with which the command ends."""
+    for line in describe_causes([cause for cause in causes if not cause.failed_stages]):
+        output.say(f"{name}: {line}")
+
+
+def _raise_for_failures(seen: Sequence[SweepView], causes: Mapping[str, Sequence[StageCause]]) -> None:
+    """Raise SchedulerError with the causes of all stages that failed."""
+    failed = [line for view in seen for line in _list_failures(view, causes[view.name])]
+    if failed:
+        raise SchedulerError("\n".join(failed))
+
+
+def _list_failures(view: SweepView, causes: Sequence[StageCause]) -> list[str]:
+    lacking = sum(view.counts.get(state, 0) for state in FAILURES)
+    if not lacking:
+        return []
+    failed = f"{format_count(lacking, 'stage')} failed or {'was' if lacking == 1 else 'were'} skipped"
+    head = f"{view.name}: {failed}; `sweep status {view.name}` lists them, `sweep retry {view.name}` tries again"
+    return [head, *(f"  {line}" for line in describe_causes([cause for cause in causes if cause.failed_stages]))]
 
 
 def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
+from scheduler.state.stage_causes import describe_causes, read_causes
 from scheduler.state.states import FAILURES, StageState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import LearningSigns, find_learning_signs
@@ -54,8 +55,15 @@ def status(output: Output, name: str | None) -> None:
         sweeps = [views.read_sweep(store, name)] if name else views.read_sweeps(store)
         accounts = read_known_accounts(store)
         learning = find_learning_signs(store, name) if name else LearningSigns((), ())
-        troubles = [*learning.sentences, *map(str, list_troubled_webhooks(store)), *map(describe_bug, read_bugs(store))]
+        causes = read_causes(store, name) if name else []
+        troubles = [
+            *describe_causes(causes),
+            *learning.sentences,
+            *map(str, list_troubled_webhooks(store)),
+            *map(describe_bug, read_bugs(store)),
+        ]
         state = make_status_document(store, settings, sweeps, name) | {
+            "causes": [cause._asdict() for cause in causes],
             "learning": list_sign_facts(learning.signs),
             "accounts": [make_facts_document(facts) for facts in accounts],
         }

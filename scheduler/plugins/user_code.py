@@ -7,15 +7,17 @@ the sandbox processes start with it.
 import hashlib
 import importlib
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_imports import find_own_files
+from scheduler.plugins.user_imports import INSTALLED, OURS, find_own_files
 
 DIGITS = 16
+ROOT = Path(__file__).parents[2]  # the folder of our packages
 
 
 def make_importable(folder: Path) -> None:
@@ -50,7 +52,7 @@ def get_attribute(name: str, module: ModuleType, attribute: str) -> Any:
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an exception of user code in a few words, with its file and line."""
+    """Describe an exception in a few words, with the last file and line of the user's own code on its way."""
     try:
         message = make_printable(str(error)[:1000])
     except Exception:  # noqa: BLE001 - `str` is user code, too
@@ -59,7 +61,22 @@ def describe_error(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return text
-    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+    own = next((frame for frame in reversed(frames) if _is_own(frame.filename)), frames[-1])
+    place = f"{Path(own.filename).name}, line {own.lineno}"
+    deeper = "" if own is frames[-1] else f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
+    return f"{text} ({place}{deeper})"
+
+
+def _is_own(file: str) -> bool:
+    """Say whether a file is neither Python's, nor an installed package's, nor ours."""
+    path = Path(file)
+    python = sysconfig.get_path("stdlib") or ""
+    installed = INSTALLED & {*path.parts} or file.startswith("<")
+    return not installed and not path.is_relative_to(python) and not (path.is_relative_to(ROOT) and _is_ours(path))
+
+
+def _is_ours(path: Path) -> bool:
+    return path.relative_to(ROOT).parts[0] in OURS
 
 
 def make_printable(text: str) -> str:

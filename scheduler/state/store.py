@@ -182,11 +182,22 @@ class Store:
         """Let the stage wait until its parent, whose checkpoint is gone, has been trained again."""
         return bool(self.scripts.run("retrain_parent", *lease, *meter, parent, path, RETRAININGS))
 
-    def settle(self, lease: Lease, meter: Meter, state: StageState, *, cost: Cost, **fields: str | int) -> bool:
-        """End the stage with its `result`, or with the `cause` why there is none.
+    def settle(
+        self,
+        lease: Lease,
+        meter: Meter,
+        state: StageState,
+        *,
+        cost: Cost,
+        lost: Sequence[Json] = (),
+        **fields: str | int,
+    ) -> bool:
+        """End the stage with its `result`, or with the `cause` why there is none, and what it `lost` in user code.
 
         Return False without the lease: the result of a late worker does not count.
         """
+        if lost:
+            fields["lost"] = json.dumps([*lost])
         flat = [word for pair in fields.items() for word in pair]
         return bool(self.scripts.run("settle_stage", *lease, state, *meter, cost, *flat))
 

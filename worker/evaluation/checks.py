@@ -91,7 +91,11 @@ class AnswerChecker:
         encoded = {number: json.dumps([text, list(prompt.ask.answers)]) for number, text in texts.items()}
         verdicts = sandbox.act(encoded).values()
         causes = [verdict.what for verdict in verdicts if isinstance(verdict, BrokenEpisode)]
-        self._failed += (f"{cause}, of an answer to question {prompt.ask.item}" for cause in causes)
+        where = f"of an answer to question {prompt.ask.item}"
+        self._failed += (f"{cause}, {where}" for cause in causes)
+        for cause in causes:
+            self._this.losses.note("check", self._check, cause, where)
+        self._this.losses.set_among("check", self._check, self._numbers)
         scores = [verdict.reward for verdict in verdicts if not isinstance(verdict, BrokenEpisode)]
         return ScoredAnswers(*prompt, scores, causes[0] if causes else "")
 

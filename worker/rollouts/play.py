@@ -134,8 +134,8 @@ class EpisodePlayer:
             prompts = self._sandbox.begin({seat.number: seat.task.seed for seat in seats})
             for seat in seats:
                 match prompts[seat.number]:
-                    case BrokenEpisode(cause):
-                        self._lose(seat, cause)
+                    case BrokenEpisode() as broken:
+                        self._lose(seat, broken)
                     case prompt:
                         seat.messages = None if isinstance(prompt, str) else list(prompt)
                         seat.add_observation(self._transcript.encode_prompt(prompt))
@@ -185,8 +185,8 @@ class EpisodePlayer:
             turns = self._sandbox.act({number: utterance.action for number, utterance in utterances.items()})
             for seat in seats:
                 match turns[seat.number]:
-                    case BrokenEpisode(cause):
-                        self._lose(seat, cause)
+                    case BrokenEpisode() as broken:
+                        self._lose(seat, broken)
                     case turn:
                         self._answered += 1
                         self._continue(seat, turn, utterances[seat.number])
@@ -202,16 +202,18 @@ class EpisodePlayer:
         try:
             tokens, so_far = self._transcript.encode_observation(seat.messages or [], utterance, answer.observation)
         except DataError as error:  # the renderer cannot continue from what this rollout said
-            self._lose(seat, str(error))
+            self._lose(seat, BrokenEpisode(str(error), str(error)))
             return
         seat.add_observation(tokens)
         if seat.messages is not None:
             seat.messages = list(so_far)
 
-    def _lose(self, seat: OpenRollout, cause: str) -> None:
+    def _lose(self, seat: OpenRollout, broken: BrokenEpisode) -> None:
         """Count a lost episode. Raises StageError if most episodes are lost."""
-        seat.over, seat.broken = True, cause
-        self._lost.append(cause)
+        seat.over, seat.broken = True, broken.cause
+        self._lost.append(broken.cause)
+        self._this.losses.note("environment", self._name, broken.what, broken.where)
+        self._this.losses.set_among("environment", self._name, self._numbers)
         count, among = len(self._lost), len(self._lost) + self._answered
         if count >= FEW and count > TOLERATED * among:
             raise StageError(
@@ -222,6 +224,7 @@ class EpisodePlayer:
         """Log the episodes that were lost together, with their first cause."""
         if lost := self._lost[self._logged :]:
             self._logged = len(self._lost)
+            self._this.losses.set_among("environment", self._name, self._numbers)
             self._this.log_event(f"{self._name}: {len(lost)} of {among} episodes are lost; {lost[0]}"[:LONGEST_CAUSE])
 
     @property

@@ -30,6 +30,7 @@ class BrokenEpisode:
 
     cause: str
     what: str = field(default="", compare=False)  # the same without the place
+    where: str = field(default="", compare=False)  # the place
 
 
 @dataclass(frozen=True)
@@ -246,10 +247,9 @@ class Sandbox:
         if number in self._broken:
             return
         record = self._records.pop(number)
-        where = f"step {record.heard}" if record.heard else "the prompt"
-        answers[number] = self._broken[number] = BrokenEpisode(
-            f"{what}, in {where} of the episode of seed {record.seed}", what
-        )
+        step = f"step {record.heard}" if record.heard else "the prompt"
+        where = f"in {step} of the episode of seed {record.seed}"
+        answers[number] = self._broken[number] = BrokenEpisode(f"{what}, {where}", what, where)
 
     def _start(self) -> None:
         """Start the process. Raises Unfit."""

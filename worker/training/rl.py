@@ -213,9 +213,9 @@ class RLTraining(Training):
         known = [answer.loss for answer in answers if answer.loss is not None]
         if len(known) < len(answers):
             if not self._missing_loss:
-                self._this.log_event(
-                    f"the service returns no `loss:sum`, which the loss `{self._recipe['loss']}` needs"
-                )
+                cause = f"the service returns no `loss:sum`, which the loss `{self._recipe['loss']}` needs"
+                self._this.losses.note("service", str(self._recipe["model"]), cause)
+                self._this.log_event(cause)
             self._missing_loss = True
             return None
         row["loss"] = loss = sum(known)

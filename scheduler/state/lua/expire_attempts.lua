@@ -34,6 +34,7 @@ local function end_attempt(id, kind, allowed, detail)
       write('SADD', PREFIX .. 'suspects', id)
       detail = detail .. ', ' .. times .. ' times in a row: such stages run one at a time'
     end
+    write('HSET', stage_key(id), 'cause', detail)
     move(id, 'running', 'ready', NOW, detail)
   end
   release(id, 'unknown') -- nobody knows yet what it did at the service

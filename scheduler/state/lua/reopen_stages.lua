@@ -9,7 +9,7 @@ for i = 2, #ARGS do
   if state == 'failed' or (state == 'cancelled' and how == 'reopen') or state == 'skipped' then
     clear_failures(id)
     write('HSET', stage_key(id), 'not_before', 0)
-    write('HDEL', stage_key(id), 'cause', 'retrained', 'progress')
+    write('HDEL', stage_key(id), 'cause', 'lost', 'retrained', 'progress')
     -- It may have failed because a parent was retrained too often. A person asks for one more time.
     for _, parent in ipairs(read_parents(id)) do write('HDEL', stage_key(parent), 'retrained') end
     if move(id, state, 'waiting', NOW, 'reopened') then count = count + 1 end

@@ -1,12 +1,13 @@
 -- Ends an attempt for good, and its stage with it. The result of a late worker does not count.
 -- Arguments: stage, fence, state ('succeeded', 'failed' or 'cancelled'), tokens and micro-dollars of this attempt in
--- total, how well the cost is known, then fields and values, one pair at least (result, cause).
+-- total, how well the cost is known, then fields and values, one pair at least (result, cause, lost).
 -- Answers 1, or 0 without the lease.
 local id, fence, state, tokens, spent, cost = unpack(ARGS, 1, 6)
 if not holds_lease(id, fence) then return 0 end
 -- A sweep wants it again since it was told to stop: another attempt continues it.
 if state == 'cancelled' and is_wanted(id) then state = 'ready' end
 meter(id, spent, tokens)
+write('HDEL', stage_key(id), 'lost') -- of an attempt before
 write('HSET', stage_key(id), unpack(ARGS, 7))
 if state == 'succeeded' then
   write('HDEL', stage_key(id), 'progress')

@@ -15,6 +15,7 @@ from scheduler.plugins.user_checks import find_check
 from scheduler.prepare import plan_sweep
 from scheduler.settings import read_settings
 from scheduler.state import keys
+from scheduler.state.stage_causes import read_causes
 from sweeps.environments import Turn
 from sweeps.evaluation.answer_evaluator import ModelAnswer
 from sweeps.rendering.prompts import PromptItem
@@ -25,6 +26,7 @@ from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop, tokens
 from worker.attempt import Attempt
 from worker.evaluation.checks import AnswerChecker, PromptAnswers
+from worker.loss_tally import LossTally
 from worker.outcome import StageError, Succeeded
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
@@ -139,6 +141,10 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     assert 0 < told[metric] < 1, "a check may give a part of the whole"
     events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
     assert any("verdicts:picky failed on" in text for text in events)
+    (cause,) = [cause for cause in read_causes(workshop.store, "one") if cause.kind == "check"]
+    assert cause.name == "tests.worker.verdicts:picky"
+    assert re.search(r"raised LookupError: no such word as .* \(verdicts\.py, line \d+\)", cause.cause)
+    assert len(failed) <= (cause.lost or 0) <= (cause.among or 0)
 
 
 def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(workshop: Workshop) -> None:
@@ -150,7 +156,7 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
 
 def attempt_with(limits: SandboxLimits) -> Attempt:
     context = SimpleNamespace(sandbox=limits, environments=ROOT)
-    return cast(Attempt, SimpleNamespace(context=context, check_own_wait=lambda: None))
+    return cast(Attempt, SimpleNamespace(context=context, check_own_wait=lambda: None, losses=LossTally()))
 
 
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:

@@ -11,6 +11,7 @@ from scheduler.artefacts import decode_rows
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
 from scheduler.state.costs import read_costs
+from scheduler.state.stage_causes import read_causes
 from sweeps.cost import Usage
 from sweeps.training.rollouts import Rollout
 from tests.worker.results import count_at_service, read_result, read_usage
@@ -153,6 +154,12 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     assert 0 < sum(row["num_lost"] for row in rows) < 16 * len(rows) / 2
     events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
     assert any("bad_trials:Bad" in line and "lost" in line for line in events)
+    causes = read_causes(workshop.store, "one")
+    assert {cause.kind for cause in causes} == {"environment"}
+    assert sum(cause.lost or 0 for cause in causes) == sum(row["num_lost"] for row in rows)
+    assert {cause.among for cause in causes} == {16 * len(rows)}
+    line = BAD.partition("raise ValueError")[0].count("\n") + 1
+    assert f"raised ValueError: no such tool (bad_trials.py, line {line})" in {cause.cause for cause in causes}
 
 
 @pytest.mark.parametrize("groups", [4, 1])  # of 4: sixteen episodes, after which it is given up; of 1: all of them
