@@ -34,9 +34,10 @@ CHANGEABLE = (
     "question",
     "best",
     "target",
+    "metrics",
 )
 ELSEWHERE = {"evaluate": "give it as EVALUATION", "sweep": "use --as"}
-NOT_INHERITED = ("best", "target", "deadline", "evaluate")  # what the new question does not inherit
+NOT_INHERITED = ("best", "target", "metrics", "deadline", "evaluate")  # what the new question does not inherit
 
 
 @click.command()

@@ -29,6 +29,7 @@ from sweeps.planning.unused_settings import UnusedSettings
 from sweeps.planning.validation import validate
 from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import Tokenizer
+from sweeps.spec.metric_rules import note_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.training.learning_rates import describe_rates as rates_found
@@ -166,6 +167,7 @@ def _list_notes(
     yield from dict.fromkeys(_note_wide_estimates(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"training length: {describe_length(sweep.train)}"
+    yield from note_wishes(sweep)
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
         yield "best: a data set has no `validation`, so the best cell is chosen and reported on the same holdout"
     for model, address in data.named.items():

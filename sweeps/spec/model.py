@@ -29,9 +29,11 @@ from sweeps.spec.sections import (
     DataSpec,
     Equal,
     FleetLimits,
+    MetricWish,
     Target,
     WebhookSettings,
     Window,
+    read_metric_wish,
 )
 from sweeps.spec.train_section import Method, Train
 
@@ -98,6 +100,7 @@ class SweepFields(SpecModel):
     )
     target: Target | None = None
     best: Best | None = None
+    metrics: tuple[Annotated[MetricWish, BeforeValidator(read_metric_wish)], ...] = ()  # what the answer is about
     vary: Mapping[str, Axis] = {}
     exclude: tuple[Mapping[str, Any], ...] = ()
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()

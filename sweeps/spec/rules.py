@@ -11,6 +11,7 @@ from sweeps.evaluation.registry import EVALUATORS, FALLING, RISING, find_metric,
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
+from sweeps.spec.metric_rules import check_goals, check_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, refuse_word, show, suggest
 from sweeps.spec.sections import Target
@@ -252,6 +253,8 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("train", "vary"), check_length),
     (("experiment", "data", "evaluate", "best", "target"), check_metrics),
     (("data", "evaluate"), check_labels),
+    (("experiment", "data", "evaluate", "metrics"), check_wishes),
+    (("metrics", "best", "target"), check_goals),
     (("target",), check_target),
     (("best",), check_best),
     (("train", "data", "vary"), check_validation),

@@ -68,6 +68,24 @@ class Best(SpecModel):
     mode: Literal["min", "max"]
 
 
+class MetricWish(SpecModel):
+    """A metric that the answer is about, and which way it is better, where the file says so."""
+
+    metric: str
+    mode: Literal["min", "max"] | None = None
+
+
+def read_metric_wish(value: Any) -> Any:
+    """Read `nll`, or `{episode.drawdown: min}`. Raises ValueError."""
+    if isinstance(value, MetricWish):
+        return value
+    single = isinstance(value, Mapping) and len(value) == 1
+    metric, mode = next(iter(value.items())) if single else (value, None)
+    if not isinstance(metric, str) or not metric or mode not in ("min", "max", None) or (single and mode is None):
+        raise ValueError(f"expected the name of a metric, or {{name: min}} or {{name: max}}, got {show(value)}")
+    return MetricWish(metric=metric, mode=mode)
+
+
 class Equal(SpecModel):
     """What is equal for all methods of a comparison."""
 
