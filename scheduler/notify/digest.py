@@ -159,7 +159,7 @@ def _describe_best_cells(spec: Mapping[str, Json], rows: Sequence[RunResult]) ->
 def _list_compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
     """List the metrics to compare, and whether less or more is better."""
     target = spec.get("target")
-    if isinstance(target, dict) and not isinstance(spec.get("best"), dict):
+    if isinstance(target, dict) and not isinstance(spec.get("best"), dict) and not spec.get("metrics"):
         return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
     return list_compared(spec, rows)
 

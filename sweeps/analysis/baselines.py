@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from sweeps.analysis.untrained_cells import is_untrained, name_untrained
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.stage import Json
 
@@ -23,3 +24,5 @@ def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Agai
         yield "untrained", {**cell, **source, "size": 0}
         if cell.get("size") and cell.get("source") is not None:
             yield "target alone", {**cell, **source}
+    elif "size" not in cell and not is_untrained(cell):  # of a grid
+        yield "untrained", name_untrained(cell)

@@ -36,9 +36,9 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
 
     A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
     and the target alone, and on the source (a metric that begins with "source.") beside the source alone: forgetting.
-    A grid has no baseline. `items` has, for `item_key(run.cell, run.seed)`, the rows of the evaluation that the metric
-    is of. One run before counts for all seeds; several count for their own, even if some are lost. Cells against the
-    same are one family for Holm.
+    The cell of a grid beside its base model. `items` has, for `item_key(run.cell, run.seed)`, the rows of the
+    evaluation that the metric is of. One run before counts for all seeds; several count for their own, even if some
+    are lost. Cells against the same are one family for Holm.
     """
     cells: dict[bytes, _CellItems] = {}
     for cell, runs in group_by_cell(results):

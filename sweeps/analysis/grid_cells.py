@@ -22,6 +22,7 @@ from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
+from sweeps.analysis.untrained_cells import drop_untrained
 from sweeps.evaluation.metric_prefixes import VALIDATION
 from sweeps.evaluation.registry import choose_direction
 from sweeps.metrics.ranges import Range, find_difference_range, find_range
@@ -108,7 +109,7 @@ class BestCell:
 
 
 def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: Items | None = None) -> BestCell:
-    """The best of the cells by a metric, of which less ("min") or more ("max") is better; a known metric says which.
+    """The best of the trained cells by a metric, of which less ("min") or more ("max") is better; a known one says it.
 
     The runs may come as a DataFrame. `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows of
     the evaluation of `metric`: cells that have some are compared with the best item by item, and are one family for
@@ -116,7 +117,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
     """
     if mode is None:
         mode = "min" if choose_direction(metric) == "lower" else "max"
-    results = read_runs(results)
+    results = drop_untrained(read_runs(results))
     seen = f"{VALIDATION}{metric}"
     by = seen if any(seen in run.metrics for run in keep_measured(results)) else metric
     groups = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.guessing import describe_guess
+from sweeps.analysis.metric_wishes import list_directed, list_wishes
 from sweeps.analysis.told_items import FEWEST, count_told
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
@@ -87,10 +88,12 @@ def split_variants(rows: Sequence[RunResult], axes: Collection[str]) -> list[tup
 
 
 def find_metric(spec: Spec) -> str:
-    """Find the metric of the target; without a target the loss, or else the first metric that is measured."""
+    """Find the metric of the target, else the first that the file names; else the loss or the first measured one."""
     wish, asked = spec.get("target"), spec.get("evaluate")
     if isinstance(wish, dict):
         return str(wish["metric"])
+    if named := list_wishes(spec):
+        return named[0].metric
     evaluations = [one for one in asked if isinstance(one, dict)] if isinstance(asked, list) else [{"name": NLL.name}]
     losses = [name_metric(one, NLL.name) for one in evaluations if one["name"] == NLL.name]
     return losses[0] if losses else choose_default_best(spec).metric
@@ -156,6 +159,9 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
 
 def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
     """Say why there can be no law of these scores, whatever their curve; or nothing."""
+    known = registry.find_metric(metric)
+    if known is None or not known.law:
+        return f"no law of sizes is known for {metric}"
     trained = [row for row in rows if row.cell.get("size")]
     told = [count_told(runs, metric, items) for _, runs in group_by_cell(trained)]
     if few := [each for each in told if each and each.is_too_few]:
@@ -229,12 +235,16 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
 
 def choose_best(spec: Spec) -> Best:
     """Choose the metric that the best cell is the best by."""
-    wish = spec.get("best")
-    return Best.model_validate(wish) if isinstance(wish, dict) else choose_default_best(spec)
+    wish, named = spec.get("best"), list_directed(spec)
+    if isinstance(wish, dict):
+        return Best.model_validate(wish)
+    return named[0] if named else choose_default_best(spec)
 
 
 def list_compared(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
-    """List the metrics that cells are compared by, as the kind of experiment defines them."""
+    """List the metrics that cells are compared by: those of the file, else as the kind of experiment defines them."""
+    if list_wishes(spec):
+        return list_directed(spec)
     kind = get_experiment(spec.get("experiment"))
     return kind.list_bests(spec, rows) if kind and kind.list_bests else [choose_best(spec)]
 

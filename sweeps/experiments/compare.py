@@ -1,12 +1,13 @@
 """Comparison: which method does better at equal cost? The mean of each, and differences that are paired by seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
 from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.metric_wishes import ask_direction, list_wishes
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
@@ -21,7 +22,7 @@ from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row,
 from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.model import SweepFields
-from sweeps.spec.sections import Best, Equal
+from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal
 
 DRAWN = 45  # pairs: those of ten methods
@@ -46,24 +47,35 @@ def count_axes(sweep: SweepFields) -> Mapping[str, int]:
     return {"methods": len(sweep.methods or {})}
 
 
-def list_bests(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
-    """List what the best is the best by: the metric that is named, or else that metric on each data set.
+def list_asked(spec: Spec, rows: Sequence[RunResult]) -> list[MetricWish]:
+    """List what methods are compared by: the metrics that the file names, or that of `best`, on each data set.
 
     Methods are not measured on a validation set.
     """
-    best, known = choose_best(spec), {name for row in rows for name in row.metrics}
-    if best.metric in known:
-        return [best]
-    metric = strip_validation(best.metric)
-    data = spec.get("data")
-    places = {metric, *(f"{name}.{metric}" for name in (data if isinstance(data, Mapping) else ()))}
-    placed = sorted(known & places)
-    return [Best(metric=name, mode=best.mode) for name in placed] or [best]
+    best = choose_best(spec)
+    wishes = list_wishes(spec) or [MetricWish(metric=best.metric, mode=best.mode)]
+    known, data = {name for row in rows for name in row.metrics}, spec.get("data")
+    names = tuple(data) if isinstance(data, Mapping) else ()
+    return [placed for wish in wishes for placed in _place_metric(wish, known, names)]
+
+
+def _place_metric(wish: MetricWish, known: Collection[str], data: Sequence[str]) -> list[MetricWish]:
+    """List a metric on each data set that it is measured on, if it is not measured under its own name."""
+    if wish.metric in known:
+        return [wish]
+    metric = strip_validation(wish.metric)
+    placed = [name for name in sorted({metric, *(f"{one}.{metric}" for one in data)}) if name in known]
+    return [wish.model_copy(update={"metric": name}) for name in placed] or [wish]
+
+
+def list_bests(spec: Spec, rows: Sequence[RunResult]) -> list[Best]:
+    """List what the best is the best by: the metrics that methods are compared by, as far as a direction is known."""
+    return [Best(metric=wish.metric, mode=wish.mode) for wish in list_asked(spec, rows) if wish.mode]
 
 
 def list_deciding(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
     """Name the metrics that methods are compared by."""
-    return [best.metric for best in list_bests(spec, rows)]
+    return [wish.metric for wish in list_asked(spec, rows)]
 
 
 def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
@@ -94,13 +106,17 @@ def _select_runs(rows: Sequence[RunResult], method: str | None) -> list[RunResul
 
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which method is best by each metric, with the means, the paired differences, and those by item."""
-    sentences, sections, asked = list[str](), list[Section](), list_bests(spec, rows)
-    for place, (best, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
-        found = compare(group, metric=best.metric, items=select_items(items, best.metric))
+    sentences, sections, asked = list[str](), list[Section](), list_asked(spec, rows)
+    for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
+        found = compare(group, metric=wish.metric, items=select_items(items, wish.metric))
+        best = Best(metric=wish.metric, mode=wish.mode) if wish.mode else None
         where = f" ({variant})" if variant else ""
-        of_several = [f"by {best.metric}"] if len(asked) > 1 else []
+        of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
-        sentences.append(name_leader(found, best, where) + _weigh_guess(found, best, group, items))
+        if best:
+            sentences.append(name_leader(found, best, where) + _weigh_guess(found, best, group, items))
+        else:
+            sentences.append(_list_levels(found, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
             *warn_of_missing(found.runs),
@@ -110,6 +126,17 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
+
+
+def _list_levels(found: Comparison, where: str) -> str:
+    """List the mean of each method by a metric of which no direction is known: none is the best."""
+    known = [(each, each.estimate) for each in found.contestants if each.estimate]
+    if not known:
+        return f"No method{where} has a result for {found.metric} yet."
+    means = ", ".join(
+        f"{name_method(each.name)} {format_estimate(level)}{mark_told(each.told)}" for each, level in known
+    )
+    return f"{found.metric}{where}: {means} (95 % intervals); {ask_direction(found.metric)}."
 
 
 def name_leader(found: Comparison, best: Best, where: str) -> str:
@@ -193,7 +220,7 @@ def _say_what_is_equal(spec: Spec) -> Paragraph:
     return Paragraph(equal)
 
 
-def _draw_means(name: str, found: Comparison, best: Best) -> Figure:
+def _draw_means(name: str, found: Comparison, best: Best | None) -> Figure:
     trained = [each.name for each in found.contestants if each.name is not None]
     rows = [
         draw_row(
@@ -205,8 +232,8 @@ def _draw_means(name: str, found: Comparison, best: Best) -> Figure:
         )
         for each in found.contestants
     ]
-    better = "more is better" if best.mode == "max" else "less is better"
-    across = f"{name_with_unit(found.metric)}, {better}"
+    better = ("more is better" if best.mode == "max" else "less is better") if best else ""
+    across = ", ".join(filter(None, (name_with_unit(found.metric), better)))
     words = RowPlot(name, f"{found.metric} of each method", describe_rows(rows), across)
     numbers = make_table([_show_method(each, found.metric) for each in found.contestants])
     return Figure(IntervalChart(words, rows), numbers, note=MEANS)
@@ -223,11 +250,12 @@ def _show_method(each: MethodResult, metric: str) -> dict[str, Any]:
     }
 
 
-def _draw_differences(name: str, found: Comparison, best: Best) -> list[Figure]:
+def _draw_differences(name: str, found: Comparison, best: Best | None) -> list[Figure]:
     """Draw every pair; of very many, those of the leader."""
     if not found.differences:
         return []
-    many, leader = len(found.differences) > DRAWN, _rank(found, best)[0].name
+    many = len(found.differences) > DRAWN
+    leader = _rank(found, best)[0].name if best else found.contestants[0].name
     drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
     rows = [draw_row(_name_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
     words = RowPlot(

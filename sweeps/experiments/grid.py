@@ -4,44 +4,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.deflated_sharpe import deflate_best
-from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell, best_cell
+from sweeps.analysis.grid_cells import BestCell, GridCell, best_cell
 from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
+from sweeps.analysis.metric_wishes import list_directed, list_wishes, narrow_spec
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
-from sweeps.analysis.targets import (
-    Spec,
-    choose_best,
-    describe_cell,
-    name_with_unit,
-    split_variants,
-)
+from sweeps.analysis.targets import Spec, choose_best, split_variants
 from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
+from sweeps.analysis.untrained_cells import (
+    UntrainedChange,
+    compare_with_untrained,
+    drop_untrained,
+    is_untrained,
+    name_untrained,
+)
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
-from sweeps.figures.bars import RowPlot
-from sweeps.figures.charts import IntervalChart
-from sweeps.formatting import format_count, format_number
+from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Table, make_table
+from sweeps.report.document import Answer, Paragraph, Part, Section, Table, join_answers, make_table
+from sweeps.report.grid_figures import describe_change, describe_undirected, draw_axes, draw_cells, name_cell
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
+from sweeps.report.shared_parts import compare_by_item, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
-from sweeps.results import RunResult, find_shared_keys, group_by_cell, read_values
+from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.model import SweepFields
+from sweeps.spec.sections import Best
 from sweeps.stats.intervals import find_grain
-from sweeps.stats.paired_items import ItemKey, Scores, item_key
-
-DRAWN = 20  # of the best cells
-VALUES = 24  # of axes, in one figure
-TIED = 7  # the colour of cells that are worse than the best
-AXES = (
-    "Each value of an axis is compared with the mean of runs that are alike in everything else; ± half of the 95 % "
-    "interval over seeds."
-)
+from sweeps.stats.paired_items import ItemKey, Items, Scores, item_key
 
 
 def plan_grid(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
@@ -56,43 +50,70 @@ def plan_grid(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
             yield DatasetRun(builder, variant, cell, seed, dataset, dataset.train.units)
 
 
+def plan_untrained(builder: StageBuilder, variant: Variant) -> Iterator[DatasetRun]:
+    """Plan the base model under the same evaluations: once for each model and data set."""
+    seed, several = builder.sweep.seed_values[0], len(builder.sweep.data) > 1
+    if not variant.data:
+        yield DatasetRun(builder, variant, name_untrained(variant.cell), seed, None, 0)
+    for name, spec in variant.data.items():
+        cell = name_untrained({**variant.cell, "data": name} if several else variant.cell)
+        yield DatasetRun(builder, variant, cell, seed, builder.data.dataset(name, spec), 0)
+
+
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:
     """List what the cells hold besides what is varied."""
     return {"data": tuple(sweep.data)} if len(sweep.data) > 1 else {}
 
 
+def list_bests(spec: Spec, _rows: Sequence[RunResult]) -> list[Best]:
+    """List what a best cell is named by: the metrics that the file names, else that of `best`."""
+    return list_directed(spec) if list_wishes(spec) else [choose_best(spec)]
+
+
 def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
-    """Name the metric that the best is the best by, on the holdout."""
-    return [_find_metric(spec)]
+    """Name the metrics that the answer is about, on the holdout."""
+    return [wish.metric for wish in list_wishes(spec)] or [_find_metric(spec)]
 
 
 def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey] | None:
-    """Choose the runs of the best cell on each data set, and of the cells that may be as good.
+    """Choose the runs of the best cells on each data set, of the cells that may be as good, and of base models.
 
-    All runs (None), if how many items tell the metric decides which cell can be the best.
+    All runs (None), if how many items tell a metric decides which cell can be the best.
     """
-    if may_be_conditional(_find_metric(spec)):
+    if any(map(may_be_conditional, list_deciding(spec, rows))):
         return None
-    near: set[bytes] = set()
+    near = {canonicalize_row(row.cell) for row in rows if is_untrained(row.cell)}
     for _, group in split_variants(rows, _list_other_keys(rows)):
-        found = best_cell(group, metric=_find_metric(spec), mode=choose_best(spec).mode)
-        near |= {canonicalize_row(cell.cell) for cell in (found.best, *found.alike[:NEAR]) if cell}
+        for best in list_bests(spec, rows):
+            found = best_cell(group, metric=strip_validation(best.metric), mode=best.mode)
+            near |= {canonicalize_row(cell.cell) for cell in (found.best, *found.alike[:NEAR]) if cell}
     return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
 def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
-    """List the best cell of each data set, and the cells that may be as good."""
-    metric, facts = _find_metric(spec), list[Fact]()
-    for on, group in group_by_cell(rows, without=_list_other_keys(rows)):
-        found = best_cell(group, metric=metric, mode=choose_best(spec).mode, items=select_items(items, metric))
-        ties = {"best": simplify(found.best), "alike": simplify(found.alike), "needed_seeds": found.needed_seeds}
-        runs = [row for row in group if found.best and row.cell == found.best.cell]
-        guess = simplify(find_unbeaten(runs, metric, select_items(items, metric)))
-        deflated = simplify(deflate_best(found, group, select_items(items, metric)))
-        facts.append(
-            {**on, "metric": metric, "by": found.by, **ties, "no_better_than": guess, "deflated_sharpe": deflated}
-        )
-    return facts
+    """List the best cell of each data set by each metric, and the cells that may be as good."""
+    return [
+        {**on, **_list_best_facts(best, group, select_items(items, strip_validation(best.metric)))}
+        for best in list_bests(spec, rows)
+        for on, group in group_by_cell(rows, without=_list_other_keys(rows))
+    ]
+
+
+def _list_best_facts(best: Best, group: Sequence[RunResult], items: Items | None) -> Fact:
+    metric = strip_validation(best.metric)
+    found = best_cell(group, metric=metric, mode=best.mode, items=items)
+    runs = [row for row in group if found.best and row.cell == found.best.cell]
+    change = compare_with_untrained(found.best.cell, group, metric, items) if found.best else None
+    return {
+        "metric": metric,
+        "by": found.by,
+        "best": simplify(found.best),
+        "alike": simplify(found.alike),
+        "needed_seeds": found.needed_seeds,
+        "no_better_than": simplify(find_unbeaten(runs, metric, items)),
+        "deflated_sharpe": simplify(deflate_best(found, group, items)),
+        "untrained": simplify(change),
+    }
 
 
 def _find_metric(spec: Spec) -> str:
@@ -105,33 +126,55 @@ def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
 
 
 def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
-    """Name the best cell of each data set: losses on different holdouts do not compare."""
-    best = choose_best(spec)
+    """Answer for each metric that the file names, or for that of `best`, one after the other."""
+    wishes = list_wishes(spec)
+    if not wishes:
+        return _answer_metric(choose_best(spec), rows, items, "Which cell?", "")
+    answers = []
+    for place, wish in enumerate(wishes):
+        title = f"Which cell by {wish.metric}?" if len(wishes) > 1 else "Which cell?"
+        if wish.mode:
+            best = choose_best(narrow_spec(spec, wish.metric))
+            answers.append(_answer_metric(best, rows, items, title, f"{place}-" if place else ""))
+        else:
+            answers.append(describe_undirected(wish.metric, drop_untrained(rows), items, f"undirected-{place}"))
+    return join_answers(answers)
+
+
+def _answer_metric(best: Best, rows: Sequence[RunResult], items: ItemsBy, title: str, prefix: str) -> Answer:
+    """Name the best cell of each data set by a metric: losses on different holdouts do not compare."""
     metric, sentences, sections = strip_validation(best.metric), list[str](), list[Section]()
+    kept = select_items(items, metric)
     for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
-        found = best_cell(group, metric=metric, mode=best.mode, items=select_items(items, metric))
+        found = best_cell(group, metric=metric, mode=best.mode, items=kept)
+        change = compare_with_untrained(found.best.cell, group, metric, kept) if found.best else None
         on = f" on {where.removeprefix('data=')}" if where else ""
         known = warn_unknown(metric, found.best.told) if found.best else ""
-        deflated = deflate_best(found, group, select_items(items, metric))
+        deflated = deflate_best(found, group, kept)
         beyond_luck = deflated.describe() if deflated else ""
-        sentences.append(name_best(found, on) + known + _weigh_guess(found, group, items) + beyond_luck)
-        ranked = [cell for cell in found.cells if cell.is_ranked]
-        if not ranked:
-            sections.append(Section(f"Which cell?{on}", tuple(_list_unranked(found))))
-        else:
-            parts = (
-                _say_how_chosen(found, len(ranked)),
-                *warn_of_missing(found.runs),
-                _draw_cells(f"cells-{place}", found, ranked) if len(ranked) > 1 else _show_one(group, ranked[0], items),
-                *_list_ties(found),
-                *_list_unranked(found),
-                *compare_by_item(
-                    f"{found.metric}, less the best", {_name_cell(cell): cell.by_item for cell in found.alike}
-                ),
-                *_draw_axes(f"axes-{place}", found),
-            )
-            sections.append(Section(f"Which cell?{on}", parts))
+        weighed = f"{describe_change(found, change)}{_weigh_guess(found, group, items)}"
+        sentences.append(f"{name_best(found, on)}{known}{weighed}{beyond_luck}")
+        sections.append(Section(f"{title}{on}", (*_list_parts(f"{prefix}{place}", found, group, items, change),)))
     return Answer(tuple(sentences), tuple(sections))
+
+
+def _list_parts(
+    place: str, found: BestCell, group: Sequence[RunResult], items: ItemsBy, change: UntrainedChange | None
+) -> Iterator[Part]:
+    ranked = [cell for cell in found.cells if cell.is_ranked]
+    if ranked:
+        yield _say_how_chosen(found, len(ranked))
+        yield from warn_of_missing(found.runs)
+        if len(ranked) > 1:
+            yield draw_cells(f"cells-{place}", found, ranked, change)
+        else:
+            yield _show_one(group, ranked[0], items)
+        yield from _list_ties(found)
+    yield from _list_unranked(found)
+    if ranked:
+        differences = {name_cell(cell): cell.by_item for cell in found.alike}
+        yield from compare_by_item(f"{found.metric}, less the best", differences)
+        yield from draw_axes(f"axes-{place}", found)
 
 
 def name_best(found: BestCell, on: str) -> str:
@@ -140,7 +183,7 @@ def name_best(found: BestCell, on: str) -> str:
         few = any(cell.chosen_by for cell in found.cells)
         why = f"has {FEWEST} items that tell {found.metric}" if few else f"has a result for {found.metric} yet"
         return f"No {'cell' if few else 'run'}{on} {why}."
-    what, held_out = _name_cell(found.best), found.best.held_out
+    what, held_out = name_cell(found.best), found.best.held_out
     known = "is not known yet"
     if held_out is not None:
         interval = " (95 % interval)" if held_out.half_width is not None else ""
@@ -155,10 +198,6 @@ def _weigh_guess(found: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> 
     runs = [row for row in rows if found.best and row.cell == found.best.cell]
     guess = describe_guess(runs, found.metric, select_items(items, found.metric))
     return f" It is not clearly better than {guess}." if guess else ""
-
-
-def _name_cell(cell: GridCell) -> str:
-    return describe_cell(cell.cell, without={"data"})
 
 
 def _say_how_chosen(found: BestCell, among: int) -> Paragraph:
@@ -180,7 +219,7 @@ def _list_ties(found: BestCell) -> list[Part]:
     if not found.alike:
         return []
     ties = "; ".join(
-        f"{_name_cell(cell)} ({format_estimate(cell.behind, signed=True) if cell.behind else 'no seed in common'})"
+        f"{name_cell(cell)} ({format_estimate(cell.behind, signed=True) if cell.behind else 'no seed in common'})"
         for cell in found.alike[:NEAR]
     )
     more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
@@ -193,7 +232,7 @@ def _list_unranked(found: BestCell) -> list[Part]:
     few = [cell for cell in found.cells if cell.chosen_by and cell.told and cell.told.is_too_few]
     if not few:
         return []
-    told = "; ".join(f"{_name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
+    told = "; ".join(f"{name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
     more = f"; and {len(few) - NEAR} more" if len(few) > NEAR else ""
     why = f"Not ranked, because fewer than {FEWEST} items tell {found.metric}"
     return [Paragraph(f"{why}: {told}{more}.", warning=True)]
@@ -221,64 +260,6 @@ def _read_scores(runs: Sequence[RunResult], metric: str, items: ItemsBy) -> Mapp
     return read_run_scores(runs, metric, select_items(items, metric))
 
 
-def _draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell]) -> Figure:
-    """Draw the best cells, and show which of them tie with the first."""
-    same = find_shared_keys([cell.cell for cell in ranked])
-    rows = [
-        draw_row(describe_cell(cell.cell, without=same), cell.chosen_by, TIED if cell.apart else 0)
-        for cell in ranked[:DRAWN]
-    ]
-    better = "more is better" if found.mode == "max" else "less is better"
-    title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
-    words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(found.by)}, {better}")
-    left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
-    legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
-    note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
-    numbers = make_table([_show_cell(cell, found) for cell in ranked], folded=len(ranked) > DRAWN)
-    return Figure(IntervalChart(words, rows), numbers, legend, note)
-
-
-def _show_cell(cell: GridCell, found: BestCell) -> dict[str, Any]:
-    measured = {found.by: cell.chosen_by, found.metric: cell.held_out}
-    return {
-        **{key: value for key, value in cell.cell.items() if key != "data"},
-        "seeds": cell.runs.measured,
-        **{metric: show_estimate(estimate, mark=mark_told(cell.told)) for metric, estimate in measured.items()},
-        "worse by": show_estimate(cell.behind),
-        "tied": "best" if cell is found.best else not cell.apart,
-    }
-
-
-def _draw_axes(name: str, found: BestCell) -> list[Figure]:
-    """Draw what each axis does by itself; with a single axis the cells show it already."""
-    axes = list(dict.fromkeys(each.axis for each in found.axes))
-    known = [each for each in found.axes if each.effect]
-    if len(axes) < 2 or not known:
-        return []
-    drawn = known[:VALUES]
-    rows = [
-        draw_row(describe_cell({each.axis: each.value}), each.effect, axes.index(each.axis), signed=True)
-        for each in drawn
-    ]
-    better = "above 0 is better" if found.mode == "max" else "below 0 is better"
-    across = f"effect on {name_with_unit(found.by)}, {better}"
-    words = RowPlot(name, "What each axis does", describe_rows(rows), across, zero=True)
-    left = f" {len(drawn)} of {len(known)} values are drawn." if len(known) > len(drawn) else ""
-    numbers = make_table([_show_axis(each, found) for each in found.axes], folded=len(found.axes) > VALUES)
-    return [Figure(IntervalChart(words, rows), numbers, f"Colours and marks tell the axes apart.{left}", AXES)]
-
-
-def _show_axis(each: AxisValue, found: BestCell) -> dict[str, Any]:
-    return {
-        "axis": each.axis,
-        "value": format_number(each.value),
-        f"mean {found.by}": show_estimate(each.mean, missing="missing"),
-        "effect": show_estimate(each.effect, signed=True, missing="missing"),
-        "blocks": each.blocks,
-        "left out": each.left_out,
-    }
-
-
 EXPERIMENT = Experiment(
     name="grid",
     title="grid",
@@ -286,10 +267,12 @@ EXPERIMENT = Experiment(
     needs=("train",),
     takes=("train", "best"),
     plan_runs=plan_grid,
+    plan_shared_runs=plan_untrained,
     answer=answer_grid,
     facts_key="best",
     list_facts=list_best,
     list_cell_values=list_values,
+    list_bests=list_bests,
     list_deciding=list_deciding,
     choose_runs=choose_runs,
     acts=True,

@@ -31,6 +31,10 @@ def _list_nothing(*_: object) -> list[Any]:
     return []
 
 
+def _plan_nothing(*_: object) -> Iterator[PlannedRun]:
+    return iter(())
+
+
 def _count_data(sweep: Any) -> Mapping[str, int]:
     return {"data": max(1, len(sweep.data))}
 
@@ -51,6 +55,7 @@ class Experiment:
     list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself
     count_axes: Callable[..., Mapping[str, int]] = _count_data  # (sweep): its own axes, besides sizes and seeds
     rules: tuple[Rule, ...] = ()  # of its spec, besides those of every kind
+    plan_shared_runs: Callable[..., Iterator[PlannedRun]] = _plan_nothing  # (as plan_runs): planned last, once
     list_defaults: Callable[..., list[tuple[str, Json]]] = _list_nothing  # (sweep)
     list_bests: Callable[..., list[Best]] | None = None  # (spec, rows): what the best is the best by, if not `best`
     list_deciding: Callable[..., list[str]] = _list_nothing  # (spec, rows): metrics whose items say more than means

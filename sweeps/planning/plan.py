@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.analysis.learning_signs import FEWEST
+from sweeps.analysis.untrained_cells import is_untrained
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -82,7 +83,11 @@ def plan(
         defaults=list_defaults(
             sweep, data.renderers.values(), {dataset.name: dataset.context for dataset in data.datasets.values()}
         ),
-        notes=tuple(dict.fromkeys((*_list_notes(sweep, data, stages, totals, prices), *builder.unused.notes()))),
+        notes=tuple(
+            dict.fromkeys(
+                (*_list_notes(sweep, data, stages, totals, prices), *_note_untrained(runs), *builder.unused.notes())
+            )
+        ),
         prefixes=data.prefixes,
     )
 
@@ -140,14 +145,20 @@ def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] 
 def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     """Hash the sweep and its data: stages identify the content, runs say which results they read.
 
-    Defaults are left out: a key that a later version adds must not make another question of a sweep.
+    Defaults and untrained rows are left out: what a later version adds must not make another question of a sweep.
     """
-    content = hashlib.sha256()
+    content, asked = hashlib.sha256(), [run for run in runs if not is_untrained(run.cell)]
+    added = _list_measured_by(runs) - _list_measured_by(asked) - {parent for one in stages for parent in one.parents}
     for stage in stages:
-        content.update(stage.id.encode())
-    for run in runs:
+        if stage.id not in added:
+            content.update(stage.id.encode())
+    for run in asked:
         content.update(f"\n{run.seed} {run.stage} {sorted(run.measures.items())}".encode())
     return fingerprint({"spec": sweep.model_dump(mode="json", exclude_defaults=True), "content": content.hexdigest()})
+
+
+def _list_measured_by(runs: Iterable[Run]) -> set[str]:
+    return {stage for run in runs for stage in run.measures.values()}
 
 
 def _list_notes(
@@ -181,6 +192,13 @@ def _list_notes(
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from note_horizons(sweep.models, data)
     yield from _note_prices(sweep, totals, prices)
+
+
+def _note_untrained(runs: Sequence[Run]) -> Iterator[str]:
+    """Note the evaluations that a grid makes of its base models."""
+    count = sum(len(run.measures) for run in runs if is_untrained(run.cell))
+    if count:
+        yield f"untrained: {format_count(count, 'evaluation')} of the base model, to see what training changed"
 
 
 def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:

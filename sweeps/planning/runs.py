@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from sweeps.evaluation.metric_prefixes import SOURCE, VALIDATION
 from sweeps.experiments.experiment_registry import find_experiment
+from sweeps.experiments.kind import PlannedRun
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
 from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
-from sweeps.records import Dataset, Records
+from sweeps.records import Dataset, Records, canonicalize_row
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
 
@@ -20,7 +21,7 @@ def plan_runs(builder: StageBuilder) -> Iterator[CountedRun]:
     """Plan every run of the sweep, and make its stages on the way."""
     kind = find_experiment(builder.sweep.experiment)
     checked: Variant | None = None
-    left_out = list_exclusions(builder.sweep)
+    left_out, shared = list_exclusions(builder.sweep), dict[bytes, tuple[Variant, PlannedRun]]()
     for variant in expand_variants(builder.sweep, left_out):
         builder.data.name_tokenizer(variant.model, variant.tokenizer)
         if checked is None or (checked.data, checked.source_size) != (variant.data, variant.source_size):
@@ -28,6 +29,12 @@ def plan_runs(builder: StageBuilder) -> Iterator[CountedRun]:
         for run in kind.plan_runs(builder, variant):
             if not left_out.hold(run.cell):
                 yield run.row()
+        for run in kind.plan_shared_runs(builder, variant):
+            if not left_out.hold(run.cell):
+                shared.setdefault(canonicalize_row(run.cell), (variant, run))
+    for variant, run in shared.values():
+        builder.data.name_tokenizer(variant.model, variant.tokenizer)
+        yield run.row()
     left_out.refuse_unmet()
 
 
@@ -98,7 +105,7 @@ class DatasetRun:
             return
         yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
         looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
-        if self._chooses and self.dataset.validation is not None and looked:
+        if self._chooses and self.size and self.dataset.validation is not None and looked:
             yield VALIDATION, Place(f"{self.dataset.name} validation", self.dataset.validation)
         if self.source is not None:
             yield SOURCE, Place(self.source.name, select_records(self.source, evaluation))

@@ -108,6 +108,16 @@ class Answer:
     sections: tuple[Section, ...] = ()
 
 
+def join_answers(answers: Iterable[Answer]) -> Answer:
+    """Join answers to one: all sentences, then all sections."""
+    listed = tuple(answers)
+    sentences, sections = (
+        (part for one in listed for part in one.sentences),
+        (part for one in listed for part in one.sections),
+    )
+    return Answer(tuple(sentences), tuple(sections))
+
+
 def make_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", folded: bool = False) -> Table:
     """Make a table from rows of plain values and cells; a column that a row lacks is a dash there."""
     return Table(*show_rows(rows), caption, folded)

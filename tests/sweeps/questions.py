@@ -9,6 +9,7 @@ from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.spec.sections import DataSpec
+from sweeps.stage import Run
 
 ROOT = Path(__file__).parents[2]
 HEAD = """
@@ -33,6 +34,11 @@ seeds: 3
 
 def prices() -> PriceBook:
     return parse_prices((ROOT / "scheduler/prices.yaml").read_text(), name="scheduler/prices.yaml")
+
+
+def list_trained(plan: Plan) -> list[Run]:
+    """The runs that train something, or would: all but the base models of a grid."""
+    return [run for run in plan.runs if not run.cell.get("untrained")]
 
 
 class Load:

@@ -5,7 +5,7 @@ import pytest
 from sweeps import PlanError, SpecError, parse
 from sweeps.errors import SweepsError
 from sweeps.planning.cells import count_varied, expand_variants
-from tests.sweeps.questions import HEAD, TRANSFER, planned
+from tests.sweeps.questions import HEAD, TRANSFER, list_trained, planned
 from tests.wording import lacks
 
 
@@ -178,7 +178,7 @@ def test_a_pair_that_a_transfer_never_makes_is_excluded_in_vain() -> None:
     ],
 )
 def test_a_condition_holds_where_the_value_is_the_same(text: str, runs: int) -> None:
-    assert len(planned(HEAD.replace("seeds: 2", "seeds: 1") + text).runs) == runs
+    assert len(list_trained(planned(HEAD.replace("seeds: 2", "seeds: 1") + text))) == runs
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sweeps.records import Dataset, Records
 from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.training.data_order import order_subset, select_batch
-from tests.sweeps.questions import HEAD, TRANSFER, Load, planned, prices
+from tests.sweeps.questions import HEAD, TRANSFER, Load, list_trained, planned, prices
 
 SCALING = """
 sweep: scaling
@@ -121,11 +121,13 @@ def test_a_shared_source_is_measured_alone_once() -> None:
 
 def test_the_cells_of_a_grid() -> None:
     plan = planned(HEAD, "vary.train.rank=[4, 8]", "data.a.validation=5", "best={metric: nll, mode: min}")
-    assert [(dict(run.cell), run.seed) for run in plan.runs] == [({"train.rank": r}, s) for r in (4, 8) for s in (0, 1)]
-    assert {tuple(run.measures) for run in plan.runs} == {("nll", "validation.nll")}
+    assert [(dict(run.cell), run.seed) for run in list_trained(plan)] == [
+        ({"train.rank": r}, s) for r in (4, 8) for s in (0, 1)
+    ]
+    assert {tuple(run.measures) for run in list_trained(plan)} == {("nll", "validation.nll")}
     assert {stage.examples for stage in trained(plan)} == {1000}
     two = planned(HEAD, "data.b={source: b}")
-    assert [run.cell for run in two.runs] == [{"data": "a"}, {"data": "a"}, {"data": "b"}, {"data": "b"}]
+    assert [run.cell for run in list_trained(two)] == [{"data": "a"}, {"data": "a"}, {"data": "b"}, {"data": "b"}]
 
 
 @pytest.mark.parametrize("length", ["epochs=2.3", "steps=1", "tokens=20000"])

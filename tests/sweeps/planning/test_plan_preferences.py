@@ -7,7 +7,7 @@ from sweeps.planning.duration import EVALUATION, OPENING, estimate_cycles
 from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.sections import Best
 from sweeps.stage import Plan, Stage
-from tests.sweeps.questions import HEAD, TRANSFER, Load, planned
+from tests.sweeps.questions import HEAD, TRANSFER, Load, list_trained, planned
 from tests.wording import lacks
 
 PAIRS = Load(form="preference")
@@ -20,7 +20,7 @@ def dpo(text: str = HEAD, *overrides: str) -> Plan:
 
 def references(plan: Plan) -> list[Stage]:
     """The stages that measure for others, and are no run's answer."""
-    answers = {stage for run in plan.runs for stage in run.measures.values()}
+    answers = {stage for run in list_trained(plan) for stage in run.measures.values()}
     return [stage for stage in plan.stages if stage.kind == "evaluate" and stage.id not in answers]
 
 

@@ -133,7 +133,8 @@ def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None
         ({"data": "a", "size": 8}, "answers", {"data": "a", "size": 0}),
         ({"source": "a", "target": "b", "size": 8}, "answers", {"source": None, "target": "b", "size": 0}),
         ({"source": "a", "target": "b", "size": 8}, "source.answers", {"source": "a", "target": "b", "size": 0}),
-        ({"rank": 4}, "answers", None),
+        ({"train.rank": 4, "model": "m"}, "answers", {"model": "m", "untrained": True}),
+        ({"model": "m", "untrained": True}, "answers", None),
     ],
 )
 def test_what_is_drawn_below_is_what_the_training_began_from(

@@ -132,4 +132,4 @@ def test_what_an_environment_tells_is_planned_like_any_measure() -> None:
     best = "best={metric: episode.sharpe, mode: max}"
     sweep = parse(text, overrides=[f"evaluate=[{evaluation}]", best])
     made = plan(sweep, load=Load(), tokenizers=lambda _: OfflineTokenizer(), prices=prices(), environments=environments)
-    assert made.totals.evaluate == 2
+    assert made.totals.evaluate == 3, "two seeds, and the base model"

@@ -1,0 +1,59 @@
+"""Read from a spec which metrics its answer is about, and which way each is better."""
+
+from collections.abc import Collection, Mapping
+
+from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.evaluation.registry import find_metric
+from sweeps.spec.sections import Best, MetricWish
+from sweeps.stage import Json
+
+Spec = Mapping[str, Json]
+MODES = {"lower": "min", "higher": "max"}
+
+
+def list_wishes(spec: Spec) -> list[MetricWish]:
+    """List the metrics that the file names, first to last, with their mode as far as it is known; often there is none.
+
+    The mode is the file's own, that of `best`, or that of a metric whose direction is known.
+    """
+    listed = spec.get("metrics")
+    wishes = [MetricWish.model_validate(one) for one in listed] if isinstance(listed, list | tuple) else []
+    return [wish if wish.mode else wish.model_copy(update={"mode": _find_mode(spec, wish.metric)}) for wish in wishes]
+
+
+def _find_mode(spec: Spec, metric: str) -> str | None:
+    best = spec.get("best")
+    if isinstance(best, Mapping) and strip_validation(str(best["metric"])) == metric:
+        return str(best["mode"])
+    known = find_metric(metric)
+    return MODES[known.better] if known and known.better else None
+
+
+def list_directed(spec: Spec) -> list[Best]:
+    """List the named metrics that something can be the best by."""
+    return [Best(metric=wish.metric, mode=wish.mode) for wish in list_wishes(spec) if wish.mode]
+
+
+def narrow_spec(spec: Spec, metric: str) -> Spec:
+    """Narrow a spec to the question about one of its metrics: a target of another metric is no part of it."""
+    wish = spec.get("target")
+    left_out = {"target"} if isinstance(wish, Mapping) and wish["metric"] != metric else set()
+    named: Json = [one.model_dump() for one in list_wishes(spec) if one.metric == metric]
+    return {**{key: value for key, value in spec.items() if key not in left_out}, "metrics": named}
+
+
+def split_spec(spec: Spec) -> list[Spec]:
+    """Split a spec into its questions, one for each metric that it names; it is its own question if it names none."""
+    return [narrow_spec(spec, wish.metric) for wish in list_wishes(spec)] or [spec]
+
+
+def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
+    """Choose the metrics that tables and pictures show: those that the file names, first to last, else all of them."""
+    named = [wish.metric for wish in list_wishes(spec)]
+    return [metric for metric in named if metric in metrics] or list(metrics)
+
+
+def ask_direction(metric: str) -> str:
+    """Say how a file can rank by a metric of which no direction is known."""
+    ways = f"{{{metric}: min}} or {{{metric}: max}}"
+    return f"which way is better is not known: write {ways} under `metrics` to rank by it"

@@ -1,0 +1,136 @@
+"""Draw the cells of a grid, what each of its axes does, and the metrics that no cell can be the best by."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell
+from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.metric_wishes import ask_direction
+from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
+from sweeps.analysis.targets import describe_cell, name_cells, name_with_unit
+from sweeps.analysis.untrained_cells import UntrainedChange
+from sweeps.figures.bars import Row, RowPlot
+from sweeps.figures.charts import IntervalChart
+from sweeps.figures.svg import UNTRAINED
+from sweeps.formatting import format_count, format_number
+from sweeps.report.document import Answer, Figure, Section, make_table
+from sweeps.report.shared_parts import describe_rows, draw_row, mark_told
+from sweeps.report.table_cells import format_estimate, show_estimate, show_number
+from sweeps.results import RunResult, find_shared_keys, group_by_cell, read_values
+from sweeps.stats.intervals import find_grain
+
+DRAWN = 20  # of the best cells
+VALUES = 24  # of axes, in one figure
+TIED = 7  # the colour of cells that are worse than the best
+AXES = (
+    "Each value of an axis is compared with the mean of runs that are alike in everything else; ± half of the 95 % "
+    "interval over seeds."
+)
+
+
+def name_cell(cell: GridCell) -> str:
+    """Name a cell of a grid without its data set."""
+    return describe_cell(cell.cell, without={"data"})
+
+
+def draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell], change: UntrainedChange | None) -> Figure:
+    """Draw the best cells, and show which of them tie with the first."""
+    same = find_shared_keys([cell.cell for cell in ranked])
+    rows = [
+        draw_row(describe_cell(cell.cell, without=same), cell.chosen_by, TIED if cell.apart else 0)
+        for cell in ranked[:DRAWN]
+    ]
+    if change and found.by == found.metric:  # else the chart is of the validation set
+        rows.append(Row("untrained", change.before, said=f"{change.before:.4f}", kind=UNTRAINED))
+    better = "more is better" if found.mode == "max" else "less is better"
+    title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
+    words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(found.by)}, {better}")
+    left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
+    legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
+    note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
+    shown = [_show_cell(cell, found) for cell in ranked]
+    shown += [{**dict.fromkeys(shown[0], None), **_show_untrained(ranked[0], found, change)}] if change else []
+    numbers = make_table(shown, folded=len(ranked) > DRAWN)
+    return Figure(IntervalChart(words, rows), numbers, legend, note)
+
+
+def _show_cell(cell: GridCell, found: BestCell) -> dict[str, Any]:
+    measured = {found.by: cell.chosen_by, found.metric: cell.held_out}
+    return {
+        **{key: value for key, value in cell.cell.items() if key != "data"},
+        "seeds": cell.runs.measured,
+        **{metric: show_estimate(estimate, mark=mark_told(cell.told)) for metric, estimate in measured.items()},
+        "worse by": show_estimate(cell.behind),
+        "tied": "best" if cell is found.best else not cell.apart,
+    }
+
+
+def _show_untrained(first: GridCell, found: BestCell, change: UntrainedChange) -> dict[str, Any]:
+    """Show the base model of the best cell below the cells."""
+    axes = [key for key in first.cell if key != "data"]
+    return {**({axes[0]: "untrained"} if axes else {}), found.metric: show_number(change.before)}
+
+
+def draw_axes(name: str, found: BestCell) -> list[Figure]:
+    """Draw what each axis does by itself; with a single axis the cells show it already."""
+    axes = list(dict.fromkeys(each.axis for each in found.axes))
+    known = [each for each in found.axes if each.effect]
+    if len(axes) < 2 or not known:
+        return []
+    drawn = known[:VALUES]
+    rows = [
+        draw_row(describe_cell({each.axis: each.value}), each.effect, axes.index(each.axis), signed=True)
+        for each in drawn
+    ]
+    better = "above 0 is better" if found.mode == "max" else "below 0 is better"
+    across = f"effect on {name_with_unit(found.by)}, {better}"
+    words = RowPlot(name, "What each axis does", describe_rows(rows), across, zero=True)
+    left = f" {len(drawn)} of {len(known)} values are drawn." if len(known) > len(drawn) else ""
+    numbers = make_table([_show_axis(each, found) for each in found.axes], folded=len(found.axes) > VALUES)
+    return [Figure(IntervalChart(words, rows), numbers, f"Colours and marks tell the axes apart.{left}", AXES)]
+
+
+def _show_axis(each: AxisValue, found: BestCell) -> dict[str, Any]:
+    return {
+        "axis": each.axis,
+        "value": format_number(each.value),
+        f"mean {found.by}": show_estimate(each.mean, missing="missing"),
+        "effect": show_estimate(each.effect, signed=True, missing="missing"),
+        "blocks": each.blocks,
+        "left out": each.left_out,
+    }
+
+
+def describe_change(found: BestCell, change: UntrainedChange | None) -> str:
+    """Say what training changed against the untrained model, with the interval."""
+    if change is None:
+        return ""
+    gap, words = format_estimate(change.change, signed=True), ""
+    if change.change.half_width is not None:
+        worse = (change.change.mean > 0) == (found.mode == "min")
+        words = " (95 % interval)" + (", for the worse" if worse else "") * change.clear
+        words += "" if change.clear else ", which is no clear change"
+    return f" Untrained {change.before:.4f}; training changed {found.metric} by {gap}{words}."
+
+
+def describe_undirected(metric: str, rows: Sequence[RunResult], items: ItemsBy, name: str) -> Answer:
+    """Show each cell's mean of a metric of which no direction is known: none of them is the best."""
+    kept, groups = select_items(items, metric), group_by_cell(rows)
+    values = [(cell, runs, read_values(runs, metric)) for cell, runs in groups]
+    known = [(cell, runs, each) for cell, runs, each in values if each]
+    if not known:
+        return Answer((f"No run has a result for {metric} yet.",))
+    grain = find_grain(value for _, _, each in known for value in each.values())
+    levels = [estimate_level(each, metric, grain, read_run_scores(runs, metric, kept)) for _, runs, each in known]
+    names = name_cells([cell for cell, _, _ in known])
+    means = [level.mean for level in levels if level]
+    span = f"{min(means):.4f}" if len(means) == 1 else f"{min(means):.4f} to {max(means):.4f} over the cells"
+    sentence = f"{metric}: {span}; {ask_direction(metric)}."
+    drawn = [draw_row(*pair, 0) for pair in zip(names, levels, strict=True)][:DRAWN]
+    words = RowPlot(name, f"{metric} of each cell", describe_rows(drawn), name_with_unit(metric))
+    shown = [
+        {"cell": cell_name, metric: show_estimate(level), "seeds": level.seeds if level else 0}
+        for cell_name, level in zip(names, levels, strict=True)
+    ]
+    figure = Figure(IntervalChart(words, drawn), make_table(shown, folded=len(shown) > DRAWN))
+    return Answer((sentence,), (Section(f"{metric} of each cell", (figure,)),))
