@@ -26,7 +26,8 @@ from sweeps.report.inputs import Material
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult, group_by_cell
-from sweeps.stage import to_dollars
+from sweeps.spec.metric_wishes import choose_shown
+from sweeps.stage import Json, to_dollars
 from sweeps.stats.paired_items import Items
 
 SIZES_OF_TRANSFER = (
@@ -79,7 +80,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         return
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
-    _show_cells(output, title, summaries, trained)
+    _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
         output.say(SIZES_OF_TRANSFER)
     show_report(output, compose_answer(known))
@@ -106,8 +107,10 @@ def _add_told(
     return summaries
 
 
-def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes]) -> None:
-    """Print what was measured of each cell; a metric of cut answers only where answers were cut."""
+def _show_cells(
+    output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes], spec: Mapping[str, Json]
+) -> None:
+    """Print the metrics of each cell that the file names, or else all; of cut answers only where answers were cut."""
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
     metrics = {
         name
@@ -115,10 +118,11 @@ def _show_cells(output: Output, title: str, summaries: list[dict[str, Any]], tra
         for name, each in cell["metrics"].items()
         if each["mean"] or not get_base_name(name).startswith(CUT)
     }
-    columns = list(dict.fromkeys([*keys, "seeds done", *sort_metrics(metrics)]))
+    shown = choose_shown(spec, sort_metrics(metrics))
+    columns = list(dict.fromkeys([*keys, "seeds done", *shown]))
     output.say("")
     output.print_table(
-        [_make_summary_row(cell, canonicalize_row(cell["cell"]) in trained) for cell in summaries],
+        [_make_summary_row(cell, canonicalize_row(cell["cell"]) in trained, shown) for cell in summaries],
         title=title,
         columns=columns,
     )
@@ -137,10 +141,10 @@ def _run_row(row: RunResult) -> dict[str, Any]:
     }
 
 
-def _make_summary_row(cell: Mapping[str, Any], trained: bool) -> dict[str, Any]:
+def _make_summary_row(cell: Mapping[str, Any], trained: bool, metrics: Sequence[str]) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
     measured = max((each["count"] for each in cell["metrics"].values()), default=0)
-    shown = {name: _show_mean(**each) for name, each in cell["metrics"].items()}
+    shown = {name: _show_mean(**each) for name, each in cell["metrics"].items() if name in metrics}
     named = {key: _show_coordinate(key, value, trained) for key, value in cell["cell"].items()}
     return {**named, "seeds done": f"{measured}/{cell['runs']}", **shown}
 

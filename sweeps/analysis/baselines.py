@@ -1,11 +1,84 @@
-"""Name the baselines of a trained cell: what its training is compared with."""
+"""Name the baselines of a trained cell, and compare the cell of a grid with its base model.
 
-from collections.abc import Iterator, Mapping
+A grid has a row for each base model, under the same evaluations, which is measured once.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from sweeps.analysis.untrained_cells import is_untrained, name_untrained
+from sweeps.analysis.seed_estimates import estimate_difference, read_run_scores
+from sweeps.analysis.told_items import subtract_common
 from sweeps.evaluation.metric_prefixes import SOURCE
+from sweeps.metrics.ranges import find_difference_range
+from sweeps.records import canonicalize_row
+from sweeps.results import RunResult, keep_measured, read_values
 from sweeps.stage import Json
+from sweeps.stats.intervals import Estimate, find_grain
+from sweeps.stats.paired_items import ItemDifference, Items, compare_items
+
+UNTRAINED = "untrained"  # the key of a cell that is true where the base model is measured
+TRAIN = "train"  # the section whose values an untrained model does not have
+
+
+@dataclass(frozen=True)
+class UntrainedChange:
+    """What the base model has of a metric, and by how much a trained cell is above it."""
+
+    before: float
+    change: Estimate
+    clear: bool
+    by_item: ItemDifference | None = None
+
+
+def name_untrained(cell: Mapping[str, Json]) -> dict[str, Json]:
+    """Name the untrained cell of a cell: it shares the model and the data, and has no training."""
+    shared = {key: value for key, value in cell.items() if key.partition(".")[0] != TRAIN and value is not None}
+    return {**shared, UNTRAINED: True}
+
+
+def is_untrained(cell: Mapping[str, Json]) -> bool:
+    """Whether the cell is that of a base model."""
+    return bool(cell.get(UNTRAINED))
+
+
+def drop_untrained(rows: Iterable[RunResult]) -> list[RunResult]:
+    """Drop the rows of base models: they do not compete."""
+    return [row for row in rows if not is_untrained(row.cell)]
+
+
+def find_untrained(cell: Mapping[str, Json], rows: Sequence[RunResult]) -> RunResult | None:
+    """Find the row of the base model of a cell; None where it is not measured."""
+    wanted = canonicalize_row(name_untrained(cell))
+    rows = [row for row in keep_measured(rows) if is_untrained(row.cell)]
+    named = [row for row in rows if canonicalize_row(name_untrained(row.cell)) == wanted]
+    return named[0] if named else None
+
+
+def compare_with_untrained(
+    cell: Mapping[str, Json], rows: Sequence[RunResult], metric: str, items: Items | None
+) -> UntrainedChange | None:
+    """Compare a cell with its base model, which is measured once and counts for every seed; None without either."""
+    base = find_untrained(cell, rows)
+    runs = [row for row in rows if row.cell == cell]
+    values, before = read_values(runs, metric), base.metrics.get(metric, math.nan) if base else math.nan
+    if base is None or not values or not math.isfinite(before):
+        return None
+    after, start = read_run_scores(runs, metric, items), read_run_scores([base], metric, items)
+    same = dict.fromkeys(after, next(iter(start.values()), None))
+    known = {seed: scores for seed, scores in same.items() if scores}
+    by_item = compare_items(after, known) if known else None
+    differences = [value - before for value in values.values()]
+    if by_item and by_item.left_out:  # not all items tell it: over those that both tell
+        differences = list(subtract_common(after, known).values()) or differences
+    grain = find_grain([before, *values.values()])
+    found = estimate_difference(differences, find_difference_range(metric), grain, by_item)
+    if len(differences) == 1 and by_item and (claim := by_item.checkpoints):  # one seed: for other items
+        estimate = found.estimate._replace(half_width=claim.half_width)
+        return UntrainedChange(before, estimate, abs(estimate.mean) > claim.half_width, by_item)
+    return UntrainedChange(before, found.estimate, found.is_clear, by_item)
+
 
 Against = Literal["untrained", "source alone", "target alone"]
 AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")  # in the order in which they are told

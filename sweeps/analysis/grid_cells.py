@@ -18,11 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from sweeps.analysis.baselines import drop_untrained
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
-from sweeps.analysis.untrained_cells import drop_untrained
 from sweeps.evaluation.metric_prefixes import VALIDATION
 from sweeps.evaluation.registry import choose_direction
 from sweeps.metrics.ranges import Range, find_difference_range, find_range

@@ -9,7 +9,6 @@ import numpy as np
 
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.guessing import describe_guess
-from sweeps.analysis.metric_wishes import list_directed, list_wishes
 from sweeps.analysis.told_items import FEWEST, count_told
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
@@ -20,6 +19,7 @@ from sweeps.formatting import format_cell
 from sweeps.results import RunResult, find_shared_keys, group_by_cell
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best, name_metric
+from sweeps.spec.metric_wishes import list_directed, list_wishes
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scores
@@ -159,13 +159,12 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
 
 def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
     """Say why there can be no law of these scores, whatever their curve; or nothing."""
-    known = registry.find_metric(metric)
-    if known is None or not known.law:
-        return f"no law of sizes is known for {metric}"
     trained = [row for row in rows if row.cell.get("size")]
     told = [count_told(runs, metric, items) for _, runs in group_by_cell(trained)]
     if few := [each for each in told if each and each.is_too_few]:
         return f"fewer than {FEWEST} items tell {metric}: {min(few).describe()}"
+    if not registry.has_law(metric):
+        return f"no law of sizes is known for {metric}"
     guess = describe_guess(trained, metric, items)
     return f"no size is clearly better than {guess}" if guess else ""
 

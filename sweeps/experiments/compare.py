@@ -7,7 +7,6 @@ from typing import Any
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
 from sweeps.analysis.guessing import describe_guess, find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
-from sweeps.analysis.metric_wishes import ask_direction, list_wishes
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
@@ -21,6 +20,7 @@ from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
+from sweeps.spec.metric_wishes import ask_direction, list_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal

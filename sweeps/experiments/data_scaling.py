@@ -10,30 +10,29 @@ from sweeps.analysis.targets import (
     Spec,
     choose_side,
     describe_goal_source,
-    describe_met_sizes,
     find_metric,
     fit_runs,
     list_sized,
     name_with_unit,
     read_zero_shot,
     split_variants,
-    write_formula,
     write_law,
 )
-from sweeps.evaluation.registry import is_rising
+from sweeps.evaluation.registry import has_law
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
-from sweeps.formatting import percent
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
-from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, join_answers, make_table
 from sweeps.report.plain_values import simplify
+from sweeps.report.scaling_words import say_what_would_narrow, summarise_fit, write_curve, write_interval
 from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
+from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.variation_rules import list_sizes
 
@@ -44,12 +43,6 @@ LEGEND = (
     "of the mean of runs. Dashed: beyond the measured sizes. ◆ marks the size that reaches the target, with its 95 % "
     "interval. 0 is the untrained model."
 )
-NARROWED = {  # the parts of an interval in words, and what would make it narrower
-    "seeds": ("the scatter of the runs", "more seeds"),
-    "items": ("the choice of held-out items", "more held-out items"),
-    "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
-}
-SMALL = 0.005  # shares of an interval that are not listed
 WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
 FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
 Fits = Mapping[str, ScalingFit]
@@ -73,102 +66,49 @@ def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
 
 def list_fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
     """List the law of each data set, and every law that cannot be distinguished from it, with what the target takes."""
-    metric = find_metric(spec)
     return [
         {**on, "metric": metric, **{name: simplify(getattr(law, name)) for name in FACTS}}
+        for asked in split_spec(spec)
+        for metric in [find_metric(asked)]
         for on, group in group_by_cell(rows, without={"size"})
-        for fit in [fit_runs(spec, keep_measured(group), select_items(items, metric))]
+        for fit in [fit_runs(asked, keep_measured(group), select_items(items, metric))]
         for law in (fit, *fit.alternatives)
     ]
 
 
 def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+    """Answer for each metric that the file names, or for that of the target, one after the other."""
+    questions = split_spec(spec)
+    several = len(questions) > 1
+    return join_answers(
+        _answer_metric(asked, rows, items, f"scaling-{place}" if place else "scaling", several)
+        for place, asked in enumerate(questions)
+    )
+
+
+def _answer_metric(asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figure: str, several: bool) -> Answer:
     """Say for each data set how much data the target takes, with one figure for each variant."""
-    metric = find_metric(spec)
+    metric = find_metric(asked)
     sentences, sections, kept = list[str](), list[Section](), select_items(items, metric)
+    title = f"How much data, by {metric}?" if several else "How much data?"
     for place, (variant, group) in enumerate(split_variants(keep_measured(rows), ("size", "data"))):
         by_data: dict[str, list[RunResult]] = {}
         for row in group:
             by_data.setdefault(str(row.cell.get("data")), []).append(row)
-        fits = {name: fit_runs(spec, own, kept) for name, own in by_data.items()}
+        fits = {name: fit_runs(asked, own, kept) for name, own in by_data.items()}
         where = f" ({variant})" if variant else ""
-        goals = {name: describe_goal_source(spec, own) for name, own in by_data.items()}
-        sentences += [summarise_fit(name + where, fit, metric, goals[name]) for name, fit in fits.items()]
-        parts = [*_draw_curves(f"scaling-{place}", metric, by_data, fits), *_tabulate_fits(metric, fits)]
-        sections.append(Section(f"How much data?{where}", tuple(parts)))
+        for name, fit in fits.items():
+            sentence = summarise_fit(name + where, fit, metric, describe_goal_source(asked, by_data[name]))
+            sentences.append(sentence if has_law(metric) else sentence + _describe_base(by_data[name], metric))
+        parts = [*_draw_curves(f"{figure}-{place}", metric, by_data, fits), *_tabulate_fits(metric, fits)]
+        sections.append(Section(f"{title}{where}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
 
 
-def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> str:
-    """Say in one sentence what the fit of one data set answers; `origin` says where a relative target comes from."""
-    least = fit.minimum_data
-    if least is None or least.status == "refused":
-        return _summarise_without_target(name, fit, metric)
-    goal = f"{metric} {choose_side(metric)} {least.target:.4g}{origin and f' ({origin})'}"
-    if least.status == "met":
-        return f"{name}: {goal} is met already at the smallest size measured, {_count_examples(least)}."
-    if least.status == "unreachable":
-        return f"{name}: no amount of data reaches {goal}; the fitted curve levels off first."
-    if least.point is None:
-        far = "the curve reaches it only far beyond the measured sizes, if at all"
-        return f"{name}: the size for {goal} is {least.status}; {far}."
-    perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
-    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}"
-    return f"{needs}."
-
-
-def say_what_would_narrow(least: MinimumData | None) -> str:
-    """Name the parts of the interval, the largest first, and what to do about that one. Without an interval: ""."""
-    if least is None or least.parts is None or least.low is None:
-        return ""
-    parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
-    listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
-    (share, source), *others = listed
-    rest = "".join(f", {part} from {origin}" for part, origin in others)
-    remedy = f"{NARROWED[parts[0][0]][1]} would narrow it"
-    return f"{share} of the variance behind the interval comes from {source}{rest}; {remedy}."
-
-
-def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
-    """Say what was measured, and the law or why there is none."""
-    measured = ""
-    if fit.minimum_data is None and len(fit.n):
-        measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
-    least = fit.minimum_data
-    if least is not None and least.reason and fit.trust:
-        goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
-        far = float(fit.n[-1]) * fit.trust.times
-        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {far:,.0f} examples."
-    if fit.refused or fit.curve is None:
-        known = describe_met_sizes(fit, metric) or measured
-        return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
-    return f"{name}: {measured}; it {'rises' if is_rising(metric) else 'falls'} as {_write_law(fit)}."
-
-
-def _count_examples(least: MinimumData) -> str:
-    interval = _write_interval(least)
-    return f"{least.point:,.0f} examples{interval and f' (95 % interval {interval})'}"
-
-
-def _write_interval(least: MinimumData) -> str:
-    if least.low is None:
-        return ""
-    return f"{least.low:,.0f} or more" if least.high is None else f"{least.low:,.0f} to {least.high:,.0f}"
-
-
-def _say_how_far(least: MinimumData, fit: ScalingFit) -> str:
-    if least.status != "extrapolated" or least.point is None:
-        return ""
-    far = f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
-    return (
-        far
-        if least.holdout_error is None
-        else f"{far} (error {percent(least.holdout_error, 2)} at the 2 largest sizes, when fitted without them)"
-    )
-
-
-def _write_law(fit: ScalingFit) -> str:
-    return write_formula(fit).replace("-", MINUS)
+def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
+    """Say what the untrained model has of a metric without a law."""
+    base = read_zero_shot(rows, metric)
+    return "" if base is None else f" Untrained {base:.4g}."
 
 
 def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fits: Fits) -> list[Figure]:
@@ -270,7 +210,7 @@ def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
     row: dict[str, Any] = {
         "data": name,
         "law": fit.law,
-        "L(n)": _write_law(fit),
+        "L(n)": write_curve(fit),
         "R²": fit.r2,
         "error": show_share(fit.holdout_error),
     }
@@ -284,7 +224,7 @@ def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
 def _show_needed(least: MinimumData) -> TableCell:
     """Show the size with its interval, which is open where its upper end is out of reach."""
     perhaps = ", perhaps never" if least.may_be_unreachable and least.status != "unreachable" else ""
-    interval = _write_interval(least)
+    interval = write_interval(least)
     if least.point is None:
         return TableCell(f"{interval}{perhaps}" if interval else MISSING, least.low)
     return TableCell(f"{least.point:,.0f}" + (f" ({interval}{perhaps})" if interval else perhaps), least.point)

@@ -3,22 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.deflated_sharpe import deflate_best
-from sweeps.analysis.grid_cells import BestCell, GridCell, best_cell
-from sweeps.analysis.guessing import describe_guess, find_unbeaten
-from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
-from sweeps.analysis.metric_wishes import list_directed, list_wishes, narrow_spec
-from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
-from sweeps.analysis.tables import sort_metrics
-from sweeps.analysis.targets import Spec, choose_best, split_variants
-from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
-from sweeps.analysis.untrained_cells import (
+from sweeps.analysis.baselines import (
     UntrainedChange,
     compare_with_untrained,
     drop_untrained,
     is_untrained,
     name_untrained,
 )
+from sweeps.analysis.deflated_sharpe import deflate_best
+from sweeps.analysis.grid_cells import BestCell, GridCell, best_cell
+from sweeps.analysis.guessing import describe_guess, find_unbeaten
+from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
+from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
+from sweeps.analysis.tables import sort_metrics
+from sweeps.analysis.targets import Spec, choose_best, split_variants
+from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
@@ -32,6 +31,7 @@ from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, read_values
+from sweeps.spec.metric_wishes import list_directed, list_wishes, narrow_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import find_grain

@@ -9,8 +9,8 @@ data is the same plan.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from sweeps.analysis.baselines import is_untrained
 from sweeps.analysis.learning_signs import FEWEST
-from sweeps.analysis.untrained_cells import is_untrained
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import get_base_name

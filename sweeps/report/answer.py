@@ -12,6 +12,7 @@ from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.report.strata_section import show_strata
 from sweeps.results import keep_measured
+from sweeps.spec.metric_wishes import choose_shown
 
 ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
@@ -43,9 +44,12 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
     try:
         conclusion = kind.answer(material.spec, material.rows, material.items)
         sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
-        changes = show_changes(list_changes(done, material.items))
+        shown = choose_shown(material.spec, {name for row in done for name in row.metrics})
+        changes = show_changes(list_changes(done, material.items), shown if material.spec.get("metrics") else ())
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
-        strata = show_strata(list_columns(material.spec), list_strata(done, material.items))
+        strata = show_strata(
+            list_columns(material.spec), [each for each in list_strata(done, material.items) if each.metric in shown]
+        )
         sections = (*conclusion.sections, *strata, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
         return Answer((*sentences, *changes.sentences), sections)
     except UNANSWERED as error:

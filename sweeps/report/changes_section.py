@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.change_estimate import Change
@@ -28,14 +29,18 @@ NOTE = (
 )
 
 
-def show_changes(cells: Sequence[CellChanges]) -> Answer:
-    """Draw a figure for each trained cell of the largest size, and fold the other cells away."""
+def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = ()) -> Answer:
+    """Draw a figure for each trained cell of the largest size, and fold the other cells away.
+
+    Metrics that the file names come first, and only they are drawn.
+    """
+    cells = [replace(cell, changes=_sort_changes(cell.changes, named)) for cell in cells]
     largest = [cell for cell in cells if cell.largest]
     if not largest:
         return Answer(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
     drawn = largest[:DRAWN]
-    charts = [_draw_changes(f"changes-{place}", cell) for place, cell in enumerate(drawn)]
+    charts = [_draw_changes(f"changes-{place}", cell, named) for place, cell in enumerate(drawn)]
     parts: list[Part] = []
     for cell, chart in zip(drawn, charts, strict=True):
         rows = [show_change(each) for each in cell.changes]
@@ -47,9 +52,16 @@ def show_changes(cells: Sequence[CellChanges]) -> Answer:
     return Answer(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
 
-def _draw_changes(name: str, cell: CellChanges) -> IntervalChart | None:
+def _sort_changes(changes: Sequence[Change], named: Sequence[str]) -> tuple[Change, ...]:
+    """Put the metrics that the file names first, in its order."""
+    order = {metric: place for place, metric in enumerate(named)}
+    return tuple(sorted(changes, key=lambda change: order.get(change.metric, len(order))))
+
+
+def _draw_changes(name: str, cell: CellChanges, named: Sequence[str]) -> IntervalChart | None:
     """Draw the changes that are shares, on one axis; None where none is."""
     shares = {metric for metric, known in cell.known.items() if known and known.is_share}
+    shares &= {*named} or shares
     rows = [_draw_change(each) for each in cell.changes if each.metric in shares]
     if not rows:
         return None

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sweeps.analysis.baselines import UntrainedChange
 from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell
 from sweeps.analysis.item_analysis import ItemsBy, select_items
-from sweeps.analysis.metric_wishes import ask_direction
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.targets import describe_cell, name_cells, name_with_unit
-from sweeps.analysis.untrained_cells import UntrainedChange
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
@@ -17,6 +16,7 @@ from sweeps.report.document import Answer, Figure, Section, make_table
 from sweeps.report.shared_parts import describe_rows, draw_row, mark_told
 from sweeps.report.table_cells import format_estimate, show_estimate, show_number
 from sweeps.results import RunResult, find_shared_keys, group_by_cell, read_values
+from sweeps.spec.metric_wishes import ask_direction
 from sweeps.stats.intervals import find_grain
 
 DRAWN = 20  # of the best cells

@@ -1,16 +1,23 @@
 """Check the metrics that the answer is about: each is measured, none is there twice, and its mode is the right one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import CLASS_F1, FACT_PREFIX, find_fact, get_base_name, strip_validation
+from sweeps.evaluation.metric_prefixes import (
+    CLASS_F1,
+    FACT_PREFIX,
+    find_fact,
+    get_base_name,
+    get_prefix,
+    strip_validation,
+)
 from sweeps.evaluation.registry import find_metric
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment
+from sweeps.spec.metric_wishes import MODES
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, suggest
 from sweeps.spec.sections import MetricWish
 
-MODES = {"lower": "min", "higher": "max"}
 WAYS = {"min": "falls", "max": "rises"}
 
 
@@ -25,26 +32,24 @@ def list_measured(sweep: SweepFields) -> list[str]:
 def check_wishes(sweep: SweepFields) -> Iterator[Finding]:
     """Require that an evaluation measures each metric, or that an environment can say it."""
     known = list_measured(sweep)
+    facts = tuple(f"{one.prefix}{FACT_PREFIX}" for one in sweep.evaluate if one.name == TASK_COMPLETION.name)
     for place, wish in enumerate(sweep.metrics):
-        if not _is_measured(sweep, wish.metric, known):
-            listed = f"; the evaluations give {', '.join(known)}"
-            if any(one.name == TASK_COMPLETION.name for one in sweep.evaluate):
-                listed += f", and {FACT_PREFIX}NAME for what the environment says"
+        is_fact = wish.metric.startswith(facts) and wish.metric not in facts
+        if wish.metric not in known and not is_fact and not is_class_metric(wish.metric, known):
             advice = suggest(wish.metric, known)
-            found = f"; {advice}" if advice.startswith("did you mean") else ""
-            yield ("metrics", place), f"got {wish.metric!r}, which no evaluation measures{found}{listed}"
+            near = f"; {advice}" if advice.startswith("did you mean") else ""
+            told = f", and {' or '.join(f'{one}NAME' for one in facts)} for what the environment says" if facts else ""
+            listed = f"; the evaluations give {', '.join(known)}{told}"
+            yield ("metrics", place), f"got {wish.metric!r}, which no evaluation measures{near}{listed}"
         elif wish.metric in [other.metric for other in sweep.metrics[:place]]:
             yield ("metrics", place), f"expected each metric once, got {wish.metric} twice"
         else:
             yield from ((("metrics", place), text) for text in _check_mode(wish))
 
 
-def _is_measured(sweep: SweepFields, metric: str, known: list[str]) -> bool:
-    facts = any(one.name == TASK_COMPLETION.name for one in sweep.evaluate)
-    is_fact = facts and metric.startswith(FACT_PREFIX) and metric != FACT_PREFIX
-    prefix, dot, last = metric.rpartition(".")
-    is_class = last.startswith(CLASS_F1) and f"{prefix}{dot}macro_f1" in known
-    return metric in known or is_fact or is_class
+def is_class_metric(metric: str, known: Sequence[str]) -> bool:
+    """Say whether it is the F1 of a class, which the data names, of an evaluation that measures classes."""
+    return get_base_name(metric).startswith(CLASS_F1) and f"{get_prefix(metric)}macro_f1" in known
 
 
 def _check_mode(wish: MetricWish) -> Iterator[str]:

@@ -6,12 +6,12 @@ rest of the file is still checked.
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeps.evaluation.metric_prefixes import CLASS_F1, FACT_PREFIX, VALIDATION, find_fact, get_base_name, get_prefix
+from sweeps.evaluation.metric_prefixes import FACT_PREFIX, VALIDATION, find_fact, get_base_name
 from sweeps.evaluation.registry import EVALUATORS, FALLING, RISING, find_metric, has_law, is_rising
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
-from sweeps.spec.metric_rules import check_goals, check_wishes
+from sweeps.spec.metric_rules import check_goals, check_wishes, is_class_metric, list_measured
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, refuse_word, show, suggest
 from sweeps.spec.sections import Target
@@ -119,22 +119,15 @@ def check_length(sweep: SweepFields) -> Iterator[Finding]:
 
 def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
     """Require that something measures the metrics of `best` and `target`."""
-    known = [metric for one in sweep.evaluate for metric in one.metrics]
-    if find_experiment(sweep.experiment).names_data:
-        known += [f"{data}.{metric}" for data in sweep.data for metric in known]
+    known = list_measured(sweep)
     # Environments name the facts of their episodes.
     facts = tuple(f"{one.prefix}{FACT_PREFIX}" for one in sweep.evaluate if one.name == TASK_COMPLETION.name)
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
     wishes = (("best", sweep.best, [*known, *(f"{VALIDATION}{one}" for one in known)]), ("target", sweep.target, known))
     for key, wish, right in wishes:
-        is_class = wish and key == "best" and _is_class(wish.metric, right)
+        is_class = wish and key == "best" and is_class_metric(wish.metric, right)
         if wish and wish.metric not in right and not is_class and not wish.metric.startswith(facts):
             yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
-
-
-def _is_class(metric: str, known: Sequence[str]) -> bool:
-    """Say whether it is the F1 of a class, which the data names, of an evaluation that measures classes."""
-    return get_base_name(metric).startswith(CLASS_F1) and f"{get_prefix(metric)}macro_f1" in known
 
 
 def check_labels(sweep: SweepFields) -> Iterator[Finding]:

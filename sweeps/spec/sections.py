@@ -79,6 +79,12 @@ def read_metric_wish(value: Any) -> Any:
     """Read `nll`, or `{episode.drawdown: min}`. Raises ValueError."""
     if isinstance(value, MetricWish):
         return value
+    if (
+        isinstance(value, Mapping)
+        and {*value} <= {"metric", "mode"}
+        and value.get("metric") not in (None, "min", "max")
+    ):
+        return value  # as it is kept
     single = isinstance(value, Mapping) and len(value) == 1
     metric, mode = next(iter(value.items())) if single else (value, None)
     if not isinstance(metric, str) or not metric or mode not in ("min", "max", None) or (single and mode is None):

@@ -233,7 +233,9 @@ def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> 
     ]
     known = material("compare", rows, items={})
     wish: dict[str, Json] = {"best": {"metric": best, "mode": "min"}} if best else {}
-    report = compose(replace(known, spec={**known.spec, "evaluate": [{"name": "nll"}], **wish}))
+    report = compose(
+        replace(known, spec={**known.spec, "data": {"one": {}, "two": {}}, "evaluate": [{"name": "nll"}], **wish})
+    )
     assert [answer.partition(":")[0] for answer in report.answer] == [
         f"untrained has the best {name}.nll" for name in ("one", "two")
     ]

@@ -48,9 +48,19 @@ def split_spec(spec: Spec) -> list[Spec]:
 
 
 def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
-    """Choose the metrics that tables and pictures show: those that the file names, first to last, else all of them."""
+    """Choose the metrics that tables and pictures show: those that the file names, first to last, else all of them.
+
+    A metric is also shown under the name of a data set before it: nll as code.nll and source.nll.
+    """
     named = [wish.metric for wish in list_wishes(spec)]
-    return [metric for metric in named if metric in metrics] or list(metrics)
+    shown = [metric for name in named for metric in metrics if metric == name or metric.endswith(f".{name}")]
+    return list(dict.fromkeys(shown)) or list(metrics)
+
+
+def is_directed(metric: str) -> bool:
+    """Whether it is known which way a metric is better."""
+    known = find_metric(metric)
+    return bool(known and known.better)
 
 
 def ask_direction(metric: str) -> str:

@@ -1,0 +1,89 @@
+"""Say what the fit of a curve answers: one sentence for each data set, and what would make its interval narrower."""
+
+from sweeps.analysis.targets import choose_side, describe_met_sizes, write_formula
+from sweeps.evaluation.registry import is_rising
+from sweeps.formatting import percent
+from sweeps.report.table_cells import MINUS
+from sweeps.scaling.fit import ScalingFit
+from sweeps.scaling.minimum_data import MinimumData
+
+NARROWED = {  # the parts of an interval in words, and what would make it narrower
+    "seeds": ("the scatter of the runs", "more seeds"),
+    "items": ("the choice of held-out items", "more held-out items"),
+    "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
+}
+SMALL = 0.005  # shares of an interval that are not listed
+
+
+def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> str:
+    """Say in one sentence what the fit of one data set answers; `origin` says where a relative target comes from."""
+    least = fit.minimum_data
+    if least is None or least.status == "refused":
+        return _summarise_without_target(name, fit, metric)
+    goal = f"{metric} {choose_side(metric)} {least.target:.4g}{origin and f' ({origin})'}"
+    if least.status == "met":
+        return f"{name}: {goal} is met already at the smallest size measured, {_count_examples(least)}."
+    if least.status == "unreachable":
+        return f"{name}: no amount of data reaches {goal}; the fitted curve levels off first."
+    if least.point is None:
+        far = "the curve reaches it only far beyond the measured sizes, if at all"
+        return f"{name}: the size for {goal} is {least.status}; {far}."
+    perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
+    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}"
+    return f"{needs}."
+
+
+def say_what_would_narrow(least: MinimumData | None) -> str:
+    """Name the parts of the interval, the largest first, and what to do about that one. Without an interval: ""."""
+    if least is None or least.parts is None or least.low is None:
+        return ""
+    parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
+    listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
+    (share, source), *others = listed
+    rest = "".join(f", {part} from {origin}" for part, origin in others)
+    remedy = f"{NARROWED[parts[0][0]][1]} would narrow it"
+    return f"{share} of the variance behind the interval comes from {source}{rest}; {remedy}."
+
+
+def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
+    """Say what was measured, and the law or why there is none."""
+    measured = ""
+    if fit.minimum_data is None and len(fit.n):
+        measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
+    least = fit.minimum_data
+    if least is not None and least.reason and fit.trust:
+        goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
+        far = float(fit.n[-1]) * fit.trust.times
+        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {far:,.0f} examples."
+    if fit.refused or fit.curve is None:
+        known = describe_met_sizes(fit, metric) or measured
+        return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
+    return f"{name}: {measured}; it {'rises' if is_rising(metric) else 'falls'} as {write_curve(fit)}."
+
+
+def _count_examples(least: MinimumData) -> str:
+    interval = write_interval(least)
+    return f"{least.point:,.0f} examples{interval and f' (95 % interval {interval})'}"
+
+
+def write_interval(least: MinimumData) -> str:
+    """Write the interval of a size: 80 to 120, or 80 or more; nothing without one."""
+    if least.low is None:
+        return ""
+    return f"{least.low:,.0f} or more" if least.high is None else f"{least.low:,.0f} to {least.high:,.0f}"
+
+
+def _say_how_far(least: MinimumData, fit: ScalingFit) -> str:
+    if least.status != "extrapolated" or least.point is None:
+        return ""
+    far = f", extrapolated to {least.point / float(fit.n[-1]):.1f} times the largest size measured"
+    return (
+        far
+        if least.holdout_error is None
+        else f"{far} (error {percent(least.holdout_error, 2)} at the 2 largest sizes, when fitted without them)"
+    )
+
+
+def write_curve(fit: ScalingFit) -> str:
+    """Write the law of a fit with its numbers, for people."""
+    return write_formula(fit).replace("-", MINUS)

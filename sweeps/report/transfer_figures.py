@@ -1,0 +1,187 @@
+"""Draw the matrix of a transfer: gains, what they are worth in data, and what was forgotten, by one metric."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sweeps.analysis.data_multiplier import Multiplier
+from sweeps.analysis.targets import format_multiplier
+from sweeps.analysis.transfer_gains import Overall, TransferCell, TransferMatrix
+from sweeps.evaluation.nll import NLL
+from sweeps.evaluation.registry import find_metric
+from sweeps.figures.charts import HeatMap
+from sweeps.figures.heat import Heat, Square
+from sweeps.formatting import format_interval
+from sweeps.report.document import Figure, Paragraph, Part, make_table
+from sweeps.report.shared_parts import warn_of_missing
+from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
+from sweeps.stats.intervals import Estimate, is_clear
+
+SHARED = (
+    "Each source was trained once for all seeds: the intervals hold for these trained sources, not for training a "
+    "source again."
+)
+ALONE = "training on the target alone"
+GAINS = (
+    f"The number is the gain in UNIT over {ALONE}. ± is half of its 95 % interval. ▲: the source helps, ▼: "
+    "it hurts, and the interval does not contain 0. *: also when all pairs of this size are judged together (Holm). "
+    "The pairs of a size share one estimate of the noise, so their intervals are about equally wide."
+)
+WORTH = (
+    "How many times its own target examples a transfer is worth: training on the target alone would need that many "
+    "times as many for the same loss. In brackets, what the 95 % interval of the gain says. > and <: beyond what the "
+    "sizes of the target alone can show."
+)
+HATCHED = "Hatched: not clear when all pairs of this size are judged together (Holm)."
+BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, than ×1
+LOST = (
+    "How much training on the target raises the loss on the source's own holdout, in UNIT, ± half the width "
+    "of its 95 % interval."
+)
+NONE = "·"
+Pairs = Mapping[tuple[str, str], TableCell]
+
+
+def name_unit(metric: str) -> str:
+    """Name what gains are in: the unit of a metric, or else the metric."""
+    known = find_metric(metric)
+    return known.unit if known and known.unit else metric
+
+
+def show_matrix(name: str, matrix: TransferMatrix, metric: str = NLL.name) -> list[Part]:
+    """Show the gains at every size, what they are worth, the pairs over all sizes, and what was forgotten."""
+    parts: list[Part] = [*warn_of_missing(matrix.runs), *([Paragraph(SHARED, warning=True)] if matrix.shared else [])]
+    several = len(matrix.sizes) - (0 in matrix.sizes) > 1  # one size alone bounds every multiple by ×1
+    for size in sorted(matrix.sizes, reverse=True):
+        parts.append(_draw_gains(name, matrix, size, metric))
+        if size and several:
+            parts.append(_draw_worth(name, matrix, size, metric))
+    parts += _show_all_sizes(matrix)
+    lost = [size for size in matrix.sizes if any(cell.forgetting for cell in _list_cells(matrix, size))]
+    return parts + [_draw_forgetting(name, matrix, size, metric, folded=size != max(lost)) for size in lost]
+
+
+def _list_cells(matrix: TransferMatrix, size: int) -> list[TransferCell]:
+    return [cell for cell in matrix.cells if cell.size == size]
+
+
+def _draw_gains(name: str, matrix: TransferMatrix, size: int, metric: str) -> Figure:
+    title = f"{size:,} target examples" if size else "No target examples: the source alone, against the untrained model"
+    squares = {(cell.source, cell.target): _draw_gain(cell) for cell in _list_cells(matrix, size)}
+    texts = {(cell.source, cell.target): _show_gain(cell) for cell in _list_cells(matrix, size)}
+    note = GAINS.replace("UNIT", name_unit(metric))
+    note = note if size else note.replace(ALONE, "the untrained model")
+    return _draw_map(_lay_out(f"{name}-gain-{size}", title, matrix, squares), texts, HATCHED, note)
+
+
+def _show_gain(cell: TransferCell | Overall) -> TableCell:
+    mark = {"helps": " ▲", "hurts": " ▼"}.get(cell.verdict, "")
+    return show_estimate(cell.gain, 3, signed=True, missing="missing", mark=f"{mark}{'*' if cell.after_holm else ''}")
+
+
+def _draw_gain(cell: TransferCell) -> Square:
+    pair = f"{cell.source} → {cell.target}"
+    if cell.gain is None:
+        return Square(None, "missing", told=f"{pair}: a run is missing")
+    sign = {"helps": "▲", "hurts": "▼"}.get(cell.verdict, "") if cell.after_holm else ""
+    return _draw_square(cell.gain, pair, sign, clear=cell.after_holm)
+
+
+def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str) -> Figure:
+    title = f"What it is worth, at {size:,} target examples"
+    cells = _list_cells(matrix, size)
+    squares = {(cell.source, cell.target): _draw_multiple(cell) for cell in cells}
+    texts = {(cell.source, cell.target): _show_multiple(cell.multiplier, "missing", interval=True) for cell in cells}
+    words = replace(
+        _lay_out(f"{name}-worth-{size}", title, matrix, squares),
+        better="× above 1: worth more",
+        worse="× below 1: worth less",
+    )
+    note = WORTH if metric == NLL.name else WORTH.replace("loss", metric)
+    return _draw_map(words, texts, f"Colours by the logarithm. {HATCHED}", note, folded=True)
+
+
+def _draw_multiple(cell: TransferCell) -> Square:
+    pair, worth = f"{cell.source} → {cell.target}", cell.multiplier
+    if worth is None:
+        return Square(None, "missing", told=f"{pair}: a run is missing")
+    text, below = format_multiplier(worth), _write_range(worth)
+    unclear = "" if cell.after_holm else ", not clear"
+    value = math.log2(worth.value) or BEYOND[worth.censored]
+    return Square(value, text, below, cell.after_holm, f"{pair}: {text} {below}".rstrip() + unclear)
+
+
+def _show_multiple(worth: Multiplier | None, missing: str = NONE, *, interval: bool = False) -> TableCell:
+    if worth is None:
+        return TableCell(missing)
+    text = f"{format_multiplier(worth)} {_write_range(worth) if interval else ''}".rstrip()
+    return TableCell(text, worth.value)
+
+
+def _write_range(worth: Multiplier) -> str:
+    if worth.low is None or worth.high is None:
+        return ""
+    return f"({worth.low:.2g}–{'∞' if math.isinf(worth.high) else f'{worth.high:.2g}'})"
+
+
+def _draw_square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
+    below = format_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
+    told = f"{pair}: {format_estimate(found, 3, signed=True)}{'' if clear else ', not clear'}"
+    return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
+
+
+def _show_all_sizes(matrix: TransferMatrix) -> list[Part]:
+    """Show each pair over all sizes, and say who helps more than it is helped."""
+    sizes = [size for size in matrix.sizes if size]
+    if len(sizes) < 2:
+        return []
+    rows = [
+        {
+            "pair": f"{each.source} → {each.target}",
+            **{f"n = {size}": _show_multiple(matrix.cell(each.source, each.target, size).multiplier) for size in sizes},
+            "gain over all sizes": _show_gain(each),
+        }
+        for each in matrix.overall
+    ]
+    parts: list[Part] = [make_table(rows, caption="What a transfer is worth, as a multiple of the n target examples")]
+    for each in matrix.asymmetries:
+        if each.after_holm and each.size == sizes[-1]:
+            ahead, behind = (each.one, each.other) if each.difference.mean > 0 else (each.other, each.one)
+            gap = format_estimate(each.difference._replace(mean=abs(each.difference.mean)), 3, signed=True)
+            words = (
+                f"With {each.size:,} target examples {ahead} helps {behind} more than {behind} helps {ahead}: {gap}."
+            )
+            parts.append(Paragraph(words))
+    return parts
+
+
+def _draw_forgetting(name: str, matrix: TransferMatrix, size: int, metric: str, *, folded: bool) -> Figure:
+    lost = {(cell.source, cell.target): cell.forgetting for cell in _list_cells(matrix, size) if cell.forgetting}
+    squares = {
+        pair: _draw_square(each, f"{pair[0]}, after {pair[1]}", "", clear=is_clear(each)) for pair, each in lost.items()
+    }
+    texts = {pair: show_estimate(each, 3, signed=True) for pair, each in lost.items()}
+    note = LOST.replace("UNIT", name_unit(metric))
+    note = note if metric == NLL.name else note.replace("raises the loss", f"makes {metric} worse")
+    title = f"Forgetting, after {size:,} target examples"
+    words = replace(
+        _lay_out(f"{name}-forgetting-{size}", title, matrix, squares),
+        better=f"{MINUS} better on the source",
+        worse="+ forgotten",
+        unclear="within its interval",
+        good=False,
+    )
+    return _draw_map(words, texts, "Hatched: within its interval.", note, folded=folded)
+
+
+def _lay_out(name: str, title: str, matrix: TransferMatrix, squares: Mapping[tuple[str, str], Square]) -> Heat:
+    description = "; ".join(square.told for square in squares.values())
+    return Heat(name, title, description, matrix.sources, matrix.targets, squares)
+
+
+def _draw_map(words: Heat, texts: Pairs, legend: str, note: str, *, folded: bool = False) -> Figure:
+    rows = [
+        {words.up: source, **{f"→ {target}": texts.get((source, target), TableCell(NONE)) for target in words.columns}}
+        for source in words.rows
+    ]
+    return Figure(HeatMap(words), make_table(rows, folded=folded), legend, note)
