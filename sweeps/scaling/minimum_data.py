@@ -19,7 +19,7 @@ class MinimumData(NamedTuple):
     met: the smallest size is already there, `point` is that size. interpolated: within the sizes. extrapolated: `times`
     the largest size; `holdout_error` is how far to trust that. unreachable: the floor is beyond the target, and so is
     every floor that the losses allow. not identified: the curve gets there at more than ten times the largest size, if
-    at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond ten times the
+    at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond REACH times the
     largest size. A `low` of the smallest size may be still less. `may_be_unreachable`: the losses allow a floor that is
     not below the target, so that no amount of data may be enough. `parts`: what makes the interval as wide as it is.
     refused: no law fits, or, with a `reason`, the law was off by more than 10 % when it last looked as far ahead.

@@ -16,6 +16,7 @@ and the share by which the law will be off is Student's t about μ with scale s 
 the interval asymmetric: a law that was too high each time will be so again. Inside the sizes the errors at sizes that
 were left out take the place of z·d. The prior's `widening` is conformal: the factor that such intervals of the
 published curves needed to hold .95 of what was measured, so that the promise does not rest on the t distribution.
+Curves are seldom far above their law, so the upper half has factors of its own, `above`.
 
 Where seeds tell the noise of a run, only what it does not explain is misfit. With F the mean square of the one-step
 errors over what noise alone would cause, the share 1 - LUCK/F (at least 0) of the variance is kept: none where the law
@@ -51,10 +52,11 @@ class MisfitPrior:
     weight: float = 4.0  # ν0: how many forecasts the prior is worth
     steadiness: float = 1.0  # κ0, the same for their mean
     widening: tuple[float, float, float] = (1.0, 1.0, 1.0)  # inside, at twice and at four times the largest size
+    above: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of the upper half, at 2, 4 and 16 times the largest size
 
 
 # Of the curves in `tests/published`; `python -m tests.bench.curves --record` learns it.
-PUBLISHED_PRIOR = MisfitPrior(inside=0.0043, share=0.28, widening=(0.92, 0.95, 1.07))
+PUBLISHED_PRIOR = MisfitPrior(inside=0.0043, share=0.28, widening=(0.92, 0.95, 1.07), above=(0.75, 0.75, 0.84))
 
 
 class MisfitBand(NamedTuple):
@@ -106,11 +108,12 @@ class Misfit:
         square = (prior.weight * known**2 + second) / freedom
         variance = np.maximum(square - (prior.steadiness + total) * mean**2 / freedom, 1e-6)
         variance = variance * (1 + 1 / (prior.steadiness + total))
-        widening = np.interp(steps, (1, 2), prior.widening[1:])
-        outer = widening * stdtrit(freedom, (1 + COVERED) / 2) * np.sqrt(variance) * fall
-        half = np.hypot(outer, prior.widening[0] * stdtrit(count, (1 + COVERED) / 2) * np.sqrt(inner))
+        outer = stdtrit(freedom, (1 + COVERED) / 2) * np.sqrt(variance) * fall
+        within = prior.widening[0] * stdtrit(count, (1 + COVERED) / 2) * np.sqrt(inner)
+        below, above = np.interp(steps, (1, 2), prior.widening[1:]), np.interp(steps, (1, 2, 4), prior.above)
         kept, centre = np.sqrt(self.kept)[:, None], mean * fall
-        low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for sign in (-1, 1))
+        halves = ((np.hypot(factor * outer, within), sign) for factor, sign in ((below, -1), (above, 1)))
+        low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for half, sign in halves)
         return MisfitBand(low, high, square * fall**2 + inner)
 
     def _weigh(self, beyond: Floats) -> Floats:

@@ -1,11 +1,12 @@
 """Learn from measured curves how far laws are off, and how wide intervals have to be to hold what was measured.
 
 Each curve is fitted on its first sizes, as far as STARTS reach, and asked for what was measured: at an inner size that
-was left out, at twice and at four times the largest size fitted. Scales are the medians over a source's questions, and
-the least of the sources'; a curve that its law fits worse says so by its own backtests. The factors of `widening` are
+was left out, at twice, four and sixteen times the largest size fitted. Scales are the medians over a source's
+questions, and the least of the sources'; a curve that its law fits worse says so by its own backtests. The factors of `widening` are
 conformal (Vovk, Gammerman and Shafer 2005): for each question the least factor with which the band holds what was
 measured; of those the quantile COVERED of each source; and of the sources the largest, since the next curve may be of a
-kind as hard as the hardest. A source with many curves counts no more than one with few.
+kind as hard as the hardest. A source with many curves counts no more than one with few. The factors of `above` are
+learned alike from what lay above the forecast, one-sided.
 """
 
 import math
@@ -22,11 +23,12 @@ from sweeps.scaling.profile import find_band
 
 Measured = tuple[Floats, Floats]  # sizes, ascending, and the losses there
 STARTS = (5, 6, 8, 10, 12)
-INSIDE, TWICE, FOURFOLD = 0.0, 2.0, 4.0  # times the largest size fitted; 0 for an inner size that was left out
-HORIZONS = (INSIDE, TWICE, FOURFOLD)
+INSIDE, TWICE, FOURFOLD, FAR = 0.0, 2.0, 4.0, 16.0  # times the largest size; 0: an inner size that was left out
+HORIZONS, UPWARD = (INSIDE, TWICE, FOURFOLD), (TWICE, FOURFOLD, FAR)
 NEAR = 0.15  # relative distance of a measured size from the one that is asked about
 FIRST = MisfitPrior(inside=0.004, share=0.3)  # what laws are chosen by while nothing is known
 LEAST_FACTORS, MOST = (0.7, 0.95, 0.9), 2.0  # few sources do not tell how hard the next one is
+LEAST_ABOVE = 0.75
 HALVINGS = 12
 
 
@@ -57,12 +59,12 @@ class ForecastError:
         return float(np.sqrt((self.misfit.tests.inside**2).mean()))
 
     def find_factor(self, prior: MisfitPrior) -> float:
-        """Find by halving the least factor of the prior's widening at this horizon with which the band holds."""
+        """Find by halving the least factor at this horizon, the same for both sides, with which the band holds."""
         needed = math.sqrt(max(self.missed**2 - self.profile**2, 0.0))
         least, most = 0.0, MOST
         for _ in range(HALVINGS):
             middle = (least + most) / 2
-            if self._measure_half(_widen(prior, self.times, middle)) >= needed:
+            if self._measure_half(_raise(_widen(prior, self.times, middle), self.times, middle)) >= needed:
                 most = middle
             else:
                 least = middle
@@ -97,14 +99,26 @@ def measure_errors(curves: Sequence[Measured]) -> list[ForecastError]:
 def combine_errors(sources: Mapping[str, Sequence[ForecastError]]) -> MisfitPrior:
     """Combine the errors of several sources into a prior."""
     inside = {source: [error.inside for error in errors] for source, errors in sources.items()}
-    ahead = {source: [abs(error.share) for error in errors if error.times] for source, errors in sources.items()}
+    ahead = {
+        source: [abs(error.share) for error in errors if error.times in (TWICE, FOURFOLD)]
+        for source, errors in sources.items()
+    }
     prior = replace(FIRST, inside=_find_least_median(inside), share=_find_least_median(ahead))
     for times, least in zip(HORIZONS, LEAST_FACTORS, strict=True):
         hardest = max(
             _find_quantile([error.find_factor(prior) for error in errors if error.times == times])
             for errors in sources.values()
         )
-        prior = _widen(prior, times, math.ceil(100 * min(max(hardest, least), MOST)) / 100)
+        prior = _widen(prior, times, _bound_factor(hardest, least))
+    for times in UPWARD:
+        highest = max(
+            _find_quantile(
+                [error.find_factor(prior) if error.missed > 0 else 0.0 for error in errors if error.times == times],
+                (1 + COVERED) / 2,
+            )
+            for errors in sources.values()
+        )
+        prior = _raise(prior, times, _bound_factor(highest, LEAST_ABOVE))
     return prior
 
 
@@ -113,7 +127,7 @@ def _list_questions(sizes: Floats, losses: Floats) -> Iterator[CurveQuestion]:
         inner = count // 2
         seen = np.delete(np.arange(count), inner)
         yield CurveQuestion(INSIDE, sizes[seen], losses[seen], float(sizes[inner]), float(losses[inner]))
-        for times in (TWICE, FOURFOLD):
+        for times in UPWARD:
             wanted = times * sizes[count - 1]
             at = int(np.abs(np.log(sizes / wanted)).argmin())
             if abs(sizes[at] / wanted - 1) <= NEAR:
@@ -135,10 +149,14 @@ def _find_least_median(scales: Mapping[str, Sequence[float]]) -> float:
     return _round(min(float(np.median(own)) for own in scales.values() if own))
 
 
-def _find_quantile(factors: Sequence[float]) -> float:
-    """Find the quantile COVERED, conformally: of n factors, number ⌈(n + 1)·COVERED⌉, and at most the largest."""
+def _find_quantile(factors: Sequence[float], share: float = COVERED) -> float:
+    """Find a quantile, conformally: of n factors, number ⌈(n + 1)·share⌉, and at most the largest."""
     ordered = sorted(factors)
-    return ordered[min(math.ceil((len(ordered) + 1) * COVERED), len(ordered)) - 1] if ordered else 0.0
+    return ordered[min(math.ceil((len(ordered) + 1) * share), len(ordered)) - 1] if ordered else 0.0
+
+
+def _bound_factor(factor: float, least: float) -> float:
+    return math.ceil(100 * min(max(factor, least), MOST)) / 100
 
 
 def _widen(prior: MisfitPrior, times: float, factor: float) -> MisfitPrior:
@@ -146,6 +164,13 @@ def _widen(prior: MisfitPrior, times: float, factor: float) -> MisfitPrior:
         factor if times == horizon else known for horizon, known in zip(HORIZONS, prior.widening, strict=True)
     )
     return replace(prior, widening=(inside, twice, fourfold))
+
+
+def _raise(prior: MisfitPrior, times: float, factor: float) -> MisfitPrior:
+    twice, fourfold, far = (
+        factor if times == horizon else known for horizon, known in zip(UPWARD, prior.above, strict=True)
+    )
+    return replace(prior, above=(twice, fourfold, far))
 
 
 def _round(value: float) -> float:

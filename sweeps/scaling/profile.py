@@ -52,10 +52,11 @@ from sweeps.scaling.misfit import Misfit
 
 Truths = npt.NDArray[np.bool_]
 LEVEL = 0.95
-FARTHEST = 10  # times the largest size: beyond it an extrapolation is not told
+FARTHEST = 10  # times the largest size: beyond it no point is told
+REACH = 32  # times the largest size: so far an upper end is told
 SURE = 1.96  # standard deviations of the normal distribution for LEVEL
 STEPPED = 64  # times the largest size: so far the highest loss is looked at size by size
-NODES = 24  # sizes that are tried first, from the smallest to the farthest
+NODES = 27  # sizes that are tried first, from the smallest to the farthest
 ZOOM = 6  # and twice as many between the last that is believed and the first that is not
 NESTED = 0.25  # of a seed: as much does V_nested count beside V_blocks
 
@@ -149,7 +150,7 @@ class Question:
     def doubt(self, at: Floats) -> Floats:
         """(R, Q) how far the targets at sizes `at` are from being believed: up to 1 they are."""
         target = np.broadcast_to(self.aim.target[:, None], at.shape)
-        near = np.minimum(at, 1e6 * FARTHEST * self.curves.n[-1])  # as good as infinite
+        near = np.minimum(at, 1e6 * REACH * self.curves.n[-1])  # as good as infinite
         other = SURE * self.aim.interpolate(self.curves, near)
         if self.misfit is not None:
             low, high, _ = self.misfit.measure(at)
@@ -192,7 +193,7 @@ def find_reach(question: Question) -> Reach:
     """Find the interval of the sizes at which each curve reaches its target."""
     curves, aim = question.curves, question.aim
     point = curves.reaching(aim.target)
-    farthest = FARTHEST * curves.n[-1]
+    farthest = REACH * curves.n[-1]
     grid = np.geomspace(curves.n[0], farthest, NODES)
     nodes = np.concatenate(
         [np.broadcast_to(grid, (len(point), NODES)), np.clip(point, grid[0], grid[-1])[:, None]], axis=1

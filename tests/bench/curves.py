@@ -37,6 +37,7 @@ from tests.published.held_tally import (
 )
 from tests.published.left_out_priors import learn_priors, list_changed, read_priors, write_priors
 from tests.published.questions_asked import Judgement, ask_questions, group_questions, list_questions
+from tests.published.upper_edges import format_edges, list_short_edges, measure_edges
 
 SHORT = 2  # curves of each source
 HEADER = (
@@ -122,6 +123,7 @@ def main() -> None:
     with ProcessPoolExecutor(chosen.workers) as pool:
         priors = read_priors() if partial else learn_priors(curves, pool)
         judgements = judge_curves(choose_few(curves) if chosen.short else curves, priors, pool)
+        edges = [] if partial else measure_edges(curves, priors, pool)
     tallies = tally_sources(judgements)
     if chosen.questions:
         write_questions(judgements, chosen.questions)
@@ -133,8 +135,10 @@ def main() -> None:
         write_page()
     for line in format_tallies(tallies):
         sys.stdout.write(f"{line}\n")
+    for line in format_edges(edges) if edges else ():
+        sys.stdout.write(f"{line}\n")
     sys.stdout.write(f"{len(judgements)} questions, {time.perf_counter() - began:.0f} seconds\n")
-    wrong = [] if partial else list(list_mistakes(tallies, priors, check=chosen.check))
+    wrong = [] if partial else [*list_mistakes(tallies, priors, check=chosen.check), *list_short_edges(edges)]
     if wrong:
         sys.exit("\n".join(wrong))
 

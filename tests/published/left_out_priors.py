@@ -41,7 +41,7 @@ def read_priors(path: Path = PRIORS) -> dict[str, MisfitPrior]:
     """Read the prior of each source."""
     written = json.loads(path.read_text())
     return {
-        source: MisfitPrior(**{**numbers, "widening": tuple(numbers["widening"])})
+        source: MisfitPrior(**{**numbers, **{name: tuple(numbers[name]) for name in ("widening", "above")}})
         for source, numbers in written.items()
     }
 
