@@ -6,6 +6,7 @@ from sweeps.formatting import percent
 from sweeps.report.table_cells import MINUS
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
+from sweeps.scaling.profile import REACH
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
     "seeds": ("the scatter of the runs", "more seeds"),
@@ -27,10 +28,20 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> 
         return f"{name}: no amount of data reaches {goal}; the fitted curve levels off first."
     if least.point is None:
         far = "the curve reaches it only far beyond the measured sizes, if at all"
-        return f"{name}: the size for {goal} is {least.status}; {far}."
-    perhaps = "; perhaps no amount of data reaches it" if least.may_be_unreachable else ""
-    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}{perhaps}"
-    return f"{needs}."
+        fewest = f"; at least {least.low:,.0f} examples are needed" if least.low else ""
+        return f"{name}: the size for {goal} is {least.status}{fewest}; {far}."
+    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}"
+    return f"{needs}{explain_open_end(least)}."
+
+
+def explain_open_end(least: MinimumData) -> str:
+    """Say why an interval has no upper end, and which run would probably give it one; "" where it has one."""
+    perhaps = "perhaps no amount of data reaches it" if least.may_be_unreachable else ""
+    if least.next_size is None:
+        return perhaps and f"; {perhaps}"
+    far = f"the curve may be above the target even at {REACH} times the largest size"
+    run = f"a run of {least.next_size:,.0f} examples would probably give one"
+    return f"; there is no upper end because {perhaps or far}: {run}"
 
 
 def say_what_would_narrow(least: MinimumData | None) -> str:

@@ -10,6 +10,8 @@ from sweeps.scaling.laws import Floats
 from sweeps.scaling.profile import FARTHEST, Parts, Question, find_parts, find_reach
 from sweeps.scaling.trust import Trust
 
+BEYOND = 2  # times the point: of published intervals without an upper end, five in six had one after such a run
+
 Status = Literal["interpolated", "extrapolated", "met", "unreachable", "not identified", "refused"]
 
 
@@ -22,6 +24,7 @@ class MinimumData(NamedTuple):
     at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond REACH times the
     largest size. A `low` of the smallest size may be still less. `may_be_unreachable`: the losses allow a floor that is
     not below the target, so that no amount of data may be enough. `parts`: what makes the interval as wide as it is.
+    `next_size`: where an interval has no upper end, a run of this size would probably give it one.
     refused: no law fits, or, with a `reason`, the law was off by more than 10 % when it last looked as far ahead.
     """
 
@@ -35,6 +38,7 @@ class MinimumData(NamedTuple):
     may_be_unreachable: bool = False
     parts: Parts | None = None
     reason: str = ""
+    next_size: float | None = None
 
 
 def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) -> list[MinimumData | None]:
@@ -85,8 +89,19 @@ def unite_answers(first: MinimumData, answers: Sequence[MinimumData]) -> Minimum
     if status == "unreachable" and any(answer.status != "unreachable" for answer in answers):
         status = "not identified"
     high = max(closed) if len(closed) == len(answers) else None
-    perhaps = any(answer.may_be_unreachable for answer in answers)
-    return first._replace(status=status, low=min(known) if known else None, high=high, may_be_unreachable=perhaps)
+    first = first._replace(status=status, low=min(known) if known else None, high=high)
+    return first._replace(
+        may_be_unreachable=any(answer.may_be_unreachable for answer in answers), next_size=_find_next_size(first)
+    )
+
+
+def _find_next_size(answer: MinimumData) -> float | None:
+    """Find the size to measure next, with two digits; None where there is an upper end, or no point."""
+    if answer.high is not None or answer.point is None or answer.status not in ("interpolated", "extrapolated"):
+        return None
+    size = BEYOND * answer.point
+    unit = 10.0 ** (math.floor(math.log10(max(size, 1.0))) - 1)
+    return math.ceil(size / unit) * unit if unit >= 1 else float(math.ceil(size))
 
 
 def state_point(answer: MinimumData) -> MinimumData:

@@ -2,11 +2,11 @@
 
 Each curve is fitted on its first sizes, as far as STARTS reach, and asked for what was measured: at an inner size that
 was left out, at twice, four and sixteen times the largest size fitted. Scales are the medians over a source's
-questions, and the least of the sources'; a curve that its law fits worse says so by its own backtests. The factors of `widening` are
-conformal (Vovk, Gammerman and Shafer 2005): for each question the least factor with which the band holds what was
-measured; of those the quantile COVERED of each source; and of the sources the largest, since the next curve may be of a
-kind as hard as the hardest. A source with many curves counts no more than one with few. The factors of `above` are
-learned alike from what lay above the forecast, one-sided.
+questions, and the least of the sources'; a curve that its law fits worse says so by its own backtests. The factors of
+`widening` are conformal (Vovk, Gammerman and Shafer 2005): for each question the least factor with which the band holds
+what was measured; of those the quantile COVERED of each source; and of the sources the largest, since the next curve
+may be of a kind as hard as the hardest. A source with many curves counts no more than one with few. The factors of
+`above` are learned alike from what lay above the forecast, one-sided.
 """
 
 import math

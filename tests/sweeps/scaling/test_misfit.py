@@ -104,6 +104,35 @@ def test_the_upper_end_of_a_band_never_rises() -> None:
     assert (np.diff(band.high) <= 1e-9).all()
 
 
+def test_the_upper_half_has_factors_of_its_own() -> None:
+    losses, prior = offset(0.3)(SIZES), MisfitPrior(0.004, 0.3)
+    curves = fit_law("offset", SIZES, losses)
+    plain, lower = (
+        Misfit(curves, run_backtests(curves, None), prior).measure(np.array([[2.0, 4, 16]]) * SIZES[-1])
+        for prior in (prior, MisfitPrior(0.004, 0.3, above=(0.5, 0.25, 0.1)))
+    )
+    assert plain.low == pytest.approx(lower.low)
+    assert (lower.high / plain.high)[0] == pytest.approx([0.5, 0.25, 0.1], abs=0.08)  # the rest is the error inside
+
+
+def test_an_interval_without_an_upper_end_names_the_run_that_would_give_one() -> None:
+    """With a floor as low as this, one seed does not tell whether the curve levels off before; a later run does."""
+    sizes = np.array([32 * 2.0**step for step in range(13)])
+    losses, goal = broken(sizes), float(broken(np.array([20_000.0]))[0])
+    early = fit_scaling(sizes[:9], losses[:9], target=goal).minimum_data
+    assert early
+    assert early.point
+    assert early.high is None
+    assert early.next_size
+    assert 2 * early.point <= early.next_size <= 2.2 * early.point
+    later = fit_scaling(
+        np.append(sizes[:9], early.next_size), broken(np.append(sizes[:9], early.next_size)), target=goal
+    )
+    assert later.minimum_data
+    assert later.minimum_data.high is not None
+    assert later.minimum_data.next_size is None
+
+
 def test_the_prior_is_a_value() -> None:
     """A wider one makes wider bands, and the published one is used where none is given."""
     losses = broken(SIZES)
