@@ -7,49 +7,20 @@ model learns every answer after exactly the tokens after which it will sample it
 differently once messages follow (mostly without its thoughts); such a chat is refused.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from sweeps.errors import DataError, NotTaken
-from sweeps.records import canonicalize_row
+from sweeps.errors import DataError
 from sweeps.rendering.chats import THOUGHT, THOUGHTS, ParsedChat
-from sweeps.rendering.completeness import (
-    TOOLS,
-    Leaf,
-    Planted,
-    RenderedText,
-    find_ignored,
-    find_missing_leaf,
-    find_missing_mark,
-    plant,
-    plant_tool,
-    refuse_missing,
-)
-from sweeps.rendering.messages import adapt_messages
-from sweeps.rendering.tokenizer import (
-    Messages,
-    Template,
-    Tokenizer,
-    Tools,
-    compile_words,
-    get_controls,
-    remove_controls,
-)
+from sweeps.rendering.tokenizer import Messages, Template, Tokenizer, Tools, compile_words, get_controls
+from sweeps.rendering.written_chat import Stretch
 
 Span = tuple[int, int]
-PLAIN, WHO = "`renderer: plain`", "the chat template"
+PLAIN = "`renderer: plain`"
 SWITCHES = ("enable_thinking", "thinking")  # arguments by which templates ask for an answer without thoughts
 KEEPING = {"preserve_thinking": "true", "truncate_history_thinking": "false"}  # by which they keep thoughts of history
-
-
-class Stretch(NamedTuple):
-    """A run of tokens, wholly with or wholly without loss, and the UTF-8 bytes of their text without control tokens."""
-
-    tokens: Sequence[int]
-    loss: bool
-    text_bytes: int
 
 
 @dataclass(frozen=True)
@@ -72,98 +43,94 @@ class Chat:
 
 def build_chat(messages: Messages, tools: Tools, template: Template, tokenizer: Tokenizer) -> Chat:
     """Build a chat for a template; some write arguments of calls as an object, others take only its text."""
-    return _chat(messages, tools, template, get_controls(tokenizer))
-
-
-def _chat(messages: Messages, tools: Tools, template: Template, controls: frozenset[str]) -> Chat:
-    chat = Chat(adapt_messages(messages), tools, template, controls)
+    controls = get_controls(tokenizer)
+    chat = Chat(_adapt_messages(messages), tools, template, controls)
     if any(message.get("tool_calls") for message in messages):
         try:
             chat.text()
         except DataError:
-            return Chat(adapt_messages(messages, as_text=True), tools, template, controls)
+            return Chat(_adapt_messages(messages, as_text=True), tools, template, controls)
     return chat
 
 
-def split_by_loss(parsed: ParsedChat, template: Template, tokenizer: Tokenizer) -> list[Stretch]:
-    """Render a chat, split by loss. Raises DataError if the mask would not be exact, or something is left out."""
+def _adapt_messages(messages: Messages, *, as_text: bool = False) -> list[dict[str, Any]]:
+    """Write messages as templates take them: arguments as an object or its text, no content as an empty text."""
+    return [{key: _adapt_part(key, value, as_text=as_text) for key, value in message.items()} for message in messages]
+
+
+def _adapt_part(key: str, value: Any, *, as_text: bool) -> Any:
+    if key == "tool_calls" and isinstance(value, list):
+        return [_adapt_call(call, as_text=as_text) for call in value]
+    return "" if key == "content" and value is None else value
+
+
+def _adapt_call(call: Any, *, as_text: bool) -> Any:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return call
+    arguments = function.get("arguments")
     try:
-        chat = build_chat(parsed.messages, parsed.tools, template, tokenizer)
-        text, spans = _spans(chat, parsed.learnt)
-    except NotTaken as error:
-        _refuse_to_begin(parsed)
-        raise error from None
-    _refuse_what_is_left_out(parsed, chat, _cut_texts(text, spans, parsed.learnt))
-    cut = [
-        Stretch(tokenizer.encode(part), loss, len(remove_controls(part, tokenizer).encode()))
-        for part, loss in _cut_spans(text, spans)
-    ]
-    whole = tokenizer.encode(text)
-    if [token for stretch in cut for token in stretch.tokens] != whole:
-        _refuse_merged(chat, text, dict(zip(parsed.learnt, spans, strict=True)), whole, tokenizer)
-    return cut
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:
+        return call
+    if not isinstance(read, Mapping):
+        return call
+    written = json.dumps(read, ensure_ascii=False) if as_text else read
+    return {**call, "function": {**function, "arguments": written}}
 
 
-def _refuse_to_begin(parsed: ParsedChat) -> None:
-    """Raise DataError where nobody asked the assistant anything: a template says that in words of its own."""
-    roles = [message["role"] for message in parsed.messages]
-    place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
-    if roles[place] == "assistant":
-        wrong = f"message {place + 1}: expected one of the user first, got one of the assistant"
-        raise DataError(f"{wrong}; add what was asked before it, or leave it out, or use {PLAIN}")
+@dataclass(frozen=True)
+class TemplateWriter:
+    """Writes chats by a chat template."""
+
+    template: Template
+    tokenizer: Tokenizer
+    name = "the chat template"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.template.reads
+
+    def write(self, chat: ParsedChat) -> "TemplateChat":
+        """Write a chat. Raises DataError if the part of an answer is not exactly what the assistant writes."""
+        written = self._build(chat)
+        whole, spans = _find_marked(written, chat.learnt) or _find_nested(written, chat.learnt)
+        return TemplateChat(written, whole, dict(zip(chat.learnt, spans, strict=True)), self.tokenizer)
+
+    def write_text(self, chat: ParsedChat) -> str:
+        """Write the text alone."""
+        return self._build(chat).text()
+
+    def _build(self, chat: ParsedChat) -> Chat:
+        return build_chat(chat.messages, chat.tools, self.template, self.tokenizer)
 
 
-def _spans(chat: Chat, places: Sequence[int]) -> tuple[str, list[Span]]:
-    return _find_marked(chat, places) or _find_nested(chat, places)
+@dataclass(frozen=True)
+class TemplateChat:
+    """A chat as a template writes it, and where each learnt message begins and ends."""
 
+    chat: Chat
+    whole: str
+    spans: Mapping[int, Span]
+    tokenizer: Tokenizer
 
-def _cut_texts(text: str, spans: Sequence[Span], places: Sequence[int]) -> RenderedText:
-    return RenderedText(text, {place: text[begin:end] for place, (begin, end) in zip(places, spans, strict=True)})
+    @property
+    def learnt(self) -> Mapping[int, str]:
+        """The learnt part of each message."""
+        return {place: self.whole[begin:end] for place, (begin, end) in self.spans.items()}
 
+    def write_upto(self, place: int) -> str:
+        """Write the messages up to this place, as if nothing followed."""
+        return self.chat.text(place + 1)
 
-def _refuse_what_is_left_out(parsed: ParsedChat, chat: Chat, text: RenderedText) -> None:
-    planted = plant(parsed)
-    if (at := _find_lost_mark(planted, chat.template, chat.controls)) is not None:
-        refuse_missing(planted.leaves[at], parsed, WHO)
-    if leaf := find_missing_leaf(planted.leaves, text):
-        refuse_missing(leaf, parsed, WHO)
-    for tool in parsed.tools:
-        if leaf := _find_lost_leaf(canonicalize_row(tool), chat.template, chat.controls):
-            refuse_missing(leaf, parsed, WHO)
-
-
-@lru_cache(maxsize=4096)
-def _find_lost_mark(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
-    """Find a piece of a chat of this shape that the template does not write."""
-    chat = _chat(planted.marked.messages, planted.marked.tools, template, controls)
-    try:
-        text, spans = _spans(chat, planted.marked.learnt)
-        texts = _cut_texts(text, spans, planted.marked.learnt)
-        missing = find_missing_mark(planted, texts, lambda place: chat.text(place + 1))
-    except DataError as error:
-        problem = f"{WHO} does not take a chat of this shape with other words in it"
-        raise DataError(f"{problem}, so what it leaves out is unknown: {error}") from None
-    if missing is not None:
-        return missing
-    return find_ignored(planted, lambda place: place != TOOLS, _writer(template, controls))
-
-
-@lru_cache(maxsize=4096)
-def _find_lost_leaf(tool: bytes, template: Template, controls: frozenset[str]) -> Leaf | None:
-    """Find a piece of a tool that can be changed without a change of the text."""
-    planted = plant_tool(tool)
-    at = _find_ignored_leaf(planted, template, controls)
-    return None if at is None else planted.leaves[at]
-
-
-@lru_cache(maxsize=4096)
-def _find_ignored_leaf(planted: Planted, template: Template, controls: frozenset[str]) -> int | None:
-    """Find such a piece, for all tools of this shape."""
-    return find_ignored(planted, lambda place: place == TOOLS, _writer(template, controls))
-
-
-def _writer(template: Template, controls: frozenset[str]) -> Callable[[ParsedChat], str]:
-    return lambda parsed: _chat(parsed.messages, parsed.tools, template, controls).text()
+    def split_by_loss(self) -> list[Stretch]:
+        """Return the tokens. Raises DataError if a token crosses a border, so that the mask would not be exact."""
+        parts = [*_cut_spans(self.whole, self.spans.values())]
+        cut = [Stretch(self.tokenizer.encode(part), loss, part) for part, loss in parts]
+        tokens = self.tokenizer.encode(self.whole)
+        if [token for stretch in cut for token in stretch.tokens] != tokens:
+            _refuse_merged(self.chat, self.whole, self.spans, tokens, self.tokenizer)
+        return cut
 
 
 def find_ending(text: str, controls: frozenset[str]) -> Span:
@@ -176,7 +143,7 @@ def find_ending(text: str, controls: frozenset[str]) -> Span:
     return (len(body) - len(last), len(body)) if last else (len(body), len(text))
 
 
-def _cut_spans(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
+def _cut_spans(text: str, spans: Iterable[Span]) -> Iterator[tuple[str, bool]]:
     at = 0
     for begin, end in spans:
         yield text[at:begin], False

@@ -5,6 +5,7 @@ reads, no nulls, no empty lists, and no flags. Anything that a renderer would ha
 name: a picture, a part without its text, a key that no renderer reads.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from sweeps.errors import DataError
 from sweeps.records import Row
 from sweeps.rendering.answer_text import THINKS
 from sweeps.rendering.calls import read_calls, read_tools
-from sweeps.rendering.tokenizer import Messages, Tools
+from sweeps.rendering.tokenizer import Messages, Tokenizer, Tools, compile_words, get_controls
 
 # Keys that say whether a message is learnt, in the words of several tools: true or 1, false or 0.
 FLAGS = ("weight", "trainable", "train", "training", "loss", "loss_weight", "loss_scale", "loss_mask")
@@ -29,6 +30,7 @@ NOT_TEXT = {  # types of parts, in words
     "file": "files",
 }
 THOUGHT = "</think>"  # behind it the answer begins, where thoughts and answer are one text
+TAGS = re.compile(r"(</?think>|</?tool_response>)")  # templates split a text at these
 KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", *THOUGHTS))
 
 
@@ -50,6 +52,40 @@ def read_chat(row: Row, reads: Collection[str] | None = None) -> ParsedChat:
     for place in places:
         _refuse_without_an_answer(place + 1, messages[place])
     return ParsedChat(messages, read_tools(row.get("tools") or ()), places)
+
+
+def parse_chat(row: Row, reads: Collection[str] | None, tokenizer: Tokenizer) -> ParsedChat:
+    """Read the chat of a row for a renderer. Raises DataError also for a text with a control token of the model."""
+    parsed = read_chat(row, reads)
+    _refuse_controls(parsed, compile_words(get_controls(tokenizer)))
+    return parsed
+
+
+def _refuse_controls(chat: ParsedChat, controls: re.Pattern[str]) -> None:
+    """Raise DataError for a text with a control token, which the model would read as one.
+
+    A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
+    """
+    for place, part in (*enumerate(chat.messages), *((None, tool) for tool in chat.tools)):
+        if control := next((control for text in _list_texts(part) if (control := controls.search(text))), None):
+            where = "a tool" if place is None else f"message {place + 1}"
+            raise DataError(
+                f"{where} contains {control[0]}, a control token of the model; remove it from "
+                "the text: the renderer writes the control tokens"
+            )
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    """Yield every text, without the tags of thoughts and results, which some models have as control tokens."""
+    if isinstance(value, str):
+        yield from TAGS.split(value)[::2] if "<" in value else (value,)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _list_texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _list_texts(inner)
 
 
 def split_at_answers(row: Row) -> list[Row]:

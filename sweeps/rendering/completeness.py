@@ -12,19 +12,19 @@ answer that is only read may be missing, if they were written when that answer w
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from sweeps.errors import DataError
 from sweeps.records import canonicalize_row
-from sweeps.rendering.chats import THOUGHTS, ParsedChat
+from sweeps.rendering.chats import TAGS, THOUGHTS, ParsedChat
 from sweeps.rendering.tool_definitions import walk_tool
+from sweeps.rendering.written_chat import ChatWriter, WrittenChat
 
 ASKED: Mapping[str, Any] = {"role": "user", "content": "a"}
 TOOLS = -1  # the place of what stands beside the messages
-TAGS = re.compile(r"(</?think>|</?tool_response>)")  # templates split a text at these
 THINKING = "thoughts"
 NUMBERS = 918_273_000  # marks of numbers: nine digits, which no row has by chance
 
@@ -56,14 +56,44 @@ class Planted:
     marks: tuple[Any, ...] = field(compare=False)
 
 
-class RenderedText(NamedTuple):
-    """The text of a rendered chat: all of it, and for each learnt message the part that bears loss."""
+def refuse_incomplete(chat: ParsedChat, written: WrittenChat, writer: ChatWriter) -> None:
+    """Raise DataError for a chat of which the writer leaves out a piece, with what to use instead."""
+    planted = _plant(chat)
+    if (at := _find_lost_mark(planted, writer)) is not None:
+        _refuse_missing(planted.leaves[at], chat, writer.name)
+    if leaf := _find_missing_leaf(planted.leaves, written):
+        _refuse_missing(leaf, chat, writer.name)
+    for tool in chat.tools:
+        if leaf := _find_lost_leaf(canonicalize_row(tool), writer):
+            _refuse_missing(leaf, chat, writer.name)
 
-    whole: str
-    learnt: Mapping[int, str]
+
+@lru_cache(maxsize=4096)
+def _find_lost_mark(planted: Planted, writer: ChatWriter) -> int | None:
+    """Find a piece of a chat of this shape that is not written."""
+    try:
+        missing = _find_missing_mark(planted, writer.write(planted.marked))
+    except DataError as error:
+        problem = f"{writer.name} does not take a chat of this shape with other words in it"
+        raise DataError(f"{problem}, so what it leaves out is unknown: {error}") from None
+    return _find_ignored(planted, writer, in_tools=False) if missing is None else missing
 
 
-def plant(chat: ParsedChat) -> Planted:
+@lru_cache(maxsize=4096)
+def _find_lost_leaf(tool: bytes, writer: ChatWriter) -> Leaf | None:
+    """Find a piece of a tool, given as canonical JSON, that can be changed without a change of the text."""
+    planted = _plant(ParsedChat([dict(ASKED)], [json.loads(tool)], []))
+    at = _find_ignored_in_tool(planted, writer)
+    return None if at is None else planted.leaves[at]
+
+
+@lru_cache(maxsize=4096)
+def _find_ignored_in_tool(planted: Planted, writer: ChatWriter) -> int | None:
+    """Find such a piece, for all tools of this shape."""
+    return _find_ignored(planted, writer, in_tools=True)
+
+
+def _plant(chat: ParsedChat) -> Planted:
     """Put a mark in place of each piece of a chat."""
     leaves: list[Leaf] = []
     marks: list[Any] = []
@@ -78,41 +108,38 @@ def plant(chat: ParsedChat) -> Planted:
     return Planted(spelled, chat, made, tuple(leaves), tuple(marks))
 
 
-def find_missing_mark(planted: Planted, text: RenderedText, moment: Callable[[int], str]) -> int | None:
-    """Find a mark that is not where it should be; `moment` renders the chat up to a message."""
+def _find_missing_mark(planted: Planted, written: WrittenChat) -> int | None:
+    """Find a mark that is not where it should be."""
+    whole, learnt = written.whole, written.learnt
     for at, (leaf, mark) in enumerate(zip(planted.leaves, planted.marks, strict=True)):
-        if not leaf.fixed and not _holds(text.learnt.get(leaf.place, text.whole), mark):
-            past = leaf.what == THINKING and leaf.place not in text.learnt
-            if not (past and _holds(moment(leaf.place), mark)):
+        if not leaf.fixed and not _holds(learnt.get(leaf.place, whole), mark):
+            past = leaf.what == THINKING and leaf.place not in learnt
+            if not (past and _holds(written.write_upto(leaf.place), mark)):
                 return at
     return None
 
 
-def find_missing_leaf(leaves: Iterable[Leaf], text: RenderedText) -> Leaf | None:
+def _find_missing_leaf(leaves: Iterable[Leaf], written: WrittenChat) -> Leaf | None:
     """Find the first piece that is not written as it stands."""
+    whole, learnt = written.whole, written.learnt
     for leaf in leaves:
-        past = leaf.what == THINKING and leaf.place not in text.learnt  # told by the marks
-        if not (past or leaf.fixed) and not _holds(text.learnt.get(leaf.place, text.whole), leaf.value):
+        past = leaf.what == THINKING and leaf.place not in learnt  # the marks tell
+        if not (past or leaf.fixed) and not _holds(learnt.get(leaf.place, whole), leaf.value):
             return leaf
     return None
 
 
-def find_ignored(planted: Planted, place: Callable[[int], bool], write: Callable[[ParsedChat], str]) -> int | None:
-    """Find a fixed piece in such a place that can be changed without a change of the text."""
-    fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and place(leaf.place)]
-    text = write(planted.marked) if fixed else ""
+def _find_ignored(planted: Planted, writer: ChatWriter, *, in_tools: bool) -> int | None:
+    """Find a fixed piece, of a tool or of a message, that can be changed without a change of the text."""
+    fixed = [at for at, leaf in enumerate(planted.leaves) if leaf.fixed and (leaf.place == TOOLS) == in_tools]
+    text = writer.write_text(planted.marked) if fixed else ""
     for at in fixed:
         try:
-            if write(_changed(planted, at)) == text:
+            if writer.write_text(_changed(planted, at)) == text:
                 return at
         except DataError:  # it reads what stands there, and takes nothing else
             continue
     return None
-
-
-def plant_tool(tool: bytes) -> Planted:
-    """Put a tool, given as canonical JSON, into a chat of its own with marks in place of its pieces."""
-    return plant(ParsedChat([dict(ASKED)], [json.loads(tool)], []))
 
 
 def _changed(planted: Planted, changed: int) -> ParsedChat:
@@ -132,34 +159,7 @@ def _other(number: int, value: Any) -> Any:
     return value is None or _mark(number, "")
 
 
-def refuse_controls(chat: ParsedChat, controls: re.Pattern[str]) -> None:
-    """Raise DataError for a text with a control token, which the model would read as one.
-
-    A question could end its own turn with it and begin the assistant's, and an answer would teach to end in its midst.
-    """
-    for place, part in (*enumerate(chat.messages), *((TOOLS, tool) for tool in chat.tools)):
-        if control := next((control for text in _list_texts(part) if (control := controls.search(text))), None):
-            where = "a tool" if place == TOOLS else f"message {place + 1}"
-            raise DataError(
-                f"{where} contains {control[0]}, a control token of the model; remove it from "
-                "the text: the renderer writes the control tokens"
-            )
-
-
-def _list_texts(value: Any) -> Iterator[str]:
-    """Yield every text, without the tags of thoughts and results, which some models have as control tokens."""
-    if isinstance(value, str):
-        yield from TAGS.split(value)[::2] if "<" in value else (value,)
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key
-            yield from _list_texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _list_texts(inner)
-
-
-def refuse_missing(leaf: Leaf, chat: ParsedChat, who: str) -> NoReturn:
+def _refuse_missing(leaf: Leaf, chat: ParsedChat, who: str) -> NoReturn:
     """Raise DataError for a piece that is not written, with what to use instead."""
     shown = repr(leaf.value)[:60] if not isinstance(leaf.value, str) else repr(leaf.value[:48])
     if leaf.place == TOOLS:

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from sweeps.errors import DataError
 from sweeps.records import Row
-from sweeps.rendering.chats import read_chat
-from sweeps.rendering.completeness import refuse_controls
-from sweeps.rendering.tokenizer import Messages, Tokenizer, Tools, compile_words, get_controls
+from sweeps.rendering.chats import parse_chat
+from sweeps.rendering.tokenizer import Messages, Tokenizer, Tools
 
 ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
 TURN_END = "\n\n"  # of a turn that no eos ends
@@ -20,13 +19,16 @@ class Segment(NamedTuple):
     loss: bool
     ends: bool = False
 
+    def encode(self, tokenizer: Tokenizer) -> list[int]:
+        """Encode the text and its end, if the tokenizer has one."""
+        end = [tokenizer.eos] if self.ends and tokenizer.eos is not None else []
+        return [*tokenizer.encode(self.text), *end]
+
 
 def encode_plain_chat(messages: Messages, tools: Tools, tokenizer: Tokenizer) -> list[int]:
     """Encode messages, and the name of the assistant, who writes next."""
-    tokens: list[int] = []
-    for segment in render_plain_chat({"messages": messages, "tools": tools}, tokenizer):
-        end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
-        tokens += [*tokenizer.encode(segment.text), *end]
+    segments = render_plain_chat({"messages": messages, "tools": tools}, tokenizer)
+    tokens = [token for segment in segments for token in segment.encode(tokenizer)]
     return [*tokens, *tokenizer.encode("Assistant: ")]
 
 
@@ -34,8 +36,7 @@ def render_plain_chat(record: Row, tokenizer: Tokenizer) -> Iterator[Segment]:
     """Yield the segments of a chat, without bos."""
     if record.get("tools"):
         raise DataError("tools: `plain` cannot render them; leave them out, or write text")
-    parsed = read_chat(record)
-    refuse_controls(parsed, compile_words(get_controls(tokenizer)))
+    parsed = parse_chat(record, None, tokenizer)
     for place, message in enumerate(parsed.messages):
         _refuse_what_is_not_text(place + 1, message)
         ends = message["role"] == "assistant" and tokenizer.eos is not None

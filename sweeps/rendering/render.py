@@ -20,50 +20,30 @@ Nothing bears loss in a message with `weight: 0`. The other renderers are for me
 answer as the assistant's. They leave text, and a prompt with its completion, as they are.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.errors import DataError
-from sweeps.records import Format, Records, Row, canonicalize_row
-from sweeps.rendering.chat_template import Stretch, split_by_loss
-from sweeps.rendering.chats import ParsedChat, read_chat, split_at_answers
-from sweeps.rendering.completeness import (
-    TOOLS,
-    Leaf,
-    Planted,
-    RenderedText,
-    find_ignored,
-    find_missing_leaf,
-    find_missing_mark,
-    plant,
-    plant_tool,
-    refuse_controls,
-    refuse_missing,
-)
+from sweeps.errors import DataError, NotTaken
+from sweeps.records import Format, Records, Row
+from sweeps.rendering.chat_template import TemplateWriter
+from sweeps.rendering.chats import ParsedChat, parse_chat, split_at_answers
+from sweeps.rendering.completeness import refuse_incomplete
+from sweeps.rendering.cookbook_chat import CookbookWriter
 from sweeps.rendering.messages import build_conversation, is_pair_of_messages
 from sweeps.rendering.plain_chat import Segment, render_plain_chat
 from sweeps.rendering.prompts import build_chat_row, build_prompt
-from sweeps.rendering.renderers import load_renderer
+from sweeps.rendering.renderers import Renderer, load_renderer
 from sweeps.rendering.row_errors import name_row_in_errors
-from sweeps.rendering.tokenizer import (
-    Cookbook,
-    OfflineTokenizer,
-    Tokenizer,
-    compile_words,
-    get_controls,
-    remove_controls,
-)
+from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer, remove_controls
+from sweeps.rendering.written_chat import ChatWriter, Stretch
 
 LossMask = Literal["all", "completion", "each"]
 SIDES = ("chosen", "rejected")  # of a preference pair, in this order
 NOTHING = "expected text to train on, in a chat an answer of the assistant that is trained on, got none"
-COOKBOOK = "the cookbook's renderer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +93,9 @@ def render(record: Row, form: Format, tokenizer: Tokenizer, *, renderer: str = "
     tokens: list[int] = []
     weights: list[float] = []
     scored = 0
-    for stretch in _stretches(record, form, renderer, tokenizer):
+    for stretch in _stretches(record, form, load_renderer(renderer, tokenizer)):
         loss = stretch.loss or loss_mask == "all"
-        scored += stretch.text_bytes if loss else 0
+        scored += len(stretch.text.encode()) if loss else 0
         tokens += stretch.tokens
         weights += [float(loss)] * len(stretch.tokens)
     if not any(weights[1:]):
@@ -133,21 +113,20 @@ def measure_inputs(
     for index, row in enumerate(records.rows):
         with name_row_in_errors(records, index):
             parts = _parts(row, records.format, loss_mask)
-            counts.append([_length(part, form, renderer, tokenizer) for part, form in parts])
+            counts.append([_length(part, form, load_renderer(renderer, tokenizer)) for part, form in parts])
     return counts
 
 
-def _length(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> int:
+def _length(record: Row, form: Format, renderer: Renderer) -> int:
     """Measure one input. Raises DataError also if nothing would be learnt, before anything is paid for."""
-    if isinstance(tokenizer, OfflineTokenizer):  # one token a character: the length is known without the tokens
-        segments = _segments(record, form, renderer, tokenizer)
-        is_learnt, counted = (
-            any(piece.loss for piece in segments),
-            sum(len(piece.text) + piece.ends for piece in segments),
-        )
+    if isinstance(renderer.tokenizer, OfflineTokenizer):  # one token a character: no need to make the tokens
+        segments = _segments(record, form, renderer.tokenizer)
+        is_learnt = any(segment.loss for segment in segments)
+        counted = sum(len(segment.text) + segment.ends for segment in segments)
     else:
-        cut = _stretches(record, form, renderer, tokenizer)
-        is_learnt, counted = any(piece.loss for piece in cut), sum(len(piece.tokens) for piece in cut) - 1
+        stretches = _stretches(record, form, renderer)
+        is_learnt = any(stretch.loss for stretch in stretches)
+        counted = sum(len(stretch.tokens) for stretch in stretches) - 1
     if not is_learnt:
         raise DataError(NOTHING)
     return counted
@@ -164,97 +143,46 @@ def _parts(record: Row, form: Format, loss_mask: LossMask) -> Sequence[tuple[Row
     return tuple(({"prompt": record["prompt"], "completion": record[side]}, "completion") for side in SIDES)
 
 
-def _stretches(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Stretch]:
+def _stretches(record: Row, form: Format, renderer: Renderer) -> Sequence[Stretch]:
     """Turn a record into tokens."""
-    if form in ("chat", "questions"):
-        voice, chat = load_renderer(renderer, tokenizer), record if form == "chat" else build_chat_row(record)
-        if voice.template is not None:
-            return split_by_loss(_parse_chat(chat, voice.template.reads, tokenizer), voice.template, tokenizer)
-        if voice.cookbook is not None:
-            return render_by_cookbook(_parse_chat(chat, (), tokenizer), voice.cookbook, tokenizer)
-    begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text_bytes=0)
-    return [begin, *(_encode(segment, tokenizer) for segment in _segments(record, form, renderer, tokenizer))]
+    tokenizer = renderer.tokenizer
+    if form in ("chat", "questions") and (writer := _open_writer(renderer)) is not None:
+        chat = record if form == "chat" else build_chat_row(record)
+        return _render_chat(parse_chat(chat, writer.reads, tokenizer), writer, tokenizer)
+    begin = Stretch([] if tokenizer.bos is None else [tokenizer.bos], loss=False, text="")
+    segments = _segments(record, form, tokenizer)
+    return [begin, *(Stretch(segment.encode(tokenizer), segment.loss, segment.text) for segment in segments)]
 
 
-def _parse_chat(chat: Row, reads: Collection[str], tokenizer: Tokenizer) -> ParsedChat:
-    parsed = read_chat(chat, reads)
-    refuse_controls(parsed, compile_words(get_controls(tokenizer)))
-    return parsed
+def _open_writer(renderer: Renderer) -> ChatWriter | None:
+    """Return what writes chats, or None for `plain`, which writes text."""
+    if renderer.template is not None:
+        return TemplateWriter(renderer.template, renderer.tokenizer)
+    return None if renderer.cookbook is None else CookbookWriter(renderer.cookbook, renderer.tokenizer)
 
 
-def _encode(segment: Segment, tokenizer: Tokenizer) -> Stretch:
-    end = [tokenizer.eos] if segment.ends and tokenizer.eos is not None else []
-    return Stretch([*tokenizer.encode(segment.text), *end], segment.loss, len(segment.text.encode()))
-
-
-def render_by_cookbook(parsed: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
-    """Render a chat as the cookbook writes it. Raises DataError if it leaves something out."""
-    stretches = _cookbook_stretches(parsed, cookbook, tokenizer)
-    planted = plant(parsed)
-    if (at := _find_lost_mark(planted, cookbook, tokenizer)) is not None:
-        refuse_missing(planted.leaves[at], parsed, COOKBOOK)
-    if leaf := find_missing_leaf(planted.leaves, _text(stretches, parsed.learnt, tokenizer)):
-        refuse_missing(leaf, parsed, COOKBOOK)
-    for tool in parsed.tools:
-        if leaf := _find_lost_leaf(canonicalize_row(tool), cookbook, tokenizer):
-            refuse_missing(leaf, parsed, COOKBOOK)
-    return stretches
-
-
-@lru_cache(maxsize=4096)
-def _find_lost_leaf(tool: bytes, cookbook: Cookbook, tokenizer: Tokenizer) -> Leaf | None:
-    """Find a piece of a tool that can be changed without a change of the cookbook's text."""
-
-    def write(parsed: ParsedChat) -> str:
-        return tokenizer.decode(cookbook.prompt(parsed.messages, parsed.tools))
-
-    planted = plant_tool(tool)
-    at = find_ignored(planted, lambda place: place == TOOLS, write)
-    return None if at is None else planted.leaves[at]
-
-
-def _find_lost_mark(planted: Planted, cookbook: Cookbook, tokenizer: Tokenizer) -> int | None:
-    """Find a piece of a chat of this shape that the cookbook does not write."""
-    parsed = planted.marked
-
-    def moment(place: int) -> str:
-        shorter = ParsedChat(parsed.messages[: place + 1], parsed.tools, [place])
-        return _text(_cookbook_stretches(shorter, cookbook, tokenizer), [place], tokenizer).whole
-
-    def write(parsed: ParsedChat) -> str:
-        return _text(_cookbook_stretches(parsed, cookbook, tokenizer), parsed.learnt, tokenizer).whole
-
+def _render_chat(chat: ParsedChat, writer: ChatWriter, tokenizer: Tokenizer) -> list[Stretch]:
+    """Write a chat. Raises DataError if something is left out, or the mask would not be exact."""
     try:
-        marked = _text(_cookbook_stretches(parsed, cookbook, tokenizer), parsed.learnt, tokenizer)
-        missing = find_missing_mark(planted, marked, moment)
-    except DataError as error:
-        wrong = f"{COOKBOOK} refuses a chat of this shape with other words in it"
-        raise DataError(f"{wrong}, so what it leaves out is unknown: {error}") from None
-    return find_ignored(planted, lambda place: place != TOOLS, write) if missing is None else missing
+        written = writer.write(chat)
+    except NotTaken:
+        _refuse_to_begin(chat)
+        raise
+    refuse_incomplete(chat, written, writer)
+    return [stretch._replace(text=remove_controls(stretch.text, tokenizer)) for stretch in written.split_by_loss()]
 
 
-def _cookbook_stretches(parsed: ParsedChat, cookbook: Cookbook, tokenizer: Tokenizer) -> list[Stretch]:
-    written = cookbook.render_weighted(parsed.messages, parsed.tools, parsed.learnt)
-    runs = groupby(zip(written.tokens, written.weights, strict=True), key=lambda pair: pair[1] > 0)
-    cut = [(loss, [token for token, _ in pairs]) for loss, pairs in runs]
-    return [
-        Stretch(tokens, loss, len(remove_controls(tokenizer.decode(tokens), tokenizer).encode()))
-        for loss, tokens in cut
-    ]
+def _refuse_to_begin(chat: ParsedChat) -> None:
+    """Raise DataError where nobody asked the assistant anything: a template says that in words of its own."""
+    roles = [message["role"] for message in chat.messages]
+    place = next((at for at, role in enumerate(roles) if role not in ("system", "developer")), 0)
+    if roles[place] == "assistant":
+        wrong = f"message {place + 1}: expected one of the user first, got one of the assistant"
+        raise DataError(f"{wrong}; add what was asked before it, or leave it out, or use `renderer: plain`")
 
 
-def _text(stretches: Sequence[Stretch], places: Sequence[int], tokenizer: Tokenizer) -> RenderedText:
-    """Decode the text, and the learnt part of each message: a run of tokens for each, or all runs for all."""
-    runs = [tokenizer.decode(stretch.tokens) for stretch in stretches if stretch.loss]
-    if len(runs) != len(places):
-        runs = ["".join(runs)] * len(places)
-    whole = tokenizer.decode([token for stretch in stretches for token in stretch.tokens])
-    return RenderedText(whole, dict(zip(places, runs, strict=True)))
-
-
-def _segments(record: Row, form: Format, renderer: str, tokenizer: Tokenizer) -> Sequence[Segment]:
+def _segments(record: Row, form: Format, tokenizer: Tokenizer) -> Sequence[Segment]:
     """Split a record into segments as `plain` reads it."""
-    load_renderer(renderer, tokenizer)
     match form:
         case "text":
             return (Segment(record["text"], loss=True),)
