@@ -1,10 +1,12 @@
 """Plan methods to compare: the same start, seeds and items, and the same amount of what `equal` names.
 
-A chain gets as much as any other method, an equal share for each of its parts. The untrained model is a row of its own.
+A chain gets as much as any other method: its parts have the shares of it that the file gives them, or else equal ones.
+The untrained model is a row of its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
@@ -27,9 +29,16 @@ def plan_methods(builder: StageBuilder, variant: Variant) -> Iterator["MethodRun
     seeds, methods = builder.sweep.seed_values, variant.methods
     yield MethodRun(builder, variant, {"method": None, **variant.cell}, seeds[0], ())
     for name, method in methods.items():
-        parts = tuple(methods[part] for part in method.then) if method.then else (method,)
+        parts = tuple(MethodPart(methods[part], share) for part, share in method.chain) or (MethodPart(method),)
         for seed in seeds:
             yield MethodRun(builder, variant, {"method": name, **variant.cell}, seed, parts)
+
+
+class MethodPart(NamedTuple):
+    """A training of a method, and its share of the method's length; None: the same as the other parts."""
+
+    method: Method
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class MethodRun:
     variant: Variant
     cell: Mapping[str, Json]
     seed: int
-    parts: tuple[Method, ...]
+    parts: tuple[MethodPart, ...]
 
     def row(self) -> CountedRun:
         scope = self.builder.scope(self.cell, self.seed)
@@ -52,27 +61,33 @@ class MethodRun:
         run = Run(self.cell, self.seed, last, measures, before=tuple(filter(None, before)))
         return run, NaiveCount(len(chain), sum(stage.examples for stage in chain))
 
-    def _training(self, part: Method, source: Stage | None, scope: str | None) -> TrainingRequest:
-        dataset = None if part.data is None else self._dataset(part.data)
+    def _training(self, part: MethodPart, source: Stage | None, scope: str | None) -> TrainingRequest:
+        method = part.method
+        dataset = None if method.data is None else self._dataset(method.data)
         if dataset is not None:
-            refuse_unsuited(dataset, part.method, ())
-        sized = part.model_copy(update=self._length(part, dataset))
+            refuse_unsuited(dataset, method.method, ())
+        sized = method.model_copy(update=self._length(method, self._divide(part.share), dataset))
         variant = replace(self.variant, train=sized)
         return TrainingRequest(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
 
-    def _length(self, part: Method, dataset: Dataset | None) -> dict[str, int]:
+    def _divide(self, share: float | None) -> Callable[[float], float]:
+        """Make a function from what a method gets to what a part with this share gets."""
+        parts = len(self.parts)
+        return (lambda whole: whole / parts) if share is None else (lambda whole: whole * share)
+
+    def _length(self, part: Method, divide: Callable[[float], float], dataset: Dataset | None) -> dict[str, int]:
         """Compute the steps, or tokens, nearest to the share of this part; at least one step."""
-        equal, parts = self.variant.equal, len(self.parts)
+        equal = self.variant.equal
         assert equal is not None
         if equal.examples is not None:
             per_step = part.own("groups") if dataset is None else min(part.batch_size, len(dataset.train))
-            return {"steps": max(1, round(equal.examples / parts / per_step))}
+            return {"steps": max(1, round(divide(equal.examples) / per_step))}
         if dataset is None:
-            return {"tokens": max(1, round(self._tokens_of_acting(part, equal) / parts))}
+            return {"tokens": max(1, round(divide(self._tokens_of_acting(part, equal))))}
         usage = self._step(part, dataset)
         if equal.tokens is not None:
-            return {"steps": max(1, round(equal.tokens / parts / usage.tokens))}
-        return {"steps": max(1, round(self._dollars(equal) / parts / self._price(usage)))}
+            return {"steps": max(1, round(divide(equal.tokens) / usage.tokens))}
+        return {"steps": max(1, round(divide(self._dollars(equal)) / self._price(usage)))}
 
     def _tokens_of_acting(self, part: Method, equal: Equal) -> float:
         """Convert dollars to tokens, at the mean of their cost in short and in long episodes."""

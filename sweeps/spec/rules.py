@@ -202,7 +202,7 @@ def check_methods(sweep: SweepFields) -> Iterator[Finding]:
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
             yield (*here, "data"), refuse_word(method.data, list(sweep.data))
-        yield from (((*here, "then", *at), text) for at, text in check_chain(sweep, method.then or ()))
+        yield from (((*here, "then", *at), text) for at, text in check_chain(sweep, [name for name, _ in method.chain]))
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
             yield (*here, given[0]), "not used in a comparison: `equal` sets the length of every method; leave it out"

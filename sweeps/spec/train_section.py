@@ -1,11 +1,14 @@
 """How a model is trained: the `train` section, and the methods of a comparison."""
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 
 from sweeps.spec.scalars import (
+    NAME,
     Count,
     Finding,
     Findings,
@@ -20,9 +23,11 @@ from sweeps.spec.scalars import (
     check_amount_or_share,
     check_power_of_two,
     check_rate,
+    show,
 )
 
 BETA = 0.1  # of dpo, where the file names none: what the paper's experiments mostly take
+ROUNDING = 1e-9  # by which shares may miss their sum
 LENGTHS = ("steps", "epochs", "tokens")
 # What belongs to one method, and what it is where the file leaves it open. None: it has to be said.
 OF_METHOD: Mapping[str, Mapping[str, Any]] = {
@@ -146,9 +151,45 @@ class Train(SpecModel):
         return OF_METHOD[self.method][key] if value is None else value
 
 
+def check_chain_parts(value: Any) -> tuple[Any, ...]:
+    """Accept `[sl, rl]`, parts of equal length, or `[{sl: 0.2}, {rl: 0.8}]`: parts with their shares of the length."""
+    right = "a list of methods, [sl, rl], or of methods with their shares, [{sl: 0.2}, {rl: 0.8}]"
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        raise ValueError(f"expected {right}, got {show(value)}")
+    read = [_read_part(part, right) for part in value]
+    shares = [share for _, share in read if share is not None]
+    if shares and len(shares) < len(read):
+        raise ValueError(f"expected a share for every part, or for none, got {show(value)}")
+    if shares and abs(math.fsum(shares) - 1) > ROUNDING:
+        summed = " + ".join(f"{share:g}" for share in shares)
+        raise ValueError(f"expected shares that sum to 1, got {summed} = {math.fsum(shares):.6g}")
+    return tuple(name if share is None else Frozen({name: share}) for name, share in read)
+
+
+def _read_part(part: Any, right: str) -> tuple[str, float | None]:
+    single = isinstance(part, Mapping) and len(part) == 1
+    name, share = next(iter(part.items())) if single else (part, None)
+    if not isinstance(name, str) or not re.match(NAME, name):
+        raise ValueError(f"expected {right}, got {show(part)}")
+    if not single:
+        return name, None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise ValueError(f"expected a share between 0 and 1 for {name}, got {show(share)}")
+    return name, float(share)
+
+
 class Method(Train):
     """One contestant of a comparison: a training of its own, or others one after the other (`then`)."""
 
     method: Literal["sl", "dpo", "rl"] = "sl"
     data: Name | None = None
-    then: Annotated[tuple[Name, ...], Field(min_length=2)] | None = None
+    then: Annotated[Any, PlainValidator(allow_none(check_chain_parts))] = (
+        None  # names, or mappings of a name to a share
+    )
+
+    @property
+    def chain(self) -> tuple[tuple[str, float | None], ...]:
+        """The parts of a chain by name, each with its share of the length; None: all have the same."""
+        return tuple(
+            next(iter(part.items())) if isinstance(part, Mapping) else (part, None) for part in self.then or ()
+        )

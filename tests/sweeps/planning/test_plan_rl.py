@@ -104,6 +104,26 @@ def test_each_part_of_a_long_chain_goes_on_from_the_one_before() -> None:
     assert [before.recipe["method"], found[str(before.recipe["parent"])].recipe["method"]] == ["dpo", "sl"]
 
 
+@pytest.mark.parametrize("equal", ["equal={tokens: 2e5}", "equal={examples: 4000}", "equal={usd: 0.05}"])
+def test_a_chain_shares_its_length_out(equal: str) -> None:
+    """By hand: a fifth of the supervised steps of the whole method, and four fifths of what practice gets."""
+    plan = compared(equal, "methods.shared={then: [{sl: 0.2}, {rl: 0.8}]}")
+    found = {stage.id: stage for stage in plan.stages}
+    (whole, *_), (alone, *_), (last, *_) = (trained(plan, name) for name in ("sl", "rl", "shared"))
+    first = found[str(last.recipe["parent"])]
+    assert first.steps == pytest.approx(0.2 * whole.steps, abs=1)
+    assert last.recipe["method"] == "rl"
+    length = "steps" if "examples" in equal else "tokens"
+    assert float(str(last.recipe[length])) == pytest.approx(0.8 * float(str(alone.recipe[length])), abs=1)
+
+
+def test_equal_shares_are_the_chain_without_shares() -> None:
+    """The digest is that of the commit before shares came."""
+    plain, halved = compared(), compared("methods.sl_then_rl={then: [{sl: 0.5}, {rl: 0.5}]}")
+    assert [stage.id for stage in halved.stages] == [stage.id for stage in plain.stages]
+    assert plain.digest == "b111522ffe54db33"
+
+
 def test_a_method_is_excluded_where_it_is_not_wanted() -> None:
     """Each with its own values: a rate of one method makes no further cells of the others."""
     varied = "vary={methods.rl.learning_rate: [0.01, 0.1]}"

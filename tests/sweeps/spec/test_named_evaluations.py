@@ -95,6 +95,6 @@ def test_two_evaluations_by_one_evaluator_are_two_stages_and_their_labels_tell_t
     two = "{one: {answers: {check: exact}}}, {other: {answers: {check: f1}}}"
     made = planned(HEAD, f"evaluate=[{two}]", load=Load(form="completion"))
     asked = [stage for stage in made.stages if stage.kind == "evaluate"]
-    assert len(asked) == 4
+    assert len(asked) == 6, "two seeds and the base model, by two evaluations"
     assert {stage.label.partition(" ")[0] for stage in asked} == {"one", "other"}
     assert {path for path, _ in made.defaults if path.startswith("evaluate.o")} >= {"evaluate.one.answers.most"}

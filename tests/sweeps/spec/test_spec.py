@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from sweeps import SpecError, Sweep, parse
-from sweeps.spec.train_section import StepLaw
+from sweeps.spec.train_section import Method, StepLaw
 from tests.sweeps.questions import ACTING, HEAD, ROOT, TRANSFER
 from tests.wording import lacks
 
@@ -279,6 +279,36 @@ def test_a_method_names_methods_and_data_that_are_there() -> None:
     assert not lacks(refused(text, "methods.rl.data=demos"), "methods.rl: demos")
     assert not lacks(refused(text, "methods.sl_then_rl.rank=8"), "methods.sl_then_rl: rank `then`")
     assert not lacks(refused(text, "methods.rl.rank=64"), "methods.sl_then_rl.then: rank 32 64")
+
+
+@pytest.mark.parametrize(
+    ("then", "named"),
+    [
+        ("[{sl: 0.2}, {rl: 0.7}]", "1 0.2 0.7 0.9"),
+        ("[{sl: 0.2}, rl]", "sl rl"),
+        ("[{sl: 1}, {rl: 0}]", "sl 1"),
+        ("[{sl: half}, {rl: half}]", "sl 'half'"),
+        ("[{sl: 0.2, rl: 0.8}]", "sl 0.2"),
+        ("[{sl: 0.5}, {rll: 0.5}]", "methods.sl_then_rl.then.1: 'rll' `rl`"),
+        ("[sl]", "[sl, rl] 'sl'"),
+        ("sl", "'sl'"),
+    ],
+)
+def test_the_shares_of_a_chain_sum_to_1(then: str, named: str) -> None:
+    text = (ROOT / "examples/compare.yaml").read_text()
+    said = refused(text, f"methods.sl_then_rl.then={then}")
+    assert not lacks(said, f"methods.sl_then_rl.then {named}")
+
+
+def test_a_chain_with_shares_is_read_back_and_one_without_is_what_it_was() -> None:
+    text = (ROOT / "examples/compare.yaml").read_text()
+    shared = parse(text, overrides=["methods.sl_then_rl.then=[{sl: 0.2}, {rl: 0.8}]"])
+    kept = shared.model_dump(mode="json", exclude_defaults=True)
+    assert kept["methods"]["sl_then_rl"] == {"then": [{"sl": 0.2}, {"rl": 0.8}]}
+    assert shared.methods is not None
+    assert shared.methods["sl_then_rl"].chain == (("sl", 0.2), ("rl", 0.8))
+    assert parse(text).model_dump(mode="json", exclude_defaults=True)["methods"]["sl_then_rl"] == {"then": ["sl", "rl"]}
+    assert hash(shared.methods["sl_then_rl"]) == hash(Method.model_validate(kept["methods"]["sl_then_rl"]))
 
 
 @pytest.mark.parametrize(
