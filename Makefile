@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community bench bench-statistics bench-curves chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community bench bench-statistics bench-curves bench-chat chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -52,6 +52,10 @@ bench-statistics: setup
 # Asks fits of published curves for losses that were measured later, and counts how often the answers hold: minutes.
 bench-curves: setup
 	@$(BIN)/python -m tests.bench.curves
+
+# Measures what answers and rewards teach offline/chat-s in four tasks: some minutes.
+bench-chat: setup
+	@$(BIN)/python -m tests.bench.chat_rewards
 
 # Runs 200 stages under 55 kills, and tells 200 attempts to leave: 15 minutes. `make chaos SEED=7` repeats a storm.
 chaos: setup

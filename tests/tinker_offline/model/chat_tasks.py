@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 
 Item = tuple[str, str]
-LONGEST, ITERATIONS, GROUPS = 4800, 100, 64  # at most: items of a training; iterations by rewards, items of each
+LONGEST, ITERATIONS, GROUPS = 4800, 120, 64  # at most: items of a training; iterations by rewards, items of each
 
 
 def _split(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from tinker_offline.model.learner import AdamParams, Learner
 from tinker_offline.model.losses import LOSSES, Inputs
 from tinker_offline.model.ngram import SIZES, Adapter, Base, Floats, Ints
 from tinker_offline.model.sampling import Draw, sample
+from tinker_offline.wire import Sampled
 
 CACHE = Path(__file__).parents[3] / ".sweep" / "test-cache"
 SIZE, RANK = SIZES["offline/chat-s"], 16
@@ -28,6 +29,21 @@ class Rewards(NamedTuple):
     groups: int  # prompts of an iteration
     rollouts: int  # of each prompt
     rate: float
+
+
+FIRST = {"tool call": 30, "clause": 60, "signal": 40, "rewriting": 40}  # steps by answers before the rewards
+REWARDS = {
+    "tool call": Rewards(40, 16, 8, 0.005),
+    "clause": Rewards(120, 64, 4, 0.004),
+    "signal": Rewards(100, 64, 4, 0.008),
+    "rewriting": Rewards(60, 16, 8, 0.008),
+}
+
+
+class _Rollout(NamedTuple):
+    prompt: Ints
+    written: Sampled
+    advantage: float
 
 
 class Marked(NamedTuple):
@@ -89,27 +105,39 @@ def teach(base: Base, task: str, seed: int, steps: int, *, rate: float = 0.02, s
 
 
 def reinforce(base: Base, first: Adapter, task: str, seed: int, rewards: Rewards, *, chance: bool = False) -> Learner:
-    """Go on from this adapter by rewards: 1 for the exact answer; `chance` gives the rewards of a coin."""
+    """Go on from this adapter by rewards: 1 for the exact answer; `chance` gives the rewards of a coin.
+
+    As the product does it: groups whose rewards are equal teach nothing, and the loss is a mean over the tokens.
+    """
     learner, coin = Learner(first.copy()), random.Random(seed)
     for iteration in range(rewards.iterations):
-        pairs, sampled, advantages = list[tuple[Ints, Ints]](), list[Floats](), list[Floats]()
+        rollouts = list[_Rollout]()
         for prompt, answer in make_rewarded(task, rewards.groups, seed, iteration):
             read = encode_prompt(prompt)
             written = sample(base, learner.adapter, read, rewards.rollouts, Draw(2 * len(answer) + 8, iteration))
-            gained = [characters.decode(one.tokens) == answer for one in written]
-            if chance:
-                gained = [coin.random() < 0.5 for _ in written]
-            for one, gain in zip(written, gained, strict=True):
-                pairs.append((read, one.tokens))
-                sampled.append(one.logprobs)
-                advantages.append(np.full(len(one.tokens), gain - np.mean(gained), np.float32))
-        marked = mark_answers(pairs)
-        inputs = {name: np.zeros(len(marked.answers), np.float32) for name in ("logprobs", "advantages")}
-        inputs["logprobs"][marked.answers > 0] = np.concatenate(sampled)
-        inputs["advantages"][marked.answers > 0] = np.concatenate(advantages)
-        accumulate(learner, base, marked.texts, "importance_sampling", inputs)
-        learner.step(AdamParams(rewards.rate * (1 - iteration / rewards.iterations)))
+            gained = [coin.random() < 0.5 if chance else is_answer(one, answer) for one in written]
+            if len(set(gained)) > 1:
+                pairs = zip(written, gained, strict=True)
+                rollouts += [_Rollout(read, one, float(gain - np.mean(gained))) for one, gain in pairs]
+        if rollouts:
+            _apply_rewards(learner, base, rollouts, rewards.rate * (1 - iteration / rewards.iterations))
     return learner
+
+
+def _apply_rewards(learner: Learner, base: Base, rollouts: Sequence[_Rollout], rate: float) -> None:
+    marked = mark_answers([(one.prompt, one.written.tokens) for one in rollouts])
+    mine = marked.answers > 0
+    inputs = {name: np.zeros(len(mine), np.float32) for name in ("logprobs", "advantages")}
+    inputs["logprobs"][mine] = np.concatenate([one.written.logprobs for one in rollouts])
+    inputs["advantages"][mine] = np.repeat(
+        [one.advantage / mine.sum() for one in rollouts], [len(one.written.tokens) for one in rollouts]
+    )
+    accumulate(learner, base, marked.texts, "importance_sampling", inputs)
+    learner.step(AdamParams(rate, eps=1e-8))
+
+
+def is_answer(written: Sampled, answer: str) -> bool:
+    return characters.decode(written.tokens) == answer
 
 
 def measure(base: Base, learner: Learner, task: str, seed: int, count: int = 60) -> float:
@@ -118,5 +146,14 @@ def measure(base: Base, learner: Learner, task: str, seed: int, count: int = 60)
     for prompt, answer in make_fresh(task, count, seed):
         draw = Draw(2 * len(answer) + 8, 0, temperature=0)
         (written,) = sample(base, learner.adapter, encode_prompt(prompt), 1, draw)
-        right += characters.decode(written.tokens) == answer
+        right += is_answer(written, answer)
     return right / count
+
+
+def measure_samples(base: Base, learner: Learner, task: str, seed: int, count: int = 60) -> float:
+    """Return the share of exact answers among four samples of each fresh item: what rewards are given for."""
+    right = 0
+    for prompt, answer in make_fresh(task, count, seed):
+        written = sample(base, learner.adapter, encode_prompt(prompt), 4, Draw(2 * len(answer) + 8, 0))
+        right += sum(is_answer(one, answer) for one in written)
+    return right / (4 * count)

@@ -28,6 +28,27 @@ def test_a_sample_is_as_likely_as_a_pass_says(prompt: Ints) -> None:
         assert (top.logprobs[len(prompt) :, 0] >= scored[len(prompt) :] - 1e-6).all()
 
 
+@pytest.mark.parametrize("temperature", [0.1, 0.4])
+def test_samples_that_begin_alike_are_as_likely_as_a_pass_says(temperature: float) -> None:
+    """They share their work until they differ; near 0 that is late, and some never do."""
+    base, adapter, _ = make_chat_problem()
+    for prompt in PROMPTS:
+        samples = sample(base, adapter, prompt, 8, Draw(40, 2, temperature=temperature))
+        wholes = [np.concatenate([prompt, one.tokens]) for one in samples]
+        passed = chat_logprobs(
+            base,
+            adapter,
+            Texts(
+                np.concatenate([whole[:-1] for whole in wholes]),
+                [len(whole) - 1 for whole in wholes],
+                np.concatenate([whole[1:] for whole in wholes]),
+            ),
+        )
+        for one, whole in zip(samples, wholes, strict=True):
+            mine, passed = passed[: len(whole) - 1], passed[len(whole) - 1 :]
+            assert np.allclose(mine[len(prompt) - 1 :], one.logprobs, atol=1e-5)
+
+
 def test_chances_sum_to_one() -> None:
     base, adapter, _ = make_chat_problem()
     _, top = prompt_logprobs(base, adapter, PROMPTS[0][:60], None, characters.SIZE)
