@@ -18,11 +18,11 @@ from tinker_offline.model.feature_rows import (
     WORDS_UNTIL,
     WORDS_WITHIN,
     Known,
-    complete_view,
     hash_start,
     hash_words,
     key_rows,
     local_rows,
+    name_state,
     place_rows,
     query_rows,
     word_rows,
@@ -75,7 +75,7 @@ class _Branch:
         if not text.in_word:
             place = text.slots - 1
             self.view[Known.SORT] = SORTS[token]
-            slots.keys[place] = sum_rows(adapter.key, key_rows(self.view[None]))[0]
+            slots.keys[place] = np.add.reduce(adapter.key.take(key_rows(self.view[None])[0], axis=0), axis=0)
             slots.tokens[place], slots.hashes[place] = token, self.view[_HASHES]
             slots.words[place], slots.lines[place] = len(text.words), text.line
         text.write(token)
@@ -124,9 +124,9 @@ class ChatDecoder:
         return shared
 
     def _compute(self, branches: Sequence[_Branch]) -> Floats:
-        views = np.zeros((len(branches), COLUMNS), np.uint64)
-        views[:, : Known.SORT] = [branch.text.view() for branch in branches]
-        complete_view(views)
+        texts = [branch.text for branch in branches]
+        states = [name_state(text.before, text.gap, text.word) for text in texts]
+        views = np.array([[*text.view(), 0, state] for text, state in zip(texts, states, strict=True)], np.uint64)
         ngrams = hash_rows(views[:, Known.LAST : Known.LAST + self._base.size.orders], self._base.size)
         chances, gate = open_gate(self._base, self._adapter, ngrams, self._sum_hidden(views, branches))
         copied = np.zeros_like(chances)
