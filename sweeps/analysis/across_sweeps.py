@@ -45,7 +45,7 @@ def join_sweeps(
         for cell, runs in group_by_cell(rows):
             groups.setdefault(canonicalize_row(cell), {})[sweep] = runs
     grains = _grains([row for rows in results.values() for row in rows])
-    return [_condition(found, next(iter(results)), grains, items or {}) for found in groups.values()]
+    return [_condition(by_sweep, next(iter(results)), grains, items or {}) for by_sweep in groups.values()]
 
 
 def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
@@ -55,29 +55,29 @@ def _grains(rows: Sequence[RunResult]) -> Mapping[str, float]:
         for metric, value in row.metrics.items():
             if math.isfinite(value):
                 values.setdefault(metric, []).append(value)
-    return {metric: find_grain(each) for metric, each in values.items()}
+    return {metric: find_grain(numbers) for metric, numbers in values.items()}
 
 
 def _condition(
-    found: Mapping[str, Sequence[RunResult]],
+    runs_of: Mapping[str, Sequence[RunResult]],
     first: str,
     grains: Mapping[str, float],
     items: Mapping[str, Mapping[str, Items]],
 ) -> SharedCondition:
-    sides = {sweep: _Side(runs, items.get(sweep, {})) for sweep, runs in found.items()}
-    summaries = {sweep: summarize_cells(runs)[0] for sweep, runs in found.items()}
+    sides = {sweep: _Side(runs, items.get(sweep, {})) for sweep, runs in runs_of.items()}
+    summaries = {sweep: summarize_cells(runs)[0] for sweep, runs in runs_of.items()}
     cell = next(iter(summaries.values())).cell
-    others = [sweep for sweep in found if sweep != first and first in found]
+    others = [sweep for sweep in runs_of if sweep != first and first in runs_of]
     differences: dict[str, dict[str, Estimate]] = {}
-    told: dict[str, dict[str, Told]] = {}
+    told_counts: dict[str, dict[str, Told]] = {}
     for metric in dict.fromkeys(metric for summary in summaries.values() for metric in summary.metrics):
         for other in others:
             if difference := _compare_sides(sides[other], sides[first], metric, grains[metric]):
                 differences.setdefault(metric, {})[other] = difference
         for sweep, side in sides.items():
             if metric in side.told:
-                told.setdefault(metric, {})[sweep] = side.told[metric]
-    return SharedCondition(cell, summaries, differences, told)
+                told_counts.setdefault(metric, {})[sweep] = side.told[metric]
+    return SharedCondition(cell, summaries, differences, told_counts)
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,11 @@ class _Side:
         return read_run_scores(self.runs, metric, select_items(self.items, metric))
 
 
-def _compare_sides(one: _Side, other: _Side, metric: str, grain: float) -> Estimate | None:
+def _compare_sides(side: _Side, other: _Side, metric: str, grain: float) -> Estimate | None:
     """Estimate one - other; of what not all items tell over those that both tell, None for too few."""
-    if metric not in one.told and metric not in other.told:
-        return _difference(one.runs, other.runs, metric, grain)
-    scores = one.read_scores(metric), other.read_scores(metric)
+    if metric not in side.told and metric not in other.told:
+        return _difference(side.runs, other.runs, metric, grain)
+    scores = side.read_scores(metric), other.read_scores(metric)
     by_item, pairs = compare_items(*scores, cross_check=False), list(subtract_common(*scores).values())
     if by_item is None or by_item.items < FEWEST:
         return None

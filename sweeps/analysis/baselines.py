@@ -73,11 +73,11 @@ def compare_with_untrained(
     if by_item and by_item.left_out:  # not all items tell it: over those that both tell
         differences = list(subtract_common(after, known).values()) or differences
     grain = find_grain([before, *values.values()])
-    found = estimate_difference(differences, find_difference_range(metric), grain, by_item)
+    difference = estimate_difference(differences, find_difference_range(metric), grain, by_item)
     if len(differences) == 1 and by_item and (claim := by_item.checkpoints):  # one seed: for other items
-        estimate = found.estimate._replace(half_width=claim.half_width)
+        estimate = difference.estimate._replace(half_width=claim.half_width)
         return UntrainedChange(before, estimate, abs(estimate.mean) > claim.half_width, by_item)
-    return UntrainedChange(before, found.estimate, found.is_clear, by_item)
+    return UntrainedChange(before, difference.estimate, difference.is_clear, by_item)
 
 
 Against = Literal["untrained", "source alone", "target alone"]

@@ -62,22 +62,25 @@ class Calibration:
 
 def list_calibrations(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[Calibration]:
     """List the measures whose items state a confidence."""
-    found = (_read_measure(measure, rows, kept) for measure, kept in items.items())
-    return [calibration for calibration in found if calibration.cells]
+    calibrations = (_read_measure(measure, rows, kept) for measure, kept in items.items())
+    return [calibration for calibration in calibrations if calibration.cells]
 
 
 def _read_measure(measure: str, rows: Sequence[RunResult], items: Items) -> Calibration:
-    found = []
+    stated_cells = []
     for cell, runs in group_by_cell(keep_measured(rows)):
         kept = [items[key] for run in runs if (key := item_key(cell, run.seed)) in items]
         answers, confidence, right = select_stated([row for run_rows in kept for row in run_rows])
         if answers:
-            found.append(StatedAnswers(cell, "", len(kept), confidence.tolist(), right.tolist()))
-    names = name_cells([each.cell for each in found])
-    known = {canonicalize_row(each.cell): replace(each, name=name) for each, name in zip(found, names, strict=True)}
+            stated_cells.append(StatedAnswers(cell, "", len(kept), confidence.tolist(), right.tolist()))
+    names = name_cells([stated.cell for stated in stated_cells])
+    known = {
+        canonicalize_row(stated.cell): replace(stated, name=name)
+        for stated, name in zip(stated_cells, names, strict=True)
+    }
     pairs = []
-    for each in known.values():
-        baselines = (canonicalize_row(beside) for _, beside in list_baselines(each.cell, measure))
-        pairs.append((each, next((known[key] for key in baselines if key in known), None)))
+    for stated in known.values():
+        baselines = (canonicalize_row(beside) for _, beside in list_baselines(stated.cell, measure))
+        pairs.append((stated, next((known[key] for key in baselines if key in known), None)))
     bases = {id(base) for _, base in pairs if base}
     return Calibration(measure, list(known.values()), [pair for pair in pairs if id(pair[0]) not in bases])

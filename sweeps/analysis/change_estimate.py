@@ -114,9 +114,9 @@ def _judge(metric: str, values: tuple[float, float], pairs: Sequence[tuple[_Run,
         middle, claim = bootstrap_change(name, [(was.rows, now.rows) for was, now in pairs], numbers)
     else:
         before, after = ({seed: pair[side].scores for seed, pair in enumerate(pairs)} for side in (0, 1))
-        found = compare_items(after, before, cross_check=False)
-        assert found
-        middle, claim, span = found.mean, found.recipe or found.checkpoints, found.span
+        difference = compare_items(after, before, cross_check=False)
+        assert difference
+        middle, claim, span = difference.mean, difference.recipe or difference.checkpoints, difference.span
     itself = all(was.rows is now.rows for was, now in pairs)  # measured once, and no other by chance either
     reach = 0.0 if itself else claim.half_width if claim else math.inf
     low, high, _ = clip_interval(middle, reach, span if math.isfinite(reach) else ANY)

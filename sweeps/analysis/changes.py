@@ -44,7 +44,7 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
     for cell, runs in group_by_cell(results):
         kept = {run.seed: rows for run in keep_measured(runs) if (rows := items.get(item_key(run.cell, run.seed)))}
         cells[canonicalize_row(cell)] = _CellItems(cell, len(runs), kept)
-    found: dict[tuple[Against, bytes], Changed] = {}
+    changes: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, _, after) in cells.items():
         for against, beside in list_baselines(cell, metric):
             if (base := cells.get(canonicalize_row(beside))) is None:
@@ -52,14 +52,17 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
             shared = base.rows.keys() & after.keys() if base.runs > 1 else None
             was, now = ({seed: rows for seed, rows in side.items() if shared is None or seed in shared}
                         for side in (base.rows, after))  # fmt: skip
-            if told := change(was, now, metric=metric):
-                found[against, key] = Changed(cell, beside, against, told)
-    families = {against: {key: each.change for key, each in found.items() if key[0] == against} for against, _ in found}
-    judged = {key: each for family in families.values() for key, each in judge_together(family).items()}
-    return tuple(replace(each, change=judged[key]) for key, each in found.items())
+            if estimate := change(was, now, metric=metric):
+                changes[against, key] = Changed(cell, beside, against, estimate)
+    families = {
+        against: {key: changed.change for key, changed in changes.items() if key[0] == against}
+        for against, _ in changes
+    }
+    judged = {key: change for family in families.values() for key, change in judge_together(family).items()}
+    return tuple(replace(changed, change=judged[key]) for key, changed in changes.items())
 
 
-def judge_together(found: Mapping[Key, Change]) -> dict[Key, Change]:
+def judge_together(changes: Mapping[Key, Change]) -> dict[Key, Change]:
     """Mark the changes that are clear when all of them are judged together (Holm)."""
-    stands = holm({key: each.p for key, each in found.items()})
-    return {key: replace(each, after_holm=each.clear and key in stands) for key, each in found.items()}
+    stands = holm({key: change.p for key, change in changes.items()})
+    return {key: replace(change, after_holm=change.clear and key in stands) for key, change in changes.items()}

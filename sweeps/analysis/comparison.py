@@ -79,16 +79,16 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     for run in results:
         name = run.cell.get(METHOD)
         runs.setdefault(None if name is None else str(name), []).append(run)
-    values = {name: read_values(of, metric) for name, of in runs.items()}
-    grain = find_grain(value for each in values.values() for value in each.values())
-    scores = {name: read_run_scores(of, metric, items) for name, of in runs.items()}
-    levels = {name: estimate_level(each, metric, grain, scores[name]) for name, each in values.items()}
-    told = {name: count_told(of, metric, items) for name, of in runs.items()}
+    values = {name: read_values(rows, metric) for name, rows in runs.items()}
+    grain = find_grain(value for by_seed in values.values() for value in by_seed.values())
+    scores = {name: read_run_scores(rows, metric, items) for name, rows in runs.items()}
+    levels = {name: estimate_level(by_seed, metric, grain, scores[name]) for name, by_seed in values.items()}
+    told_counts = {name: count_told(rows, metric, items) for name, rows in runs.items()}
     contestants = tuple(
-        replace(_contestant(name, of, levels[name], metric), told=told[name]) for name, of in runs.items()
+        replace(_contestant(name, rows, levels[name], metric), told=told_counts[name]) for name, rows in runs.items()
     )
     by_item = _compare_by_item(scores)
-    conditional = {name for name, each in told.items() if each and each.is_conditional}
+    conditional = {name for name, count in told_counts.items() if count and count.is_conditional}
     pairs = _subtract_pairs(values, scores, conditional)
     differences = _differences(pairs, by_item, conditional, grain, find_difference_range(metric))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
@@ -112,16 +112,16 @@ def _subtract_pairs(
     conditional: set[str | None],
 ) -> dict[Pair, list[float]]:
     """Subtract seed by seed; what not all items tell, over the items that both sides tell."""
-    found: dict[Pair, list[float]] = {}
-    for other, one in combinations(values, 2):
-        if {one, other} & conditional:
-            differences = list(subtract_common(*_fill_seeds(scores, one, other)).values())
+    pairs: dict[Pair, list[float]] = {}
+    for other, method in combinations(values, 2):
+        if {method, other} & conditional:
+            differences = list(subtract_common(*_fill_seeds(scores, method, other)).values())
         else:
-            left, right = _fill_seeds(values, one, other)
+            left, right = _fill_seeds(values, method, other)
             differences = [left[seed] - right[seed] for seed in sorted(left.keys() & right.keys())]
         if differences:
-            found[one, other] = differences
-    return found
+            pairs[method, other] = differences
+    return pairs
 
 
 def _differences(
@@ -131,35 +131,37 @@ def _differences(
     grain: float,
     span: Range,
 ) -> list[Difference]:
-    estimates = {pair: estimate_difference(each, span, grain, by_item.get(pair)) for pair, each in pairs.items()}
+    estimates = {
+        pair: estimate_difference(differences, span, grain, by_item.get(pair)) for pair, differences in pairs.items()
+    }
     few = {pair for pair in pairs if {*pair} & conditional and (pair not in by_item or by_item[pair].items < FEWEST)}
-    clear = holm({pair: each.p for pair, each in estimates.items() if pair not in few})
+    clear = holm({pair: difference.p for pair, difference in estimates.items() if pair not in few})
     return [
         Difference(
             *pair,
-            each.estimate,
-            each.is_clear and pair not in few,
+            difference.estimate,
+            difference.is_clear and pair not in few,
             pair in clear,
-            None if pair in few else each.needed_seeds,
+            None if pair in few else difference.needed_seeds,
             by_item.get(pair),
         )
-        for pair, each in estimates.items()
+        for pair, difference in estimates.items()
     ]
 
 
 def _compare_by_item(
     scores: Mapping[str | None, Mapping[int, Scores]],
 ) -> dict[Pair, ItemDifference]:
-    pairs = {(one, other): _fill_seeds(scores, one, other) for other, one in combinations(scores, 2)}
-    return judge_pairs({pair: found for pair, sides in pairs.items() if (found := compare_items(*sides))})
+    pairs = {(method, other): _fill_seeds(scores, method, other) for other, method in combinations(scores, 2)}
+    return judge_pairs({pair: difference for pair, sides in pairs.items() if (difference := compare_items(*sides))})
 
 
 def _fill_seeds(
-    values: Mapping[str | None, Mapping[int, Value]], one: str | None, other: str | None
+    values: Mapping[str | None, Mapping[int, Value]], method: str | None, other: str | None
 ) -> tuple[Mapping[int, Value], Mapping[int, Value]]:
     """Return both sides by seed; the untrained model has the same value for every seed of the other side."""
-    left, right = values[one], values[other]
-    if one is None and left:
+    left, right = values[method], values[other]
+    if method is None and left:
         left = dict.fromkeys(right, next(iter(left.values())))
     elif other is None and right:
         right = dict.fromkeys(left, next(iter(right.values())))

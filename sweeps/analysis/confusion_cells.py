@@ -45,26 +45,26 @@ class ConfusionCell:
 
 def list_confusions(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[ConfusionCell]:
     """List the cells whose items are a classification, in the order of the rows."""
-    found: list[ConfusionCell] = []
+    confusions: list[ConfusionCell] = []
     for measure, kept in items.items():
         cells = []
         for cell, runs in group_by_cell(keep_measured(rows)):
             read = [known for run in runs if (known := kept.get(item_key(cell, run.seed)))]
-            told = [each for each in read if _read_classes(each)]
-            if told and len({_read_classes(each) for each in told}) == 1:
-                cells.append((cell, len(told), _read_classes(told[0]), sum(map(_count_run, told))))
+            classified = [rows for rows in read if _read_classes(rows)]
+            if classified and len({_read_classes(rows) for rows in classified}) == 1:
+                cells.append((cell, len(classified), _read_classes(classified[0]), sum(map(_count_run, classified))))
         names = name_cells([cell for cell, *_ in cells])
-        found += [
+        confusions += [
             ConfusionCell(measure, cell, name, seeds, classes, tuple(map(tuple, np.asarray(counts).tolist())))
             for name, (cell, seeds, classes, counts) in zip(names, cells, strict=True)
         ]
-    return found
+    return confusions
 
 
 def _read_classes(rows: Sequence[ItemRow]) -> tuple[str, ...]:
     """Read the classes of a run; none if it is no classification, or an earlier version measured it."""
-    told = rows[0].details.get(CLASSES) if rows else None
-    return tuple(map(str, told)) if isinstance(told, list) else ()
+    classes = rows[0].details.get(CLASSES) if rows else None
+    return tuple(map(str, classes)) if isinstance(classes, list) else ()
 
 
 def _count_run(rows: Sequence[ItemRow]) -> np.ndarray:

@@ -28,15 +28,15 @@ class DeflatedSharpe(NamedTuple):
         return f" With probability {self.probability:.3f} its Sharpe ratio is above {luck}."
 
 
-def deflate_best(found: BestCell, rows: Sequence[RunResult], items: Items | None) -> DeflatedSharpe | None:
+def deflate_best(choice: BestCell, rows: Sequence[RunResult], items: Items | None) -> DeflatedSharpe | None:
     """Deflate the Sharpe ratio of the best cell by the number of cells; None of other metrics, or without returns.
 
     All seeds play the same tasks, so the episodes count by task; the moments are of all returns.
     """
-    ratios = [cell.held_out.mean for cell in found.cells if cell.is_ranked and cell.held_out]
-    if get_base_name(found.metric) != RETURN_SHARPE or not found.best or not found.best.held_out or len(ratios) < 2:
+    ratios = [cell.held_out.mean for cell in choice.cells if cell.is_ranked and cell.held_out]
+    if get_base_name(choice.metric) != RETURN_SHARPE or not choice.best or not choice.best.held_out or len(ratios) < 2:
         return None
-    keys = [item_key(row.cell, row.seed) for row in rows if row.cell == found.best.cell]
+    keys = [item_key(row.cell, row.seed) for row in rows if row.cell == choice.best.cell]
     kept = [row for key in keys for row in (items or {}).get(key, ()) if RETURN in row.values]
     episodes, returns = len({row.item for row in kept}), np.array([row.values[RETURN] for row in kept])
     if episodes < 2 or returns.min() == returns.max():
@@ -44,7 +44,7 @@ def deflate_best(found: BestCell, rows: Sequence[RunResult], items: Items | None
     scaled = (returns - returns.mean()) / returns.std()
     by_luck = expect_best_sharpe(len(ratios), statistics.variance(ratios))
     skew, kurtosis = float((scaled**3).mean()), float((scaled**4).mean())
-    ratio = found.best.held_out.mean
+    ratio = choice.best.held_out.mean
     if 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2 <= 0:  # the mean of seeds that differ much
         return None
     probability = deflate_sharpe(ratio, episodes, against=by_luck, skew=skew, kurtosis=kurtosis)

@@ -140,8 +140,8 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
     by_item: Mapping[int, ItemDifference] = {}
     if items and ranked:
         first, *rest = (group.scores for group in ranked)
-        found = {place: compare_items(scores, first) for place, scores in enumerate(rest, 1)}
-        by_item = judge_pairs({place: each for place, each in found.items() if each})
+        differences = {place: compare_items(scores, first) for place, scores in enumerate(rest, 1)}
+        by_item = judge_pairs({place: difference for place, difference in differences.items() if difference})
     behind = _measure_gaps(ranked, sign)
     cells = _rank_cells(
         [_cell(group, metric, by, grains) for group in ranked],
@@ -168,8 +168,8 @@ def _luck(cells: Sequence[Values]) -> Values:
 
 def _list_known(runs: Iterable[RunResult], metric: str) -> list[float]:
     """Every finite value."""
-    found = (run.metrics.get(metric, math.nan) for run in keep_measured(runs))
-    return [value for value in found if math.isfinite(value)]
+    values = (run.metrics.get(metric, math.nan) for run in keep_measured(runs))
+    return [value for value in values if math.isfinite(value)]
 
 
 def _cell(group: _Group, metric: str, by: str, grains: Mapping[str, float]) -> GridCell:
@@ -190,13 +190,13 @@ def _measure_gaps(ranked: Sequence[_Group], sign: int) -> dict[int, list[float]]
     """
     gaps: dict[int, list[float]] = {}
     for place, group in enumerate(ranked[1:], 1):
-        if any(each.told and each.told.is_conditional for each in (ranked[0], group)):
+        if any(side.told and side.told.is_conditional for side in (ranked[0], group)):
             differences = [*subtract_common(group.scores, ranked[0].scores).values()]
         else:
             shared = sorted(ranked[0].chosen_by.keys() & group.chosen_by.keys())
             differences = [group.chosen_by[seed] - ranked[0].chosen_by[seed] for seed in shared]
         if differences:
-            gaps[place] = [sign * each for each in differences]
+            gaps[place] = [sign * difference for difference in differences]
     return gaps
 
 
@@ -208,25 +208,27 @@ def _rank_cells(
     by_item: Mapping[int, ItemDifference],
 ) -> list[GridCell]:
     """Say what each is behind the first, and whether that stands among all."""
-    found = {place: estimate_difference(each, span, grain, by_item.get(place)) for place, each in behind.items()}
-    estimates = {place: each.estimate for place, each in found.items()}
-    few = {place for place in found if _share_too_few(cells[0], cells[place], by_item.get(place))}
-    p_values = {place: each.p for place, each in found.items() if place not in few}
+    differences = {
+        place: estimate_difference(values, span, grain, by_item.get(place)) for place, values in behind.items()
+    }
+    estimates = {place: difference.estimate for place, difference in differences.items()}
+    few = {place for place in differences if _share_too_few(cells[0], cells[place], by_item.get(place))}
+    p_values = {place: difference.p for place, difference in differences.items() if place not in few}
     worse = {place for place in holm(p_values) if estimates[place].mean > 0}
     return [
         replace(
             cell,
             behind=estimates.get(place),
             apart=place in worse,
-            needed_seeds=None if place in worse or place not in found else found[place].needed_seeds,
+            needed_seeds=None if place in worse or place not in differences else differences[place].needed_seeds,
         )
         for place, cell in enumerate(cells)
     ]
 
 
-def _share_too_few(one: GridCell, other: GridCell, by_item: ItemDifference | None) -> bool:
+def _share_too_few(first: GridCell, other: GridCell, by_item: ItemDifference | None) -> bool:
     """Whether they have too few items in common that tell what not all items tell."""
-    conditional = any(cell.told and cell.told.is_conditional for cell in (one, other))
+    conditional = any(cell.told and cell.told.is_conditional for cell in (first, other))
     return conditional and (by_item is None or by_item.items < FEWEST)
 
 
@@ -242,7 +244,7 @@ def _axis(axis: str, known: Mapping[bytes, Json], results: Sequence[RunResult], 
     for run in keep_measured(results):
         measure = run.metrics.get(metric, math.nan)
         if axis in run.cell and math.isfinite(measure):
-            rest = canonicalize_row({key: each for key, each in run.cell.items() if key != axis})
+            rest = canonicalize_row({key: value for key, value in run.cell.items() if key != axis})
             blocks.setdefault((rest, run.seed), {})[canonicalize_row(run.cell[axis])] = measure
     seen, grain = {value for block in blocks.values() for value in block}, find_grain(_list_known(results, metric))
     whole = {where: block for where, block in blocks.items() if block.keys() == seen}
@@ -265,5 +267,5 @@ def _average_blocks(values: Mapping[tuple[bytes, int], float], grain: float, spa
     by_seed: dict[int, list[float]] = {}
     for (_, seed), value in values.items():
         by_seed.setdefault(seed, []).append(value)
-    means = [statistics.fmean(each) for each in by_seed.values()]
+    means = [statistics.fmean(values) for values in by_seed.values()]
     return estimate_difference(means, span, grain).estimate if means else None

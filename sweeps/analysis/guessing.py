@@ -36,13 +36,13 @@ def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = Non
     if known is None or known.better != "higher" or find_fact(metric) is not None:
         return None
     prefix = get_prefix(metric)
-    found = [Guess(known.chance, "guessing", "")] if known.chance else []
+    guesses = [Guess(known.chance, "guessing", "")] if known.chance else []
     if known.guessed:
         constant = _name_commonest(rows, items)
         by_majority = known.guessed.startswith(MAJORITY)
-        found += _read_guess(rows, f"{prefix}{known.guessed}", constant if by_majority else "guessing")
-        found += [] if by_majority else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
-    return max(found, key=lambda guess: guess.share, default=None)
+        guesses += _read_guess(rows, f"{prefix}{known.guessed}", constant if by_majority else "guessing")
+        guesses += [] if by_majority else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
+    return max(guesses, key=lambda guess: guess.share, default=None)
 
 
 def _read_guess(rows: Sequence[RunResult], told_by: str, words: str) -> list[Guess]:
@@ -51,8 +51,8 @@ def _read_guess(rows: Sequence[RunResult], told_by: str, words: str) -> list[Gue
 
 
 def _name_commonest(rows: Sequence[RunResult], items: Items | None) -> str:
-    kept = (each for row in rows for each in (items or {}).get(item_key(row.cell, row.seed), ())[:1])
-    text = next((str(each.details[COMMONEST]) for each in kept if COMMONEST in each.details), None)
+    kept = (item for row in rows for item in (items or {}).get(item_key(row.cell, row.seed), ())[:1])
+    text = next((str(item.details[COMMONEST]) for item in kept if COMMONEST in item.details), None)
     return "always giving the commonest answer" if text is None else f"always saying {text[:40]!r}"
 
 
@@ -63,12 +63,12 @@ def is_better(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items
     """
     scores = read_run_scores(runs, metric, items)
     if scores:
-        told = read_run_scores(runs, guess.told_by, items) if guess.told_by else {}
-        guessed = {seed: told.get(seed) or _repeat(each, guess.share) for seed, each in scores.items()}
-        found = compare_items(scores, guessed, cross_check=False)
-        claim = found and (found.recipe or found.checkpoints)
-        if found and claim:
-            return found.mean > claim.half_width and claim.p <= ALPHA
+        shares = read_run_scores(runs, guess.told_by, items) if guess.told_by else {}
+        guessed = {seed: shares.get(seed) or _repeat(seed_scores, guess.share) for seed, seed_scores in scores.items()}
+        difference = compare_items(scores, guessed, cross_check=False)
+        claim = difference and (difference.recipe or difference.checkpoints)
+        if difference and claim:
+            return difference.mean > claim.half_width and claim.p <= ALPHA
     values = read_values(runs, metric)
     level = estimate_level(values, metric, find_grain(values.values()))
     return level.ends.low > guess.share if level and level.ends else None
@@ -85,7 +85,7 @@ def find_unbeaten(rows: Sequence[RunResult], metric: str, items: Items | None = 
     if guess is None:
         return None
     judged = [is_better(runs, metric, guess, items) for _, runs in group_by_cell(rows) if read_values(runs, metric)]
-    return guess if judged and all(each is False for each in judged) else None
+    return guess if judged and all(verdict is False for verdict in judged) else None
 
 
 def describe_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> str:

@@ -62,7 +62,7 @@ class CellChanges:
     @property
     def title(self) -> str:
         """The comparison: rl against untrained, 3 seeds."""
-        seeds = format_count(max(each.seeds for each in self.changes), "seed")
+        seeds = format_count(max(change.seeds for change in self.changes), "seed")
         return f"{self.name} against {self.against}, {seeds}" if self.name else f"against {self.against}, {seeds}"
 
 
@@ -76,16 +76,16 @@ class WantedItems(NamedTuple):
 def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems]:
     """Choose by measure which items are read: losses only where they decide, everything else for what changed."""
     shown = sort_metrics({name for row in keep_measured(rows) for name in row.metrics})
-    found: dict[str, list[str]] = {}
+    by_measure: dict[str, list[str]] = {}
     for metric in shown:
         if (measure := find_measure(metric)) and not measure.startswith(VALIDATION):
-            found.setdefault(measure, []).append(metric)
+            by_measure.setdefault(measure, []).append(metric)
     by = bool(list_columns(spec))  # results by stratum are of all measures
-    kept = {measure: each for measure, each in found.items() if by or not _is_loss(measure)}
+    kept = {measure: metrics for measure, metrics in by_measure.items() if by or not _is_loss(measure)}
     kind = get_experiment(spec.get("experiment"))
     for metric in kind.list_deciding(spec, rows) if kind else ():
         deciding = find_measure(metric)
-        if deciding in found and deciding not in kept:
+        if deciding in by_measure and deciding not in kept:
             kept = {str(deciding): [metric], **kept}
     runs = kind.choose_runs(spec, rows) if kind and kind.choose_runs else None
     return {measure: WantedItems(metrics, runs) for measure, metrics in kept.items()}
@@ -103,20 +103,24 @@ def _is_loss(measure: str) -> bool:
 
 def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
     """List for every trained cell, in the order of the rows, what changed besides the loss."""
-    found: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
+    by_cell: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     known: dict[str, Metric | None] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
         measure, known[metric] = identify_metric(metric)
         fixed = (kind := known[metric]) is not None and kind.fixed
         if measure is not None and measure in items and not fixed and not _is_loss(measure):
-            for each in compare_with_baselines(rows, items[measure], metric=metric):
-                found.setdefault((canonicalize_row(each.cell), each.against), (each.cell, []))[1].append(each.change)
-    same = find_shared_keys([cell for cell, _ in found.values()])
-    names = {key: describe_cell(cell, without=same).removeprefix(f"{METHOD}=") for key, (cell, _) in found.items()}
-    largest = _find_largest([cell for cell, _ in found.values()])
+            for changed in compare_with_baselines(rows, items[measure], metric=metric):
+                by_cell.setdefault((canonicalize_row(changed.cell), changed.against), (changed.cell, []))[1].append(
+                    changed.change
+                )
+    same = find_shared_keys([cell for cell, _ in by_cell.values()])
+    names = {key: describe_cell(cell, without=same).removeprefix(f"{METHOD}=") for key, (cell, _) in by_cell.items()}
+    largest = _find_largest([cell for cell, _ in by_cell.values()])
     changes = {
-        key: CellChanges(cell, names[key], key[1], tuple(each), _read_size(cell) == largest[_strip_size(cell)], known)
-        for key, (cell, each) in found.items()
+        key: CellChanges(
+            cell, names[key], key[1], tuple(changes), _read_size(cell) == largest[_strip_size(cell)], known
+        )
+        for key, (cell, changes) in by_cell.items()
     }
     order = {key: place for place, key in enumerate(dict.fromkeys(canonicalize_row(row.cell) for row in rows))}
     return tuple(changes[key] for key in sorted(changes, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
@@ -163,26 +167,32 @@ def list_columns(spec: Spec) -> tuple[str, ...]:
 
 def list_strata(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[StratumResult]:
     """List each metric by cell and stratum, in the order of metrics, cells and names."""
-    found = []
+    strata = []
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
         measure, known = identify_metric(metric)
         if measure is None or measure not in items or (known is not None and known.fixed):
             continue
         for cell, runs in group_by_cell(keep_measured(rows)):
             kept = {run.seed: items[measure].get(item_key(cell, run.seed), ()) for run in runs}
-            for stratum in sorted({row.stratum for each in kept.values() for row in each if row.stratum is not None}):
-                inside = {seed: [row for row in each if row.stratum == stratum] for seed, each in kept.items()}
-                if result := _measure(cell, metric, stratum, {seed: each for seed, each in inside.items() if each}):
-                    found.append(result)
-    return found
+            for stratum in sorted(
+                {row.stratum for seed_rows in kept.values() for row in seed_rows if row.stratum is not None}
+            ):
+                inside = {
+                    seed: [row for row in seed_rows if row.stratum == stratum] for seed, seed_rows in kept.items()
+                }
+                if result := _measure(
+                    cell, metric, stratum, {seed: seed_rows for seed, seed_rows in inside.items() if seed_rows}
+                ):
+                    strata.append(result)
+    return strata
 
 
 def _measure(cell: Mapping[str, Json], metric: str, stratum: str, rows: SeedRows) -> StratumResult | None:
     """Estimate a metric over the items of a stratum; None if none of them tells it."""
-    scores = {seed: each for seed, kept in rows.items() if (each := _score(kept, metric)).amounts}
+    scores = {seed: measured for seed, kept in rows.items() if (measured := _score(kept, metric)).amounts}
     if not scores:
         return _summarize(cell, metric, stratum, rows)
-    zero = {seed: each._replace(amounts=dict.fromkeys(each.amounts, 0.0)) for seed, each in scores.items()}
+    zero = {seed: measured._replace(amounts=dict.fromkeys(measured.amounts, 0.0)) for seed, measured in scores.items()}
     level = compare_items(scores, zero, cross_check=False)
     if level is None:
         return None

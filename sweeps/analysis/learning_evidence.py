@@ -33,13 +33,13 @@ def weigh_signs(signs: Iterable[LearningSign], rows: Sequence[RunResult]) -> tup
     In a chain, the improvement may be another training's, so that it refutes nothing.
     """
     cells = {canonicalize_row(cell): runs for cell, runs in group_by_cell(rows)}
-    found: dict[bytes, Improvement | None] = {}
+    improvements: dict[bytes, Improvement | None] = {}
     kept = []
     for sign in signs:
         cell = canonicalize_row(sign.cell)
-        if cell not in found:
-            found[cell] = _find_improvement(cells, sign.cell)
-        better = found[cell]
+        if cell not in improvements:
+            improvements[cell] = _find_improvement(cells, sign.cell)
+        better = improvements[cell]
         if not (better and better.clear and sign.code in NOISY and sign.chain == 1):
             kept.append(replace(sign, improved=better))
     return tuple(kept)
@@ -57,14 +57,14 @@ def _find_improvement(cells: Mapping[bytes, Sequence[RunResult]], cell: Mapping[
         for against, beside in list_baselines(cell, metric):
             if against == "untrained" and metric.rpartition(".")[2] in (*LOSSES, *GAINS):
                 gains[metric] = _compare_seeds(metric, cells.get(canonicalize_row(beside), []), own)
-    known = {metric: each for metric, each in gains.items() if each is not None}
+    known = {metric: gain for metric, gain in gains.items() if gain is not None}
     stands = holm({metric: compute_p(gain, gain.seeds - 1) for metric, (gain, _) in known.items()})
     better = [
         Improvement(metric, *_average(pairs), clear=metric in stands)
         for metric, (gain, pairs) in known.items()
         if gain.mean > MOVED * abs(pairs[0][0]) and (gain.half_width is None or is_clear(gain))
     ]
-    return next((each for each in better if each.clear), better[0] if better else None)
+    return next((gain for gain in better if gain.clear), better[0] if better else None)
 
 
 Pairs = Sequence[tuple[float, float]]  # before and after, seed by seed

@@ -87,12 +87,12 @@ def judge_training(facts: LearningFacts, *, pooled: LearningFacts = NOTHING, run
     if "first" not in facts or (running and facts["steps"] < FEWEST):
         return []
     judge, worse = JUDGES[facts["method"]]
-    found = set(judge({**facts, **pooled}))
+    codes = set(judge({**facts, **pooled}))
     if 0 < facts.get("travel", 1.0) < STILL:
-        found = (found - FLAT) | {"barely_moved"}  # which is why they are flat
+        codes = (codes - FLAT) | {"barely_moved"}  # which is why they are flat
     if pooled and find_trend(facts, alarm=ALARM_ALONE) < 0:
-        found = (found - FLAT) | {worse}
-    return [code for code in ORDER if code in found]
+        codes = (codes - FLAT) | {worse}
+    return [code for code in ORDER if code in codes]
 
 
 def pool_seeds(group: Sequence[LearningFacts]) -> LearningFacts:
@@ -217,7 +217,7 @@ def list_learning_signs(
     owners = _find_owners(rows)
     order = {canonicalize_row(row.cell): place for place, row in reversed(list(enumerate(rows)))}
     alike: dict[tuple[bytes, int, bool], list[tuple[RunResult, str]]] = {}
-    for stage, (row, place) in sorted(owners.items(), key=lambda found: (found[1][1], found[1][0].seed)):
+    for stage, (row, place) in sorted(owners.items(), key=lambda owner: (owner[1][1], owner[1][0].seed)):
         if stage in facts:
             alike.setdefault((canonicalize_row(row.cell), place, stage in running), []).append((row, stage))
     groups: dict[tuple[bytes, int, Code, bool], list[tuple[RunResult, str]]] = {}
@@ -229,16 +229,16 @@ def list_learning_signs(
     return tuple(
         LearningSign(
             code=code,
-            cell=found[0][0].cell,
-            seeds=tuple(row.seed for row, _ in found),
+            cell=trainings[0][0].cell,
+            seeds=tuple(row.seed for row, _ in trainings),
             all_seeds=len(alike[cell, place, still]),
             place=place,
-            chain=len(found[0][0].before) + 1,
-            stages=tuple(stage for _, stage in found),
-            facts=tuple(facts[stage] for _, stage in found),
+            chain=len(trainings[0][0].before) + 1,
+            stages=tuple(stage for _, stage in trainings),
+            facts=tuple(facts[stage] for _, stage in trainings),
             running=still,
         )
-        for (cell, place, code, still), found in sorted(
+        for (cell, place, code, still), trainings in sorted(
             groups.items(), key=lambda group: (ORDER.index(group[0][2]), order[group[0][0]], group[0][1])
         )
     )
@@ -248,4 +248,4 @@ def _find_owners(rows: Sequence[RunResult]) -> dict[str, tuple[RunResult, int]]:
     """Find the row and the place of each training: the row that it is the last one of, or the first that needs it."""
     last = {row.stage: (row, len(row.before) + 1) for row in reversed(rows) if row.stage}
     needed = {stage: (row, place) for row in reversed(rows) for place, stage in enumerate(row.before, 1)}
-    return {stage: found for stage, found in {**needed, **last}.items() if stage}
+    return {stage: owner for stage, owner in {**needed, **last}.items() if stage}

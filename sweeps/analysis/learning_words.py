@@ -80,8 +80,8 @@ Words = tuple[str, str]  # what the numbers say, and what to try
 def _show(facts: Facts, key: str, form: str = ".3g") -> str:
     """Write a number of all seeds: one value, or the least and the largest; a share with the form `%`."""
     if form == "%":
-        return f"{_show([{key: 100 * each[key]} for each in facts if key in each], key, '.0f')} %"
-    texts = list(dict.fromkeys(format(value, form) for value in sorted(each[key] for each in facts if key in each)))
+        return f"{_show([{key: 100 * fact[key]} for fact in facts if key in fact], key, '.0f')} %"
+    texts = list(dict.fromkeys(format(value, form) for value in sorted(fact[key] for fact in facts if key in fact)))
     return texts[0] if len(texts) == 1 else f"{texts[0]} to {texts[-1]}" if texts else "unknown"
 
 
@@ -92,31 +92,31 @@ def _describe_no_group_differed(facts: Facts) -> Words:
 
 
 def _describe_groups_alike(facts: Facts) -> Words:
-    early = all(each["last_mixed_iteration"] <= each["steps"] / 2 for each in facts)
+    early = all(fact["last_mixed_iteration"] <= fact["steps"] / 2 for fact in facts)
     if early:
-        starts = _show([{"from": each["last_mixed_iteration"] + 1} for each in facts], "from", ",")
+        starts = _show([{"from": fact["last_mixed_iteration"] + 1} for fact in facts], "from", ",")
         rest = f"of {_show(facts, 'steps', ',')}; mean reward there {_show(facts, 'reward_after')}"
         return f"no group differed in reward from iteration {starts} on ({rest})", _advise_on_groups(facts)
-    alike = _show([{"alike": each["steps"] - each["mixed_iterations"]} for each in facts], "alike", ",")
+    alike = _show([{"alike": fact["steps"] - fact["mixed_iterations"]} for fact in facts], "alike", ",")
     what = f"in {alike} of {_show(facts, 'steps', ',')} iterations no group differed in reward"
     return what, _advise_on_groups(facts)
 
 
 def _describe_few_groups(facts: Facts) -> Words:
-    what = f"only {_show([{'mixed': each['mixed_groups']} for each in facts], 'mixed', '%')} of the groups differed"
+    what = f"only {_show([{'mixed': fact['mixed_groups']} for fact in facts], 'mixed', '%')} of the groups differed"
     return f"{what} in reward, and the others taught nothing", _advise_on_groups(facts)
 
 
 def _advise_on_groups(facts: Facts) -> str:
-    if all(each["temperature"] < COLD for each in facts):
+    if all(fact["temperature"] < COLD for fact in facts):
         cold = _show(facts, "temperature")
         return f"raise the temperature ({cold}), at which the episodes of a group are nearly always the same"
     if all(map(had_risen, facts)):
         return f"the reward had risen from {_show(facts, 'first')}; only harder tasks would teach more"
-    if all(each.get("entropy", 1.0) < STIFF < each.get("first_entropy", 0.0) for each in facts):
+    if all(fact.get("entropy", 1.0) < STIFF < fact.get("first_entropy", 0.0) for fact in facts):
         fell = f"from {_show(facts, 'first_entropy')} to {_show(facts, 'entropy')} nats per token"
         return f"the entropy fell {fell}; lower the learning rate, or set kl_penalty"
-    solved = all(each.get("reward_after", 0.0) > 0 for each in facts)
+    solved = all(fact.get("reward_after", 0.0) > 0 for fact in facts)
     harder = f"; if {_show(facts, 'reward_after')} is the best reward, use harder tasks" if solved else ""
     return f"raise group_size, begin with SL, or reward partial progress{harder}"
 
@@ -149,7 +149,7 @@ def _write_means(facts: Facts) -> str:
     """Write the means that are compared."""
     over = _show(facts, "window", ",")
     many = "the first and the last step" if over == "1" else f"means over the first and the last {over} steps"
-    first, last = (statistics.fmean(each[side] for each in facts) for side in ("first", "last"))
+    first, last = (statistics.fmean(fact[side] for fact in facts) for side in ("first", "last"))
     seeds = f", of {format_count(len(facts), 'seed')}" if len(facts) > 1 else ""
     noise = measure_noise(facts)
     return f"{first:.4g} → {last:.4g}{f', noise ± {noise:.2g}' if noise else ''}: {many}{seeds}"
@@ -246,7 +246,7 @@ def list_sign_facts(signs: Iterable[LearningSign]) -> list[dict[str, Any]]:
             "running": sign.running,
             "seeds": list(sign.seeds),
             "stages": list(sign.stages),
-            "facts": [dict(each) for each in sign.facts],
+            "facts": [dict(fact) for fact in sign.facts],
             "improved": None
             if sign.improved is None
             else {

@@ -47,15 +47,15 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
 
 def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
     """Say which evaluations cut answers of trained models: a right answer that is cut counts as wrong."""
-    found: dict[str, list[float]] = {}
+    cuts: dict[str, list[float]] = {}
     for run in runs:
         for metric, share in run.metrics.items():
             if get_base_name(metric).startswith(CUT) and run.stage is not None:
-                found.setdefault(metric, []).append(share)
+                cuts.setdefault(metric, []).append(share)
     return [
         f"{metric}: answers were cut at `most` tokens, up to {max(shares):.1%} of the answers of a run; "
         "a cut answer is scored as it is"
-        for metric, shares in found.items()
+        for metric, shares in cuts.items()
         if max(shares) > 0
     ]
 

@@ -165,15 +165,15 @@ def _group_rows(rows: Sequence[ItemRow]) -> dict[ItemId, list[ItemRow]]:
 
 def _list_texts(row: ItemRow, unders: Sequence[str], candidates: Sequence[str]) -> Iterator[tuple[str, str]]:
     """List what was written to each prompt of an item, as the evaluators keep it."""
-    said: Any = row.details.get("said", row.details.get("text"))
+    written: Any = row.details.get("said", row.details.get("text"))
     logprobs: Any = row.details.get("logprobs")
-    if isinstance(said, str):
-        yield unders[0], said
-    elif isinstance(said, Mapping):
-        for under, texts in said.items():
+    if isinstance(written, str):
+        yield unders[0], written
+    elif isinstance(written, Mapping):
+        for under, texts in written.items():
             yield from ((under, str(text)) for text in (texts if isinstance(texts, list) else [texts]))
-    elif isinstance(said, list):  # one for each sample, or one for each prompt
-        for place, text in enumerate(said):
-            yield unders[place if 1 < len(unders) == len(said) else 0], str(text)
+    elif isinstance(written, list):  # one for each sample, or one for each prompt
+        for place, text in enumerate(written):
+            yield unders[place if 1 < len(unders) == len(written) else 0], str(text)
     elif isinstance(logprobs, list) and len(logprobs) == len(candidates) > 0:
         yield unders[0], candidates[logprobs.index(max(logprobs))]

@@ -35,8 +35,8 @@ class SeedDifference(NamedTuple):
 def read_run_scores(runs: Sequence[RunResult], metric: str, items: Items | None) -> dict[int, Scores]:
     """Read what the kept items of runs that share a cell say of a metric, by seed."""
     rows = {run.seed: (items or {}).get(item_key(run.cell, run.seed)) for run in keep_measured(runs)}
-    scores = {seed: read_scores(found, metric) for seed, found in rows.items() if found}
-    return {seed: each for seed, each in scores.items() if each.amounts}
+    scores = {seed: read_scores(seed_rows, metric) for seed, seed_rows in rows.items() if seed_rows}
+    return {seed: measured for seed, measured in scores.items() if measured.amounts}
 
 
 def estimate_level(
@@ -48,17 +48,17 @@ def estimate_level(
     span, seeds, kept = find_range(metric), len(values), list((scores or {}).values())
     if span == ANY and kept and are_binary(kept):
         span = (0.0, 1.0)
-    found = estimate_paired(list(values.values()), grain=grain, span=span)
+    estimate = estimate_paired(list(values.values()), grain=grain, span=span)
     trials = _count_clusters(kept)
-    by_items = span == (0.0, 1.0) and trials > 1 and 0 <= found.mean <= 1
-    items = min(len(each.amounts) for each in kept) if by_items else 0
+    by_items = span == (0.0, 1.0) and trials > 1 and 0 <= estimate.mean <= 1
+    items = min(len(measured.amounts) for measured in kept) if by_items else 0
     if seeds < 2 or not _agree(list(values.values()), grain, items):
-        return found
+        return estimate
     if by_items:
-        low, high = wilson_interval(found.mean * trials, trials)
-        reach = max(found.mean - low, high - found.mean)
-        return Estimate(found.mean, reach, seeds, span, (low, high))
-    return found if grain else found._replace(half_width=None)
+        low, high = wilson_interval(estimate.mean * trials, trials)
+        reach = max(estimate.mean - low, high - estimate.mean)
+        return Estimate(estimate.mean, reach, seeds, span, (low, high))
+    return estimate if grain else estimate._replace(half_width=None)
 
 
 def _agree(values: Sequence[float], grain: float, items: int) -> bool:
@@ -67,7 +67,7 @@ def _agree(values: Sequence[float], grain: float, items: int) -> bool:
 
 
 def _count_clusters(scores: Sequence[Scores]) -> int:
-    return len({cluster for each in scores for cluster in each.clusters.values()})
+    return len({cluster for measured in scores for cluster in measured.clusters.values()})
 
 
 def estimate_difference(
@@ -76,16 +76,16 @@ def estimate_difference(
     """Estimate the mean of differences that are paired by seed."""
     if by_item and span == ANY:
         span = by_item.span
-    found = estimate_paired(differences, grain=grain, span=span)
+    estimate = estimate_paired(differences, grain=grain, span=span)
     if len(differences) < 2:
-        return SeedDifference(found, 1.0, None)
+        return SeedDifference(estimate, 1.0, None)
     needed = estimate_seeds_needed(differences, grain)
     items = by_item.items if by_item and span == (-1.0, 1.0) else 0
     if not _agree(differences, grain, items):
-        return SeedDifference(found, compute_p(found, len(differences) - 1), needed)
+        return SeedDifference(estimate, compute_p(estimate, len(differences) - 1), needed)
     if by_item and (claim := by_item.recipe or by_item.checkpoints):
         needed = by_item.needed_seeds if by_item.recipe else None
-        return SeedDifference(found._replace(half_width=claim.half_width), claim.p, needed)
+        return SeedDifference(estimate._replace(half_width=claim.half_width), claim.p, needed)
     if by_item or not grain:  # a single item or passage; or every value that was measured is the same
-        return SeedDifference(found._replace(half_width=None), 1.0, None)
-    return SeedDifference(found, compute_p(found, len(differences) - 1), needed)
+        return SeedDifference(estimate._replace(half_width=None), 1.0, None)
+    return SeedDifference(estimate, compute_p(estimate, len(differences) - 1), needed)

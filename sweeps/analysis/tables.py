@@ -76,13 +76,13 @@ def read_runs(runs: Runs) -> Sequence[RunResult]:
 
 
 def _run(row: Mapping[str, Any], cell: Sequence[str]) -> RunResult:
-    others = {name: each for name, each in row.items() if name not in (*cell, "seed", "state", *TOOK)}
+    others = {name: value for name, value in row.items() if name not in (*cell, "seed", "state", *TOOK)}
     took = {name: _there(row.get(name)) for name in TOOK}
     return RunResult(
         cell={name: _there(row[name]) for name in cell},
         seed=int(row["seed"]),
         state=str(row.get("state", "succeeded")),
-        metrics={name: _measure(name, each) for name, each in others.items() if _there(each) is not None},
+        metrics={name: _measure(name, value) for name, value in others.items() if _there(value) is not None},
         steps=took["steps"] or 0,
         tokens=took["tokens"] or 0,
         micro_usd=None if took["usd"] is None else round(took["usd"] * MICRO),

@@ -94,8 +94,10 @@ def find_metric(spec: Spec) -> str:
         return str(wish["metric"])
     if named := list_wishes(spec):
         return named[0].metric
-    evaluations = [one for one in asked if isinstance(one, dict)] if isinstance(asked, list) else [{"name": NLL.name}]
-    losses = [name_metric(one, NLL.name) for one in evaluations if one["name"] == NLL.name]
+    evaluations = (
+        [options for options in asked if isinstance(options, dict)] if isinstance(asked, list) else [{"name": NLL.name}]
+    )
+    losses = [name_metric(options, NLL.name) for options in evaluations if options["name"] == NLL.name]
     return losses[0] if losses else choose_default_best(spec).metric
 
 
@@ -127,8 +129,8 @@ def resolve_target(wish: Json, zero_shot: float | None) -> float | None:
 
 def read_zero_shot(rows: Sequence[RunResult], metric: str) -> float | None:
     """Read the metric of the untrained base."""
-    found = [row.metrics[metric] for row in rows if row.cell.get("size") == 0 and metric in row.metrics]
-    return found[0] if found else None
+    values = [row.metrics[metric] for row in rows if row.cell.get("size") == 0 and metric in row.metrics]
+    return values[0] if values else None
 
 
 def list_sized(rows: Sequence[RunResult], metric: str) -> list[tuple[float, float, int]]:
@@ -151,7 +153,9 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
     if n and (reason := _find_no_law(rows, metric, items)):
         means = {size: [value for at, value, _ in points if at == size] for size in sorted({*n})}
-        return ScalingFit(np.array([*means]), np.array([np.mean(each) for each in means.values()]), refused=reason)
+        return ScalingFit(
+            np.array([*means]), np.array([np.mean(at_size) for at_size in means.values()]), refused=reason
+        )
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
     return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
@@ -160,8 +164,8 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
 def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
     """Say why there can be no law of these scores, whatever their curve; or nothing."""
     trained = [row for row in rows if row.cell.get("size")]
-    told = [count_told(runs, metric, items) for _, runs in group_by_cell(trained)]
-    if few := [each for each in told if each and each.is_too_few]:
+    told_counts = [count_told(runs, metric, items) for _, runs in group_by_cell(trained)]
+    if few := [count for count in told_counts if count and count.is_too_few]:
         return f"fewer than {FEWEST} items tell {metric}: {min(few).describe()}"
     if not registry.has_law(metric):
         return f"no law of sizes is known for {metric}"
@@ -182,15 +186,15 @@ def _unasked(
 
 def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     """Read what guessing scores: None for a loss, nan for choices whose candidates were not counted."""
-    found = registry.find_metric(metric) if registry.is_rising(metric) else None
-    if found is None:
+    definition = registry.find_metric(metric) if registry.is_rising(metric) else None
+    if definition is None:
         return None
     prefix = get_prefix(metric)
-    known = [row.metrics[told] for row in rows if (told := f"{prefix}{found.guessed}") in row.metrics]
-    if known or not found.guessed:
-        return known[0] if known else found.chance
+    known = [row.metrics[guess] for row in rows if (guess := f"{prefix}{definition.guessed}") in row.metrics]
+    if known or not definition.guessed:
+        return known[0] if known else definition.chance
     ranked = any(f"{prefix}{name}" in row.metrics for row in rows for name in RANKED)
-    return math.nan if ranked else found.chance
+    return math.nan if ranked else definition.chance
 
 
 def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
@@ -221,15 +225,15 @@ def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] 
     if (paired := wish.get("of") == "zero_shot") and base is None:
         return None
     share = float(str(wish.get("below") if wish.get("above") is None else wish["above"]))
-    found: dict[Json, list[float]] = {}
+    by_size: dict[Json, list[float]] = {}
     for row in trained:
         own = scores.get(item_key(row.cell, row.seed))
         error = estimate_error(own, base if paired else None, share) if own else None
         if error is not None:
-            found.setdefault(row.cell["size"], []).append(error)
-    if any(row.cell["size"] not in found for row in trained if math.isfinite(row.metrics[metric])):
+            by_size.setdefault(row.cell["size"], []).append(error)
+    if any(row.cell["size"] not in by_size for row in trained if math.isfinite(row.metrics[metric])):
         return None
-    return [float(np.mean(found.get(row.cell["size"], math.nan))) for row in trained]
+    return [float(np.mean(by_size.get(row.cell["size"], math.nan))) for row in trained]
 
 
 def choose_best(spec: Spec) -> Best:

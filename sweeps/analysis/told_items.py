@@ -60,30 +60,30 @@ def count_told(runs: Sequence[RunResult], metric: str, items: Items | None) -> T
 
 def list_conditional(runs: Sequence[RunResult], items: Mapping[str, Items]) -> dict[str, Told]:
     """List the metrics of these runs that some of their items do not tell."""
-    found = {}
+    conditional = {}
     for metric in dict.fromkeys(name for run in runs for name in run.metrics):
-        told = count_told(runs, metric, items.get(find_measure(metric) or ""))
-        if told and told.is_conditional:
-            found[metric] = told
-    return found
+        count = count_told(runs, metric, items.get(find_measure(metric) or ""))
+        if count and count.is_conditional:
+            conditional[metric] = count
+    return conditional
 
 
-def warn_unknown(metric: str, told: Told | None) -> str:
+def warn_unknown(metric: str, count: Told | None) -> str:
     """Say that it is not known how many items tell a metric that not all may tell; or nothing."""
-    if told is not None or not may_be_conditional(metric):
+    if count is not None or not may_be_conditional(metric):
         return ""
     return f" How many items tell {metric} is not known, because none were read."
 
 
-def subtract_common(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> dict[int, float]:
+def subtract_common(scores: Mapping[int, Scores], other: Mapping[int, Scores]) -> dict[int, float]:
     """Subtract the mean of other from that of one, seed by seed, over the items that both tell."""
-    found = {}
-    for seed in sorted(one.keys() & other.keys()):
-        items = one[seed].amounts.keys() & other[seed].amounts.keys()
+    differences = {}
+    for seed in sorted(scores.keys() & other.keys()):
+        items = scores[seed].amounts.keys() & other[seed].amounts.keys()
         if items:
             left, right = (
                 sum(side[seed].amounts[item] for item in items) / sum(side[seed].sizes[item] for item in items)
-                for side in (one, other)
+                for side in (scores, other)
             )
-            found[seed] = left - right
-    return found
+            differences[seed] = left - right
+    return differences

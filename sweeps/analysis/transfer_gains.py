@@ -122,10 +122,10 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
     variants = [variant for variant, _ in group_by_cell(results, without=AXES)]
     if len(variants) > 1:
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
-    found = sorted({name for run in results for name in run.metrics})
-    if found and metric not in found:
+    metrics = sorted({name for run in results for name in run.metrics})
+    if metrics and metric not in metrics:
         raise DataError(
-            f"{', '.join(found)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
+            f"{', '.join(metrics)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
         )
     sign = 1.0 if choose_direction(metric, better) == "lower" else -1.0
     after, on_source = (_losses(results, name, sign) for name in (metric, f"{SOURCE}{metric}"))
@@ -144,7 +144,7 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
     runs: dict[Cell, list[RunResult]] = {}
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
-    fates = {place: count_runs(of, metric) for place, of in runs.items()}
+    fates = {place: count_runs(rows, metric) for place, rows in runs.items()}
     panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates, scale=scale) for size in sizes)
     return TransferMatrix(
         sources=sources,
@@ -152,7 +152,7 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
         sizes=sizes,
         cells=tuple(cell for panel in panels for cell in panel),
         overall=tuple(_overall(pairs, sizes, gains, scale)),
-        asymmetries=tuple(each for size in sizes for each in _asymmetries(pairs, size, gains, scale)),
+        asymmetries=tuple(asymmetry for size in sizes for asymmetry in _asymmetries(pairs, size, gains, scale)),
         runs=count_runs(results, metric),
         shared=_is_source_shared(runs),
     )
@@ -179,7 +179,11 @@ class _Alone(NamedTuple):
 
     @classmethod
     def read(cls, after: PairLosses, target: str) -> "_Alone":
-        own = {size: seeds for (source, of, size), seeds in after.values.items() if source is None and of == target}
+        own = {
+            size: seeds
+            for (source, cell_target, size), seeds in after.values.items()
+            if source is None and cell_target == target
+        }
         means = {size: statistics.fmean(seeds.values()) for size, seeds in own.items()}
         zero, largest = means.get(0), max(means, default=0)
         return cls(Reference.fit_seeds(own), None if zero is None or not largest else zero - means[largest])
@@ -201,18 +205,18 @@ def _panel(
     scale: "_Scale",
 ) -> list[TransferCell]:
     """Compute the cells of one size, which share a variance and are judged together."""
-    found, clear = pool_family({cell: gains[cell] for cell in cells}, _target, **scale._asdict())
+    pooled, clear = pool_family({cell: gains[cell] for cell in cells}, _target, **scale._asdict())
     rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
     lost, _ = pool_family(rises, _source, **scale._asdict())
     return [
         TransferCell(
             *cell,
-            gain=found.get(cell),
+            gain=pooled.get(cell),
             forgetting=lost.get(cell),
-            verdict=_verdict(found.get(cell)),
+            verdict=_verdict(pooled.get(cell)),
             after_holm=cell in clear,
-            relative=alone[cell[1]].share(found.get(cell)),
-            multiplier=alone[cell[1]].worth(found.get(cell), cell[2]),
+            relative=alone[cell[1]].share(pooled.get(cell)),
+            multiplier=alone[cell[1]].worth(pooled.get(cell), cell[2]),
             runs=fates.get(cell, Tally()),
         )
         for cell in cells
@@ -226,9 +230,9 @@ def _overall(
     at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
     means: dict[Pair, Values] = {}
     for pair in pairs:
-        found = [gains[(*pair, size)] for size in at[pair]]
-        seeds = [seed for seed in found[0] if all(seed in each for each in found)] if found else []
-        means[pair] = {seed: statistics.fmean(each[seed] for each in found) for seed in seeds}
+        by_size = [gains[(*pair, size)] for size in at[pair]]
+        seeds = [seed for seed in by_size[0] if all(seed in values for values in by_size)] if by_size else []
+        means[pair] = {seed: statistics.fmean(values[seed] for values in by_size) for seed in seeds}
     estimates, clear = pool_family(means, _target, **scale._asdict())
     for pair in pairs:
         gain = estimates.get(pair)
@@ -240,21 +244,21 @@ def _asymmetries(
 ) -> Iterable[Asymmetry]:
     """List every two domains that are source and target of each other, once."""
     known = set(pairs)
-    found: dict[Pair, Values] = {}
-    for one, other in pairs:
-        if (other, one) in known and (other, one) not in found:
-            there, back = gains[one, other, size], gains[other, one, size]
-            found[one, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
+    differences: dict[Pair, Values] = {}
+    for source, other in pairs:
+        if (other, source) in known and (other, source) not in differences:
+            there, back = gains[source, other, size], gains[other, source, size]
+            differences[source, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
     low, high = scale.span  # of a difference; this is the difference of two
-    estimates, clear = pool_family(found, lambda pair: pair, grain=scale.grain, span=(2 * low, 2 * high))
-    for pair, each in estimates.items():
-        yield Asymmetry(*pair, size, each, _verdict(each) in ("helps", "hurts"), pair in clear)
+    estimates, clear = pool_family(differences, lambda pair: pair, grain=scale.grain, span=(2 * low, 2 * high))
+    for pair, difference in estimates.items():
+        yield Asymmetry(*pair, size, difference, _verdict(difference) in ("helps", "hurts"), pair in clear)
 
 
 def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
     """Whether each source is measured alone once, while targets are trained from it with several seeds."""
-    alone = [len(of) for (source, _, size), of in runs.items() if source is not None and size == 0]
-    after = [len(of) for (source, _, size), of in runs.items() if source is not None and size]
+    alone = [len(rows) for (source, _, size), rows in runs.items() if source is not None and size == 0]
+    after = [len(rows) for (source, _, size), rows in runs.items() if source is not None and size]
     return bool(alone) and max(alone) == 1 < max(after, default=0)
 
 
@@ -287,23 +291,23 @@ def _losses(results: Sequence[RunResult], metric: str, sign: float) -> PairLosse
 
 
 def _list_values(results: Sequence[RunResult], metric: str) -> list[float]:
-    found = (run.metrics.get(name, math.nan) for run in results for name in (metric, f"{SOURCE}{metric}"))
-    return [value for value in found if math.isfinite(value)]
+    values = (run.metrics.get(name, math.nan) for run in results for name in (metric, f"{SOURCE}{metric}"))
+    return [value for value in values if math.isfinite(value)]
 
 
-def _differences(losses: PairLosses, one: Cell, other: Cell) -> Values:
+def _differences(losses: PairLosses, cell: Cell, other: Cell) -> Values:
     """Subtract other from one, for every seed that both have."""
-    seeds = sorted({*losses.values.get(one, ()), *losses.values.get(other, ())})
-    pairs = {seed: (_loss(losses, one, seed), _loss(losses, other, seed)) for seed in seeds}
+    seeds = sorted({*losses.values.get(cell, ()), *losses.values.get(other, ())})
+    pairs = {seed: (_loss(losses, cell, seed), _loss(losses, other, seed)) for seed in seeds}
     return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
 
 
 def _loss(losses: PairLosses, cell: Cell, seed: int) -> float | None:
     """Read a loss: a single run before training counts for all seeds, several runs count for their own."""
-    found = losses.values.get(cell, {})
+    by_seed = losses.values.get(cell, {})
     if cell in losses.once:
-        return next(iter(found.values()), None)
-    return found.get(seed)
+        return next(iter(by_seed.values()), None)
+    return by_seed.get(seed)
 
 
 def _verdict(gain: Estimate | None) -> Verdict:
