@@ -39,6 +39,7 @@ class FleetStatus:
     services: Mapping[str, ServiceView]
     supervised: bool = False  # a supervisor runs on this machine, and starts workers
     bugs: Sequence[Bug] = ()
+    refusal: str = ""  # what Redis does not allow us, and the line that allows it
     now: int = 0  # milliseconds
 
 
@@ -90,6 +91,8 @@ def _explain_window(view: SweepView) -> Iterator[Reason]:
 
 
 def _explain_bugs(fleet: FleetStatus) -> Iterator[Reason]:
+    if fleet.refusal:
+        yield Reason("permission", fleet.refusal)
     for bug in fleet.bugs:
         if bug.stops(fleet.now):
             text = f"{describe_bug(bug)}; nothing new starts until it is fixed and `sweep up` restarted"

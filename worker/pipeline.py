@@ -39,6 +39,9 @@ def attempt_stages(context: WorkerContext, stage: str, number: int, reporter: Ev
             lease = context.store.claim(
                 stage, attempt=number, worker=context.leases.worker, lease=context.leases.seconds
             )
+        except Refused as error:
+            record_bug(context.store, error, context.leases.worker)
+            return None  # the claim runs out, and the stage comes back
         except StoreBug as error:
             return _fail_unrunnable(context, stage, error)
         return None if lease is None else _run(context, lease, reporter, asked_at)
@@ -50,7 +53,7 @@ def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at
             try:
                 this = _load_attempt(context, held, reporter)
                 session = _make_session(this)
-            except Away:
+            except (*Away, Refused):
                 raise
             except Exception as error:  # noqa: BLE001 - the stored stage can be wrong in any way
                 return _fail_unrunnable(context, lease.stage, error, lease.fence)
@@ -168,6 +171,7 @@ def _classify_redis(this: Attempt, error: RedisError) -> Failed:
             record_bug(this.context.store, error, this.context.leases.worker, affected=this.work.stage, failed=True)
             return Failed(Fault.STAGE, str(error))
         case Refused():
+            record_bug(this.context.store, error, this.context.leases.worker)
             return Failed(Fault.MACHINE, str(error))
         case _:
             return Failed(Fault.OUTAGE, f"could not report progress to Redis: {error}")
@@ -205,7 +209,9 @@ def conclude(this: Attempt, outcome: Outcome) -> bool:
     while True:
         try:
             return _settle(this, outcome)
-        except Away:
+        except (*Away, Refused) as error:
+            if isinstance(error, Refused):  # a right that is given in time saves what was paid for
+                record_bug(this.context.store, error, this.context.leases.worker)
             if this.held.over or time.monotonic() > give_up:
                 return False
             time.sleep(PAUSE)
@@ -261,7 +267,7 @@ def _continue_if_possible(this: Attempt, trainer: Trainer) -> None:
         _continue_on_live_client(this, trainer)
     except Away:
         pass
-    except StoreBug as error:
+    except (StoreBug, Refused) as error:
         record_bug(this.context.store, error, this.context.leases.worker, affected=this.work.stage)
 
 

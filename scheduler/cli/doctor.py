@@ -30,6 +30,7 @@ from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, read_settings
 from scheduler.state.bug_log import describe_bug, read_bugs
 from scheduler.state.connection import check_server, connect
+from scheduler.state.missing_rights import read_refusal
 from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.server.server_versions import is_tested
 from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
@@ -251,6 +252,8 @@ def _check_webhooks(settings: Settings) -> Iterator[Finding]:
 
 def _check_bugs(settings: Settings) -> Iterator[Finding]:
     with suppress(StoreUnavailable), open_store(settings) as store:  # reported by another check
+        if refusal := read_refusal(store.client):
+            yield Finding("rights", "wrong", refusal)
         now = store.scripts.read_time()
         for bug in read_bugs(store):
             yield Finding("bugs", "wrong" if bug.stops(now) else "note", describe_bug(bug))

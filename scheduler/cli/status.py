@@ -17,6 +17,7 @@ from scheduler.services import SERVICES
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
+from scheduler.state.missing_rights import read_refusal
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
 from scheduler.state.stage_causes import describe_causes, read_causes
 from scheduler.state.states import FAILURES, StageState
@@ -82,7 +83,8 @@ def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     threads = sum(int(report["threads"]) - int(report["busy"]) for report in workers.values())
     services = {service: read_service(store, service, bounds) for service in SERVICES}
     supervised = not workers and is_up(settings.home)
-    return FleetStatus(len(workers), threads, services, supervised, read_bugs(store), store.scripts.read_time())
+    bugs, refusal = read_bugs(store), read_refusal(store.client)
+    return FleetStatus(len(workers), threads, services, supervised, bugs, refusal, store.scripts.read_time())
 
 
 def make_status_document(store: Store, settings: Settings, sweeps: list[SweepView], name: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from types import FrameType
 
 import click
 
+from scheduler.cli.console.options import explain_store_errors
 from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
 from scheduler.processes.frozen_workers import FrozenWorkers
@@ -15,6 +16,7 @@ from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.connection import Away, check_server, connect
+from scheduler.state.missing_rights import forget_refusal
 from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.states import StageState
 
@@ -37,8 +39,9 @@ def up(output: Output) -> None:
     for number in stop_signals():
         signal.signal(number, on_signal)
     with open_server(settings) as url:
-        with closing(connect(url)) as client:
+        with closing(connect(url)) as client, explain_store_errors():
             server_line = describe_server(check_server(client, url), url, settings)
+            forget_refusal(client)
         output.say(server_line)
         with bring_up(settings, server_line) as children:
             if addresses := read_addresses(settings.home):

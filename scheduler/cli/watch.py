@@ -18,6 +18,7 @@ from scheduler.cli.status import make_sweep_row, read_fleet
 from scheduler.engine.admission import MONEY
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
+from scheduler.state.missing_rights import raise_for_refusal
 from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
@@ -63,6 +64,7 @@ def follow(
             picture.show(seen, pace.describe_time_left(seen), ended=have_ended(seen))
             if have_ended(seen):
                 return seen
+            raise_for_refusal(store.client)
             time.sleep(LOOK_EVERY)
 
 

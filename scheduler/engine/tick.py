@@ -32,6 +32,7 @@ from scheduler.state import keys
 from scheduler.state.bug_log import MANY, fail_stage, read_stopping_bugs, run_isolated
 from scheduler.state.connection import StoreBug
 from scheduler.state.milliseconds import count_milliseconds
+from scheduler.state.missing_rights import read_refusal
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.workers import read_live_workers
@@ -82,7 +83,7 @@ def tick(store: Store, nudges: Nudges, limits: TickLimits) -> Ticked:
         spread=run_isolated(store, lambda: spread_changes(store), 0),
         windows=run_isolated(store, lambda: keep_windows(store), 0),
         dispatched=0
-        if read_stopping_bugs(store)
+        if read_stopping_bugs(store) or read_refusal(store.client)
         else run_isolated(store, lambda: dispatch_stages(store, nudges, limits), 0),
     )
 

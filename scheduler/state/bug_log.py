@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from scheduler.state import keys
-from scheduler.state.connection import Away, RedisError, StoreBug
+from scheduler.state.connection import Away, RedisError, Refused, StoreBug
+from scheduler.state.missing_rights import record_refusal
 from scheduler.state.store import Store
 from sweeps.formatting import format_count
 
@@ -58,8 +59,14 @@ class Bug:
 def record_bug(store: Store, error: Exception, where: str, *, affected: str = "", failed: bool = False) -> None:
     """Record and log a bug. `affected` is a stage or sweep ('' for none); `failed`: that stage failed.
 
-    Use plain commands, because the verbs may be what is broken.
+    A right that Redis does not give us is no bug, and is recorded as what it is. Use plain commands, because the verbs
+    may be what is broken.
     """
+    if isinstance(error, Refused):
+        if _is_due(str(error)):
+            log.error("at %s: %s", where, error)
+        record_refusal(store.client, error)
+        return
     verb, message = (
         (error.verb, error.message) if isinstance(error, StoreBug) else (where, f"{type(error).__name__}: {error}")
     )

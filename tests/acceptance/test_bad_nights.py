@@ -123,7 +123,7 @@ def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(desk: Desk) -> None:
     """Then, at once, the same again: nothing of what was killed is in the way."""
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
     file = str(desk.write("small.yaml", small(steps=400)))  # of 40 s each: none ends by itself
-    for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL):
+    for ending in (signal.SIGHUP, signal.SIGKILL):
         with desk.sweeping("run", file) as process:
             until(lambda: supervisor(desk), f"it is up: {desk.said()}")
             process.send_signal(ending)

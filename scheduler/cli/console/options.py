@@ -61,12 +61,20 @@ def open_store(settings: Settings) -> Iterator[Store]:
         client = connect(url)
         check_server(client, url)
         try:
-            yield Store(client)
-        except Away as error:
-            raise StoreUnavailable(f"lost the connection to Redis: {error}") from None
-        except Refused as error:
-            raise StoreUnavailable(str(error)) from None
-        except StoreBug as error:
-            raise BugFound(f"{error}\nthis step wrote nothing; please report this bug with these lines") from None
+            with explain_store_errors():
+                yield Store(client)
         finally:
             client.close()
+
+
+@contextmanager
+def explain_store_errors() -> Iterator[None]:
+    """Turn every error of Redis into one of ours, with what to do."""
+    try:
+        yield
+    except Away as error:
+        raise StoreUnavailable(f"lost the connection to Redis: {error}") from None
+    except Refused as error:
+        raise StoreUnavailable(str(error)) from None
+    except StoreBug as error:
+        raise BugFound(f"{error}\nthis step wrote nothing; please report this bug with these lines") from None

@@ -10,7 +10,7 @@ from scheduler.engine.retry import SUSPECTED_AFTER
 from scheduler.notify.outbox import Outbox
 from scheduler.state import keys
 from scheduler.state.bug_log import record_bug
-from scheduler.state.connection import StoreBug
+from scheduler.state.connection import Refused, StoreBug
 from scheduler.state.service_facts import record_facts
 from scheduler.state.store import Meter, Renewal
 from tests.scheduler.conftest import named
@@ -55,6 +55,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
         night.spread()
     night.store.scripts.run("cancel_sweep", "s")
     Rate(night.store.client, "requests|offline", per_second=10).draw()
+    record_bug(night.store, Refused("planted"), "a test")
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()
