@@ -37,7 +37,7 @@ class Settings:
     day_budget: float | None  # SWEEP_DAY_BUDGET: US dollars that all sweeps may spend at a service in a UTC day
     prices: Path | None  # SWEEP_PRICES: a price list whose rows replace the built-in ones
     deaf: float  # SWEEP_DEAF: seconds without a message, despite a backlog, after which a free worker exits
-    frozen: float  # SWEEP_FROZEN: seconds without a report, while Redis answers, after which a worker is replaced
+    frozen: float  # SWEEP_FROZEN: seconds without a sign of life after which a process is replaced
     housekeeping: float  # SWEEP_HOUSEKEEPING: seconds between two clean-ups of what ended attempts left at the service
     usage_lag: float  # SWEEP_USAGE_LAG: seconds after which the usage report of the live service is complete
     requests_per_second: float  # SWEEP_REQUESTS_PER_SECOND: of the whole fleet to one service; 0: no limit

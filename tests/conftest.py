@@ -43,6 +43,7 @@ ALONE = {
     for name in (
         *("offline_science", "offline_changes", "spec_examples", "plain_errors", "doctor", "money", "pause"),
         *("answers_that_promise_too_much", "groups_and_strata", "new_evaluator", "page_on_data_files", "causes"),
+        "every_server",
     )
 }
 

@@ -34,6 +34,12 @@ def wanted() -> tuple[str, ...]:
     return (chosen(),) if "SERVER" in os.environ else KEYS
 
 
+def outermost() -> tuple[str, ...]:
+    """The oldest and the newest Redis, or the one that SERVER names: what costs too much to be done on each."""
+    redis = [each.key for each in TESTED if each.name == "Redis"]
+    return (chosen(),) if "SERVER" in os.environ else (redis[0], redis[-1])
+
+
 def here() -> tuple[str, ...]:
     """Those of them that are here; which are not, the short night on each says."""
     return tuple(key for key in wanted() if installed(key))

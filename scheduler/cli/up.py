@@ -10,7 +10,7 @@ import click
 from scheduler.cli.console.options import explain_store_errors
 from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
-from scheduler.processes.frozen_workers import FrozenWorkers
+from scheduler.processes.frozen_processes import FrozenProcesses
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
@@ -47,8 +47,8 @@ def up(output: Output) -> None:
             if addresses := read_addresses(settings.home):
                 output.say(addresses.flower)
             with closing(connect(url, retries=0, patience=2)) as client:
-                frozen = FrozenWorkers(client, children, settings.frozen)
-                cared_for: list[Child | EmbeddedRedis | FrozenWorkers] = [*children, EmbeddedRedis(settings), frozen]
+                frozen = FrozenProcesses(client, children, settings.frozen)
+                cared_for: list[Child | EmbeddedRedis | FrozenProcesses] = [*children, EmbeddedRedis(settings), frozen]
                 while not stop.wait(LOOK_EVERY):
                     for part in cared_for:
                         part.look_after(output.console.print)

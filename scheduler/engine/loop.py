@@ -18,7 +18,7 @@ from scheduler.state.connection import Away, RedisError, check_server, connect, 
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
-from scheduler.state.workers import name_process
+from scheduler.state.workers import name_process, report_scheduler
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
@@ -71,11 +71,12 @@ class Scheduler:
         self._fleet_limits = make_fleet_limits(settings)
         self._name = name_process()
         self._lead = count_milliseconds(min(LEAD, settings.lease))
-        self._look_at = self._write_at = 0.0
+        self._look_at = self._write_at = self._report_at = 0.0
 
     def run_tick(self) -> float:
         """Tick if we lead. Return the seconds until the next tick. Wait for a Redis in trouble as long as it takes."""
         try:
+            self._report()
             if problems := self._find_problems():
                 log.error("Redis is not safe to use, so nothing new starts:\n%s", "\n".join(problems))
                 return TROUBLE
@@ -89,6 +90,12 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - status names it, and nothing new starts meanwhile
             record_bug(self._store, error, "scheduler")
             return TROUBLE
+
+    def _report(self) -> None:
+        """Report now and then that we are alive, so that the supervisor replaces us if we stop for ever."""
+        if time.monotonic() >= self._report_at:
+            report_scheduler(self._store.client, self._name)
+            self._report_at = time.monotonic() + 1.0
 
     def _find_problems(self) -> list[str]:
         """Check the server's configuration now and then, and at each tick while there is a problem."""

@@ -38,6 +38,7 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    url: str = ""  # where it answers requests, if it does
     process: "subprocess.Popen[bytes] | None" = None
     deaths: int = 0
     started: float = 0.0
@@ -152,7 +153,11 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     environment = _build_environment(settings, addresses)
-    return [Child(name, command, environment, logs / f"{name}.log") for name, command in commands.items()]
+    urls = {"offline": addresses.offline_url, "flower": f"{addresses.flower_url}/healthcheck"}
+    return [
+        Child(name, command, environment, logs / f"{name}.log", urls.get(name, ""))
+        for name, command in commands.items()
+    ]
 
 
 def _list_flower_options(addresses: Addresses) -> list[str]:

@@ -196,6 +196,11 @@ def rate(limit: str) -> str:
     return f"{RATES}:v1:gcra:{limit}"
 
 
+def scheduler(name: str) -> str:
+    """String, expires: a scheduler ticks."""
+    return f"{PREFIX}scheduler:{name}"
+
+
 def worker(name: str) -> str:
     """Hash, expires: threads, busy threads, host and process id of one worker."""
     return f"{PREFIX}worker:{name}"

@@ -1,4 +1,4 @@
-"""Name workers, read which are alive, and forget silent ones."""
+"""Name processes, let them report, read which workers are alive, and forget silent ones."""
 
 import os
 import socket
@@ -8,22 +8,29 @@ from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Store
 
+REPORT_LASTS = 5  # seconds for which the report of a scheduler counts
+
 
 def name_process(pid: int | None = None) -> str:
     """Name a process of this machine, ours by default, as no process of another machine is named."""
     return f"{socket.gethostname()}-{os.getpid() if pid is None else pid}"
 
 
-def find_silent_workers(client: Client, names: Sequence[str]) -> set[str]:
-    """Return which of these workers have not reported lately.
+def report_scheduler(client: Client, name: str) -> None:
+    """Report that a scheduler ticks; the report expires soon."""
+    client.set(keys.scheduler(name), 1, ex=REPORT_LASTS)
 
-    Raise RedisError if the server takes no writes, because then no worker can report.
+
+def find_missing_reports(client: Client, reports: Sequence[str]) -> set[str]:
+    """Return which of these keys, the reports of processes, have expired.
+
+    Raise RedisError if the server takes no writes, because then nothing can report.
     """
     client.setrange(keys.FENCE, 0, "")  # changes nothing
     pipe = client.pipeline(transaction=False)
-    for name in names:
-        pipe.exists(keys.worker(name))
-    return {name for name, exists in zip(names, pipe.execute() if names else [], strict=True) if not exists}
+    for report in reports:
+        pipe.exists(report)
+    return {report for report, exists in zip(reports, pipe.execute() if reports else [], strict=True) if not exists}
 
 
 def read_live_workers(store: Store) -> dict[str, dict[str, str]]:

@@ -30,7 +30,7 @@ def _no_key_is_left(desk: Desk, said: str) -> None:
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> None:
+def test_a_file_becomes_an_answer_and_nothing_is_left_running_or_done_twice(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small()))
     planned = desk.call("-f", "json", "plan", file).json
     assert planned["totals"]["train"] == 4
@@ -50,15 +50,15 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running(desk: Desk) -> Non
     assert sum(run["usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["usd"])
     untrained = _nll(found["runs"], size=0)
     assert _nll(found["runs"], size=64) < untrained
+    _nothing_is_trained_twice(desk, file)
 
 
-def test_running_it_again_or_asking_for_more_trains_nothing_twice(desk: Desk) -> None:
-    first = str(desk.write("first.yaml", small("first")))
-    more = str(desk.write("more.yaml", small("more", sizes=(32, 64, 128))))
-    assert desk.sweep("run", first).status == 0
+def _nothing_is_trained_twice(desk: Desk, first: str) -> None:
+    """Running it again trains nothing; asking for more trains what is new."""
     again = desk.sweep("run", first)
     assert again.status == 0, again.err
     assert "Flower" not in again.out, "nothing is brought up for nothing"
+    more = str(desk.write("more.yaml", small("more", sizes=(32, 64, 128))))
     said = desk.sweep("run", more)
     assert said.status == 0, said.err
     sweeps = {row["sweep"]: row for row in desk.call("-f", "json", "list").json["sweeps"]}

@@ -85,18 +85,20 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
     assert counts["succeeded"] == counts["stages"] == 9
 
 
-def test_a_worker_that_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
+def test_what_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
+    """Every process that `sweep up` starts, all at once."""
     slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 1}]\n")
     desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     spec = small(steps=12, sizes=(32,), seeds=2) + "checkpoint: {every_steps: 4}\n"
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: len(finished_stages(desk)) >= 1, "it works")
-        stopped = child(desk, CHILDREN["worker-1"])
-        os.kill(stopped, signal.SIGSTOP)
-        until(lambda: "worker-1 ended (killed by SIGKILL); restarting it" in desk.said(), "it is killed")
-        assert "SWEEP_FROZEN" in desk.said()
+        for stopped in [child(desk, command) for command in CHILDREN.values()]:
+            os.kill(stopped, signal.SIGSTOP)
+        for name in CHILDREN:
+            line = f"{name} ended (killed by SIGKILL); restarting it"
+            until(lambda line=line: line in desk.said(), f"{name} is killed: {desk.said()}")  # type: ignore[misc]
         assert process.wait(120) == 0, desk.said()
-    assert desk.said().count("SWEEP_FROZEN") == 1, "its successor is left alone"
+    assert desk.said().count("SWEEP_FROZEN") == len(CHILDREN), "their successors are left alone"
     nothing_is_left(desk)
 
 

@@ -130,8 +130,9 @@ def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
     with desk.sweeping("run", str(file)) as process:
         until(lambda: "budget:" in json.dumps(_status(desk)), f"the budget stops it: {desk.said()}", seconds=90)
         until(lambda: _status(desk)["running"] == [], "nothing runs any more")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130, "kill ends it as Ctrl-C does"
+    assert "Traceback" not in desk.said()
     spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
     assert 0 < spent <= budget
 

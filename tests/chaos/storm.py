@@ -69,7 +69,7 @@ checkpoint: {{every_steps: {self.interval}}}
 """
 
 
-SHORT = Plan(ranks=3, seeds=1, steps=12, kills=8, offline=1, redis=1, seconds=110)
+SHORT = Plan(ranks=2, seeds=1, steps=12, kills=5, offline=1, redis=1, seconds=110)
 LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500)
 
 

@@ -34,6 +34,9 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         row = fleet.row(stage)
         frozen = int(row["worker"].rpartition("-")[2])
         os.kill(frozen, signal.SIGSTOP)
+        with fleet.client() as client:  # if it keeps house, too, that duty would expire 18 s later
+            if client.get(keys.HOUSEKEEPER) == row["worker"]:
+                client.delete(keys.HOUSEKEEPER)
         assert (fleet.row(stage)["state"], fleet.row(stage)["attempt"]) == ("running", "1"), "it is in its midst"
         wait_until(lambda: fleet.row(stage)["attempt"] == "2", "the lease to run out, and another attempt", seconds=30)
         reached = fleet.reached(stage)

@@ -13,6 +13,7 @@ from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Refused, StoreBug
 from scheduler.state.service_facts import record_facts
 from scheduler.state.store import Meter, Renewal
+from scheduler.state.workers import report_scheduler
 from tests.scheduler.conftest import named
 from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
 from tests.scheduler.plans import scaling, single
@@ -56,6 +57,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("cancel_sweep", "s")
     Rate(night.store.client, "requests|offline", per_second=10).draw()
     record_bug(night.store, Refused("planted"), "a test")
+    report_scheduler(night.store.client, "s1")
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()
