@@ -115,7 +115,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     live = all(find_service(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
-    with redirect_stdout(sys.stderr):  # prints of user code must not get into our JSON
+    with redirect_stdout(sys.stderr), sweep.origin.place_errors():  # prints of user code must not get into our JSON
         planned = plan(
             sweep, load=load, tokenizers=tokenizer, prices=prices, environments=load_environment, checks=check_code
         )

@@ -1,6 +1,7 @@
 """The data of a plan, each part loaded and measured once: rows, lengths, orders, hashes of prefixes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -75,6 +76,7 @@ class PlanData:
         self._lengths: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
         self._asked: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._inputs: dict[tuple[str, str], Records] = {}
+        self._owners: dict[str, Dataset] = {}  # content of records -> the data set that they are of
         self._sums: dict[tuple[str, str], int] = {}
         self._order = lru_cache(maxsize=64)(order_subset)
         self._visited: dict[tuple[Any, ...], int] = {}
@@ -94,14 +96,28 @@ class PlanData:
         """Return what an evaluator passes through the model for these records."""
         key = (records.sha256, evaluator.name)
         if key not in self._inputs:
-            self._inputs[key] = evaluator.list_inputs(records)
+            self._inputs[key] = made = evaluator.list_inputs(records)
+            if records.sha256 in self._owners:
+                self._owners.setdefault(made.sha256, self._owners[records.sha256])
         return self._inputs[key]
 
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
         """Load a data set. Raises PlanError if it has no examples to train or to measure on."""
         if (name, spec) not in self.datasets:
-            self.datasets[name, spec] = self._check(self.load(name, spec), spec)
+            self.datasets[name, spec] = made = self._check(self.load(name, spec), spec)
+            for records in filter(None, (made.train, made.holdout, made.validation, made.whole)):
+                self._owners.setdefault(records.sha256, made)
         return self.datasets[name, spec]
+
+    @contextmanager
+    def _name_data(self, records: Records) -> Iterator[None]:
+        """Put the name of the data set before a DataError of the block."""
+        try:
+            yield
+        except DataError as error:
+            if (owner := self._owners.get(records.sha256)) is None:
+                raise
+            raise type(error)(f"data.{owner.name}: {error}") from None
 
     def _check(self, dataset: Dataset, spec: DataSpec) -> Dataset:
         where = f"data.{dataset.name} ({spec.source})"
@@ -138,7 +154,8 @@ class PlanData:
         if key not in self._asked:
             renderer = load_renderer(self.renderer(records, model), tokenizer)
             prompts = (render_prompt(item.prompt, renderer) for item in evaluator.list_prompts(records, options))
-            self._asked[key] = tuple(len(build_generation_prompt(prompt, renderer)) for prompt in prompts)
+            with self._name_data(records):
+                self._asked[key] = tuple(len(build_generation_prompt(prompt, renderer)) for prompt in prompts)
         counted = np.array(self._asked[key], np.int64)
         if (longest := get_longest(tokenizer)) is not None:
             self._refuse_too_long(records, counted + most, model, longest)
@@ -199,7 +216,9 @@ class PlanData:
         key = (records.sha256, tokenizer.name)
         if key not in self._lengths:
             mask = self.loss_mask(records)
-            rows = measure_inputs(records, tokenizer, self.renderer(records, model), loss_mask=mask)
+            renderer = self.renderer(records, model)
+            with self._name_data(records):
+                rows = measure_inputs(records, tokenizer, renderer, loss_mask=mask)
             inputs = np.array([length for row in rows for length in row], np.int64)
             self._lengths[key] = np.array([sum(row) for row in rows], np.int64)
             if mask == "each":
@@ -227,12 +246,8 @@ class PlanData:
         """Raise PlanError for rows that are too long: the service refuses them after part of a batch is paid for."""
         if not (over := int((counted > most).sum())):
             return
-        owners = (
-            dataset
-            for dataset in self.datasets.values()
-            if records in (dataset.train, dataset.holdout, dataset.validation, dataset.whole)
-        )
-        where = next((f"data.{dataset.name} ({dataset.source})" for dataset in owners), "data")
+        owner = self._owners.get(records.sha256)
+        where = f"data.{owner.name} ({owner.source})" if owner else "data"
         too_long = f"{over:,} of {len(counted):,} rows have more, up to {int(counted.max()):,}"
         expected = f"expected rows of at most {most:,} tokens, the limit of {model}"
         raise PlanError(f"{where}: {expected}, got {too_long}; split them, or leave them out")

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 
 from sweeps.errors import SpecError
 from sweeps.spec.explain import list_findings, place_findings
@@ -15,12 +15,19 @@ from sweeps.spec.overrides import override
 from sweeps.spec.paths import build_reader
 from sweeps.spec.rules import check
 from sweeps.spec.scalars import Finding, Findings, show
-from sweeps.spec.source import Source
+from sweeps.spec.source import Origin, Source
 from sweeps.spec.yaml import read
 
 
 class Sweep(SweepFields):
-    """A sweep whose keys agree with each other."""
+    """A sweep whose keys agree with each other. It knows where each key was written, for errors that come later."""
+
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @property
+    def origin(self) -> Origin:
+        """The document that it was read from; an empty one if it was made in Python."""
+        return self._origin
 
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
@@ -43,10 +50,12 @@ def parse(text: str, *, name: str = "sweep.yaml", overrides: Sequence[str] = ())
 
 def _validated(source: Source) -> Sweep:
     try:
-        return Sweep.model_validate(source.value)
+        sweep = Sweep.model_validate(source.value)
     except ValidationError as error:
         mistakes = list_findings(error, Sweep)
         raise SpecError("\n".join(place_findings([*mistakes, *_check_sound_keys(mistakes, source)], source))) from None
+    sweep._origin = Origin(source)  # noqa: SLF001 - no field: it is not what the sweep says
+    return sweep
 
 
 def _check_sound_keys(mistakes: list[Finding], source: Source) -> list[Finding]:
