@@ -87,7 +87,7 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
 
 def test_what_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
     """Every process that `sweep up` starts, all at once."""
-    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 1}]\n")
+    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 0.5}]\n")
     desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     spec = small(steps=12, sizes=(32,), seeds=2) + "checkpoint: {every_steps: 4}\n"
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
