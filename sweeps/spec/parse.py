@@ -15,17 +15,17 @@ from sweeps.spec.overrides import override
 from sweeps.spec.paths import build_reader
 from sweeps.spec.rules import check
 from sweeps.spec.scalars import Finding, Findings, show
-from sweeps.spec.source import Origin, Source
+from sweeps.spec.source import Source, SpecOrigin
 from sweeps.spec.yaml import read
 
 
 class Sweep(SweepFields):
     """A sweep whose keys agree with each other. It knows where each key was written, for errors that come later."""
 
-    _origin: Origin = PrivateAttr(default=Origin())
+    _origin: SpecOrigin = PrivateAttr(default=SpecOrigin())
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> SpecOrigin:
         """The document that it was read from; an empty one if it was made in Python."""
         return self._origin
 
@@ -54,7 +54,7 @@ def _validated(source: Source) -> Sweep:
     except ValidationError as error:
         mistakes = list_findings(error, Sweep)
         raise SpecError("\n".join(place_findings([*mistakes, *_check_sound_keys(mistakes, source)], source))) from None
-    sweep._origin = Origin(source)  # noqa: SLF001 - no field: it is not what the sweep says
+    sweep._origin = SpecOrigin(source)  # noqa: SLF001 - no field: it is not what the sweep says
     return sweep
 
 

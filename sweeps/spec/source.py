@@ -30,7 +30,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SpecOrigin:
     """The document that a spec was read from, if there is one: specs that say the same are equal wherever they were."""
 
     source: Source | None = field(default=None, compare=False)
