@@ -63,7 +63,7 @@ def _read_telling(store: Store, url: str, name: str, rows: Sequence[RunResult]) 
     wanted: dict[str, list[str]] = {}
     for metric in metrics:
         wanted.setdefault(str(find_measure(metric)), []).append(metric)
-    return read_items(store, url, name, {measure: WantedItems(each) for measure, each in wanted.items()}).items
+    return read_items(store, url, name, {measure: WantedItems(metrics) for measure, metrics in wanted.items()}).items
 
 
 def _read_measured_items(store: Store, name: str) -> dict[tuple[bytes, str], str]:

@@ -36,14 +36,14 @@ def report(output: Output, name: str, form: str, target: Path | None, figures: P
         raise click.UsageError("figures: expected a folder, got - (the terminal)")
     settings = read_settings()
     with open_store(settings) as store:
-        found = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
+        composed = compose(gathered.gather_inputs(store, name, round(time.time() * 1000), url=settings.store))
     written = []
     if form in ("svg", "png"):
-        written += write_figures(found, figures or target or Path(f"{name}-figures"), form)
+        written += write_figures(composed, figures or target or Path(f"{name}-figures"), form)
     else:
         if figures is not None:
-            written += write_figures(found, figures, "svg")
-        written += _write(found, form, target or Path(f"{name}-report.{form}"), figures)
+            written += write_figures(composed, figures, "svg")
+        written += _write(composed, form, target or Path(f"{name}-report.{form}"), figures)
     _list_written(output, written)
 
 

@@ -99,11 +99,11 @@ def _add_told(
     summaries: list[dict[str, Any]], rows: Sequence[RunResult], items: Mapping[str, Items]
 ) -> list[dict[str, Any]]:
     """Add to each metric that not all items of a cell tell how many do."""
-    runs = {canonicalize_row(cell): each for cell, each in group_by_cell(rows)}
+    runs = {canonicalize_row(cell): runs for cell, runs in group_by_cell(rows)}
     for cell in summaries:
-        for metric, told in list_conditional(runs.get(canonicalize_row(cell["cell"]), ()), items).items():
+        for metric, count in list_conditional(runs.get(canonicalize_row(cell["cell"]), ()), items).items():
             if metric in cell["metrics"]:
-                cell["metrics"][metric]["told"] = told._asdict()
+                cell["metrics"][metric]["told"] = count._asdict()
     return summaries
 
 
@@ -115,8 +115,8 @@ def _show_cells(
     metrics = {
         name
         for cell in summaries
-        for name, each in cell["metrics"].items()
-        if each["mean"] or not get_base_name(name).startswith(CUT)
+        for name, metric in cell["metrics"].items()
+        if metric["mean"] or not get_base_name(name).startswith(CUT)
     }
     shown = choose_shown(spec, sort_metrics(metrics))
     columns = list(dict.fromkeys([*keys, "seeds done", *shown]))
@@ -143,8 +143,8 @@ def _run_row(row: RunResult) -> dict[str, Any]:
 
 def _make_summary_row(cell: Mapping[str, Any], trained: bool, metrics: Sequence[str]) -> dict[str, Any]:
     """Show a cell as the store aggregates it; its seeds are counted where most of them are measured."""
-    measured = max((each["count"] for each in cell["metrics"].values()), default=0)
-    shown = {name: _show_mean(**each) for name, each in cell["metrics"].items() if name in metrics}
+    measured = max((metric["count"] for metric in cell["metrics"].values()), default=0)
+    shown = {name: _show_mean(metric) for name, metric in cell["metrics"].items() if name in metrics}
     named = {key: _show_coordinate(key, value, trained) for key, value in cell["cell"].items()}
     return {**named, "seeds done": f"{measured}/{cell['runs']}", **shown}
 
@@ -156,10 +156,10 @@ def _show_coordinate(key: str, value: Any, trained: bool) -> Any:
     return value if isinstance(value, int) else format_cell(key, value)
 
 
-def _show_mean(count: int, mean: float, variance: float | None, told: Mapping[str, int] | None = None) -> TableCell:
-    del count
+def _show_mean(metric: Mapping[str, Any]) -> TableCell:
+    mean, variance, told_count = metric["mean"], metric["variance"], metric.get("told")
     spread = "" if variance is None else f" ± {variance**0.5:.4f}"
-    return TableCell(f"{mean:.4f}{spread}{mark_told(Told(**told)) if told else ''}", mean)
+    return TableCell(f"{mean:.4f}{spread}{mark_told(Told(**told_count)) if told_count else ''}", mean)
 
 
 commands = {"results": results}

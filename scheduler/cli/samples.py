@@ -34,13 +34,13 @@ def samples(output: Output, *, name: str, where: tuple[str, ...], metric: str | 
     request = WantedSamples(metric, worst, best, _split_where(where))
     settings = read_settings()
     with open_store(settings) as store:
-        found = read_samples(store, settings.store, name, request)
+        sampled = read_samples(store, settings.store, name, request)
     if output.form == "json":
-        output.print_document(_make_document(name, found))
+        output.print_document(_make_document(name, sampled))
     elif output.form == "csv":
-        output.print_csv(list(_list_rows(found)), columns=COLUMNS)
+        output.print_csv(list(_list_rows(sampled)), columns=COLUMNS)
     else:
-        show_samples(output, name, found)
+        show_samples(output, name, sampled)
 
 
 def _split_where(words: Sequence[str]) -> dict[str, str]:
@@ -51,9 +51,9 @@ def _split_where(words: Sequence[str]) -> dict[str, str]:
     return {key.strip(): text.strip() for key, _, text in pairs}
 
 
-def _make_document(name: str, found: SweepSamples) -> dict[str, Any]:
-    unsampled = [{"measure": measure, "reason": reason} for measure, reason in found.unsampled.items()]
-    return {"sweep": name, "evaluations": list(map(_make_evaluation, found.evaluations)), "unsampled": unsampled}
+def _make_document(name: str, sampled: SweepSamples) -> dict[str, Any]:
+    unsampled = [{"measure": measure, "reason": reason} for measure, reason in sampled.unsampled.items()]
+    return {"sweep": name, "evaluations": list(map(_make_evaluation, sampled.evaluations)), "unsampled": unsampled}
 
 
 def _make_evaluation(evaluation: EvaluationSamples) -> dict[str, Any]:
@@ -86,9 +86,9 @@ COLUMNS = (
 )
 
 
-def _list_rows(found: SweepSamples) -> Iterator[dict[str, Any]]:
+def _list_rows(sampled: SweepSamples) -> Iterator[dict[str, Any]]:
     """List one row for each prompt."""
-    for evaluation in found.evaluations:
+    for evaluation in sampled.evaluations:
         for kind, some in evaluation.chosen._asdict().items():
             for sample in some:
                 scores = (evaluation.measure, evaluation.metric, kind, sample.item, sample.before, sample.after)

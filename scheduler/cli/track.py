@@ -22,7 +22,7 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
     """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
     sweep, runs = run_history.read_shared_facts(store, name), views.read_results(store, name)
     there, screen, rows = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
-    for each in progress(
+    for history in progress(
         run_history.follow_runs(store, name, runs),
         description=f"{name} to {place.partition(':')[0]}",
         total=len(runs),
@@ -30,7 +30,7 @@ def track(store: Store, name: str, place: str, output: Output) -> None:
         transient=True,
         disable=not (output.for_people and screen.is_terminal),
     ):
-        run = track_run(sweep, each)
+        run = track_run(sweep, history)
         rows.append({"run": run.id, "name": run.name, "state": run.state, "new": _put_run(there, run, place)})
     if output.for_people:
         output.say(f"{name}: {_summarize(rows)}\n{there.where}")

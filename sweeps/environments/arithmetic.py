@@ -48,8 +48,8 @@ class Sum(Episode):
         return f"{self._item.left}+{self._item.right}="
 
     def step(self, action: str) -> Turn:
-        said = re.match(r"\d*", action)
-        solved = float(said is not None and said[0] == self._item.answer)
+        digits = re.match(r"\d*", action)
+        solved = float(digits is not None and digits[0] == self._item.answer)
         return Turn(reward=solved, done=True, facts={"solved": solved})
 
     def expert(self) -> str:

@@ -151,9 +151,9 @@ def _check_determinism(again: Trials, played: PlayedTrials) -> EnvironmentCheck:
 
 
 def _describe_difference(first: TrialEpisode, second: TrialEpisode) -> str:
-    where, one, other = next(pair for pair in _compare_episodes(first, second) if pair[1] != pair[2])
+    where, before, other = next(pair for pair in _compare_episodes(first, second) if pair[1] != pair[2])
     return (
-        f"the {where} of the episode of seed {first.seed} was {_show(one)} and, played again, {_show(other)}; "
+        f"the {where} of the episode of seed {first.seed} was {_show(before)} and, played again, {_show(other)}; "
         "everything must follow from the seed, the split and the actions: use random.Random(seed), and keep the state "
         "in the episode"
     )
@@ -162,13 +162,13 @@ def _describe_difference(first: TrialEpisode, second: TrialEpisode) -> str:
 def _compare_episodes(first: TrialEpisode, second: TrialEpisode) -> Iterator[tuple[str, object, object]]:
     """Yield each part of an episode, as it was played first and again."""
     yield "prompt", first.prompt, second.prompt
-    for step, (one, other) in enumerate(zip_longest(first.turns, second.turns), 1):
-        if one is None or other is None:
+    for step, (turn, other) in enumerate(zip_longest(first.turns, second.turns), 1):
+        if turn is None or other is None:
             break
         for field in ("observation", "reward", "done"):
-            yield f"{field} of step {step}", getattr(one, field), getattr(other, field)
-        for fact in {**one.facts, **other.facts}:
-            yield f"fact {fact} of step {step}", one.facts.get(fact), other.facts.get(fact)
+            yield f"{field} of step {step}", getattr(turn, field), getattr(other, field)
+        for fact in {**turn.facts, **other.facts}:
+            yield f"fact {fact} of step {step}", turn.facts.get(fact), other.facts.get(fact)
     yield "end", first.lost or len(first.turns), second.lost or len(second.turns)
 
 
@@ -186,16 +186,16 @@ def _check_splits(train: Trials, test: Trials, policy: Policy) -> EnvironmentChe
     if same:
         least = "at least " if len(pairs) > PAIRS else ""
         count = f"{least}{len(same)} of {len(prompts[1])} test tasks"
-        one, other = same[0]
+        train_seed, other = same[0]
         return EnvironmentCheck(
             "splits",
             "wrong",
-            f"{count} are train tasks too (test seed {other} is train seed {one}: {_show(prompts[1][other])}); "
+            f"{count} are train tasks too (test seed {other} is train seed {train_seed}: {_show(prompts[1][other])}); "
             "choose the split by the task itself, and draw again until it is the right one",
         )
     different = len({*prompts[0].values(), *prompts[1].values()})
-    found = f"of {PROMPTS} seeds of each split no task is in both; {different} different prompts"
-    return EnvironmentCheck("splits", "ok", found)
+    summary = f"of {PROMPTS} seeds of each split no task is in both; {different} different prompts"
+    return EnvironmentCheck("splits", "ok", summary)
 
 
 def _read_prompts(trials: Trials) -> Mapping[int, str]:
@@ -204,8 +204,8 @@ def _read_prompts(trials: Trials) -> Mapping[int, str]:
 
 def _are_same(train: Trials, test: Trials, pair: tuple[int, int], policy: Policy) -> bool:
     """Play two tasks alike: the same task answers the same."""
-    one, other = (trials.play({seed: policy})[0] for trials, seed in zip((train, test), pair, strict=True))
-    return (one.record, one.actions) == (other.record, other.actions)
+    episode, other = (trials.play({seed: policy})[0] for trials, seed in zip((train, test), pair, strict=True))
+    return (episode.record, episode.actions) == (other.record, other.actions)
 
 
 def _check_reward(played: PlayedTrials) -> EnvironmentCheck:

@@ -41,8 +41,8 @@ def collect_demonstrations(trials: Trials, count: int) -> Demonstrations:
 
 def _describe_left_out(failed: int, repeated: int) -> str:
     causes = {"were not solved by the expert": failed, "repeat another": repeated}
-    told = [f"{count:,} {cause}" for cause, count in causes.items() if count]
-    return f"left out: {', '.join(told)}" if told else ""
+    parts = [f"{count:,} {cause}" for cause, count in causes.items() if count]
+    return f"left out: {', '.join(parts)}" if parts else ""
 
 
 def make_row(episode: TrialEpisode) -> Row:

@@ -128,8 +128,8 @@ class AnswerEvaluator(Evaluator):
         unchecked = f"{UNCHECKED}{self.name}"
         failed = [prompt.failed for prompt in prompts if prompt.failed]
         if failed:
-            said: dict[str, Json] = {prompt.ask.under: [*prompt.texts] for prompt in prompts}
-            return ItemScore({unchecked: 1.0}, {"failed": failed[0], "said": said})
+            texts: dict[str, Json] = {prompt.ask.under: [*prompt.texts] for prompt in prompts}
+            return ItemScore({unchecked: 1.0}, {"failed": failed[0], "said": texts})
         values, details = self.score_item(prompts, options)
         may_have_failed = any(prompt.failed is not None for prompt in prompts)
         return ItemScore({**values, **({unchecked: 0.0} if may_have_failed else {})}, details)

@@ -85,15 +85,15 @@ def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster:
     shares = np.exp(values - values.max())
     best = max((place for place, is_right in enumerate(right) if is_right), key=lambda place: values[place])
     first = ranking.is_first(values, best)
-    found = {
+    measured = {
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),
         CHANCE: sum(right) / len(right),
         **state_confidence(float(shares.max() / shares.sum()), first),
     }
     ndcg = ranking.ndcg(values, [float(is_right) for is_right in right])
-    found |= {} if ndcg is None else {"ndcg": ndcg}
-    return ItemRow(item, found, cluster, {"logprobs": values.tolist()})
+    measured |= {} if ndcg is None else {"ndcg": ndcg}
+    return ItemRow(item, measured, cluster, {"logprobs": values.tolist()})
 
 
 CHOICE = Choice()

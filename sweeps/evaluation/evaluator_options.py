@@ -54,7 +54,7 @@ def check_answer_check(*others: str) -> Callable[[Any], None]:
 
 
 def check_perturbations(value: Any) -> None:
-    known, named = tuple(CHANGES), isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    known, named = tuple(CHANGES), isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
     if not named or not value or not {*value} <= {*known} or len({*value}) < len(value):
         raise ValueError(f"expected a list of some of {', '.join(known)}, each once, got {show(value)}")
 

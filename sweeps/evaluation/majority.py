@@ -19,7 +19,7 @@ def add_majority(rows: Sequence[ItemRow], right: Mapping[int, Sequence[str]], ch
     if check not in COMPARABLE or len(right) < FROM:
         return rows
     meanings = {item: {read_meaning(text, check) for text in answers} for item, answers in right.items()}
-    counts = Counter(meaning for each in meanings.values() for meaning in each)
+    counts = Counter(meaning for group in meanings.values() for meaning in group)
     commonest, count = counts.most_common(1)[0]
     if count < LEAST * len(right):
         return rows

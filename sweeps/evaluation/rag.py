@@ -70,8 +70,8 @@ class Rag(AnswerEvaluator):
     reads_whole_context = True
 
     def find_missing(self, records: Records, options: Options) -> str:
-        if found := super().find_missing(records, options):
-            return found
+        if missing := super().find_missing(records, options):
+            return missing
         return "" if any("context" in row for row in records.rows) else "a context that they can be answered by"
 
     def describe_items(self, rows: Sequence[Row], options: Options, where: str) -> Iterator[str]:

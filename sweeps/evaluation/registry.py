@@ -22,12 +22,14 @@ NAMES = (
 
 
 def _load(name: str) -> Evaluator:
-    found: Evaluator = import_module(f"sweeps.evaluation.{name}").EVALUATOR
-    return found
+    evaluator: Evaluator = import_module(f"sweeps.evaluation.{name}").EVALUATOR
+    return evaluator
 
 
 EVALUATORS: Mapping[str, Evaluator] = {name: _load(name) for name in NAMES}
-METRICS: Mapping[str, Metric] = {metric.name: metric for each in EVALUATORS.values() for metric in each.metrics}
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for evaluator in EVALUATORS.values() for metric in evaluator.metrics
+}
 MEASURED_BY = {metric: name for name in reversed(NAMES) for metric in EVALUATORS[name].metric_names}
 LOSSES = tuple(name for name, metric in METRICS.items() if metric.better == "lower")
 GAINS = tuple(name for name, metric in METRICS.items() if metric.better == "higher")

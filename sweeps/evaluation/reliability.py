@@ -37,8 +37,8 @@ class AnswerReliability(AnswerEvaluator):
         return completed
 
     def find_missing(self, records: Records, options: Options) -> str:
-        if found := super().find_missing(records, options):
-            return found
+        if missing := super().find_missing(records, options):
+            return missing
         has_variants = any(list_variants(row, options.get("perturb", ())) for row in records.rows)
         return "" if has_variants else "variants, other words for a question"
 
@@ -49,12 +49,12 @@ class AnswerReliability(AnswerEvaluator):
                 yield PromptItem(item, str(number), build_prompt({**row, "question": words}), tuple(row["answers"]))
 
     def score_item(self, prompts: Sequence[ScoredAnswers], options: Options) -> ItemScore:
-        found = consistency.robustness([[variant.score for variant in prompts]])
+        robustness = consistency.robustness([[variant.score for variant in prompts]])
         values = {
-            "mean_accuracy": found.mean,
-            "worst_accuracy": found.worst,
-            "spread": found.spread,
-            "flip_rate": found.flip_rate,
+            "mean_accuracy": robustness.mean,
+            "worst_accuracy": robustness.worst,
+            "spread": robustness.spread,
+            "flip_rate": robustness.flip_rate,
         }
         return ItemScore(values, {"said": [variant.texts[0] for variant in prompts]})
 

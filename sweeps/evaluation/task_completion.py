@@ -93,13 +93,13 @@ def _score_attempts(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]
 
 def _split_returns(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]:
     """Split what the returns say together among the episodes that tell one."""
-    found: list[dict[str, float]] = [{} for _ in episodes]
+    by_episode: list[dict[str, float]] = [{} for _ in episodes]
     telling = [place for place, episode in enumerate(episodes) if RETURN in episode.facts]
     returns = [episodes[place].facts[RETURN] for place in telling]
     for name, split in OF_RETURNS.items():
         for place, value in zip(telling, split(returns).tolist() if returns else (), strict=False):
-            found[place][name] = value
-    return found
+            by_episode[place][name] = value
+    return by_episode
 
 
 def _mean(values: Sequence[float]) -> float:

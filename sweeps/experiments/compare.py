@@ -64,7 +64,7 @@ def _place_metric(wish: MetricWish, known: Collection[str], data: Sequence[str])
     if wish.metric in known:
         return [wish]
     metric = strip_validation(wish.metric)
-    placed = [name for name in sorted({metric, *(f"{one}.{metric}" for one in data)}) if name in known]
+    placed = [name for name in sorted({metric, *(f"{name}.{metric}" for name in data)}) if name in known]
     return [wish.model_copy(update={"metric": name}) for name in placed] or [wish]
 
 
@@ -84,18 +84,18 @@ def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> l
     for metric in list_deciding(spec, rows):
         kept = select_items(items, metric)
         for variant, group in group_by_cell(rows, without={METHOD}):
-            found = compare(group, metric=metric, items=kept)
-            told = {each.name: simplify(each.told) for each in found.contestants}
-            guess = {name: simplify(find_unbeaten(_select_runs(group, name), metric, kept)) for name in told}
+            comparison = compare(group, metric=metric, items=kept)
+            told_counts = {method.name: simplify(method.told) for method in comparison.contestants}
+            guess = {name: simplify(find_unbeaten(_select_runs(group, name), metric, kept)) for name in told_counts}
             facts += [
                 {
                     "variant": dict(variant),
                     "metric": metric,
-                    **simplify(each),
-                    "told": {"one": told[each.one], "other": told[each.other]},
-                    "no_better_than": {"one": guess[each.one], "other": guess[each.other]},
+                    **simplify(difference),
+                    "told": {"one": told_counts[difference.one], "other": told_counts[difference.other]},
+                    "no_better_than": {"one": guess[difference.one], "other": guess[difference.other]},
                 }
-                for each in found.differences
+                for difference in comparison.differences
             ]
     return facts
 
@@ -108,105 +108,115 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
     """Say which method is best by each metric, with the means, the paired differences, and those by item."""
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec, rows)
     for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
-        found = compare(group, metric=wish.metric, items=select_items(items, wish.metric))
+        comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric))
         best = Best(metric=wish.metric, mode=wish.mode) if wish.mode else None
         where = f" ({variant})" if variant else ""
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
         if best:
-            sentences.append(name_leader(found, best, where) + _weigh_guess(found, best, group, items))
+            sentences.append(name_leader(comparison, best, where) + _weigh_guess(comparison, best, group, items))
         else:
-            sentences.append(_list_levels(found, where))
+            sentences.append(_list_levels(comparison, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
-            *warn_of_missing(found.runs),
-            _draw_means(f"methods-{place}", found, best),
-            *_draw_differences(f"differences-{place}", found, best),
-            *compare_by_item(found.metric, {_name_pair(each): each.by_item for each in found.differences}),
+            *warn_of_missing(comparison.runs),
+            _draw_means(f"methods-{place}", comparison, best),
+            *_draw_differences(f"differences-{place}", comparison, best),
+            *compare_by_item(
+                comparison.metric, {_name_pair(difference): difference.by_item for difference in comparison.differences}
+            ),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
 
 
-def _list_levels(found: Comparison, where: str) -> str:
+def _list_levels(comparison: Comparison, where: str) -> str:
     """List the mean of each method by a metric of which no direction is known: none is the best."""
-    known = [(each, each.estimate) for each in found.contestants if each.estimate]
+    known = [(method, method.estimate) for method in comparison.contestants if method.estimate]
     if not known:
-        return f"No method{where} has a result for {found.metric} yet."
+        return f"No method{where} has a result for {comparison.metric} yet."
     means = ", ".join(
-        f"{name_method(each.name)} {format_estimate(level)}{mark_told(each.told)}" for each, level in known
+        f"{name_method(method.name)} {format_estimate(level)}{mark_told(method.told)}" for method, level in known
     )
-    return f"{found.metric}{where}: {means} (95 % intervals); {ask_direction(found.metric)}."
+    return f"{comparison.metric}{where}: {means} (95 % intervals); {ask_direction(comparison.metric)}."
 
 
-def name_leader(found: Comparison, best: Best, where: str) -> str:
+def name_leader(comparison: Comparison, best: Best, where: str) -> str:
     """Name the best method, and say whether it is clearly ahead of the next one."""
-    ranked = _rank(found, best)
-    few = [each for each in found.contestants if each.estimate and each.told and each.told.is_too_few]
-    left = warn_unknown(found.metric, ranked[0].told) if ranked else ""
+    ranked = _rank(comparison, best)
+    few = [method for method in comparison.contestants if method.estimate and method.told and method.told.is_too_few]
+    left = warn_unknown(comparison.metric, ranked[0].told) if ranked else ""
     left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
-    return (_name_first(found, best, ranked, where) if ranked or not few else _refuse_leader(found, where)) + left
+    return (
+        _name_first(comparison, best, ranked, where) if ranked or not few else _refuse_leader(comparison, where)
+    ) + left
 
 
-def _weigh_guess(found: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
+def _weigh_guess(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say that the leader is no better than a guess, if it is so."""
-    ranked = _rank(found, best)
+    ranked = _rank(comparison, best)
     runs = _select_runs(rows, ranked[0].name) if ranked else []
-    guess = describe_guess(runs, found.metric, select_items(items, found.metric))
+    guess = describe_guess(runs, comparison.metric, select_items(items, comparison.metric))
     return f" It is not clearly better than {guess}." if guess else ""
 
 
-def _refuse_leader(found: Comparison, where: str) -> str:
-    return f"No method is named the best by {found.metric}{where}."
+def _refuse_leader(comparison: Comparison, where: str) -> str:
+    return f"No method is named the best by {comparison.metric}{where}."
 
 
 def _list_told(methods: Sequence[MethodResult]) -> str:
     """List methods with what they have and how many items tell it: untrained 1.000 (1 of 200)."""
     return "; ".join(
-        f"{name_method(each.name)} {each.estimate.mean:.4f} ({each.told.describe()})"
-        for each in methods
-        if each.estimate and each.told
+        f"{name_method(method.name)} {method.estimate.mean:.4f} ({method.told.describe()})"
+        for method in methods
+        if method.estimate and method.told
     )
 
 
-def _name_first(found: Comparison, best: Best, ranked: Sequence[MethodResult], where: str) -> str:
+def _name_first(comparison: Comparison, best: Best, ranked: Sequence[MethodResult], where: str) -> str:
     if not ranked:
-        return f"No method{where} has a result for {found.metric} yet."
+        return f"No method{where} has a result for {comparison.metric} yet."
     first = ranked[0]
     assert first.estimate is not None
     alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"
     interval = alone if first.estimate.half_width is None else "95 % interval"
-    told = f", {first.told.describe()} items tell it" if first.told and first.told.is_conditional else ""
+    items = f", {first.told.describe()} items tell it" if first.told and first.told.is_conditional else ""
     leader = (
-        f"{name_method(first.name)} has the best {found.metric}{where}: {format_estimate(first.estimate)} "
-        f"({interval}{told})"
+        f"{name_method(first.name)} has the best {comparison.metric}{where}: {format_estimate(first.estimate)} "
+        f"({interval}{items})"
     )
     if len(ranked) == 1:
         return f"{leader}; no other method has a result."
     second = ranked[1]
-    for each in found.differences:
-        if {each.one, each.other} == {first.name, second.name}:
-            gap = format_estimate(each.estimate._replace(mean=abs(each.estimate.mean)))
-            return f"{leader}, {_say_lead(each, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
-    share = "no item that tells it" if told else "no seed"
+    for difference in comparison.differences:
+        if {difference.one, difference.other} == {first.name, second.name}:
+            gap = format_estimate(difference.estimate._replace(mean=abs(difference.estimate.mean)))
+            return (
+                f"{leader}, {_say_lead(difference, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
+            )
+    share = "no item that tells it" if items else "no seed"
     return f"{leader}; it shares {share} with {name_method(second.name)}, the next."
 
 
-def _say_lead(each: Difference, first: MethodResult, best: Best) -> str:
+def _say_lead(difference: Difference, first: MethodResult, best: Best) -> str:
     """Say ahead, or behind: a method that lacks seeds may have the better mean because its seeds are easier."""
-    mean = each.estimate.mean if each.one == first.name else -each.estimate.mean
+    mean = difference.estimate.mean if difference.one == first.name else -difference.estimate.mean
     behind = mean < 0 if best.mode == "max" else mean > 0
-    clear = "clearly" if each.after_holm else "not clearly"
+    clear = "clearly" if difference.after_holm else "not clearly"
     return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"
 
 
-def _name_pair(each: Difference) -> str:
-    return f"{name_method(each.one)} {MINUS} {name_method(each.other)}"
+def _name_pair(difference: Difference) -> str:
+    return f"{name_method(difference.one)} {MINUS} {name_method(difference.other)}"
 
 
-def _rank(found: Comparison, best: Best) -> list[MethodResult]:
-    measured = [each for each in found.contestants if each.estimate and not (each.told and each.told.is_too_few)]
-    return sorted(measured, key=lambda each: each.estimate.mean if each.estimate else 0, reverse=best.mode == "max")
+def _rank(comparison: Comparison, best: Best) -> list[MethodResult]:
+    measured = [
+        method for method in comparison.contestants if method.estimate and not (method.told and method.told.is_too_few)
+    ]
+    return sorted(
+        measured, key=lambda method: method.estimate.mean if method.estimate else 0, reverse=best.mode == "max"
+    )
 
 
 def name_method(method: str | None) -> str:
@@ -220,60 +230,67 @@ def _say_what_is_equal(spec: Spec) -> Paragraph:
     return Paragraph(equal)
 
 
-def _draw_means(name: str, found: Comparison, best: Best | None) -> Figure:
-    trained = [each.name for each in found.contestants if each.name is not None]
+def _draw_means(name: str, comparison: Comparison, best: Best | None) -> Figure:
+    trained = [method.name for method in comparison.contestants if method.name is not None]
     rows = [
         draw_row(
-            name_method(each.name),
-            each.estimate,
-            UNTRAINED if each.name is None else trained.index(each.name) % UNTRAINED,
-            clear=not (each.told and each.told.is_too_few),
-            mark=mark_told(each.told),
+            name_method(method.name),
+            method.estimate,
+            UNTRAINED if method.name is None else trained.index(method.name) % UNTRAINED,
+            clear=not (method.told and method.told.is_too_few),
+            mark=mark_told(method.told),
         )
-        for each in found.contestants
+        for method in comparison.contestants
     ]
     better = ("more is better" if best.mode == "max" else "less is better") if best else ""
-    across = ", ".join(filter(None, (name_with_unit(found.metric), better)))
-    words = RowPlot(name, f"{found.metric} of each method", describe_rows(rows), across)
-    numbers = make_table([_show_method(each, found.metric) for each in found.contestants])
+    across = ", ".join(filter(None, (name_with_unit(comparison.metric), better)))
+    words = RowPlot(name, f"{comparison.metric} of each method", describe_rows(rows), across)
+    numbers = make_table([_show_method(method, comparison.metric) for method in comparison.contestants])
     return Figure(IntervalChart(words, rows), numbers, note=MEANS)
 
 
-def _show_method(each: MethodResult, metric: str) -> dict[str, Any]:
+def _show_method(method: MethodResult, metric: str) -> dict[str, Any]:
     return {
-        "method": name_method(each.name),
-        metric: show_estimate(each.estimate, missing="no result", mark=mark_told(each.told)),
-        "seeds": each.estimate.seeds if each.estimate else 0,
-        "missing": each.missing,
-        "tokens": round(each.tokens) if each.estimate else None,
-        "$": show_dollars(round(each.micro_usd)) if each.estimate else None,
+        "method": name_method(method.name),
+        metric: show_estimate(method.estimate, missing="no result", mark=mark_told(method.told)),
+        "seeds": method.estimate.seeds if method.estimate else 0,
+        "missing": method.missing,
+        "tokens": round(method.tokens) if method.estimate else None,
+        "$": show_dollars(round(method.micro_usd)) if method.estimate else None,
     }
 
 
-def _draw_differences(name: str, found: Comparison, best: Best | None) -> list[Figure]:
+def _draw_differences(name: str, comparison: Comparison, best: Best | None) -> list[Figure]:
     """Draw every pair; of very many, those of the leader."""
-    if not found.differences:
+    if not comparison.differences:
         return []
-    many = len(found.differences) > DRAWN
-    leader = _rank(found, best)[0].name if best else found.contestants[0].name
-    drawn = [each for each in found.differences if not many or leader in (each.one, each.other)][:DRAWN]
-    rows = [draw_row(_name_pair(each), each.estimate, 0, clear=each.after_holm, signed=True) for each in drawn]
+    many = len(comparison.differences) > DRAWN
+    leader = _rank(comparison, best)[0].name if best else comparison.contestants[0].name
+    drawn = [
+        difference for difference in comparison.differences if not many or leader in (difference.one, difference.other)
+    ][:DRAWN]
+    rows = [
+        draw_row(_name_pair(difference), difference.estimate, 0, clear=difference.after_holm, signed=True)
+        for difference in drawn
+    ]
     words = RowPlot(
-        name, "Differences, paired by seed", describe_rows(rows), f"difference in {found.metric}", zero=True
+        name, "Differences, paired by seed", describe_rows(rows), f"difference in {comparison.metric}", zero=True
     )
-    numbers = make_table([_show_pair(each, found.metric) for each in found.differences], folded=many)
-    left = f" {len(drawn)} of {len(found.differences):,} pairs are drawn, those of {name_method(leader)}."
+    numbers = make_table(
+        [_show_pair(difference, comparison.metric) for difference in comparison.differences], folded=many
+    )
+    left = f" {len(drawn)} of {len(comparison.differences):,} pairs are drawn, those of {name_method(leader)}."
     legend = f"Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
     return [Figure(IntervalChart(words, rows), numbers, legend, PAIRS)]
 
 
-def _show_pair(each: Difference, metric: str) -> dict[str, Any]:
+def _show_pair(difference: Difference, metric: str) -> dict[str, Any]:
     return {
-        "method": name_method(each.one),
-        "against": name_method(each.other),
-        metric: show_estimate(each.estimate, signed=True),
-        "clear": "all pairs" if each.after_holm else "alone" if each.clear else "no",
-        "seeds needed": None if each.clear else each.needed_seeds,
+        "method": name_method(difference.one),
+        "against": name_method(difference.other),
+        metric: show_estimate(difference.estimate, signed=True),
+        "clear": "all pairs" if difference.after_holm else "alone" if difference.clear else "no",
+        "seeds needed": None if difference.clear else difference.needed_seeds,
     }
 
 

@@ -113,18 +113,18 @@ def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
 
 def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fits: Fits) -> list[Figure]:
     """Draw the curves of all data sets in one chart; nothing where nothing was trained yet."""
-    lines = [_draw_line(each, data[each], fit, metric) for each, fit in fits.items()]
+    lines = [_draw_line(name, data[name], fit, metric) for name, fit in fits.items()]
     if not any(len(line.points) > 0 for line in lines):
         return []
     words = Plot(
         name=name,
         title=f"{metric} by training examples",
-        description="; ".join(summarise_fit(each, fit, metric) for each, fit in fits.items()),
+        description="; ".join(summarise_fit(name, fit, metric) for name, fit in fits.items()),
         across="training examples (log scale)",
         up=name_with_unit(metric),
         marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
     )
-    measured = [row for each in fits for row in _list_measured(each, data[each], metric)]
+    measured = [row for name in fits for row in _list_measured(name, data[name], metric)]
     numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
     return [Figure(LineChart(words, lines), numbers, LEGEND)]
 
@@ -153,7 +153,7 @@ def _draw_line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: st
     for size, value, _ in list_sized(rows, metric):
         if np.isfinite(value):
             values.setdefault(size, []).append(value)
-    ranges = [(size, min(each), max(each)) for size, each in sorted(values.items())]
+    ranges = [(size, min(at_size), max(at_size)) for size, at_size in sorted(values.items())]
     points = list(zip(fit.n.tolist(), fit.loss.tolist(), strict=True))
     base = read_zero_shot(rows, metric)
     return Line(name, points, ranges, **_draw_fit(fit), at_zero=base, goal=_draw_goal(name, fit, choose_side(metric)))
@@ -194,12 +194,12 @@ def _list_measured(name: str, rows: Sequence[RunResult], metric: str) -> list[di
         {
             "data": name,
             "examples": int(size),
-            "seeds": len(each),
-            "mean": float(np.mean(each)),
-            "least": min(each),
-            "most": max(each),
+            "seeds": len(at_size),
+            "mean": float(np.mean(at_size)),
+            "least": min(at_size),
+            "most": max(at_size),
         }
-        for size, each in values.items()
+        for size, at_size in values.items()
     ]
 
 

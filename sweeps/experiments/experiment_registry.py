@@ -31,8 +31,8 @@ def find_experiment(name: object) -> Experiment:
 
 @cache
 def _load(module: str) -> Experiment:
-    found: Experiment = import_module(module).EXPERIMENT
-    return found
+    experiment: Experiment = import_module(module).EXPERIMENT
+    return experiment
 
 
 def list_experiments() -> list[Experiment]:

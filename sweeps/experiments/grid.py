@@ -85,8 +85,8 @@ def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey] | None:
     near = {canonicalize_row(row.cell) for row in rows if is_untrained(row.cell)}
     for _, group in split_variants(rows, _list_other_keys(rows)):
         for best in list_bests(spec, rows):
-            found = best_cell(group, metric=strip_validation(best.metric), mode=best.mode)
-            near |= {canonicalize_row(cell.cell) for cell in (found.best, *found.alike[:NEAR]) if cell}
+            choice = best_cell(group, metric=strip_validation(best.metric), mode=best.mode)
+            near |= {canonicalize_row(cell.cell) for cell in (choice.best, *choice.alike[:NEAR]) if cell}
     return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
@@ -101,17 +101,17 @@ def list_best(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
 
 def _list_best_facts(best: Best, group: Sequence[RunResult], items: Items | None) -> Fact:
     metric = strip_validation(best.metric)
-    found = best_cell(group, metric=metric, mode=best.mode, items=items)
-    runs = [row for row in group if found.best and row.cell == found.best.cell]
-    change = compare_with_untrained(found.best.cell, group, metric, items) if found.best else None
+    choice = best_cell(group, metric=metric, mode=best.mode, items=items)
+    runs = [row for row in group if choice.best and row.cell == choice.best.cell]
+    change = compare_with_untrained(choice.best.cell, group, metric, items) if choice.best else None
     return {
         "metric": metric,
-        "by": found.by,
-        "best": simplify(found.best),
-        "alike": simplify(found.alike),
-        "needed_seeds": found.needed_seeds,
+        "by": choice.by,
+        "best": simplify(choice.best),
+        "alike": simplify(choice.alike),
+        "needed_seeds": choice.needed_seeds,
         "no_better_than": simplify(find_unbeaten(runs, metric, items)),
-        "deflated_sharpe": simplify(deflate_best(found, group, items)),
+        "deflated_sharpe": simplify(deflate_best(choice, group, items)),
         "untrained": simplify(change),
     }
 
@@ -146,65 +146,65 @@ def _answer_metric(best: Best, rows: Sequence[RunResult], items: ItemsBy, title:
     metric, sentences, sections = strip_validation(best.metric), list[str](), list[Section]()
     kept = select_items(items, metric)
     for place, (where, group) in enumerate(split_variants(rows, _list_other_keys(rows))):
-        found = best_cell(group, metric=metric, mode=best.mode, items=kept)
-        change = compare_with_untrained(found.best.cell, group, metric, kept) if found.best else None
+        choice = best_cell(group, metric=metric, mode=best.mode, items=kept)
+        change = compare_with_untrained(choice.best.cell, group, metric, kept) if choice.best else None
         on = f" on {where.removeprefix('data=')}" if where else ""
-        known = warn_unknown(metric, found.best.told) if found.best else ""
-        deflated = deflate_best(found, group, kept)
+        known = warn_unknown(metric, choice.best.told) if choice.best else ""
+        deflated = deflate_best(choice, group, kept)
         beyond_luck = deflated.describe() if deflated else ""
-        weighed = f"{describe_change(found, change)}{_weigh_guess(found, group, items)}"
-        sentences.append(f"{name_best(found, on)}{known}{weighed}{beyond_luck}")
-        sections.append(Section(f"{title}{on}", (*_list_parts(f"{prefix}{place}", found, group, items, change),)))
+        weighed = f"{describe_change(choice, change)}{_weigh_guess(choice, group, items)}"
+        sentences.append(f"{name_best(choice, on)}{known}{weighed}{beyond_luck}")
+        sections.append(Section(f"{title}{on}", (*_list_parts(f"{prefix}{place}", choice, group, items, change),)))
     return Answer(tuple(sentences), tuple(sections))
 
 
 def _list_parts(
-    place: str, found: BestCell, group: Sequence[RunResult], items: ItemsBy, change: UntrainedChange | None
+    place: str, choice: BestCell, group: Sequence[RunResult], items: ItemsBy, change: UntrainedChange | None
 ) -> Iterator[Part]:
-    ranked = [cell for cell in found.cells if cell.is_ranked]
+    ranked = [cell for cell in choice.cells if cell.is_ranked]
     if ranked:
-        yield _say_how_chosen(found, len(ranked))
-        yield from warn_of_missing(found.runs)
+        yield _say_how_chosen(choice, len(ranked))
+        yield from warn_of_missing(choice.runs)
         if len(ranked) > 1:
-            yield draw_cells(f"cells-{place}", found, ranked, change)
+            yield draw_cells(f"cells-{place}", choice, ranked, change)
         else:
             yield _show_one(group, ranked[0], items)
-        yield from _list_ties(found)
-    yield from _list_unranked(found)
+        yield from _list_ties(choice)
+    yield from _list_unranked(choice)
     if ranked:
-        differences = {name_cell(cell): cell.by_item for cell in found.alike}
-        yield from compare_by_item(f"{found.metric}, less the best", differences)
-        yield from draw_axes(f"axes-{place}", found)
+        differences = {name_cell(cell): cell.by_item for cell in choice.alike}
+        yield from compare_by_item(f"{choice.metric}, less the best", differences)
+        yield from draw_axes(f"axes-{place}", choice)
 
 
-def name_best(found: BestCell, on: str) -> str:
+def name_best(choice: BestCell, on: str) -> str:
     """Name the best cell, and say what it has on the holdout."""
-    if found.best is None:
-        few = any(cell.chosen_by for cell in found.cells)
-        why = f"has {FEWEST} items that tell {found.metric}" if few else f"has a result for {found.metric} yet"
+    if choice.best is None:
+        few = any(cell.chosen_by for cell in choice.cells)
+        why = f"has {FEWEST} items that tell {choice.metric}" if few else f"has a result for {choice.metric} yet"
         return f"No {'cell' if few else 'run'}{on} {why}."
-    what, held_out = name_cell(found.best), found.best.held_out
+    what, held_out = name_cell(choice.best), choice.best.held_out
     known = "is not known yet"
     if held_out is not None:
         interval = " (95 % interval)" if held_out.half_width is not None else ""
         known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
-    ties = f"; {_count_alike(len(found.alike))} not clearly worse" if found.alike else ""
-    held = f"held-out {found.metric} {known}{ties}"
+    ties = f"; {_count_alike(len(choice.alike))} not clearly worse" if choice.alike else ""
+    held = f"held-out {choice.metric} {known}{ties}"
     return f"Best{on}: {what}: {held}." if what else f"The only cell{on}: {held}."
 
 
-def _weigh_guess(found: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
+def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say that the best cell is no better on the holdout than a guess, if it is so."""
-    runs = [row for row in rows if found.best and row.cell == found.best.cell]
-    guess = describe_guess(runs, found.metric, select_items(items, found.metric))
+    runs = [row for row in rows if choice.best and row.cell == choice.best.cell]
+    guess = describe_guess(runs, choice.metric, select_items(items, choice.metric))
     return f" It is not clearly better than {guess}." if guess else ""
 
 
-def _say_how_chosen(found: BestCell, among: int) -> Paragraph:
+def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:
     if among == 1:
         return Paragraph("There is one cell, so there is nothing to choose.")
-    chosen = f"Chosen among {format_count(among, 'cell')} by {found.by}"
-    if found.by == found.metric:
+    chosen = f"Chosen among {format_count(among, 'cell')} by {choice.by}"
+    if choice.by == choice.metric:
         biased = f"{chosen} of the holdout itself, which is optimistically biased; add `validation` to the data."
         return Paragraph(biased, warning=True)
     return Paragraph(f"{chosen}; reported on the holdout, which took no part in the choice.")
@@ -214,44 +214,44 @@ def _count_alike(count: int) -> str:
     return f"{format_count(count, 'other cell')} {'is' if count == 1 else 'are'}"
 
 
-def _list_ties(found: BestCell) -> list[Part]:
+def _list_ties(choice: BestCell) -> list[Part]:
     """List the cells that may be as good as the best, with how much worse they are."""
-    if not found.alike:
+    if not choice.alike:
         return []
     ties = "; ".join(
         f"{name_cell(cell)} ({format_estimate(cell.behind, signed=True) if cell.behind else 'no seed in common'})"
-        for cell in found.alike[:NEAR]
+        for cell in choice.alike[:NEAR]
     )
-    more = f"; and {len(found.alike) - NEAR} more" if len(found.alike) > NEAR else ""
-    seeds = f" {found.needed_seeds} seeds would separate the first of them." if found.needed_seeds else ""
+    more = f"; and {len(choice.alike) - NEAR} more" if len(choice.alike) > NEAR else ""
+    seeds = f" {choice.needed_seeds} seeds would separate the first of them." if choice.needed_seeds else ""
     return [Paragraph(f"Not clearly worse than the best (gap): {ties}{more}.{seeds}")]
 
 
-def _list_unranked(found: BestCell) -> list[Part]:
+def _list_unranked(choice: BestCell) -> list[Part]:
     """List the cells that too few items tell of."""
-    few = [cell for cell in found.cells if cell.chosen_by and cell.told and cell.told.is_too_few]
+    few = [cell for cell in choice.cells if cell.chosen_by and cell.told and cell.told.is_too_few]
     if not few:
         return []
-    told = "; ".join(f"{name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
+    counts = "; ".join(f"{name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
     more = f"; and {len(few) - NEAR} more" if len(few) > NEAR else ""
-    why = f"Not ranked, because fewer than {FEWEST} items tell {found.metric}"
-    return [Paragraph(f"{why}: {told}{more}.", warning=True)]
+    why = f"Not ranked, because fewer than {FEWEST} items tell {choice.metric}"
+    return [Paragraph(f"{why}: {counts}{more}.", warning=True)]
 
 
 def _show_one(group: Sequence[RunResult], only: GridCell, items: ItemsBy) -> Table:
     """Show everything that was measured for the only cell."""
     runs = [run for run in group if run.cell == only.cell]
-    found = {name: read_values(runs, name) for name in sort_metrics({name for run in runs for name in run.metrics})}
+    values = {name: read_values(runs, name) for name in sort_metrics({name for run in runs for name in run.metrics})}
     rows = [
         {
             "metric": name,
             "mean": show_estimate(
-                estimate_level(each, name, find_grain(each.values()), _read_scores(runs, name, items))
+                estimate_level(by_seed, name, find_grain(by_seed.values()), _read_scores(runs, name, items))
             ),
-            "seeds": len(each),
+            "seeds": len(by_seed),
         }
-        for name, each in found.items()
-        if each
+        for name, by_seed in values.items()
+        if by_seed
     ]
     return make_table(rows, caption="Means over the seeds with their 95 % intervals")
 

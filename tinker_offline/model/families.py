@@ -35,8 +35,8 @@ def read_positions(size: Size, tokens: Ints, lengths: Sequence[int], targets: In
     """Return what is predicted from what in sequences of these lengths, which follow one another."""
     if size.chats:
         return Texts(tokens, lengths, targets)
-    found = look_up(tokens, lengths, size.copies) if size.copies else None
-    return Positions(ngram.context_rows(tokens, lengths, size), targets, found)
+    finds = look_up(tokens, lengths, size.copies) if size.copies else None
+    return Positions(ngram.context_rows(tokens, lengths, size), targets, finds)
 
 
 def target_logprobs(base: Base, adapter: Adapter, positions: Positions | Texts) -> Floats:
@@ -72,5 +72,5 @@ def list_logprobs(base: Base, adapter: Adapter, prompt: Ints, start: int) -> Flo
             decoder.write(only, prompt[place : place + 1])
         return np.stack(places)
     rows = ngram.context_rows(prompt[:-1], [len(prompt) - 1], base.size)[start - 1 :]
-    found = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
-    return ngram.log_softmax(ngram.logits(base, adapter, rows, found)[0])
+    finds = look_up(prompt[:-1], [len(prompt) - 1], base.size.copies)[start - 1 :]
+    return ngram.log_softmax(ngram.logits(base, adapter, rows, finds)[0])

@@ -157,7 +157,7 @@ def base_logits(base: Base, rows: Rows) -> Floats:
     return _sum_rows(base.weights, rows) + base.bias
 
 
-def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) -> tuple[Floats, Floats]:
+def logits(base: Base, adapter: Adapter, rows: Rows, finds: Ints | None = None) -> tuple[Floats, Floats]:
     """Return the logits (positions, vocabulary) and the hidden values (positions, rank) that the gradient needs.
 
     `found` is what each position finds when it looks back, (positions, k).
@@ -167,15 +167,15 @@ def logits(base: Base, adapter: Adapter, rows: Rows, found: Ints | None = None) 
     scores = _sum_rows(base.weights, rows)
     scores += hidden @ adapter.up
     scores += base.bias + adapter.bias
-    for at, tokens, k in _list_finds(found):
+    for at, tokens, k in _list_finds(finds):
         scores[at, tokens] += np.float32(GAIN) * adapter.trust[k]
     return scores, hidden
 
 
-def _list_finds(found: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
+def _list_finds(finds: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
     """Yield, for each k, where something is found and what."""
-    for k in range(0 if found is None else found.shape[1]):
-        column = found[:, k]  # type: ignore[index]
+    for k in range(0 if finds is None else finds.shape[1]):
+        column = finds[:, k]  # type: ignore[index]
         at = np.flatnonzero(column >= 0)
         yield at, column[at], k
 
@@ -219,8 +219,8 @@ class Positions(NamedTuple):
         """Yield about a thousand positions at a time, so that memory stays bounded."""
         for start in range(0, len(self.rows), CHUNK):
             chunk = slice(start, start + CHUNK)
-            found = None if self.found is None else self.found[chunk]
-            yield chunk, Positions(self.rows[chunk], self.targets[chunk], found)
+            finds = None if self.found is None else self.found[chunk]
+            yield chunk, Positions(self.rows[chunk], self.targets[chunk], finds)
 
 
 class Gradient(NamedTuple):

@@ -64,7 +64,9 @@ class AnswerChecker:
     def score(self, prompts: Sequence[PromptAnswers]) -> list[ScoredAnswers]:
         """Score the answers to some prompts. Raises StageError if the check fails on most answers."""
         sandbox = self._sandbox
-        scored = [self._score_here(one) if sandbox is None else self._score_there(sandbox, one) for one in prompts]
+        scored = [
+            self._score_here(prompt) if sandbox is None else self._score_there(sandbox, prompt) for prompt in prompts
+        ]
         if len(self._failed) >= FEW and len(self._failed) > TOLERATED * self._numbers:
             raise StageError(self._describe_failures())
         return scored
@@ -81,7 +83,7 @@ class AnswerChecker:
 
     def _score_here(self, prompt: PromptAnswers) -> ScoredAnswers:
         check = self._select_check(prompt.ask)
-        return ScoredAnswers(*prompt, [score_text(check, one.text, prompt.ask.answers) for one in prompt.answers])
+        return ScoredAnswers(*prompt, [score_text(check, answer.text, prompt.ask.answers) for answer in prompt.answers])
 
     def _score_there(self, sandbox: Sandbox, prompt: PromptAnswers) -> ScoredAnswers:
         if self._select_check(prompt.ask) != self._check:

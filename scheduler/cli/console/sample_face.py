@@ -18,13 +18,13 @@ KEPT_END = 200  # of them, from its end
 BETWEEN = 2  # columns
 
 
-def show_samples(output: Output, name: str, found: SweepSamples) -> None:
+def show_samples(output: Output, name: str, samples: SweepSamples) -> None:
     """Show the samples of each evaluation, and say which evaluations have none."""
-    for evaluation in found.evaluations:
+    for evaluation in samples.evaluations:
         _show_evaluation(output, evaluation)
-    for measure, reason in found.unsampled.items():
+    for measure, reason in samples.unsampled.items():
         output.say(f"\n{measure}: no samples: {reason}")
-    if not found.evaluations and not found.unsampled:
+    if not samples.evaluations and not samples.unsampled:
         output.say(f"{name} has no evaluations, so there are no answers")
 
 
