@@ -27,13 +27,9 @@ from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.metric_wishes import choose_shown
+from sweeps.spec.size_units import find_unit
 from sweeps.stage import Json, to_dollars
 from sweeps.stats.paired_items import Items
-
-SIZES_OF_TRANSFER = (
-    "size: examples of the target that a run trains on, after `source_size` examples of the source; "
-    "source.…: measured on the holdout of the source"
-)
 
 
 @click.command()
@@ -82,9 +78,20 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
     _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
-        output.say(SIZES_OF_TRANSFER)
+        output.say(_describe_sizes(view.spec, rows))
     show_report(output, compose_answer(known))
     output.say(f"\n{_describe_use(view)}")
+
+
+def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:
+    """Say what the sizes of a transfer count."""
+    target, source = (find_unit(spec, _list_named(rows, key)).many for key in ("target", "source"))
+    size = f"size: {target} of the target that a run trains on, after `source_size` {source} of the source"
+    return f"{size}; source.…: measured on the holdout of the source"
+
+
+def _list_named(rows: Sequence[RunResult], key: str) -> list[str]:
+    return list(dict.fromkeys(str(row.cell[key]) for row in rows if row.cell.get(key) is not None))
 
 
 def _describe_use(view: SweepView) -> str:

@@ -21,6 +21,7 @@ from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best, name_metric
 from sweeps.spec.metric_wishes import list_directed, list_wishes
 from sweeps.spec.sections import Best
+from sweeps.spec.size_units import SizeUnit
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scores
 
@@ -197,7 +198,7 @@ def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     return math.nan if ranked else definition.chance
 
 
-def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
+def describe_met_sizes(fit: ScalingFit, metric: str, unit: SizeUnit) -> str:
     """Say from which size on every measured value meets the target, for use where no law answers; or nothing."""
     least = fit.minimum_data
     if least is None or least.status != "refused" or not len(fit.loss):
@@ -207,7 +208,7 @@ def describe_met_sizes(fit: ScalingFit, metric: str) -> str:
     if not has[first:].all():
         return ""
     every = "" if first else "at every size measured, "
-    return f"{metric} {choose_side(metric)} {least.target:.4g} is met {every}from {fit.n[first]:,.0f} examples on"
+    return f"{metric} {choose_side(metric)} {least.target:.4g} is met {every}from {unit.write(fit.n[first])} on"
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:

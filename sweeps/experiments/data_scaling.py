@@ -34,6 +34,7 @@ from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
 from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
+from sweeps.spec.size_units import EXAMPLES, SizeUnit, find_unit
 from sweeps.spec.variation_rules import list_sizes
 
 DENSE = 60  # points of a drawn curve
@@ -67,7 +68,12 @@ def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
 def list_fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
     """List the law of each data set, and every law that cannot be distinguished from it, with what the target takes."""
     return [
-        {**on, "metric": metric, **{name: simplify(getattr(law, name)) for name in FACTS}}
+        {
+            **on,
+            "metric": metric,
+            "unit": find_unit(spec, [str(on.get("data"))]).many,
+            **{name: simplify(getattr(law, name)) for name in FACTS},
+        }
         for asked in split_spec(spec)
         for metric in [find_metric(asked)]
         for on, group in group_by_cell(rows, without={"size"})
@@ -97,10 +103,13 @@ def _answer_metric(asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figur
             by_data.setdefault(str(row.cell.get("data")), []).append(row)
         fits = {name: fit_runs(asked, own, kept) for name, own in by_data.items()}
         where = f" ({variant})" if variant else ""
+        units = {name: find_unit(asked, [name]) for name in fits}
         for name, fit in fits.items():
-            sentence = summarise_fit(name + where, fit, metric, describe_goal_source(asked, by_data[name]))
+            origin = describe_goal_source(asked, by_data[name])
+            sentence = summarise_fit(name + where, fit, metric, origin, unit=units[name])
             sentences.append(sentence if has_law(metric) else sentence + _describe_base(by_data[name], metric))
-        parts = [*_draw_curves(f"{figure}-{place}", metric, by_data, fits), *_tabulate_fits(metric, fits)]
+        unit = find_unit(asked, fits)
+        parts = [*_draw_curves(f"{figure}-{place}", metric, by_data, fits, unit), *_tabulate_fits(metric, fits, unit)]
         sections.append(Section(f"{title}{where}", tuple(parts)))
     return Answer(tuple(sentences), tuple(sections))
 
@@ -111,29 +120,31 @@ def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
     return "" if base is None else f" Untrained {base:.4g}."
 
 
-def _draw_curves(name: str, metric: str, data: Mapping[str, list[RunResult]], fits: Fits) -> list[Figure]:
+def _draw_curves(
+    name: str, metric: str, data: Mapping[str, list[RunResult]], fits: Fits, unit: SizeUnit
+) -> list[Figure]:
     """Draw the curves of all data sets in one chart; nothing where nothing was trained yet."""
     lines = [_draw_line(name, data[name], fit, metric) for name, fit in fits.items()]
     if not any(len(line.points) > 0 for line in lines):
         return []
     words = Plot(
         name=name,
-        title=f"{metric} by training examples",
-        description="; ".join(summarise_fit(name, fit, metric) for name, fit in fits.items()),
-        across="training examples (log scale)",
+        title=f"{metric} by training {unit.many}",
+        description="; ".join(summarise_fit(name, fit, metric, unit=unit) for name, fit in fits.items()),
+        across=f"training {unit.many} (log scale)",
         up=name_with_unit(metric),
         marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
     )
-    measured = [row for name in fits for row in _list_measured(name, data[name], metric)]
+    measured = [row for name in fits for row in _list_measured(name, data[name], metric, unit)]
     numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
     return [Figure(LineChart(words, lines), numbers, LEGEND)]
 
 
-def _tabulate_fits(metric: str, fits: Fits) -> list[Part]:
+def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit) -> list[Part]:
     """Tabulate every law that fits, with what it says of the target, then its warnings."""
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
-    caption = f"Fitted curves. L is the {name_with_unit(metric)}, n the number of training examples"
-    laws = make_table([describe_law(*law) for law in every], caption=caption)
+    caption = f"Fitted curves. L is the {name_with_unit(metric)}, n the number of training {unit.many}"
+    laws = make_table([describe_law(*law, unit) for law in every], caption=caption)
     warnings = dict.fromkeys(f"{name}: {warning}" for name, law in every for warning in law.warnings)
     notes = [Paragraph(_explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
@@ -185,7 +196,7 @@ def _draw_goal(name: str, fit: ScalingFit, side: str) -> Goal | None:
     return Goal(least.target, least.point, least.low, least.high, f"{words}: {least.point:,.0f}{interval}")
 
 
-def _list_measured(name: str, rows: Sequence[RunResult], metric: str) -> list[dict[str, Any]]:
+def _list_measured(name: str, rows: Sequence[RunResult], metric: str, unit: SizeUnit) -> list[dict[str, Any]]:
     values: dict[float, list[float]] = {}
     base = read_zero_shot(rows, metric)
     for size, value, _ in ([(0.0, base, 0)] if base is not None else []) + sorted(list_sized(rows, metric)):
@@ -193,7 +204,7 @@ def _list_measured(name: str, rows: Sequence[RunResult], metric: str) -> list[di
     return [
         {
             "data": name,
-            "examples": int(size),
+            unit.many: int(size),
             "seeds": len(at_size),
             "mean": float(np.mean(at_size)),
             "least": min(at_size),
@@ -203,7 +214,7 @@ def _list_measured(name: str, rows: Sequence[RunResult], metric: str) -> list[di
     ]
 
 
-def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
+def describe_law(name: str, fit: ScalingFit, unit: SizeUnit = EXAMPLES) -> dict[str, Any]:
     """Describe one law: an extrapolation is never shown without its error at the largest sizes."""
     if fit.curve is None:
         return {"data": name, "law": "none", "L(n)": fit.refused}
@@ -215,7 +226,7 @@ def describe_law(name: str, fit: ScalingFit) -> dict[str, Any]:
         "error": show_share(fit.holdout_error),
     }
     if least := fit.minimum_data:
-        row |= {"target": least.target, "examples needed": _show_needed(least)}
+        row |= {"target": least.target, f"{unit.many} needed": _show_needed(least)}
         times = "" if least.times is None else f" ×{least.times:.2g}"
         row["status"] = f"{WORDS.get(least.status, least.status)}{times}"
     return row | ({"refused": fit.refused} if fit.refused else {})

@@ -25,6 +25,7 @@ from sweeps.spec.metric_wishes import ask_direction, is_directed, list_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, suggest
 from sweeps.spec.sections import MetricWish
+from sweeps.spec.size_units import EXAMPLES, SizeUnit, find_unit
 from sweeps.spec.variation_rules import list_sizes
 from sweeps.stage import Json
 
@@ -109,7 +110,12 @@ def compute_matrix(rows: Sequence[RunResult], wish: MetricWish) -> TransferMatri
 def list_matrices(spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> list[Fact]:
     """List the matrix of each variant, by each metric."""
     return [
-        {"variant": dict(on), "metric": wish.metric, **simplify(compute_matrix(group, wish))}
+        {
+            "variant": dict(on),
+            "metric": wish.metric,
+            "unit": find_target_unit(spec, group).many,
+            **simplify(compute_matrix(group, wish)),
+        }
         for wish in list_asked(spec)
         for on, group in group_by_cell(rows, without=AXES)
     ]
@@ -118,6 +124,7 @@ def list_matrices(spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> lis
 def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which source helps which target by each metric, with a matrix for each variant and size."""
     del items
+    unit = find_target_unit(spec, rows)
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec)
     for number, wish in enumerate(asked):
         by = f", by {wish.metric}" if len(asked) > 1 else ""
@@ -129,26 +136,34 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> An
                 sentences.append(f"No matrix{where}: {error}.")
                 continue
             sizes = [size for size in sorted(matrix.sizes, reverse=True) if size]
-            sentences += [summarise_size(matrix, size, where, wish.metric) for size in sizes]
+            sentences += [summarise_size(matrix, size, where, wish.metric, unit) for size in sizes]
             name = f"transfer-{number}-{place}" if number else f"transfer-{place}"
-            parts = tuple(show_matrix(name, matrix, wish.metric))
+            parts = tuple(show_matrix(name, matrix, wish.metric, unit))
             sections.append(Section(f"Who helps whom{by}?{where}", parts))
     return Answer(tuple(sentences), tuple(sections))
 
 
-def summarise_size(matrix: TransferMatrix, size: int, where: str, metric: str = NLL.name) -> str:
+def find_target_unit(spec: Spec, rows: Sequence[RunResult]) -> SizeUnit:
+    """Find what the sizes count, which are those of the targets."""
+    return find_unit(spec, dict.fromkeys(str(row.cell.get("target")) for row in rows))
+
+
+def summarise_size(
+    matrix: TransferMatrix, size: int, where: str, metric: str = NLL.name, unit: SizeUnit = EXAMPLES
+) -> str:
     """Say in one sentence what is clear at one size."""
+    count = unit.write_of_target(size)
     cells = [cell for cell in matrix.cells if cell.size == size]
     clear = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_measure_strength, reverse=True)
     missing = sum(cell.gain is None for cell in cells)
     lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
     known = [cell.gain for cell in cells if cell.gain]
     if not known:
-        return f"With {size:,} target examples{where} no pair has a result."
+        return f"With {count}{where} no pair has a result."
     if all(gain.half_width is None for gain in known):
-        return f"With {size:,} target examples{where} each pair has one seed, so no difference can be judged{lacking}."
+        return f"With {count}{where} each pair has one seed, so no difference can be judged{lacking}."
     if not clear:
-        return f"With {size:,} target examples{where} no source clearly helps or hurts{lacking}."
+        return f"With {count}{where} no source clearly helps or hurts{lacking}."
     named = ", ".join(
         f"{cell.source} → {cell.target} {cell.verdict} ({format_estimate(cell.gain, 3, signed=True)})"
         for cell in clear[:FEW]
@@ -157,7 +172,7 @@ def summarise_size(matrix: TransferMatrix, size: int, where: str, metric: str = 
     more = count_more_pairs([cell.verdict for cell in clear[FEW:]])
     others = len(cells) - len(clear) - missing
     rest = f"; not clear: {others} of {format_count(len(cells), 'pair')}" if others else ""
-    return f"With {size:,} target examples{where}: {named}{more}{rest}{lacking} ({name_unit(metric)}, 95 % intervals)."
+    return f"With {count}{where}: {named}{more}{rest}{lacking} ({name_unit(metric)}, 95 % intervals)."
 
 
 def _measure_strength(cell: TransferCell) -> float:

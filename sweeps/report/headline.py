@@ -27,7 +27,6 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
         known = f"{done:,} of {len(material.rows):,} runs have a result ({others})"
         why = f"`sweep status {material.sweep}` shows why."
         notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
-    notices += _describe_groups(material)
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*each) for each in list_idle(material.rows, material.items)]
@@ -36,16 +35,6 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     elif material.state == "cancelled":
         notices.append("This sweep was cancelled.")
     return notices
-
-
-def _describe_groups(material: Material) -> list[str]:
-    """Say which sizes count groups: the sentences of the answer call them examples."""
-    data = material.spec.get("data")
-    if not material.spec.get("sizes") or not isinstance(data, Mapping):
-        return []
-    named = {name: each.get("group") for name, each in data.items() if isinstance(each, Mapping)}
-    grouped = ", ".join(f"{name} (by {column!r})" for name, column in named.items() if column)
-    return [f"Sizes count groups of rows, not examples, in {grouped}."] if grouped else []
 
 
 def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:

@@ -7,6 +7,7 @@ from sweeps.report.table_cells import MINUS
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.profile import REACH
+from sweeps.spec.size_units import EXAMPLES, SizeUnit
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
     "seeds": ("the scatter of the runs", "more seeds"),
@@ -16,31 +17,31 @@ NARROWED = {  # the parts of an interval in words, and what would make it narrow
 SMALL = 0.005  # shares of an interval that are not listed
 
 
-def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "") -> str:
+def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "", *, unit: SizeUnit = EXAMPLES) -> str:
     """Say in one sentence what the fit of one data set answers; `origin` says where a relative target comes from."""
     least = fit.minimum_data
     if least is None or least.status == "refused":
-        return _summarise_without_target(name, fit, metric)
+        return _summarise_without_target(name, fit, metric, unit)
     goal = f"{metric} {choose_side(metric)} {least.target:.4g}{origin and f' ({origin})'}"
     if least.status == "met":
-        return f"{name}: {goal} is met already at the smallest size measured, {_count_examples(least)}."
+        return f"{name}: {goal} is met already at the smallest size measured, {_count(least, unit)}."
     if least.status == "unreachable":
         return f"{name}: no amount of data reaches {goal}; the fitted curve levels off first."
     if least.point is None:
         far = "the curve reaches it only far beyond the measured sizes, if at all"
-        fewest = f"; at least {least.low:,.0f} examples are needed" if least.low else ""
+        fewest = f"; at least {unit.write(least.low)} are needed" if least.low else ""
         return f"{name}: the size for {goal} is {least.status}{fewest}; {far}."
-    needs = f"{name} needs about {_count_examples(least)} to reach {goal}{_say_how_far(least, fit)}"
-    return f"{needs}{explain_open_end(least)}."
+    needs = f"{name} needs about {_count(least, unit)} to reach {goal}{_say_how_far(least, fit)}"
+    return f"{needs}{explain_open_end(least, unit)}."
 
 
-def explain_open_end(least: MinimumData) -> str:
+def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     """Say why an interval has no upper end, and which run would probably give it one; "" where it has one."""
     perhaps = "perhaps no amount of data reaches it" if least.may_be_unreachable else ""
     if least.next_size is None:
         return perhaps and f"; {perhaps}"
     far = f"the curve may be above the target even at {REACH} times the largest size"
-    run = f"a run of {least.next_size:,.0f} examples would probably give one"
+    run = f"a run of {unit.write(least.next_size)} would probably give one"
     return f"; there is no upper end because {perhaps or far}: {run}"
 
 
@@ -56,25 +57,25 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
     return f"{share} of the variance behind the interval comes from {source}{rest}; {remedy}."
 
 
-def _summarise_without_target(name: str, fit: ScalingFit, metric: str) -> str:
+def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: SizeUnit) -> str:
     """Say what was measured, and the law or why there is none."""
     measured = ""
     if fit.minimum_data is None and len(fit.n):
-        measured = f"{metric} {fit.loss[-1]:.4g} at {fit.n[-1]:,.0f} examples"
+        measured = f"{metric} {fit.loss[-1]:.4g} at {unit.write(fit.n[-1])}"
     least = fit.minimum_data
     if least is not None and least.reason and fit.trust:
         goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
         far = float(fit.n[-1]) * fit.trust.times
-        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {far:,.0f} examples."
+        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {unit.write(far)}."
     if fit.refused or fit.curve is None:
-        known = describe_met_sizes(fit, metric) or measured
+        known = describe_met_sizes(fit, metric, unit) or measured
         return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."
     return f"{name}: {measured}; it {'rises' if is_rising(metric) else 'falls'} as {write_curve(fit)}."
 
 
-def _count_examples(least: MinimumData) -> str:
+def _count(least: MinimumData, unit: SizeUnit) -> str:
     interval = write_interval(least)
-    return f"{least.point:,.0f} examples{interval and f' (95 % interval {interval})'}"
+    return f"{unit.write(least.point or 0)}{interval and f' (95 % interval {interval})'}"
 
 
 def write_interval(least: MinimumData) -> str:

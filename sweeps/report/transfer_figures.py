@@ -15,6 +15,7 @@ from sweeps.formatting import format_interval
 from sweeps.report.document import Figure, Paragraph, Part, make_table
 from sweeps.report.shared_parts import warn_of_missing
 from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
+from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stats.intervals import Estimate, is_clear
 
 SHARED = (
@@ -28,7 +29,7 @@ GAINS = (
     "The pairs of a size share one estimate of the noise, so their intervals are about equally wide."
 )
 WORTH = (
-    "How many times its own target examples a transfer is worth: training on the target alone would need that many "
+    "How many times its own target SIZES a transfer is worth: training on the target alone would need that many "
     "times as many for the same loss. In brackets, what the 95 % interval of the gain says. > and <: beyond what the "
     "sizes of the target alone can show."
 )
@@ -48,25 +49,26 @@ def name_unit(metric: str) -> str:
     return known.unit if known and known.unit else metric
 
 
-def show_matrix(name: str, matrix: TransferMatrix, metric: str = NLL.name) -> list[Part]:
+def show_matrix(name: str, matrix: TransferMatrix, metric: str = NLL.name, unit: SizeUnit = EXAMPLES) -> list[Part]:
     """Show the gains at every size, what they are worth, the pairs over all sizes, and what was forgotten."""
     parts: list[Part] = [*warn_of_missing(matrix.runs), *([Paragraph(SHARED, warning=True)] if matrix.shared else [])]
     several = len(matrix.sizes) - (0 in matrix.sizes) > 1  # one size alone bounds every multiple by ×1
     for size in sorted(matrix.sizes, reverse=True):
-        parts.append(_draw_gains(name, matrix, size, metric))
+        parts.append(_draw_gains(name, matrix, size, metric, unit))
         if size and several:
-            parts.append(_draw_worth(name, matrix, size, metric))
-    parts += _show_all_sizes(matrix)
+            parts.append(_draw_worth(name, matrix, size, metric, unit))
+    parts += _show_all_sizes(matrix, unit)
     lost = [size for size in matrix.sizes if any(cell.forgetting for cell in _list_cells(matrix, size))]
-    return parts + [_draw_forgetting(name, matrix, size, metric, folded=size != max(lost)) for size in lost]
+    return parts + [_draw_forgetting(name, matrix, size, metric, unit, folded=size != max(lost)) for size in lost]
 
 
 def _list_cells(matrix: TransferMatrix, size: int) -> list[TransferCell]:
     return [cell for cell in matrix.cells if cell.size == size]
 
 
-def _draw_gains(name: str, matrix: TransferMatrix, size: int, metric: str) -> Figure:
-    title = f"{size:,} target examples" if size else "No target examples: the source alone, against the untrained model"
+def _draw_gains(name: str, matrix: TransferMatrix, size: int, metric: str, unit: SizeUnit) -> Figure:
+    untrained = f"No target {unit.many}: the source alone, against the untrained model"
+    title = unit.write_of_target(size) if size else untrained
     squares = {(cell.source, cell.target): _draw_gain(cell) for cell in _list_cells(matrix, size)}
     texts = {(cell.source, cell.target): _show_gain(cell) for cell in _list_cells(matrix, size)}
     note = GAINS.replace("UNIT", name_unit(metric))
@@ -87,8 +89,8 @@ def _draw_gain(cell: TransferCell) -> Square:
     return _draw_square(cell.gain, pair, sign, clear=cell.after_holm)
 
 
-def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str) -> Figure:
-    title = f"What it is worth, at {size:,} target examples"
+def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str, unit: SizeUnit) -> Figure:
+    title = f"What it is worth, at {unit.write_of_target(size)}"
     cells = _list_cells(matrix, size)
     squares = {(cell.source, cell.target): _draw_multiple(cell) for cell in cells}
     texts = {(cell.source, cell.target): _show_multiple(cell.multiplier, "missing", interval=True) for cell in cells}
@@ -97,7 +99,8 @@ def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str) -> Fi
         better="× above 1: worth more",
         worse="× below 1: worth less",
     )
-    note = WORTH if metric == NLL.name else WORTH.replace("loss", metric)
+    note = WORTH.replace("SIZES", unit.many)
+    note = note if metric == NLL.name else note.replace("loss", metric)
     return _draw_map(words, texts, f"Colours by the logarithm. {HATCHED}", note, folded=True)
 
 
@@ -130,7 +133,7 @@ def _draw_square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Squar
     return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
 
 
-def _show_all_sizes(matrix: TransferMatrix) -> list[Part]:
+def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
     """Show each pair over all sizes, and say who helps more than it is helped."""
     sizes = [size for size in matrix.sizes if size]
     if len(sizes) < 2:
@@ -143,19 +146,22 @@ def _show_all_sizes(matrix: TransferMatrix) -> list[Part]:
         }
         for each in matrix.overall
     ]
-    parts: list[Part] = [make_table(rows, caption="What a transfer is worth, as a multiple of the n target examples")]
+    parts: list[Part] = [
+        make_table(rows, caption=f"What a transfer is worth, as a multiple of the n target {unit.many}")
+    ]
     for each in matrix.asymmetries:
         if each.after_holm and each.size == sizes[-1]:
             ahead, behind = (each.one, each.other) if each.difference.mean > 0 else (each.other, each.one)
             gap = format_estimate(each.difference._replace(mean=abs(each.difference.mean)), 3, signed=True)
-            words = (
-                f"With {each.size:,} target examples {ahead} helps {behind} more than {behind} helps {ahead}: {gap}."
-            )
+            more = f"{ahead} helps {behind} more than {behind} helps {ahead}"
+            words = f"With {unit.write_of_target(each.size)} {more}: {gap}."
             parts.append(Paragraph(words))
     return parts
 
 
-def _draw_forgetting(name: str, matrix: TransferMatrix, size: int, metric: str, *, folded: bool) -> Figure:
+def _draw_forgetting(
+    name: str, matrix: TransferMatrix, size: int, metric: str, unit: SizeUnit, *, folded: bool
+) -> Figure:
     lost = {(cell.source, cell.target): cell.forgetting for cell in _list_cells(matrix, size) if cell.forgetting}
     squares = {
         pair: _draw_square(each, f"{pair[0]}, after {pair[1]}", "", clear=is_clear(each)) for pair, each in lost.items()
@@ -163,7 +169,7 @@ def _draw_forgetting(name: str, matrix: TransferMatrix, size: int, metric: str, 
     texts = {pair: show_estimate(each, 3, signed=True) for pair, each in lost.items()}
     note = LOST.replace("UNIT", name_unit(metric))
     note = note if metric == NLL.name else note.replace("raises the loss", f"makes {metric} worse")
-    title = f"Forgetting, after {size:,} target examples"
+    title = f"Forgetting, after {unit.write_of_target(size)}"
     words = replace(
         _lay_out(f"{name}-forgetting-{size}", title, matrix, squares),
         better=f"{MINUS} better on the source",

@@ -77,6 +77,7 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
         assert each["column"] == "device"
         strata[each["cell"]["size"], each["metric"]].append(each)
     assert {size for size, _ in strata} == {0, 2, 8, 16}
+    assert {fit["unit"] for fit in results["fits"]} == {"subjects"}
     for cell in results["cells"]:
         size, metrics = cell["cell"]["size"], cell["metrics"]
         check_parts(strata[size, "accuracy"], metrics["accuracy"]["mean"])
@@ -89,7 +90,9 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
     assert measured.call("report", "windows", "--format", "md", "-o", str(text)).status == 0
     for face in (shown, page.read_text(), text.read_text()):
         assert "device" in face
-        assert re.search(r"groups of rows, not examples, in ecg \(by ('|&#x27;|&#39;)subject", face)
+        assert re.search(r"\bnll \d\.\d+ at 16 subjects\b", face)
+        assert re.search(r"training subjects", face)
+        assert not re.search(r"\b(16|training|target) examples\b|examples needed", face)
         assert [part for part in strata[16, "nll"] if f"{part['mean']:.4f}" not in face] == []
 
 
