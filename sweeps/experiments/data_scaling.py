@@ -137,7 +137,7 @@ def _draw_curves(
     )
     measured = [row for name in fits for row in _list_measured(name, data[name], metric, unit)]
     numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
-    return [Figure(LineChart(words, lines), numbers, LEGEND)]
+    return [Figure(LineChart(words, lines), numbers, LEGEND, in_cells=True)]
 
 
 def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit) -> list[Part]:

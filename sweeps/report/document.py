@@ -39,6 +39,7 @@ class Figure:
     table: Table
     legend: str = ""  # what the marks of the drawing mean
     note: str = ""  # what the numbers mean, drawn or not
+    in_cells: bool = False  # the table of cells, which the terminal prints first, has the numbers: they are drawn only
 
     @property
     def name(self) -> str:

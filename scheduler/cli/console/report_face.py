@@ -40,27 +40,22 @@ def _say_once(parts: Sequence[Part]) -> Iterator[Part]:
 def _show_part(output: Output, part: Part) -> bool:
     """Print a part, and return whether it is a long table, which is left to the page.
 
-    A figure is its table; above it is its drawing where it is one of lines.
+    A figure is its table, which has each number once; or its drawing, where the numbers are printed already.
     """
     match part:
         case Paragraph() | Code():
             output.say(part.text)
         case Table():
             return _show_table(output, part, part.caption)
-        case Figure(chart=LineChart(words=words, lines=lines)) as figure if not words.quiet:
+        case Figure(chart=LineChart(words=words, lines=lines), in_cells=True):
             parts = [lines[at : at + CURVES] for at in range(0, len(lines), CURVES)]
             output.say("\n".join(draw_curves(part, up=words.up, across=words.across) for part in parts))
-            return _show_numbers(output, figure, figure.table.caption)
+            return False
         case Figure():
-            return _show_numbers(output, part, part.title)
-    return False
-
-
-def _show_numbers(output: Output, figure: Figure, title: str) -> bool:
-    if folded := _show_table(output, figure.table, title):
-        return folded
-    if figure.note:
-        output.say(figure.note)
+            folded = _show_table(output, part.table, part.title)
+            if part.note and not folded:
+                output.say(part.note)
+            return folded
     return False
 
 

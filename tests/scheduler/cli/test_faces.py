@@ -11,8 +11,9 @@ from rich.console import Console
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
+from sweeps.figures.charts import LineChart
 from sweeps.report.compose import compose, compose_answer
-from sweeps.report.document import Report, Table
+from sweeps.report.document import Figure, Report, Table
 from sweeps.report.html import render_html
 from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.report.table_cells import TableCell
@@ -65,8 +66,9 @@ def rows_of(table: Table) -> list[list[str]]:
 
 
 def on_terminal(report: Report) -> list[Table]:
-    """The tables that the terminal shows: no long ones."""
-    return [table for table in list_tables(report.findings) if not table.folded]
+    """The tables that the terminal shows: no long ones, and none whose numbers it draws only."""
+    drawn = [figure.table for figure in report.figures if figure.in_cells]
+    return [table for table in list_tables(report.findings) if not table.folded and table not in drawn]
 
 
 @pytest.mark.parametrize("kind", REPORTS)
@@ -95,6 +97,23 @@ def test_every_row_on_the_terminal_is_that_of_the_report(kind: str) -> None:
     for table in tables:
         for row in table.texts:
             assert squeeze(" ".join(row)) in lines
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_the_terminal_prints_each_row_once(kind: str) -> None:
+    """Those of a table that it draws it does not print; `sweep results` has them above the answer."""
+    lines = [squeeze(line) for line in printed(REPORTS[kind]).splitlines()]
+    rows = [squeeze(" ".join(row)) for table in on_terminal(REPORTS[kind]) for row in table.texts]
+    assert {row: lines.count(row) - rows.count(row) for row in rows if lines.count(row) != rows.count(row)} == {}
+    drawn = [figure for figure in REPORTS[kind].figures if figure.in_cells]
+    assert [row for figure in drawn for row in figure.table.texts if squeeze(" ".join(row)) in lines] == []
+    assert all(letter_of(figure) in printed(REPORTS[kind]) for figure in drawn)
+
+
+def letter_of(figure: Figure) -> str:
+    """What the legend of a drawing says of its first line."""
+    assert isinstance(figure.chart, LineChart)
+    return f"A\N{NO-BREAK SPACE}{figure.chart.lines[0].name}"
 
 
 @pytest.mark.parametrize("kind", REPORTS)

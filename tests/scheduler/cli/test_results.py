@@ -1,6 +1,7 @@
 """A result counts once, and the running aggregates are what the rows say."""
 
 import random
+import re
 import statistics
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,8 @@ from scheduler.errors import UnknownSweep
 from scheduler.settings import read_settings
 from scheduler.state import keys, views
 from scheduler.state.store import Store
+from sweeps.report.compose import compose_answer
+from sweeps.report.inputs import Material
 from sweeps.results import summarize_cells
 from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
@@ -26,11 +29,11 @@ def tally_all(store: Store, sweep: str) -> None:
     store.scripts.run_many("update_sweep", [(sweep, stage) for stage in stages])
 
 
-def play(night: Night, sizes: list[int], seeds: int) -> None:
+def play(night: Night, sizes: list[int], seeds: int, **options: Any) -> None:
     """A data scaling with noisy results, its stages done in no particular order."""
     chance = random.Random(5)
     question = scaling("s", sizes, seeds)
-    night.submit(question)
+    night.submit(question, **options)
     for kind in ("train", "evaluate"):
         stages = [stage.id for stage in question.stages if stage.kind == kind]
         for stage in chance.sample(stages, len(stages)):
@@ -154,3 +157,27 @@ def test_at_size_0_a_model_is_untrained_only_where_nothing_trained_it(night: Nig
     rows = [line.split() for line in text.getvalue().splitlines()]
     assert [row[:4] for row in rows if row[:1] == ["none"]] == [["none", "b", "0", "(untrained)"]]
     assert [row[:4] for row in rows if row[:2] == ["a", "b"]] == [["a", "b", "0", "1/1"]]
+
+
+def test_what_is_drawn_has_its_numbers_once_in_the_table_of_cells(night: Night, tmp_path: Path) -> None:
+    spec = {
+        "sweep": "s",
+        "experiment": "data_scaling",
+        "model": "offline/ngram-s",
+        "target": {"metric": "nll", "below": 1.5},
+    }
+    play(night, [8, 16, 32, 64], seeds=3, spec=spec)
+    text, rows = StringIO(), views.read_results(night.store, "s")
+    show_results(
+        night.store, read_settings({"SWEEP_STORE": str(tmp_path)}), "s", Output("table", Console(file=text, width=200))
+    )
+    view = views.read_sweep(night.store, "s")
+    figures = compose_answer(Material("s", view.state, view.spec, rows)).figures
+    drawn = [figure for figure in figures if figure.in_cells]
+    assert drawn
+    for figure in drawn:
+        means = [row[figure.table.columns.index("mean")].text for row in figure.table.rows]
+        assert len(means) == 4
+        for mean in means:
+            assert re.findall(rf"(?<![\d.]){re.escape(mean)}(?!\d)", text.getvalue()) == [mean]
+    assert text.getvalue().count("┤") >= 4, "the chart is there"
