@@ -101,9 +101,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     def load(name: str, spec: DataSource) -> Dataset:
         dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
-        for part in (dataset.train, dataset.holdout, dataset.validation, dataset.whole):
-            if part is not None:
-                records[part.sha256] = part
+        records.update((part.sha256, part) for part in dataset.parts)
         return dataset
 
     def load_environment(name: str) -> NamedEnvironment:

@@ -113,6 +113,14 @@ class Records:
         return records
 
 
+class FurtherTest(NamedTuple):
+    """A further test set of the same trainings, beside the holdout; `whole` is as in `Dataset`."""
+
+    name: str
+    records: Records
+    whole: Records | None = None
+
+
 @dataclass(frozen=True)
 class Dataset:
     """The rows for training, for the report (`holdout`) and for choices (`validation`).
@@ -132,6 +140,14 @@ class Dataset:
     whole: Records | None = None
     context: str | None = None
     account: str = ""  # how the rows of the source were divided, for errors about sizes
+    tests: tuple[FurtherTest, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Records, ...]:
+        """All records that a stage may name."""
+        named = (self.train, self.holdout, self.validation, self.whole)
+        further = (part for test in self.tests for part in (test.records, test.whole))
+        return tuple(part for part in (*named, *further) if part is not None)
 
 
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # making one is slow

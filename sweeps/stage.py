@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 MICRO = 1_000_000  # micro-dollars in a dollar
@@ -43,6 +43,18 @@ class Run:
     before: tuple[str, ...] = ()  # of a chain, the train stages that come before the last one
 
 
+class LeftOut(NamedTuple):
+    """An evaluation that is not made on some data, because the data does not suit it."""
+
+    evaluation: str  # as the file names it
+    on: str  # the data, for people: "code", "code new_hospital"
+    reason: str
+
+    def describe(self) -> str:
+        """Say what is not measured, and why."""
+        return f"{self.evaluation} is not measured on {self.on}: {self.reason}"
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The plan in numbers. `naive_*` is what a plain loop over the runs would train, sharing nothing."""
@@ -76,6 +88,7 @@ class Plan:
     defaults: tuple[tuple[str, Json], ...]  # every value that the file left open, by its path
     notes: tuple[str, ...]
     prefixes: Prefixes
+    left_out: tuple[LeftOut, ...] = ()
 
     def contains(self, stage: Stage) -> dict[int, str]:
         """The proof that subsets nest: for each smaller size of the sweep, the hash of this stage's first n."""

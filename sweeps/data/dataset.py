@@ -1,35 +1,26 @@
 """From what a spec names to a `Dataset`: read, made distinct, split by content."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from sweeps.data.columns import ColumnReader, refuse_columns
-from sweeps.data.generated import FORMATS as MADE
-from sweeps.data.generated import generate_rows
+from sweeps.data.further_tests import ReadTest, build_tests, describe_tests, drop_tested, read_further_tests
 from sweeps.data.groups import (
     describe_training,
     drop_shared_groups,
-    hash_name,
     hold_out_groups,
     refuse_single_group,
 )
 from sweeps.data.leaks import describe_leaks
-from sweeps.data.near_duplicates import fold_text, hash_group, list_prompts
-from sweeps.data.offline_sources import OFFLINE, read_domain
-from sweeps.data.rows import Parsed
-from sweeps.data.source_files import read_file, redact
-from sweeps.data.split import SplitRow, choose, describe_choice, list_choosable, resolve_count
+from sweeps.data.source_files import redact
+from sweeps.data.source_rows import LINES, Content, SourcePlace, SourceRows, build_records, check_format, read_source
+from sweeps.data.split import choose, describe_choice, list_choosable, resolve_count
 from sweeps.errors import DataError, NotInstalled
 from sweeps.formatting import format_count
-from sweeps.records import FORMATS, Dataset, Format, Records, Row, hash_contents
+from sweeps.records import Dataset, Records, hash_contents
 from sweeps.rendering.prompts import CONTEXT, select_learnt, select_read
 from sweeps.rendering.row_errors import check_chats
-
-LINES = "lines"  # a text with one record a line
-
-Content = Mapping[bytes, SplitRow]  # rows by what they say, in the order of the source
 
 
 class DataSource(Protocol):
@@ -51,29 +42,8 @@ class DataSource(Protocol):
     def group(self) -> str | None: ...
     @property
     def by(self) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class _Source:
-    form: Format
-    rows: Content
-    test: Content | None  # where a source brings its own split, held-out rows come from here
-    notes: tuple[str, ...]
-    read: int  # rows of the file, before those that repeat another were dropped
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a spec's paths lead, in which format their rows have to be, and what of a question is read."""
-
-    form: Format | None
-    folder: Path
-    cache: Path
-    context: str
-    lines: bool
-    columns: Mapping[str, str]
-    group: str | None
-    by: str | None
+    @property
+    def tests(self) -> Mapping[str, str] | None: ...
 
 
 def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> Dataset:
@@ -86,15 +56,17 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path) -> D
     """
     try:
         lines = spec.format == LINES
-        form = _format("text" if lines else spec.format)
-        place = _Place(form, folder, cache, spec.context or CONTEXT, lines, spec.columns or {}, spec.group, spec.by)
+        form = check_format("text" if lines else spec.format)
+        place = SourcePlace(
+            form, folder, cache, spec.context or CONTEXT, lines, spec.columns or {}, spec.group, spec.by
+        )
         return _load(name, spec, place)
     except (DataError, NotInstalled) as error:
         raise type(error)(f"data.{name}: {error}") from None
 
 
-def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
-    source = _read(spec.source, place)
+def _load(name: str, spec: DataSource, place: SourcePlace) -> Dataset:
+    source = read_source(spec.source, place)
     place = replace(place, form=source.form)
     if spec.group:
         refuse_single_group(source.rows, spec.group, redact(spec.source))
@@ -102,34 +74,60 @@ def _load(name: str, spec: DataSource, place: _Place) -> Dataset:
         holdout, notes = _hold_out("holdout", _or_default(spec.holdout, source), source, place, {})
         validation, more = _hold_out("validation", spec.validation, source, place, holdout)
     except DataError:
-        check_chats(_records(source.form, source.rows))  # a row that cannot be read is the first thing to mend
+        check_chats(build_records(source.form, source.rows))  # a row that cannot be read is the first thing to mend
         raise
+    tests = read_further_tests(spec.tests, place)
+    validation = _keep_untested(validation, tests, spec.group)
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     if spec.group:
         train = dict(drop_shared_groups(train, {**holdout, **validation}))
+    train = dict(drop_tested(train, tests, spec.group))
     account = _account(source, holdout, validation, train)
     if not train:
         raise DataError(
             f"{redact(spec.source)}: expected rows to train on, got none ({account}); hold out fewer, or add rows"
         )
-    if spec.context is not None and source.form != "questions":
+    if spec.context is not None and "questions" not in (source.form, *(test.form for test in tests)):
         raise DataError(f"context: expected questions, got {source.form} rows; leave out `context: {spec.context}`")
-    parts = (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation))
-    known = [note for part, wanted, held in parts if held for note in _leaks(part, wanted, held, train, source)]
     made = Dataset(
         name=name,
         source=redact(spec.source),
-        train=_records(source.form, train),
-        holdout=_records(source.form, holdout),
-        validation=None if spec.validation is None else _records(source.form, validation),
-        notes=(*source.notes, *notes, *more, *([describe_training(train, spec.group)] if spec.group else []), *known),
+        train=build_records(source.form, train),
+        holdout=build_records(source.form, holdout),
+        validation=None if spec.validation is None else build_records(source.form, validation),
+        notes=(
+            *(*source.notes, *notes, *more),
+            *_describe_split(spec, source, holdout=holdout, validation=validation, train=train),
+            *describe_tests(tests, train, source.rows),
+        ),
         account=account,
+        tests=build_tests(tests, place.context),
     )
     return _select_context(made, place.context) if source.form == "questions" else made
 
 
+def _describe_split(
+    spec: DataSource, source: SourceRows, *, holdout: Content, validation: Content, train: Content
+) -> Iterator[str]:
+    """Say what is trained on where there are groups, and what stands in two parts."""
+    if spec.group:
+        yield describe_training(train, spec.group)
+    for part, wanted, held in (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation)):
+        if held:
+            yield from _leaks(part, wanted, held, train, source)
+
+
+def _keep_untested(validation: Content, tests: Sequence[ReadTest], group: str | None) -> Content:
+    """Keep what may choose the best: nothing that stands in a test set. Raises DataError if nothing is left."""
+    kept = drop_tested(validation, tests, group)
+    if validation and not kept:
+        names = ", ".join(test.where for test in tests)
+        raise DataError(f"validation: every row of it stands in {names}; use another file, or hold out more")
+    return kept
+
+
 def _leaks(
-    part: str, wanted: int | float | str | None, held: Content, train: Content, source: _Source
+    part: str, wanted: int | float | str | None, held: Content, train: Content, source: SourceRows
 ) -> tuple[str, ...]:
     """Describe what stands in both parts; a source that brings its own split keeps them apart itself."""
     if source.test is not None and not isinstance(wanted, str):
@@ -137,7 +135,7 @@ def _leaks(
     return describe_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
 
 
-def _account(source: _Source, holdout: Content, validation: Content, train: Content) -> str:
+def _account(source: SourceRows, holdout: Content, validation: Content, train: Content) -> str:
     """Say in one clause what became of the rows of the source."""
     repeated = source.read - len(source.rows)
     gone = {
@@ -150,20 +148,14 @@ def _account(source: _Source, holdout: Content, validation: Content, train: Cont
     return f"{source.read:,} rows read{f', of which {losses}' if losses else ''}; {len(train):,} are left"
 
 
-def _records(form: Format, content: Content) -> Records:
-    origins = tuple(kept.origin for kept in content.values() if kept.origin is not None)
-    groups = tuple(kept.labels.group for kept in content.values() if kept.labels.group is not None)
-    strata = tuple(kept.labels.stratum for kept in content.values() if kept.labels.stratum is not None)
-    return Records(form, tuple(kept.row for kept in content.values()), origins, groups, strata)
-
-
 def _select_context(made: Dataset, context: str) -> Dataset:
     """Keep only the passages that this option reads, so that the hash of the rows depends on the option.
 
     Rows that differ only in passages that are not read are the same to the model: they stay on one side of a split.
     """
-    validation = made.validation and _unlike(made.validation, (made.holdout,), context)
-    train = _unlike(made.train, (made.holdout, validation), context)
+    tests = [test.whole for test in made.tests]
+    validation = made.validation and _unlike(made.validation, (made.holdout, *tests), context)
+    train = _unlike(made.train, (made.holdout, validation, *tests), context)
     parts = (("validation", made.validation, validation), ("train", made.train, train))
     notes = tuple(
         f"{len(old) - len(new)} rows were dropped from {part}: with `context: {context}` they read as held-out ones"
@@ -193,74 +185,12 @@ def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Reco
     return part.select(place for place, key in enumerate(keys) if key not in taken)
 
 
-def _format(form: str | None) -> Format | None:
-    if form is not None and form not in FORMATS:
-        raise DataError(f"format: expected one of {', '.join((*FORMATS, LINES))}, got {form!r}")
-    return form
-
-
-def _read(source: str, place: _Place) -> _Source:
-    if source.startswith(OFFLINE):
-        return _read_offline(source, place)
-    columns = ColumnReader(place.columns, place.group, place.by)
-    parsed = read_file(source, place.form, place.folder, lines=place.lines, columns=columns)
-    form, rows, notes = parsed.form, parsed.rows, parsed.notes
-    distinct = _drop_repeated(parsed, place.context)
-    if len(distinct) < len(rows):
-        notes += (
-            f"{redact(source)}: {len(rows) - len(distinct)} of {len(rows)} rows repeat another row and were dropped",
-        )
-    return _Source(form, distinct if place.group else _check_groups(distinct), None, notes, len(rows))
-
-
-def _read_offline(source: str, place: _Place) -> _Source:
-    refuse_columns(ColumnReader(place.columns, place.group, place.by), source)
-    name = source.removeprefix(OFFLINE)
-    form = MADE.get(name, "text")
-    if place.lines or place.form not in (None, form):
-        raise DataError(f"{source}: expected {LINES if place.lines else place.form} rows, got {form}")
-    train, test = generate_rows(name) if name in MADE else _wrap_texts(name, place.cache)
-    return _Source(form, _key_rows(train), _key_rows(test), (), len(train))
-
-
-def _wrap_texts(name: str, cache: Path) -> tuple[tuple[Row, ...], ...]:
-    return tuple(tuple({"text": record} for record in part) for part in read_domain(name, cache))
-
-
-def _drop_repeated(parsed: Parsed, context: str) -> Content:
-    """Keep each row once, with what it asks; the first one, whichever group has it."""
-    content: dict[bytes, SplitRow] = {}
-    asked = list_prompts(parsed.rows, parsed.form, context)
-    rows = zip(hash_contents(parsed.rows), parsed.rows, parsed.origins, asked, parsed.labels, strict=True)
-    for key, row, origin, text, labels in rows:
-        if key not in content:
-            same = fold_text(text)
-            group = hash_group(same, key) if labels.group is None else hash_name(labels.group)
-            content[key] = SplitRow(row, origin, text, same, group, labels)
-    return content
-
-
-def _key_rows(rows: Sequence[Row]) -> Content:
-    """Key rows that their maker has split: each is a group of its own."""
-    content: dict[bytes, SplitRow] = {}
-    for key, row in zip(hash_contents(rows), rows, strict=True):
-        content.setdefault(key, SplitRow(row, None, "", "", key))
-    return content
-
-
-def _check_groups(content: Content) -> Content:
-    """Make each row its own group if all rows ask the same, because that is an instruction and not a question."""
-    if len({kept.group for kept in content.values()}) > 1:
-        return content
-    return {key: kept._replace(group=key) for key, kept in content.items()}
-
-
-def _or_default(holdout: int | float | str | None, source: _Source) -> int | float | str | None:
+def _or_default(holdout: int | float | str | None, source: SourceRows) -> int | float | str | None:
     return len(source.test) // 2 if holdout is None and source.test is not None else holdout
 
 
 def _hold_out(
-    part: str, wanted: int | float | str | None, source: _Source, place: _Place, taken: Content
+    part: str, wanted: int | float | str | None, source: SourceRows, place: SourcePlace, taken: Content
 ) -> tuple[Content, tuple[str, ...]]:
     """Choose the rows of one held-out part, none of which is in `taken`, and write notes about them."""
     if wanted is None:
@@ -281,7 +211,7 @@ def _hold_out(
     )
 
 
-def _too_many(part: str, wanted: int | float, count: int, room: int, source: _Source, *, taken: bool) -> str:
+def _too_many(part: str, wanted: int | float, count: int, room: int, source: SourceRows, *, taken: bool) -> str:
     there = (
         f"{format_count(len(source.rows), 'different row')}"
         if source.test is None
@@ -299,8 +229,10 @@ def _too_many(part: str, wanted: int | float, count: int, room: int, source: _So
     return f"{asked}only {room:,} of {there} can be held out, because {stays}{others}; {advice}"
 
 
-def _from_file(part: str, file: str, source: _Source, place: _Place, taken: Content) -> tuple[Content, tuple[str, ...]]:
-    read = _read(file, place)
+def _from_file(
+    part: str, file: str, source: SourceRows, place: SourcePlace, taken: Content
+) -> tuple[Content, tuple[str, ...]]:
+    read = read_source(file, place)
     if read.form != source.form:
         raise DataError(f"{part}: {redact(file)}: expected {source.form} rows as in training, got {read.form}")
     rows = {key: row for key, row in (read.rows if read.test is None else read.test).items() if key not in taken}

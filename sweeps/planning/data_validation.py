@@ -1,43 +1,22 @@
-"""Check that data suits the methods and evaluations of a sweep, and has enough examples."""
+"""Check that data suits the methods of a sweep, and has enough examples."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sweeps.errors import PlanError
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.preference import PREFERENCE
-from sweeps.records import Dataset, Records
-from sweeps.spec.evaluation_section import Evaluation
+from sweeps.records import Dataset
 
 PAIRS = PREFERENCE.formats  # what `method: dpo` trains on; all others train on anything else
 
 
-def refuse_unsuited(dataset: Dataset, method: str | None, evaluations: Iterable[Evaluation]) -> None:
-    """Raise PlanError if the method, or an evaluation, cannot do anything with the records."""
+def refuse_unsuited(dataset: Dataset, method: str | None) -> None:
+    """Raise PlanError if the method cannot do anything with the records."""
     form, where = dataset.train.format, f"data.{dataset.name} ({dataset.source})"
     if method is not None and (method == "dpo") != (form in PAIRS):
-        raise PlanError(
-            _describe_unsuited(where, form, PREFERENCE.data if method == "dpo" else NLL.data, "method", method)
-        )
-    measured = [evaluation for evaluation in evaluations if evaluation.evaluator.formats]
-    for evaluation in measured:
-        if form not in evaluation.evaluator.formats:
-            raise PlanError(_describe_unsuited(where, form, evaluation.evaluator.data, "evaluate", evaluation.name))
-    for evaluation in measured:
-        if missing := evaluation.evaluator.find_missing(select_records(dataset, evaluation), evaluation.options):
-            raise PlanError(
-                f"{where}: the held-out questions have no {missing}; `evaluate: {evaluation.name}` needs them"
-            )
-
-
-def _describe_unsuited(where: str, form: str, data: str, what: str, name: str) -> str:
-    pairs = f"; pairs go with `{what}: {'dpo' if what == 'method' else '[preference]'}`" if form in PAIRS else ""
-    return f"{where}: expected {data} for `{what}: {name}`, got {form} records{pairs}"
-
-
-def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
-    """Select what an evaluation is about; one that varies the context needs more of it than training reads."""
-    whole = evaluation.evaluator.reads_whole_context and dataset.whole is not None
-    return dataset.whole if whole and dataset.whole is not None else dataset.holdout
+        data = PREFERENCE.data if method == "dpo" else NLL.data
+        pairs = "; pairs go with `method: dpo`" if form in PAIRS else ""
+        raise PlanError(f"{where}: expected {data} for `method: {method}`, got {form} records{pairs}")
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:

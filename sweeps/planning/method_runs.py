@@ -11,8 +11,9 @@ from typing import NamedTuple
 from sweeps.cost import Usage
 from sweeps.errors import PlanError
 from sweeps.planning.cells import Variant
-from sweeps.planning.data_validation import refuse_unsuited, select_records
+from sweeps.planning.data_validation import refuse_unsuited
 from sweeps.planning.duration import PASSES
+from sweeps.planning.measured_places import Place, list_places
 from sweeps.planning.rl_stages import EpisodeStages
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
@@ -65,7 +66,7 @@ class MethodRun:
         method = part.method
         dataset = None if method.data is None else self._dataset(method.data)
         if dataset is not None:
-            refuse_unsuited(dataset, method.method, ())
+            refuse_unsuited(dataset, method.method)
         sized = method.model_copy(update=self._length(method, self._divide(part.share), dataset))
         variant = replace(self.variant, train=sized)
         return TrainingRequest(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
@@ -118,26 +119,26 @@ class MethodRun:
 
     def _measures(self, stage: Stage | None, scope: str | None) -> Iterator[tuple[str, str]]:
         for evaluation in self.builder.sweep.evaluate:
-            for prefix, dataset in self._places(evaluation):
-                records = select_records(dataset, evaluation) if dataset else None
-                on = dataset.name if dataset else str(evaluation.options["environment"])
+            for place in self._places(evaluation):
+                records = place.records if place else None
+                on = place.on if place else str(evaluation.options["environment"])
                 asked = EvaluationRequest(self.variant.model, records, evaluation, stage, on, scope)
+                prefix = place.prefix if place else ""
                 # All are told from the untrained model: that is the one start that they share.
                 yield f"{prefix}{evaluation.measure}", self.builder.evaluate(asked, None).id
 
-    def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Dataset | None]]:
-        """List every data set that suits the evaluation; with several, the name of each comes before its metrics."""
+    def _places(self, evaluation: Evaluation) -> Iterator[Place | None]:
+        """List every place that suits the evaluation; the names of several data sets come before their metrics."""
         if not evaluation.evaluator.formats:
-            yield "", None
+            yield None
             return
-        every = [self._dataset(name) for name in self.variant.data]
-        suited = [dataset for dataset in every if dataset.train.format in evaluation.evaluator.formats]
-        if not suited:
-            right = f"add one with {evaluation.evaluator.data}"
-            raise PlanError(f"evaluate: {evaluation.name} found, and no data set that it can be measured on; {right}")
-        for dataset in suited:
-            refuse_unsuited(dataset, None, (evaluation,))
-            yield "" if len(suited) == 1 else f"{dataset.name}.", dataset
+        every = {name: list_places(self._dataset(name), evaluation) for name in self.variant.data}
+        suits = self.builder.places.suits
+        fitting = {name: [place for place in there if suits(evaluation, place)] for name, there in every.items()}
+        several = sum(map(bool, fitting.values())) > 1
+        for name, places in fitting.items():
+            before = f"{name}." if several else ""
+            yield from (place._replace(prefix=f"{before}{place.prefix}") for place in places)
 
     def _dataset(self, name: str) -> Dataset:
         return self.builder.data.dataset(name, self.variant.data[name])

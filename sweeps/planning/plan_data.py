@@ -105,7 +105,7 @@ class PlanData:
         """Load a data set. Raises PlanError if it has no examples to train or to measure on."""
         if (name, spec) not in self.datasets:
             self.datasets[name, spec] = made = self._check(self.load(name, spec), spec)
-            for records in filter(None, (made.train, made.holdout, made.validation, made.whole)):
+            for records in made.parts:
                 self._owners.setdefault(records.sha256, made)
         return self.datasets[name, spec]
 
@@ -234,8 +234,8 @@ class PlanData:
 
         Raises DataError for the first that cannot be rendered.
         """
-        for records in (dataset.train, dataset.holdout, dataset.validation):
-            if records is not None and records.format == "chat":
+        for records in dataset.parts:
+            if records.format == "chat":
                 self.lengths(records, model)
 
     def loss_mask(self, records: Records) -> LossMask:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sweeps.evaluation.metric_prefixes import SOURCE, VALIDATION
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.experiments.kind import PlannedRun
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
-from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited, select_records
+from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited
+from sweeps.planning.measured_places import Place, list_places
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
-from sweeps.records import Dataset, Records, canonicalize_row
+from sweeps.records import Dataset, canonicalize_row
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.stage import Json, Run, Stage
 
@@ -38,13 +38,6 @@ def plan_runs(builder: StageBuilder) -> Iterator[CountedRun]:
     left_out.refuse_unmet()
 
 
-class Place(NamedTuple):
-    """The records that an evaluation reads, and their name."""
-
-    on: str
-    records: Records
-
-
 @dataclass(frozen=True, slots=True)
 class DatasetRun:
     """A run on one data set; or on none, if all training is by acting."""
@@ -63,7 +56,7 @@ class DatasetRun:
         acts = self.variant.train.method == "rl"
         method = None if acts else self.variant.train.method
         for dataset in filter(None, (self.dataset, self.source)):
-            refuse_unsuited(dataset, method, self.builder.sweep.evaluate)
+            refuse_unsuited(dataset, method)
         source = self._source(scope)
         stage, rows = source, self._count_rows(self.dataset, self.seed, self.size)
         if self.size:
@@ -92,23 +85,30 @@ class DatasetRun:
         since = builder.start_of(stage)
         measures: dict[str, str] = {}
         for evaluation in builder.sweep.evaluate:
-            for prefix, place in self._places(evaluation):
+            for place in self._places(evaluation):
                 records, on = (place.records, place.on) if place else (None, str(evaluation.options["environment"]))
                 asked = EvaluationRequest(model, records, evaluation, stage, on, scope)
-                measures[f"{prefix}{evaluation.measure}"] = builder.evaluate(asked, since).id
+                measures[f"{place.prefix if place else ''}{evaluation.measure}"] = builder.evaluate(asked, since).id
         return measures
 
-    def _places(self, evaluation: Evaluation) -> Iterator[tuple[str, Place | None]]:
-        """List where an evaluation is made, with the prefix of its metrics; episodes have one place and no data."""
+    def _places(self, evaluation: Evaluation) -> Iterator[Place | None]:
+        """List where an evaluation is made; episodes have one place and no data."""
         if not evaluation.evaluator.formats or self.dataset is None:
-            yield "", None
+            yield None
             return
-        yield "", Place(self.dataset.name, select_records(self.dataset, evaluation))
-        looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
-        if self._chooses and self.size and self.dataset.validation is not None and looked:
-            yield VALIDATION, Place(f"{self.dataset.name} validation", self.dataset.validation)
+        holdout, *tests = list_places(self.dataset, evaluation)
+        suits = self.builder.places.suits
+        if suits(evaluation, holdout):
+            yield holdout
+            looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
+            if self._chooses and self.size and self.dataset.validation is not None and looked:
+                records, on = self.dataset.validation, f"{self.dataset.name} validation"
+                yield holdout._replace(prefix=VALIDATION, on=on, records=records)
         if self.source is not None:
-            yield SOURCE, Place(self.source.name, select_records(self.source, evaluation))
+            source = list_places(self.source, evaluation)[0]._replace(prefix=SOURCE)
+            if suits(evaluation, source):
+                yield source
+        yield from (place for place in tests if suits(evaluation, place))
 
 
 def _check_sizes(builder: StageBuilder, variant: Variant) -> Variant:

@@ -13,6 +13,7 @@ from sweeps.identity import fingerprint
 from sweeps.planning import recipe_parts
 from sweeps.planning.answer_stages import plan_answers
 from sweeps.planning.duration import PASSES
+from sweeps.planning.measured_places import MeasuredPlaces
 from sweeps.planning.plan_data import PlanData
 from sweeps.planning.prices import PriceBook
 from sweeps.planning.recipe_parts import RecipePart
@@ -37,6 +38,7 @@ class StageBuilder:
     prices: PriceBook
     unused: UnusedSettings
     stages: dict[str, Stage] = field(default_factory=dict)
+    places: MeasuredPlaces = field(default_factory=MeasuredPlaces)
 
     def scope(self, cell: Mapping[str, Json], seed: int) -> str | None:
         """Choose who may share a stage: all sweeps, this sweep, or this run."""

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from sweeps.evaluation.metric_prefixes import RESERVED
 from sweeps.records import KEYS
 from sweeps.spec.scalars import (
     Count,
     Frozen,
+    Name,
     Number,
     Positive,
     SpecModel,
@@ -33,6 +35,14 @@ def check_columns(value: Mapping[str, str]) -> Frozen:
     return Frozen(value)
 
 
+def check_tests(value: Mapping[str, str]) -> Frozen:
+    """Accept `{new_hospital: other.jsonl}`: names that may stand before a metric, each with a file."""
+    for name in value:
+        if name in RESERVED:
+            raise ValueError(f"{name} has a meaning of its own before a metric; use another name, such as my_{name}")
+    return Frozen(value)
+
+
 class DataSpec(SpecModel):
     """One data set: where it comes from, and what is held out from training."""
 
@@ -44,6 +54,7 @@ class DataSpec(SpecModel):
     columns: Annotated[Mapping[str, Column], AfterValidator(check_columns)] | None = None  # by the key of a record
     group: Column | None = None  # rows with the same value never cross a split
     by: Column | None = None  # results are shown for each value
+    tests: Annotated[Mapping[Name, Column], AfterValidator(check_tests)] | None = None  # further files to measure on
 
 
 class Target(SpecModel):

@@ -41,6 +41,7 @@ class Source:
     columns: None = None
     group: None = None
     by: None = None
+    tests: None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Spec:
     columns: Mapping[str, str] | None = None
     group: str | None = None
     by: str | None = None
+    tests: Mapping[str, str] | None = None
 
 
 def jsonl(rows: Iterable[object]) -> str:

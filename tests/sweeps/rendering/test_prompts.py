@@ -335,7 +335,7 @@ seeds: 1
 evaluate: [answers, rag, reliability]
 """
     assert set(planned(text, load=Facts(64)).runs[0].measures) == {"answers", "rag", "reliability"}
-    with pytest.raises(PlanError, match=r"rag.*data set"):
+    with pytest.raises(PlanError, match=r"data\.facts.*questions.*rag"):
         planned(text, "evaluate=[rag]", load=Load(64))
 
 

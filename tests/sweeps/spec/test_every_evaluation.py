@@ -106,8 +106,12 @@ def test_what_is_forgotten_of_the_source_is_measured_by_everything_that_is_asked
     run = next(run for run in made.runs if run.cell["source"] == "a" and run.cell["size"] == 16)
     names = ["nll", "answers", "rag", "reliability"]
     assert [*run.measures] == [f"{prefix}{name}" for name in names for prefix in ("", "source.")]
-    with pytest.raises(PlanError, match=r"data\.b \(texts\): .* prompt/completion for .*, got text"):
-        planned(text, evaluations, "data={a: {source: a}, b: {source: texts}}", load=Both(64))
+    made = planned(text, evaluations, "data={a: {source: a}, b: {source: texts}}", load=Both(64))
+    assert {(one.evaluation, one.on) for one in made.left_out} == {(name, "b") for name in names[1:]}
+    assert all("text" in one.reason for one in made.left_out)
+    measured = {run.cell["target"]: [*run.measures] for run in made.runs if run.cell["source"] and run.cell["size"]}
+    assert measured["b"] == ["nll", "source.nll", *(f"source.{name}" for name in names[1:])]
+    assert measured["a"] == ["nll", "source.nll", *names[1:]]
 
 
 def test_the_market_says_what_the_formulas_say() -> None:

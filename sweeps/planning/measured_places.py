@@ -1,0 +1,104 @@
+"""Where an evaluation is made: on the holdout, on further test sets, and what is left out because it does not fit.
+
+An evaluation that does not fit a data set is left out there, and the plan and the results say so. One that fits none
+is a mistake.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sweeps.errors import PlanError
+from sweeps.evaluation.preference import PREFERENCE
+from sweeps.records import Dataset, Records
+from sweeps.spec.evaluation_section import Evaluation
+from sweeps.spec.scalars import show
+from sweeps.stage import LeftOut, Run
+
+PAIRS = PREFERENCE.formats
+FEW = 3  # reasons that an error names
+
+
+class Place(NamedTuple):
+    """Records that an evaluation reads, their name for people, and what stands before its metrics."""
+
+    prefix: str
+    on: str
+    records: Records
+    where: str  # for errors: data.x (x.jsonl)
+
+
+def list_places(dataset: Dataset, evaluation: Evaluation) -> list[Place]:
+    """List the holdout of a data set and its further test sets, whether they suit an evaluation or not."""
+    where = f"data.{dataset.name} ({dataset.source})"
+    places = [Place("", dataset.name, select_records(dataset, evaluation), where)]
+    for test in dataset.tests:
+        whole = test.whole if evaluation.evaluator.reads_whole_context else None
+        place = f"data.{dataset.name}.tests.{test.name}"
+        places.append(Place(f"{test.name}.", f"{dataset.name} {test.name}", whole or test.records, place))
+    return places
+
+
+def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
+    """Select what an evaluation is about; one that varies the context needs more of it than training reads."""
+    whole = dataset.whole if evaluation.evaluator.reads_whole_context else None
+    return whole or dataset.holdout
+
+
+@dataclass
+class MeasuredPlaces:
+    """Decides which places suit which evaluations, and remembers what it left out."""
+
+    suited: set[str] = field(default_factory=set)  # evaluations that are made somewhere
+    left_out: dict[tuple[str, str], LeftOut] = field(default_factory=dict)  # by evaluation and place
+    errors: dict[str, list[str]] = field(default_factory=dict)  # by evaluation: why, as an error says it
+    known: dict[tuple[str, str], str] = field(default_factory=dict)  # by evaluation and records: what they lack
+
+    def suits(self, evaluation: Evaluation, place: Place) -> bool:
+        """Say whether the records suit the evaluation; if not, remember why."""
+        title, records = evaluation.title, place.records
+        key = title, records.sha256
+        if key not in self.known:
+            self.known[key] = _find_reason(evaluation, records)
+        if not (reason := self.known[key]):
+            self.suited.add(title)
+            return True
+        if (title, place.on) not in self.left_out:
+            self.left_out[title, place.on] = LeftOut(title, place.on, reason)
+            self.errors.setdefault(title, []).append(_write_error(evaluation, place))
+        return False
+
+    def refuse_unmeasured(self, runs: Iterable[Run]) -> None:
+        """Raise PlanError for an evaluation that fits no data set, and for a run of which nothing is measured."""
+        for title, errors in self.errors.items():
+            if title not in self.suited:
+                more = f"\nand {len(errors) - FEW} more" if len(errors) > FEW else ""
+                raise PlanError("\n".join(errors[:FEW]) + more)
+        for run in runs:
+            if not run.measures:
+                reasons = "; ".join(one.describe() for one in self.left_out.values())
+                nothing = f"nothing would be measured of the run {show(run.cell)}"
+                raise PlanError(f"{nothing}: {reasons}; add an evaluation that fits, such as nll")
+
+    def list_left_out(self) -> tuple[LeftOut, ...]:
+        """List what is not measured, in the order in which it was asked for."""
+        return tuple(self.left_out.values())
+
+
+def _find_reason(evaluation: Evaluation, records: Records) -> str:
+    """Say what the records lack for an evaluation, or nothing."""
+    evaluator = evaluation.evaluator
+    if records.format not in evaluator.formats:
+        return f"it expects {evaluator.data}, got {records.format} records"
+    missing = evaluator.find_missing(records, evaluation.options)
+    return f"its questions have no {missing}" if missing else ""
+
+
+def _write_error(evaluation: Evaluation, place: Place) -> str:
+    form, evaluator = place.records.format, evaluation.evaluator
+    if form not in evaluator.formats:
+        pairs = "; pairs go with `evaluate: [preference]`" if form in PAIRS else ""
+        asked = f"expected {evaluator.data} for `evaluate: {evaluation.title}`"
+        return f"{place.where}: {asked}, got {form} records{pairs}"
+    missing = evaluator.find_missing(place.records, evaluation.options)
+    return f"{place.where}: the held-out questions have no {missing}; `evaluate: {evaluation.title}` needs them"
