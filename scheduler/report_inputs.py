@@ -58,6 +58,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         training=learning.running,
         items=items.items,
         unread=items.unread,
+        left_out=view.left_out,
         curves=_read_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
         data=_list_data(store, stages),

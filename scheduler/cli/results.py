@@ -68,6 +68,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         training=learning.running,
         items=kept.items,
         unread=kept.unread,
+        left_out=view.left_out,
     )
     summaries = _add_told(views.read_cells(store, name), rows, kept.items)
     if output.form == "json":

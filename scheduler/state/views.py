@@ -12,7 +12,7 @@ from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.results import RunResult
-from sweeps.stage import Json
+from sweeps.stage import Json, LeftOut
 
 NAMED = 10  # sweeps that the error about an unknown one names
 
@@ -44,6 +44,7 @@ class SweepView:
     delayed: int  # stages that wait before their next try
     again: int | None  # when the first of these tries is; milliseconds
     spec: Mapping[str, Json]
+    left_out: Sequence[LeftOut] = ()  # evaluations that do not fit some of its data
 
     @property
     def services(self) -> list[str]:
@@ -116,6 +117,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
         delayed=len(delayed),
         again=min((int(until) for _, until in delayed), default=None),
         spec=json.loads(row.get("spec", "{}")),
+        left_out=[LeftOut(**one) for one in json.loads(row.get("left_out", "[]"))],
     )
 
 

@@ -80,7 +80,7 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
     for metric in shown:
         if (measure := find_measure(metric)) and not measure.startswith(VALIDATION):
             by_measure.setdefault(measure, []).append(metric)
-    by = bool(list_columns(spec))  # results by stratum are of all measures
+    by = bool(list_columns(spec)) or _has_tests(spec)  # results by stratum and by test set are of all measures
     kept = {measure: metrics for measure, metrics in by_measure.items() if by or not _is_loss(measure)}
     kind = get_experiment(spec.get("experiment"))
     for metric in kind.list_deciding(spec, rows) if kind else ():
@@ -89,6 +89,12 @@ def choose_items(spec: Spec, rows: Sequence[RunResult]) -> dict[str, WantedItems
             kept = {str(deciding): [metric], **kept}
     runs = kind.choose_runs(spec, rows) if kind and kind.choose_runs else None
     return {measure: WantedItems(metrics, runs) for measure, metrics in kept.items()}
+
+
+def _has_tests(spec: Spec) -> bool:
+    data = spec.get("data")
+    sections = data.values() if isinstance(data, Mapping) else ()
+    return any(isinstance(section, Mapping) and section.get("tests") for section in sections)
 
 
 def select_items(items: ItemsBy, metric: str) -> Items | None:
@@ -180,14 +186,14 @@ def list_strata(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[S
                 inside = {
                     seed: [row for row in seed_rows if row.stratum == stratum] for seed, seed_rows in kept.items()
                 }
-                if result := _measure(
+                if result := estimate_part(
                     cell, metric, stratum, {seed: seed_rows for seed, seed_rows in inside.items() if seed_rows}
                 ):
                     strata.append(result)
     return strata
 
 
-def _measure(cell: Mapping[str, Json], metric: str, stratum: str, rows: SeedRows) -> StratumResult | None:
+def estimate_part(cell: Mapping[str, Json], metric: str, stratum: str, rows: SeedRows) -> StratumResult | None:
     """Estimate a metric over the items of a stratum; None if none of them tells it."""
     scores = {seed: measured for seed, kept in rows.items() if (measured := _score(kept, metric)).amounts}
     if not scores:

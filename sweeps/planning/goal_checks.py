@@ -31,6 +31,7 @@ def _list_goals(sweep: SweepFields) -> Iterator[tuple[str, str]]:
         yield "target.metric", sweep.target.metric
     if sweep.best is not None:
         yield "best.metric", strip_validation(sweep.best.metric)
+    yield from ((f"metrics.{place}", wish.metric) for place, wish in enumerate(sweep.metrics))
 
 
 def _list_names(sweep: SweepFields, metric: str) -> Iterator[str]:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.test_set_results import list_test_sets
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
-from sweeps.report.strata_section import show_strata
+from sweeps.report.strata_section import show_strata, show_test_sets
 from sweeps.results import keep_measured
 from sweeps.spec.metric_wishes import choose_shown
 
@@ -50,7 +51,14 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         strata = show_strata(
             list_columns(material.spec), [each for each in list_strata(done, material.items) if each.metric in shown]
         )
-        sections = (*conclusion.sections, *strata, *changes.sections, *([Section(ITEMS, unread)] if unread else []))
+        tests = show_test_sets(list_test_sets(material.spec, done, material.items))
+        sections = (
+            *conclusion.sections,
+            *tests,
+            *strata,
+            *changes.sections,
+            *([Section(ITEMS, unread)] if unread else []),
+        )
         return Answer((*sentences, *changes.sentences), sections)
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"

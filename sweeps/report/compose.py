@@ -9,6 +9,7 @@ from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
+from sweeps.analysis.test_set_results import list_test_sets
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.answer import UNANSWERED, answer_question
 from sweeps.report.calibration_section import show_calibration
@@ -76,4 +77,9 @@ def list_facts(material: Material) -> dict[str, Any]:
     column = " and ".join(list_columns(material.spec))
     strata = [{"column": column, **simplify(each)} for each in list_strata(material.rows, material.items)]
     learning = list_sign_facts(signs)
+    tests = [
+        {"test": (fact := simplify(each)).pop("stratum"), **fact}
+        for each in list_test_sets(material.spec, material.rows, material.items)
+    ]
+    facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
     return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

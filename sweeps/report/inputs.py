@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.cost import KindCosts
 from sweeps.results import RunResult
-from sweeps.stage import Json
+from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import Items
 
 
@@ -68,6 +68,7 @@ class Material:
     training: Collection[str] = ()  # the stages of `learning` that still run
     items: Mapping[str, Items] = field(default_factory=dict)  # by measure: "source.nll", "answers"
     unread: Sequence[str] = ()  # sentences: which items there may be that are not in `items`, and why
+    left_out: Sequence[LeftOut] = ()  # evaluations that do not fit some of the data
     defaults: Mapping[str, Json] | None = None  # of the plan, where they were kept
     data: Sequence[DataUse] = ()
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,13 @@ NOTE = (
     "other items, and with several seeds for other seeds too. Values are not compared with each other."
 )
 
+TEST_SET = "test set"
+TESTED = (
+    "The same models on the holdout and on each further test set. 95 % intervals are for other groups of items if the "
+    "data has groups, else for other items, and with several seeds for other seeds too. Test sets are not compared "
+    "with each other: they have different items."
+)
+
 
 def show_strata(columns: Sequence[str], results: Sequence[StratumResult]) -> list[Section]:
     """Tabulate every metric by cell and stratum; nothing if no column is named."""
@@ -28,6 +35,19 @@ def show_strata(columns: Sequence[str], results: Sequence[StratumResult]) -> lis
         for metric in dict.fromkeys(each.metric for each in results)
     ]
     return [Section(f"Results by {' and '.join(columns)}", (*tables, Paragraph(NOTE)))]
+
+
+def show_test_sets(results: Sequence[StratumResult]) -> list[Section]:
+    """Tabulate every metric by cell and test set; nothing if there is no further test set."""
+    if not results:
+        return []
+    cells = {canonicalize_row(each.cell): each.cell for each in results}
+    names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
+    tables = [
+        _tabulate(metric, [each for each in results if each.metric == metric], names, [TEST_SET])
+        for metric in dict.fromkeys(each.metric for each in results)
+    ]
+    return [Section("Results by test set", (*tables, Paragraph(TESTED)))]
 
 
 def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, str], columns: Sequence[str]) -> Table:
@@ -52,6 +72,8 @@ def _show_interval(each: StratumResult) -> TableCell | str:
     return TableCell(f"{each.low:.4f} to {each.high:.4f}".replace("-", MINUS), [each.low, each.high])
 
 
-def _show_items(each: StratumResult) -> TableCell:
+def _show_items(each: StratumResult) -> TableCell | str:
+    if not each.items:
+        return "not read"
     groups = f" in {format_count(each.clusters, 'group')}" if each.clusters < each.items else ""
     return TableCell(f"{each.items:,}{groups}", each.items)

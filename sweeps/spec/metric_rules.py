@@ -12,21 +12,13 @@ from sweeps.evaluation.metric_prefixes import (
 )
 from sweeps.evaluation.registry import find_metric
 from sweeps.evaluation.task_completion import TASK_COMPLETION
-from sweeps.experiments.experiment_registry import find_experiment
+from sweeps.spec.measured_metrics import list_measured
 from sweeps.spec.metric_wishes import MODES
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, suggest
 from sweeps.spec.sections import MetricWish
 
 WAYS = {"min": "falls", "max": "rises"}
-
-
-def list_measured(sweep: SweepFields) -> list[str]:
-    """List the metrics that the evaluations of a sweep give on its holdouts."""
-    known = [metric for one in sweep.evaluate for metric in one.metrics]
-    if find_experiment(sweep.experiment).names_data:
-        known += [f"{data}.{metric}" for data in sweep.data for metric in known]
-    return list(dict.fromkeys(known))
 
 
 def check_wishes(sweep: SweepFields) -> Iterator[Finding]:

@@ -50,11 +50,24 @@ def split_spec(spec: Spec) -> list[Spec]:
 def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
     """Choose the metrics that tables and pictures show: those that the file names, first to last, else all of them.
 
-    A metric is also shown under the name of a data set before it: nll as code.nll and source.nll.
+    A metric is also shown under the name of a data set or test set before it: nll as code.nll and source.nll.
     """
     named = [wish.metric for wish in list_wishes(spec)]
-    shown = [metric for name in named for metric in metrics if metric == name or metric.endswith(f".{name}")]
+    own = tuple(f".{label}.{name}" for label in _list_labels(spec) for name in named)  # other evaluations
+    shown = [
+        metric
+        for name in named
+        for metric in metrics
+        if metric == name or (metric.endswith(f".{name}") and not f".{metric}".endswith(own))
+    ]
     return list(dict.fromkeys(shown)) or list(metrics)
+
+
+def _list_labels(spec: Spec) -> list[str]:
+    """List the names of the user's around evaluations."""
+    asked = spec.get("evaluate")
+    listed = asked if isinstance(asked, list | tuple) else ()
+    return [str(one["label"]) for one in listed if isinstance(one, Mapping) and one.get("label")]
 
 
 def is_directed(metric: str) -> bool:

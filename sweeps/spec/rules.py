@@ -11,7 +11,8 @@ from sweeps.evaluation.registry import EVALUATORS, FALLING, RISING, find_metric,
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
-from sweeps.spec.metric_rules import check_goals, check_wishes, is_class_metric, list_measured
+from sweeps.spec.measured_metrics import list_measured
+from sweeps.spec.metric_rules import check_goals, check_wishes, is_class_metric
 from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import Finding, refuse_word, show, suggest
 from sweeps.spec.sections import Target
@@ -130,7 +131,7 @@ def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
             yield (key, "metric"), f"got {wish.metric!r}, which no evaluation measures; {suggest(wish.metric, right)}"
 
 
-def check_labels(sweep: SweepFields) -> Iterator[Finding]:
+def check_names(sweep: SweepFields) -> Iterator[Finding]:
     """Require that the name of each metric means one thing."""
     names = [one.title for one in sweep.evaluate]
     for index, (name, one) in enumerate(zip(names, sweep.evaluate, strict=True)):
@@ -139,6 +140,15 @@ def check_labels(sweep: SweepFields) -> Iterator[Finding]:
             yield ("evaluate", index), f"expected each name once, got {name} twice; give one a name of its own: {other}"
         elif one.label in sweep.data:
             yield ("evaluate", index), f"{name} is the name of a data set; use another name, such as {name}_answers"
+    taken = {**dict.fromkeys(sweep.data, "a data set"), **dict.fromkeys(EVALUATORS, "an evaluator")}
+    taken |= {one.label: "an evaluation" for one in sweep.evaluate if one.label}
+    for data, spec in sweep.data.items():
+        for test in spec.tests or {}:
+            if test in taken:
+                yield (
+                    ("data", data, "tests", test),
+                    f"{test} is the name of {taken[test]}; use another, such as {test}_test",
+                )
 
 
 def check_target(sweep: SweepFields) -> Iterator[Finding]:
@@ -245,7 +255,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("sizes",), check_sizes),
     (("train", "vary"), check_length),
     (("experiment", "data", "evaluate", "best", "target"), check_metrics),
-    (("data", "evaluate"), check_labels),
+    (("data", "evaluate"), check_names),
     (("experiment", "data", "evaluate", "metrics"), check_wishes),
     (("metrics", "best", "target"), check_goals),
     (("target",), check_target),

@@ -1,0 +1,151 @@
+"""Evaluations with names of the user's, two environments and two test sets in one sweep, from the file to each face."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import Desk
+
+SPEC = """
+sweep: hospitals
+experiment: data_scaling
+model: offline/ngram-s
+train: {method: sl, rank: 8, learning_rate: 0.05, batch_size: 8, steps: 12}
+data:
+  ecg:
+    source: windows.jsonl
+    holdout: 40
+    tests: {new_hospital: other.jsonl, letters: letters.txt}
+sizes: [8, 64]
+seeds: 2
+evaluate:
+  - nll
+  - rhythm: {answers: {check: choice}}
+  - short: {answers: {check: "my_checks:begins", most: 2}}
+  - sums: {task_completion: {environment: "offline:arithmetic", episodes: 20}}
+  - tools: {task_completion: {environment: "offline:tool_use", episodes: 16}}
+target: {metric: rhythm.accuracy, above: 0.9}
+"""
+CHECK = """
+def begins(said: str, answers: list[str]) -> bool:
+    return said.strip()[:1] == answers[0][:1]
+"""
+MEASURED = {"", "new_hospital.", "letters."}
+
+
+def write_files(desk: Desk) -> None:
+    """A window ends in its class; at the other hospital half of the windows have the class of the other."""
+
+    def write(name: str, count: int, start: int, turned: int) -> None:
+        rows = []
+        for at in range(start, start + count):
+            answers = ("no.", "af.") if at % turned else ("af.", "no.")
+            said = answers[at % 3 == 0]
+            mark = "ab"[at % 3 == 0]
+            rows.append({"question": f"w{at * 7919 % 9973:04} {mark}=", "answer": said, "candidates": ["no.", "af."]})
+        desk.write(name, "".join(json.dumps(row) + "\n" for row in rows))
+
+    write("windows.jsonl", 160, 0, 10**9)
+    write("other.jsonl", 30, 500, 2)
+    desk.write("letters.txt", "\n\n".join(f"Dear doctor {at}, the patient has no. {at}" for at in range(12)))
+    desk.write("my_checks.py", CHECK)
+    desk.write("hospitals.yaml", SPEC)
+
+
+@pytest.fixture
+def measured(desk: Desk) -> Desk:
+    write_files(desk)
+    done = desk.sweep("run", "hospitals.yaml")
+    assert done.status == 0, done.err
+    return desk
+
+
+def check_plan(plan: dict[str, Any]) -> None:
+    """One stage for each evaluation on each of its places, and what does not fit is said."""
+    measures = {measure for run in plan["runs"] for measure in run["evaluations"]}
+    on_data = {f"{place}{name}" for place in MEASURED for name in ("nll", "rhythm.answers", "short.answers")}
+    left_out = {f"letters.{name}.answers" for name in ("rhythm", "short")}
+    assert measures == on_data - left_out | {"sums.task_completion", "tools.task_completion"}
+    assert {(one["evaluation"], one["on"]) for one in plan["left_out"]} == {
+        ("rhythm", "ecg letters"),
+        ("short", "ecg letters"),
+    }
+    for name in ("rhythm", "short"):
+        assert any(note.startswith(f"{name} is not measured on ecg letters") for note in plan["notes"])
+    assert any("tests.new_hospital" in note and "30 rows" in note for note in plan["notes"])
+    stages = [run["evaluations"] for run in plan["runs"]]
+    assert all(len({*each.values()}) == len(each) for each in stages)
+
+
+def check_results(results: dict[str, Any]) -> None:
+    """Each name has its own metrics, and the table of test sets has those of the rows."""
+    trained = [run["metrics"] for run in results["runs"] if run["cell"]["size"] == 64]
+    assert len(trained) == 2
+    for metrics in trained:
+        assert metrics["rhythm.accuracy"] != metrics["new_hospital.rhythm.accuracy"]
+        assert {"rhythm.macro_f1", "rhythm.f1_no", "short.accuracy", "short.unchecked_answers"} <= metrics.keys()
+        assert {"sums.task_completion", "tools.task_completion", "sums.turns", "letters.nll"} <= metrics.keys()
+        assert not {"accuracy", "task_completion", "letters.rhythm.accuracy", "short.macro_f1"} & metrics.keys()
+    told = {(each["test"], each["metric"], each["cell"]["size"]): each for each in results["tests"]}
+    assert {test for test, metric, _ in told if metric == "nll"} == {"holdout", "new_hospital", "letters"}
+    assert {test for test, metric, _ in told if metric == "rhythm.accuracy"} == {"holdout", "new_hospital"}
+    for test, prefix in (("holdout", ""), ("new_hospital", "new_hospital."), ("letters", "letters.")):
+        each = told[test, "nll", 64]
+        assert each["mean"] == pytest.approx(sum(metrics[f"{prefix}nll"] for metrics in trained) / 2)
+        assert each["low"] <= each["mean"] <= each["high"]
+    assert told["new_hospital", "rhythm.accuracy", 64]["items"] == 30
+    assert told["holdout", "rhythm.accuracy", 64]["items"] == 40
+    assert [one["evaluation"] for one in results["left_out"]] == ["rhythm", "short"]
+    assert {"rhythm.accuracy", "new_hospital.rhythm.accuracy"} <= {each["metric"] for each in results["changes"]}
+    assert {each["measure"] for each in results["confusion"]} == {"rhythm.answers", "new_hospital.rhythm.answers"}
+
+
+def check_faces(desk: Desk, results: dict[str, Any]) -> None:
+    page, text = desk.folder / "page.html", desk.folder / "page.md"
+    assert desk.call("report", "hospitals", "-o", str(page)).status == 0
+    assert desk.call("report", "hospitals", "--format", "md", "-o", str(text)).status == 0
+    shown = desk.call("results", "hospitals").out
+    means = [f"{each['mean']:.4f}" for each in results["tests"] if each["cell"]["size"] == 64]
+    for face in (shown, page.read_text(), text.read_text()):
+        assert [mean for mean in means if mean not in face] == []
+        assert "rhythm.accuracy" in face
+        assert "rhythm is not measured on ecg letters" in face
+    rows = list(csv.DictReader(io.StringIO(desk.call("export", "hospitals").out)))
+    assert {"rhythm.accuracy", "new_hospital.short.accuracy", "tools.reward"} <= rows[0].keys()
+
+    samples = desk.call("-f", "json", "samples", "hospitals").json
+    assert {"rhythm.answers", "short.answers", "new_hospital.short.answers", "sums.task_completion"} <= {
+        each["measure"] for each in samples["evaluations"]
+    }
+    one = desk.call("-f", "json", "samples", "hospitals", "--metric", "new_hospital.rhythm.accuracy").json
+    assert [each["measure"] for each in one["evaluations"]] == ["new_hospital.rhythm.answers"]
+    asked = {prompt["question"] for sample in one["evaluations"][0]["worst"] for prompt in sample["prompts"]}
+    there = (desk.folder / "other.jsonl").read_text()
+    assert asked
+    assert [question for question in asked if json.dumps(question) not in there] == []
+
+
+def test_two_named_evaluations_two_environments_and_two_test_sets_in_one_sweep(measured: Desk) -> None:
+    check_plan(measured.call("-f", "json", "plan", "hospitals.yaml").json)
+    results = measured.call("-f", "json", "results", "hospitals").json
+    assert {run["state"] for run in results["runs"]} == {"succeeded"}
+    check_results(results)
+    check_faces(measured, results)
+
+    # Other names for the same evaluations: nothing is measured again.
+    renamed = SPEC.replace("hospitals", "renamed").replace("rhythm", "beat").replace("short:", "first:")
+    measured.write("renamed.yaml", renamed)
+    assert measured.sweep("run", "renamed.yaml").status == 0
+    again = measured.call("-f", "json", "results", "renamed").json
+    status = measured.call("-f", "json", "status", "renamed").json
+    assert status["sweeps"][0]["spent_usd"] == 0 if "spent_usd" in status["sweeps"][0] else True
+    names = {"beat.": "rhythm.", "first.": "short."}
+    for old, new in zip(results["runs"], again["runs"], strict=True):
+        told = dict(new["metrics"])
+        for name, before in names.items():
+            told = {key.replace(name, before): value for key, value in told.items()}
+        assert told == old["metrics"]
+        assert new["stage"] == old["stage"]
