@@ -53,13 +53,13 @@ def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
     A metric is also shown under the name of a data set or test set before it: nll as code.nll and source.nll.
     """
     named = [wish.metric for wish in list_wishes(spec)]
-    own = tuple(f".{label}.{name}" for label in _list_labels(spec) for name in named)  # other evaluations
-    shown = [
-        metric
-        for name in named
-        for metric in metrics
-        if metric == name or (metric.endswith(f".{name}") and not f".{metric}".endswith(own))
-    ]
+    labels = _list_labels(spec)
+
+    def is_of(metric: str, name: str) -> bool:
+        other = tuple(f".{label}.{name}" for label in labels)  # the same metric of another evaluation
+        return metric == name or (metric.endswith(f".{name}") and not f".{metric}".endswith(other))
+
+    shown = [metric for name in named for metric in metrics if is_of(metric, name)]
     return list(dict.fromkeys(shown)) or list(metrics)
 
 

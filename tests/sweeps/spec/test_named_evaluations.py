@@ -4,6 +4,8 @@ import pytest
 
 from sweeps import SpecError, parse
 from sweeps.spec.evaluation_section import choose_default_best, read_evaluation
+from sweeps.spec.metric_wishes import choose_shown
+from sweeps.stage import Json
 from tests.sweeps.questions import HEAD, Load, planned
 from tests.wording import lacks
 
@@ -98,3 +100,13 @@ def test_two_evaluations_by_one_evaluator_are_two_stages_and_their_labels_tell_t
     assert len(asked) == 6, "two seeds and the base model, by two evaluations"
     assert {stage.label.partition(" ")[0] for stage in asked} == {"one", "other"}
     assert {path for path, _ in made.defaults if path.startswith("evaluate.o")} >= {"evaluate.one.answers.most"}
+
+
+def test_a_metric_is_shown_on_each_data_set_and_not_for_another_evaluation() -> None:
+    spec: dict[str, Json] = {
+        "evaluate": [{"name": "answers"}, {"name": "answers", "label": "rhythm"}],
+        "metrics": [{"metric": "accuracy"}, {"metric": "rhythm.accuracy"}],
+    }
+    names = ["rhythm.accuracy", "accuracy", "far.accuracy", "far.rhythm.accuracy", "nll"]
+    assert choose_shown(spec, names) == ["accuracy", "far.accuracy", "rhythm.accuracy", "far.rhythm.accuracy"]
+    assert choose_shown({**spec, "metrics": [{"metric": "rhythm.accuracy"}]}, names) == [names[0], names[3]]
