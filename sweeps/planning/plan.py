@@ -78,6 +78,12 @@ def plan(
     refuse_unmeasured_goals(sweep, runs, left_out)
     _refuse_half_priced(sweep, stages, prices)
     totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
+    notes = (
+        *_list_notes(sweep, data, stages, totals, prices),
+        *_note_untrained(runs),
+        *builder.unused.notes(),
+        *(one.describe() for one in left_out),
+    )
     return Plan(
         sweep=sweep.sweep,
         digest=_hash_plan(sweep, stages, runs),
@@ -87,16 +93,7 @@ def plan(
         defaults=list_defaults(
             sweep, data.renderers.values(), {dataset.name: dataset.context for dataset in data.datasets.values()}
         ),
-        notes=tuple(
-            dict.fromkeys(
-                (
-                    *_list_notes(sweep, data, stages, totals, prices),
-                    *_note_untrained(runs),
-                    *builder.unused.notes(),
-                    *(one.describe() for one in left_out),
-                )
-            )
-        ),
+        notes=tuple(dict.fromkeys(notes)),
         prefixes=data.prefixes,
         left_out=left_out,
     )
