@@ -6,8 +6,17 @@ from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import get_base_name, get_prefix, strip_validation
 from sweeps.evaluation.registry import find_measure
 from sweeps.experiments.experiment_registry import find_experiment
+from sweeps.planning.measured_places import MeasuredPlaces
 from sweeps.spec.model import SweepFields
 from sweeps.stage import LeftOut, Run
+
+
+def settle_left_out(sweep: SweepFields, runs: Sequence[Run], places: MeasuredPlaces) -> tuple[LeftOut, ...]:
+    """List what is not measured. Raises PlanError if an evaluation fits nothing, or a run or a goal needs it."""
+    places.refuse_unmeasured(runs)
+    left_out = places.list_left_out()
+    refuse_unmeasured_goals(sweep, runs, left_out)
+    return left_out
 
 
 def refuse_unmeasured_goals(sweep: SweepFields, runs: Sequence[Run], left_out: Sequence[LeftOut]) -> None:

@@ -19,7 +19,7 @@ from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
-from sweeps.planning.goal_checks import refuse_unmeasured_goals
+from sweeps.planning.goal_checks import settle_left_out
 from sweeps.planning.horizons import note_horizons
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
@@ -73,9 +73,7 @@ def plan(
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
     stages, runs = tuple(builder.stages.values()), tuple(run for run, _ in made)
-    builder.places.refuse_unmeasured(runs)
-    left_out = builder.places.list_left_out()
-    refuse_unmeasured_goals(sweep, runs, left_out)
+    left_out = settle_left_out(sweep, runs, builder.places)
     _refuse_half_priced(sweep, stages, prices)
     totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
     notes = (
