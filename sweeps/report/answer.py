@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_signs import LearningSign
-from sweeps.analysis.test_set_results import list_test_sets
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
@@ -12,6 +11,7 @@ from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empt
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.report.strata_section import show_strata, show_test_sets
+from sweeps.report.test_set_results import list_test_sets
 from sweeps.results import keep_measured
 from sweeps.spec.metric_wishes import choose_shown
 

@@ -9,7 +9,6 @@ from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
-from sweeps.analysis.test_set_results import list_test_sets
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.answer import UNANSWERED, answer_question
 from sweeps.report.calibration_section import show_calibration
@@ -21,6 +20,7 @@ from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
 from sweeps.report.provenance_section import show_provenance
 from sweeps.report.runs_section import list_runs, show_failures
+from sweeps.report.test_set_results import list_test_sets
 from sweeps.report.training_section import show_trainings
 from sweeps.results import keep_measured
 
