@@ -1,6 +1,7 @@
 """Submit new evaluations of the models that a sweep has trained (`sweep evaluate`)."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ CHANGEABLE = (
     "target",
     "metrics",
 )
+TESTS = re.compile(r"data\.[^.]+\.tests(\..+)?")  # measuring on other data changes no training
 ELSEWHERE = {"evaluate": "give it as EVALUATION", "sweep": "use --as"}
 NOT_INHERITED = ("best", "target", "metrics", "deadline", "evaluate")  # what the new question does not inherit
 
@@ -59,7 +61,8 @@ def evaluate(
 
     EVALUATION is what stands under `evaluate:` in a sweep file: nll, or '{answers: {check: numeric}}', or a list of
     them. The new sweep shares the trainings of NAME. Nothing is trained again, unless a checkpoint has expired.
-    KEY=VALUE changes settings that do not change a training: budget.usd=5, priority=3, deadline=…
+    KEY=VALUE changes settings that do not change a training: budget.usd=5, priority=3, deadline=…, or
+    'data.mine.tests={quiz: quiz.jsonl}' for other data to measure on.
     """
     settings = read_settings()
     forward = read_forward_class(settings)
@@ -96,8 +99,9 @@ def build_evaluation_sweep(
 
 def _refuse_override(name: str, given: str) -> str:
     """Say what is wrong with an override; empty if nothing is."""
-    root = given.partition("=")[0].partition(".")[0].strip()
-    if root in CHANGEABLE:
+    path = given.partition("=")[0].strip()
+    root = path.partition(".")[0]
+    if root in CHANGEABLE or TESTS.fullmatch(path):
         return ""
     if root in Sweep.model_fields:
         changeable = ", ".join(CHANGEABLE)
