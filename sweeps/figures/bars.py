@@ -75,11 +75,11 @@ def _grid(x: Scale, plot: RowPlot, floor: float) -> str:
     drawn = [tag("line", x1=x(value), x2=x(value), y1=6, y2=floor, class_="grid") for value in marks]
     free = float("-inf")
     for value in marks:
-        said = shorten(value)
-        half = measure_text(said) / 2
+        text = shorten(value)
+        half = measure_text(text) / 2
         place = min(max(x(value), x.start - SIDE + half), x.end + SIDE - half)
         if place - half >= free:
-            drawn.append(label(place, floor + 16, said, text_anchor="middle", class_="tick"))
+            drawn.append(label(place, floor + 16, text, text_anchor="middle", class_="tick"))
             free = place + half + 6
     if plot.zero:
         drawn.append(tag("line", x1=x(0), x2=x(0), y1=6, y2=floor, class_="axis"))
@@ -88,9 +88,9 @@ def _grid(x: Scale, plot: RowPlot, floor: float) -> str:
 
 
 def _words(row: Row, y: float, width: float) -> str:
-    told = label(width - SIDE, y, row.said, text_anchor="end", class_="told")
+    words = label(width - SIDE, y, row.said, text_anchor="end", class_="told")
     room = width - 2 * SIDE - measure_text(row.said) - 8
-    return label(SIDE, y, fit_text(row.name, room), class_="ink halo") + told
+    return label(SIDE, y, fit_text(row.name, room), class_="ink halo") + words
 
 
 def _interval(row: Row, x: Scale, middle: float) -> str:
@@ -102,7 +102,7 @@ def _interval(row: Row, x: Scale, middle: float) -> str:
         for end in (low, high):
             drawn += tag("line", x1=end, x2=end, y1=middle - 4, y2=middle + 4, class_=f"{shape} line")
     style = f"{shape} mark" if row.clear else f"{shape} hollow"
-    return drawn + mark(row.kind, x(row.value), middle, size=5, class_=style, told=f"{row.name}: {row.said}")
+    return drawn + mark(row.kind, x(row.value), middle, size=5, class_=style, tooltip=f"{row.name}: {row.said}")
 
 
 def _bracket(low: float, high: float, middle: float) -> str:

@@ -40,11 +40,11 @@ class Frame:
         for value in self.marks or choose_ticks(self.x, max(2, int((self.x.end - self.x.start) / 70))):
             if not self.x.low <= value <= self.x.high:
                 continue
-            place, said = self.x(value), shorten(value)
+            place, text = self.x(value), shorten(value)
             drawn.append(tag("line", x1=place, x2=place, y1=floor, y2=floor + 5, class_="axis"))
-            half = measure_text(said) / 2
+            half = measure_text(text) / 2
             if place - half >= free:
-                drawn.append(label(place, floor + 18, said, text_anchor="middle", class_="tick"))
+                drawn.append(label(place, floor + 18, text, text_anchor="middle", class_="tick"))
                 free = place + half + 6
         return [tag("line", x1=self.x.start, x2=self.x.end, y1=floor, y2=floor, class_="axis"), *drawn]
 

@@ -53,7 +53,7 @@ def draw_heat(map_: Heat, width: float, suffix: str) -> str:
     if steep:  # the last name leans over the edge
         wide = min(wide, (width - left - 4 - min(longest, LEANING) * COSINE) / max(len(map_.columns) - 0.5, 1))
     above = TITLE + (min(longest, LEANING) * SINE + 14 if steep else 20)
-    most = max((abs(each.value) for each in map_.squares.values() if each.value is not None), default=0) or 1
+    most = max((abs(square.value) for square in map_.squares.values() if square.value is not None), default=0) or 1
     body = [draw_hatch(f"{name}-hatch"), label(left, 13, f"{map_.across} →", class_="name")]
     body.append(label(left - 8, above - 8, f"{map_.up} ↓", class_="name", text_anchor="end"))
     body += [
@@ -81,14 +81,14 @@ def _column(name: str, x: float, floor: float, wide: float, *, steep: bool) -> s
 def _square(square: Square, map_: Heat, place: tuple[float, float, float], most: float, name: str) -> str:
     x, y, wide = place
     box = {"x": x + 1.5, "y": y + 1.5, "width": wide - 3, "height": TALL - 3.0, "rx": 4.0}
-    told = (tag("title", escape(square.told)),) if square.told else ()
+    tooltip = (tag("title", escape(square.told)),) if square.told else ()
     if square.value is None:
-        fill = tag("rect", *told, class_="nothing", **box)
+        fill = tag("rect", *tooltip, class_="nothing", **box)
     elif not square.clear:
-        fill = tag("rect", *told, fill=f"url(#{name}-hatch)", class_="edge", **box)
+        fill = tag("rect", *tooltip, fill=f"url(#{name}-hatch)", class_="edge", **box)
     else:
         strength = f"{0.12 + (STRONGEST - 0.12) * abs(square.value) / most:.2f}"
-        fill = tag("rect", *told, class_=_colour(square.value, map_), fill_opacity=strength, **box)
+        fill = tag("rect", *tooltip, class_=_colour(square.value, map_), fill_opacity=strength, **box)
     middle, style = x + wide / 2, "ink strong" if square.clear else "ink"
     if measure_text(square.said) * (BOLD if square.clear else 1) > wide - 4 and square.value is not None:
         return fill + _little(square.said, middle, y + TALL / 2 + 4, wide)
@@ -101,9 +101,9 @@ def _square(square: Square, map_: Heat, place: tuple[float, float, float], most:
     )
 
 
-def _little(said: str, x: float, y: float, wide: float) -> str:
+def _little(words: str, x: float, y: float, wide: float) -> str:
     """Write a short number where there is little room: +.105; or nothing, because the table has it."""
-    text = said.lstrip("▲▼").replace("0.", ".", 1)
+    text = words.lstrip("▲▼").replace("0.", ".", 1)
     return label(x, y, text, text_anchor="middle", class_="little") if measure_text(text, LITTLE) <= wide - 3 else ""
 
 
@@ -117,7 +117,7 @@ def _key(map_: Heat, name: str, *, left: float, right: float, top: float) -> tup
         (map_.worse, _patch(class_="minus", fill_opacity=0.5)),
         (map_.unclear, _patch(fill=f"url(#{name}-hatch)", class_="edge")),
     ]
-    return draw_samples([(said, partial(_move_drawing, drawn)) for said, drawn in samples], left, right, top)
+    return draw_samples([(words, partial(_move_drawing, drawn)) for words, drawn in samples], left, right, top)
 
 
 def _patch(**fill: str | float) -> str:

@@ -73,22 +73,22 @@ class Plot:
 def draw_lines(plot: Plot, series: Sequence[Line], width: float, suffix: str) -> str:
     """Draw all series in one frame."""
     direct = not plot.quiet and 1 < len(series) <= DIRECT and width >= 600
-    room = min(190.0, BOLD * max(measure_text(each.name) for each in series) + 18) if direct else RIGHT
+    room = min(190.0, BOLD * max(measure_text(line.name) for line in series) + 18) if direct else RIGHT
     named = _kinds(series)
     top_legend = {} if direct or len(named) < 2 else named
     drawn_legend, high = draw_legend(top_legend, left=LEFT, right=width - RIGHT, top=2)
-    zero = plot.log and any(each.at_zero is not None for each in series)
+    zero = plot.log and any(line.at_zero is not None for line in series)
     x = span_values(_xs(series), LEFT + SLOT * zero + 4, width - room, log=plot.log, margin=0.03)
     height = plot.height + max(0.0, high - USUAL)
     y = span_values(_ys(series), height - BOTTOM, high + 30, margin=0.06)
     frame = Frame(x, y, plot.across, plot.up, plot.marks)
     body = [drawn_legend, frame.draw(), _zero_slot(frame) if zero else ""]
-    for place, each in enumerate(series):
-        body.append(_draw_line(each, _kind(each, place), frame))
-        if plot.quiet and each.curve:
-            x_last, y_last = each.curve[-1]
-            body.append(mark(_kind(each, place), x(x_last), y(y_last), told=each.told or each.name))
-    body += [_goal(each, _kind(each, place), frame) for place, each in enumerate(series) if each.goal]
+    for place, line in enumerate(series):
+        body.append(_draw_line(line, _kind(line, place), frame))
+        if plot.quiet and line.curve:
+            x_last, y_last = line.curve[-1]
+            body.append(mark(_kind(line, place), x(x_last), y(y_last), tooltip=line.told or line.name))
+    body += [_goal(line, _kind(line, place), frame) for place, line in enumerate(series) if line.goal]
     body.append(_labels(series, frame))
     if direct:
         body.append(_place_labels(series, frame, room))
@@ -101,26 +101,26 @@ def _kind(line: Line, place: int) -> int:
 
 def _kinds(series: Sequence[Line]) -> dict[int, str]:
     """Name each kind; lines of one kind share a name."""
-    found: dict[int, str] = {}
-    for place, each in enumerate(series):
-        found.setdefault(_kind(each, place), each.name)
-    return dict(sorted(found.items()))
+    kinds: dict[int, str] = {}
+    for place, line in enumerate(series):
+        kinds.setdefault(_kind(line, place), line.name)
+    return dict(sorted(kinds.items()))
 
 
 def _xs(series: Sequence[Line]) -> Iterator[float]:
-    for each in series:
-        yield from (x for x, _ in (*each.points, *each.curve))
-        if each.goal and each.goal.at:
-            yield each.goal.at
+    for line in series:
+        yield from (x for x, _ in (*line.points, *line.curve))
+        if line.goal and line.goal.at:
+            yield line.goal.at
 
 
 def _ys(series: Sequence[Line]) -> Iterator[float]:
     """List the values that the axis must hold; not bands, because a wide one would flatten the rest."""
-    for each in series:
-        yield from (y for _, y in (*each.points, *each.curve))
-        yield from (end for _, *ends in each.ranges for end in ends)
-        yield from ([each.goal.level] if each.goal else [])
-        yield from ([] if each.at_zero is None else [each.at_zero])
+    for line in series:
+        yield from (y for _, y in (*line.points, *line.curve))
+        yield from (end for _, *ends in line.ranges for end in ends)
+        yield from ([line.goal.level] if line.goal else [])
+        yield from ([] if line.at_zero is None else [line.at_zero])
 
 
 def _draw_line(line: Line, kind: int, frame: Frame) -> str:
@@ -150,10 +150,10 @@ def _points(line: Line, kind: int, frame: Frame) -> Iterator[str]:
             place = frame.x(x)
             yield tag("line", x1=place, x2=place, y1=frame.y(low), y2=frame.y(high), class_=f"s{kind % 8} line")
     for x, y in line.points:
-        yield mark(kind, frame.x(x), frame.y(y), told=f"{line.name}: {shorten(y)} at {shorten(x)}")
+        yield mark(kind, frame.x(x), frame.y(y), tooltip=f"{line.name}: {shorten(y)} at {shorten(x)}")
     if line.at_zero is not None:
         place = frame.x.start - SLOT + 6
-        yield mark(kind, place, frame.y(line.at_zero), told=f"{line.name}: {shorten(line.at_zero)} untrained")
+        yield mark(kind, place, frame.y(line.at_zero), tooltip=f"{line.name}: {shorten(line.at_zero)} untrained")
 
 
 def _zero_slot(frame: Frame) -> str:
@@ -180,7 +180,7 @@ def _goal(line: Line, kind: int, frame: Frame) -> str:
         if goal.low is not None and goal.high is not None:
             ends = frame.x(goal.low), frame.x(goal.high)
             drawn.append(tag("line", x1=ends[0], x2=ends[1], y1=level, y2=level, class_=f"{shape} interval"))
-        drawn.append(mark(3, at, level, size=6, told=goal.told, class_=f"{shape} aim"))
+        drawn.append(mark(3, at, level, size=6, tooltip=goal.told, class_=f"{shape} aim"))
     return "".join(drawn)
 
 
@@ -196,18 +196,22 @@ class LineLabel:
 
 def _labels(series: Sequence[Line], frame: Frame) -> str:
     """Label the targets, spread apart; too many labels would hide the curves, and the table has them."""
-    found = [each for place, line in enumerate(series) for each in _label_line(line, _kind(line, place), frame)]
-    if len(found) > MOST_SAID:
+    labels = [
+        text_label for place, line in enumerate(series) for text_label in _label_line(line, _kind(line, place), frame)
+    ]
+    if len(labels) > MOST_SAID:
         return ""
     drawn = []
     for left in (True, False):
-        side = [each for each in found if each.left is left]
+        side = [text_label for text_label in labels if text_label.left is left]
         x, anchor = (frame.x.start + 4, "start") if left else (frame.x.end - 2, "end")
         room = (frame.x.end - frame.x.start) / BOLD
-        for each, y in zip(
-            side, spread_apart([one.y for one in side], 15, frame.y.end + 10, frame.y.start - 4), strict=True
+        for text_label, y in zip(
+            side,
+            spread_apart([text_label.y for text_label in side], 15, frame.y.end + 10, frame.y.start - 4),
+            strict=True,
         ):
-            drawn.append(draw_halo(x, y, fit_text(each.text, room, SMALL), each.kind, text_anchor=anchor))
+            drawn.append(draw_halo(x, y, fit_text(text_label.text, room, SMALL), text_label.kind, text_anchor=anchor))
     return "".join(drawn)
 
 
@@ -229,9 +233,9 @@ def _label_line(line: Line, kind: int, frame: Frame) -> list[LineLabel]:
 
 
 def _place_labels(series: Sequence[Line], frame: Frame, room: float) -> str:
-    ends = [((each.curve or each.points or [(0.0, frame.y.high)])[-1][1]) for each in series]
+    ends = [((line.curve or line.points or [(0.0, frame.y.high)])[-1][1]) for line in series]
     places = spread_apart([frame.y(end) for end in ends], 15, frame.y.end, frame.y.start)
     return "".join(
-        draw_halo(frame.x.end + 6, place + 4, fit_text(each.name, (room - 8) / BOLD), _kind(each, at))
-        for at, (each, place) in enumerate(zip(series, places, strict=True))
+        draw_halo(frame.x.end + 6, place + 4, fit_text(line.name, (room - 8) / BOLD), _kind(line, at))
+        for at, (line, place) in enumerate(zip(series, places, strict=True))
     )

@@ -47,7 +47,7 @@ def draw_reliability(plot: Panels, panels: Sequence[ReliabilityDiagram], width: 
     columns = 3 if width >= 600 else 2
     room = (width - GAP * (columns - 1)) / columns
     side = min(LARGEST, room - SIDE)
-    key, high = _key(any(each.before for each in panels), width)
+    key, high = _key(any(panel.before for panel in panels), width)
     tall = HEAD + side + STRIP + FOOT
     body = [key]
     for place, panel in enumerate(panels):
@@ -58,11 +58,11 @@ def draw_reliability(plot: Panels, panels: Sequence[ReliabilityDiagram], width: 
 
 
 def _key(before: bool, width: float) -> tuple[str, float]:
-    found: list[tuple[str, Sample]] = [("measured", partial(_sample, AFTER))]
+    samples: list[tuple[str, Sample]] = [("measured", partial(_sample, AFTER))]
     if before:
-        found.append(("before training", partial(_sample, BEFORE)))
-    found += [("as sure as it is right", _diagonal), ("answers in the bin", _bar)]
-    return draw_samples(found, 4, width, 0)
+        samples.append(("before training", partial(_sample, BEFORE)))
+    samples += [("as sure as it is right", _diagonal), ("answers in the bin", _bar)]
+    return draw_samples(samples, 4, width, 0)
 
 
 def _sample(kind: int, x: float, y: float) -> str:
@@ -81,11 +81,11 @@ def _line(points: list[tuple[float, float]], kind: int) -> str:
     return write_path(points, class_=f"s{kind} line{' beyond' if kind == BEFORE else ''}")
 
 
-def _mark(kind: int, x: float, y: float, told: str = "") -> str:
+def _mark(kind: int, x: float, y: float, tooltip: str = "") -> str:
     """Draw a full circle, or a hollow square."""
     if kind == AFTER:
-        return mark(0, x, y, told=told)
-    return mark(1, x, y, told=told, class_=f"s{kind} hollow")
+        return mark(0, x, y, tooltip=tooltip)
+    return mark(1, x, y, tooltip=tooltip, class_=f"s{kind} hollow")
 
 
 def _panel(panel: ReliabilityDiagram, bins: int, left: float, top: float, side: float) -> str:
@@ -94,8 +94,8 @@ def _panel(panel: ReliabilityDiagram, bins: int, left: float, top: float, side: 
     y = Scale(0, 1, floor - INSIDE, top + HEAD + INSIDE)
     body = [label(left + 2, top + 14, fit_text(panel.name, SIDE + side), class_="ink strong")]
     body += [
-        label(left + 2, top + 29 + 15 * row, fit_text(each, SIDE + side), class_="tick")
-        for row, each in enumerate(panel.said)
+        label(left + 2, top + 29 + 15 * row, fit_text(words, SIDE + side), class_="tick")
+        for row, words in enumerate(panel.said)
     ]
     body.append(tag("rect", x=start, y=top + HEAD, width=side, height=side, class_="frame"))
     body += [_ticks(value, x, y) for value in TICKS]
@@ -115,11 +115,11 @@ def _upright(text: str, x: float, y: float) -> str:
 
 
 def _ticks(value: float, x: Scale, y: Scale) -> str:
-    said, left = f"{value:g}", x.start - INSIDE
+    text, left = f"{value:g}", x.start - INSIDE
     return (
         tag("line", x1=left, x2=x.end + INSIDE, y1=y(value), y2=y(value), class_="grid")
-        + label(left - 5, y(value) + 4, said, text_anchor="end", class_="tick")
-        + label(x(value), y.start + INSIDE + STRIP + 14, said, text_anchor="middle", class_="tick")
+        + label(left - 5, y(value) + 4, text, text_anchor="end", class_="tick")
+        + label(x(value), y.start + INSIDE + STRIP + 14, text, text_anchor="middle", class_="tick")
     )
 
 

@@ -52,8 +52,8 @@ def _steps(low: float, high: float, most: int) -> list[float]:
 def _decades(scale: Scale, most: int) -> list[float]:
     low, high = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
     for factors in ((1, 2, 5), (1,)):
-        found = [factor * 10.0**power for power in range(low, high + 1) for factor in factors]
-        inside = [value for value in found if scale.low <= value <= scale.high]
+        values = [factor * 10.0**power for power in range(low, high + 1) for factor in factors]
+        inside = [value for value in values if scale.low <= value <= scale.high]
         if len(inside) <= most:
             break
     every = -(-len(inside) // max(most, 1)) or 1
@@ -65,13 +65,13 @@ def spread_apart(places: Sequence[float], least: float, low: float, high: float)
     order = sorted(range(len(places)), key=places.__getitem__)
     moved = list(places)
     floor = low
-    for each in order:
-        moved[each] = max(moved[each], floor)
-        floor = moved[each] + least
+    for index in order:
+        moved[index] = max(moved[index], floor)
+        floor = moved[index] + least
     ceiling = high
-    for each in reversed(order):
-        moved[each] = min(moved[each], ceiling)
-        ceiling = moved[each] - least
+    for index in reversed(order):
+        moved[index] = min(moved[index], ceiling)
+        ceiling = moved[index] - least
     return moved
 
 

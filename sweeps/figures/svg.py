@@ -22,12 +22,12 @@ def escape(text: object) -> str:
 
 def tag(name: str, *children: str, **attributes: Value | None) -> str:
     """Write one element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
-    said = "".join(
+    written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_spell_value(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return f"<{name}{said}>{''.join(children)}</{name}>" if children else f"<{name}{said}/>"
+    return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"
 
 
 def _spell_value(value: Value) -> str:
@@ -81,9 +81,9 @@ def wrap_svg(name: str, title: str, description: str, body: str, *, width: float
     )
 
 
-def mark(kind: int, x: float, y: float, *, size: float = 4, told: str = "", **attributes: Value | None) -> str:
+def mark(kind: int, x: float, y: float, *, size: float = 4, tooltip: str = "", **attributes: Value | None) -> str:
     """Draw a point of the kind-th series, in its shape and colour. `told` shows under the pointer."""
-    child = (tag("title", escape(told)),) if told else ()
+    child = (tag("title", escape(tooltip)),) if tooltip else ()
     attributes = {"class_": f"s{kind % 8} mark", **attributes}
     match kind % 4:
         case 0:

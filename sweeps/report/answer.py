@@ -49,7 +49,8 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         changes = show_changes(list_changes(done, material.items), shown if material.spec.get("metrics") else ())
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
         strata = show_strata(
-            list_columns(material.spec), [each for each in list_strata(done, material.items) if each.metric in shown]
+            list_columns(material.spec),
+            [stratum for stratum in list_strata(done, material.items) if stratum.metric in shown],
         )
         tests = show_test_sets(list_test_sets(material.spec, done, material.items))
         sections = (

@@ -39,64 +39,64 @@ def show_calibration(calibrations: Sequence[Calibration]) -> Section:
     return Section("Does it know when it is right?", tuple(parts))
 
 
-def _draw_reliability(name: str, found: Calibration) -> Figure:
-    bins = [row for each in found.cells for row in _list_bins(each)]
-    panels = choose_evenly([_draw_panel(each, base) for each, base in found.pairs], MOST)
-    title = f"Confidence and correctness ({found.measure})"
+def _draw_reliability(name: str, calibration: Calibration) -> Figure:
+    bins = [row for cell in calibration.cells for row in _list_bins(cell)]
+    panels = choose_evenly([_draw_panel(cell, base) for cell, base in calibration.pairs], MOST)
+    title = f"Confidence and correctness ({calibration.measure})"
     words = "; ".join(f"{panel.name}: {', '.join(panel.said)}" for panel in panels)
-    legend = _say_left_out(len(panels), len(found.pairs))
+    legend = _say_left_out(len(panels), len(calibration.pairs))
     plot = Panels(name, title, words, BINS)
     return Figure(ReliabilityChart(plot, panels), make_table(bins, folded=True), legend, NOTE)
 
 
-def _draw_panel(each: StatedAnswers, base: StatedAnswers | None) -> ReliabilityDiagram:
-    error = f"ECE {each.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {each.ece:.3f}"
-    many = f"{len(each.right):,} answers, {format_count(each.seeds, 'seed')}"
-    return ReliabilityDiagram(each.name, (error, many), _list_spots(each), _list_spots(base) if base else ())
+def _draw_panel(cell: StatedAnswers, base: StatedAnswers | None) -> ReliabilityDiagram:
+    error = f"ECE {cell.ece:.3f}" if base is None else f"ECE {base.ece:.3f} → {cell.ece:.3f}"
+    many = f"{len(cell.right):,} answers, {format_count(cell.seeds, 'seed')}"
+    return ReliabilityDiagram(cell.name, (error, many), _list_spots(cell), _list_spots(base) if base else ())
 
 
-def _list_spots(each: StatedAnswers) -> list[Spot]:
-    return [(bar.confidence, bar.accuracy, bar.items) for bar in each.bins]
+def _list_spots(cell: StatedAnswers) -> list[Spot]:
+    return [(bar.confidence, bar.accuracy, bar.items) for bar in cell.bins]
 
 
-def _list_bins(each: StatedAnswers) -> list[dict[str, object]]:
+def _list_bins(cell: StatedAnswers) -> list[dict[str, object]]:
     return [
         {
-            "cell": each.name,
-            "ECE": round(each.ece, 4),
+            "cell": cell.name,
+            "ECE": round(cell.ece, 4),
             "confidence": round(bar.confidence, 4),
             "right": round(bar.accuracy, 4),
             "answers": bar.items,
         }
-        for bar in each.bins
+        for bar in cell.bins
     ]
 
 
-def _draw_declining(name: str, found: Calibration) -> Figure:
+def _draw_declining(name: str, calibration: Calibration) -> Figure:
     """Draw selective accuracy by coverage, for the cells and their baselines."""
-    rows = [_describe_answers(each) for each in found.cells]
-    drawn = choose_evenly(found.pairs, CURVES)
+    rows = [_describe_answers(cell) for cell in calibration.cells]
+    drawn = choose_evenly(calibration.pairs, CURVES)
     bases = list({id(base): base for _, base in drawn if base}.values())
-    series = [Line(each.name, curve=each.curve, kind=place) for place, (each, _) in enumerate(drawn)]
+    series = [Line(cell.name, curve=cell.curve, kind=place) for place, (cell, _) in enumerate(drawn)]
     if len(bases) == 1:
         series.append(Line(bases[0].name, curve=bases[0].curve, kind=UNTRAINED))
-    title = f"If it may decline to answer ({found.measure})"
+    title = f"If it may decline to answer ({calibration.measure})"
     words = "; ".join(f"{line.name}: {line.curve[0][1]:.3f} to {line.curve[-1][1]:.3f} right" for line in series)
     across = "share of the questions that it answers"
     plot = Plot(name, title, words, across, "share that is right", log=False, height=300)
-    legend = _say_left_out(len(drawn), len(found.pairs))
+    legend = _say_left_out(len(drawn), len(calibration.pairs))
     return Figure(LineChart(plot, series), make_table(rows, folded=len(rows) > LONG), legend, DECLINING)
 
 
-def _describe_answers(each: StatedAnswers) -> dict[str, object]:
+def _describe_answers(cell: StatedAnswers) -> dict[str, object]:
     return {
-        "cell": each.name,
-        "answers": len(each.right),
-        "right": round(float(np.mean(each.right)), 4),
-        "confidence": round(float(np.mean(each.confidence)), 4),
-        "ECE": round(each.ece, 4),
-        **{f"right of {share:.0%}": round(each.find_accuracy(share), 4) for share in (0.8, 0.5)},
-        "AURC": round(each.aurc, 4),
+        "cell": cell.name,
+        "answers": len(cell.right),
+        "right": round(float(np.mean(cell.right)), 4),
+        "confidence": round(float(np.mean(cell.confidence)), 4),
+        "ECE": round(cell.ece, 4),
+        **{f"right of {share:.0%}": round(cell.find_accuracy(share), 4) for share in (0.8, 0.5)},
+        "AURC": round(cell.aurc, 4),
     }
 
 

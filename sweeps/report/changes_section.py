@@ -43,11 +43,11 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = ()) -> Ans
     charts = [_draw_changes(f"changes-{place}", cell, named) for place, cell in enumerate(drawn)]
     parts: list[Part] = []
     for cell, chart in zip(drawn, charts, strict=True):
-        rows = [show_change(each) for each in cell.changes]
+        rows = [show_change(change) for change in cell.changes]
         parts.append(Figure(chart, make_table(rows), LEGEND) if chart else make_table(rows, caption=cell.title))
     for cell in cells:
         if cell not in drawn:
-            rows = [show_change(each) for each in cell.changes]
+            rows = [show_change(change) for change in cell.changes]
             parts.append(make_table(rows, caption=cell.title, folded=True))
     return Answer(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
 
@@ -62,7 +62,7 @@ def _draw_changes(name: str, cell: CellChanges, named: Sequence[str]) -> Interva
     """Draw the changes that are shares, on one axis; None where none is."""
     shares = {metric for metric, known in cell.known.items() if known and known.is_share}
     shares &= {*named} or shares
-    rows = [_draw_change(each) for each in cell.changes if each.metric in shares]
+    rows = [_draw_change(change) for change in cell.changes if change.metric in shares]
     if not rows:
         return None
     title = f"What training changed: {cell.title}"
@@ -70,44 +70,44 @@ def _draw_changes(name: str, cell: CellChanges, named: Sequence[str]) -> Interva
     return IntervalChart(words, rows)
 
 
-def _draw_change(each: Change) -> Row:
-    known = math.isfinite(each.low)
-    words = f"{each.before:.3f} → {each.after:.3f}"
-    low, high = (each.low, each.high) if known else (None, None)
-    return Row(each.metric, each.mean, low, high, words, each.after_holm)
+def _draw_change(change: Change) -> Row:
+    known = math.isfinite(change.low)
+    words = f"{change.before:.3f} → {change.after:.3f}"
+    low, high = (change.low, change.high) if known else (None, None)
+    return Row(change.metric, change.mean, low, high, words, change.after_holm)
 
 
-def show_change(each: Change) -> dict[str, Any]:
+def show_change(change: Change) -> dict[str, Any]:
     """Show one change as a row of a table."""
-    interval = f"{each.low:+.3f} to {each.high:+.3f}".replace("-", MINUS)
+    interval = f"{change.low:+.3f} to {change.high:+.3f}".replace("-", MINUS)
     return {
-        "metric": each.metric,
-        "before": show_number(each.before, 3),
-        "after": show_number(each.after, 3),
-        "change": show_number(each.mean, 3, signed=True),
-        "95 % interval": TableCell(interval, [each.low, each.high]) if math.isfinite(each.low) else "unknown",
-        "clear": "all cells" if each.after_holm else "alone" if each.clear else "no",
-        "items": TableCell(Told(each.items, each.items + each.left_out).describe(), each.items)
-        if each.left_out
-        else each.items,
+        "metric": change.metric,
+        "before": show_number(change.before, 3),
+        "after": show_number(change.after, 3),
+        "change": show_number(change.mean, 3, signed=True),
+        "95 % interval": TableCell(interval, [change.low, change.high]) if math.isfinite(change.low) else "unknown",
+        "clear": "all cells" if change.after_holm else "alone" if change.clear else "no",
+        "items": TableCell(Told(change.items, change.items + change.left_out).describe(), change.items)
+        if change.left_out
+        else change.items,
     }
 
 
 def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:
     """Say how the worth of context changed: the change of the uplift is a difference in differences."""
     for cell in cells:
-        for each in cell.changes:
-            if get_base_name(each.metric) == UPLIFT:
-                words = _describe_uplift(each, cell)
+        for change in cell.changes:
+            if get_base_name(change.metric) == UPLIFT:
+                words = _describe_uplift(change, cell)
                 yield f"{cell.name}: {words}" if cell.name else words
 
 
-def _describe_uplift(each: Change, cell: CellChanges) -> str:
-    reach, known = max(each.high - each.mean, each.mean - each.low), math.isfinite(each.low)
-    metric = cell.known[each.metric]
+def _describe_uplift(uplift: Change, cell: CellChanges) -> str:
+    reach, known = max(uplift.high - uplift.mean, uplift.mean - uplift.low), math.isfinite(uplift.low)
+    metric = cell.known[uplift.metric]
     span = metric.difference_span if metric else ANY_NUMBER
-    estimate = Estimate(each.mean, reach if known else None, each.seeds, span)
+    estimate = Estimate(uplift.mean, reach if known else None, uplift.seeds, span)
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
-    what = "fine-tuning changed the worth of context by" if each.clear else "no clear change in the worth of context:"
-    sides = f"{UPLIFT} {each.before:.2f} → {each.after:.2f}"
+    what = "fine-tuning changed the worth of context by" if uplift.clear else "no clear change in the worth of context:"
+    sides = f"{UPLIFT} {uplift.before:.2f} → {uplift.after:.2f}"
     return f"{what} {change} ({sides}, against {cell.against}; a difference in differences)"

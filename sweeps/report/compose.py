@@ -65,9 +65,9 @@ def list_facts(material: Material) -> dict[str, Any]:
         except UNANSWERED as error:
             facts |= {kind.facts_key: [], "unanswered": str(error)}
     changes = [
-        {"cell": dict(cell.cell), "against": cell.against, **simplify(each)}
+        {"cell": dict(cell.cell), "against": cell.against, **simplify(change)}
         for cell in list_changes(material.rows, material.items)
-        for each in cell.changes
+        for change in cell.changes
     ]
     idle = [
         {"cell": dict(cell), "facts": zero, "episodes": episodes}
@@ -75,7 +75,7 @@ def list_facts(material: Material) -> dict[str, Any]:
     ]
     confusion = list_confusion_facts(list_confusions(material.rows, material.items))
     column = " and ".join(list_columns(material.spec))
-    strata = [{"column": column, **simplify(each)} for each in list_strata(material.rows, material.items)]
+    strata = [{"column": column, **simplify(stratum)} for stratum in list_strata(material.rows, material.items)]
     learning = list_sign_facts(signs)
     tests = [
         {"test": (fact := simplify(each)).pop("stratum"), **fact}

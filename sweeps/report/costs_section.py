@@ -21,21 +21,21 @@ COLUMNS = (
 
 def show_costs(material: Material) -> Section:
     """Show what was estimated, metered and billed."""
-    kinds = [each for each in material.spending if each.stages]
+    kinds = [costs for costs in material.spending if costs.stages]
     parts: list[Part] = [Paragraph(_say_spent(material))]
     if kinds:
         parts.append(_draw_costs(kinds))
     if material.billed:
         parts.append(
-            make_table([_show_bill(each) for each in material.billed], caption="Counted and billed by the service")
+            make_table([_show_bill(bill) for bill in material.billed], caption="Counted and billed by the service")
         )
     return Section("What it cost", tuple(parts))
 
 
 def _say_spent(material: Material) -> str:
-    spent = sum(each.metered for each in material.spending)
-    held = sum(each.reserved for each in material.spending)
-    unreconciled = sum(each.unreconciled for each in material.spending)
+    spent = sum(costs.metered for costs in material.spending)
+    held = sum(costs.reserved for costs in material.spending)
+    unreconciled = sum(costs.unreconciled for costs in material.spending)
     limit = "" if material.limit is None else f" of a budget of {format_usd(material.limit)}"
     price = (
         "at a pretend price: offline models cost nothing"
@@ -47,7 +47,7 @@ def _say_spent(material: Material) -> str:
         words += f", {format_usd(held)} reserved for what is running"
     if unreconciled:
         words += f", {format_usd(unreconciled)} unreconciled"
-    reused = sum(each.reused for each in material.spending)
+    reused = sum(costs.reused for costs in material.spending)
     return (
         f"{words}; {format_usd(reused)} of the estimate was saved, because other sweeps had paid for these stages."
         if reused
@@ -58,37 +58,37 @@ def _say_spent(material: Material) -> str:
 def _draw_costs(kinds: Sequence[KindCosts]) -> Figure:
     rows = [
         Row(
-            name=f"{each.kind}: {format_count(each.stages, 'stage')}",
-            value=each.metered / MICRO,
-            low=each.low / MICRO,
-            high=each.high / MICRO,
-            said=f"{format_usd(each.metered)} ({_write_range(each)})",
+            name=f"{costs.kind}: {format_count(costs.stages, 'stage')}",
+            value=costs.metered / MICRO,
+            low=costs.low / MICRO,
+            high=costs.high / MICRO,
+            said=f"{format_usd(costs.metered)} ({_write_range(costs)})",
             kind=place,
         )
-        for place, each in enumerate(kinds)
+        for place, costs in enumerate(kinds)
     ]
     words = RowPlot("cost", "Spent and estimated", describe_rows(rows), "US dollars")
     legend = "Bars: what this sweep spent. Brackets: the estimate, from low to high."
-    return Figure(BarChart(words, rows), make_table([_show_kind(each) for each in kinds]), legend, COLUMNS)
+    return Figure(BarChart(words, rows), make_table([_show_kind(costs) for costs in kinds]), legend, COLUMNS)
 
 
-def _write_range(each: KindCosts) -> str:
-    return format_usd(each.high) if each.low == each.high else f"{format_usd(each.low)}–{format_usd(each.high)}"
+def _write_range(costs: KindCosts) -> str:
+    return format_usd(costs.high) if costs.low == costs.high else f"{format_usd(costs.low)}–{format_usd(costs.high)}"
 
 
-def _show_kind(each: KindCosts) -> dict[str, Any]:
+def _show_kind(costs: KindCosts) -> dict[str, Any]:
     amounts = {
-        "estimate (low)": each.low,
-        "estimate (high)": each.high,
-        "saved by reuse": each.reused,
-        "spent": each.metered,
+        "estimate (low)": costs.low,
+        "estimate (high)": costs.high,
+        "saved by reuse": costs.reused,
+        "spent": costs.metered,
     }
-    amounts |= {"reserved": each.reserved, "unreconciled": each.unreconciled}
+    amounts |= {"reserved": costs.reserved, "unreconciled": costs.unreconciled}
     shown = {name: show_dollars(amount) for name, amount in amounts.items()}
-    return {"kind": each.kind, "stages": each.stages, **shown, "tokens": each.tokens}
+    return {"kind": costs.kind, "stages": costs.stages, **shown, "tokens": costs.tokens}
 
 
-def _show_bill(each: BilledAmount) -> dict[str, Any]:
-    none = "not billed" if each.service == "offline" else "no amount given"
-    amount = TableCell(none) if each.micro_usd is None else show_dollars(each.micro_usd)
-    return {"service": each.service, "tokens": each.tokens, "amount": amount, "as of": each.at}
+def _show_bill(bill: BilledAmount) -> dict[str, Any]:
+    none = "not billed" if bill.service == "offline" else "no amount given"
+    amount = TableCell(none) if bill.micro_usd is None else show_dollars(bill.micro_usd)
+    return {"service": bill.service, "tokens": bill.tokens, "amount": amount, "as of": bill.at}

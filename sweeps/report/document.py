@@ -113,8 +113,8 @@ def join_answers(answers: Iterable[Answer]) -> Answer:
     """Join answers to one: all sentences, then all sections."""
     listed = tuple(answers)
     sentences, sections = (
-        (part for one in listed for part in one.sentences),
-        (part for one in listed for part in one.sections),
+        (part for answer in listed for part in answer.sentences),
+        (part for answer in listed for part in answer.sections),
     )
     return Answer(tuple(sentences), tuple(sections))
 

@@ -33,95 +33,102 @@ def name_cell(cell: GridCell) -> str:
     return describe_cell(cell.cell, without={"data"})
 
 
-def draw_cells(name: str, found: BestCell, ranked: Sequence[GridCell], change: UntrainedChange | None) -> Figure:
+def draw_cells(name: str, choice: BestCell, ranked: Sequence[GridCell], change: UntrainedChange | None) -> Figure:
     """Draw the best cells, and show which of them tie with the first."""
     same = find_shared_keys([cell.cell for cell in ranked])
     rows = [
         draw_row(describe_cell(cell.cell, without=same), cell.chosen_by, TIED if cell.apart else 0)
         for cell in ranked[:DRAWN]
     ]
-    if change and found.by == found.metric:  # else the chart is of the validation set
+    if change and choice.by == choice.metric:  # else the chart is of the validation set
         rows.append(Row("untrained", change.before, said=f"{change.before:.4f}", kind=UNTRAINED))
-    better = "more is better" if found.mode == "max" else "less is better"
-    title = f"The best of {format_count(len(ranked), 'cell')}, by {found.by}"
-    words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(found.by)}, {better}")
+    better = "more is better" if choice.mode == "max" else "less is better"
+    title = f"The best of {format_count(len(ranked), 'cell')}, by {choice.by}"
+    words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(choice.by)}, {better}")
     left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
     legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
     note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
-    shown = [_show_cell(cell, found) for cell in ranked]
-    shown += [{**dict.fromkeys(shown[0], None), **_show_untrained(ranked[0], found, change)}] if change else []
+    shown = [_show_cell(cell, choice) for cell in ranked]
+    shown += [{**dict.fromkeys(shown[0], None), **_show_untrained(ranked[0], choice, change)}] if change else []
     numbers = make_table(shown, folded=len(ranked) > DRAWN)
     return Figure(IntervalChart(words, rows), numbers, legend, note)
 
 
-def _show_cell(cell: GridCell, found: BestCell) -> dict[str, Any]:
-    measured = {found.by: cell.chosen_by, found.metric: cell.held_out}
+def _show_cell(cell: GridCell, choice: BestCell) -> dict[str, Any]:
+    measured = {choice.by: cell.chosen_by, choice.metric: cell.held_out}
     return {
         **{key: value for key, value in cell.cell.items() if key != "data"},
         "seeds": cell.runs.measured,
         **{metric: show_estimate(estimate, mark=mark_told(cell.told)) for metric, estimate in measured.items()},
         "worse by": show_estimate(cell.behind),
-        "tied": "best" if cell is found.best else not cell.apart,
+        "tied": "best" if cell is choice.best else not cell.apart,
     }
 
 
-def _show_untrained(first: GridCell, found: BestCell, change: UntrainedChange) -> dict[str, Any]:
+def _show_untrained(first: GridCell, choice: BestCell, change: UntrainedChange) -> dict[str, Any]:
     """Show the base model of the best cell below the cells."""
     axes = [key for key in first.cell if key != "data"]
-    return {**({axes[0]: "untrained"} if axes else {}), found.metric: show_number(change.before)}
+    return {**({axes[0]: "untrained"} if axes else {}), choice.metric: show_number(change.before)}
 
 
-def draw_axes(name: str, found: BestCell) -> list[Figure]:
+def draw_axes(name: str, choice: BestCell) -> list[Figure]:
     """Draw what each axis does by itself; with a single axis the cells show it already."""
-    axes = list(dict.fromkeys(each.axis for each in found.axes))
-    known = [each for each in found.axes if each.effect]
+    axes = list(dict.fromkeys(axis_value.axis for axis_value in choice.axes))
+    known = [axis_value for axis_value in choice.axes if axis_value.effect]
     if len(axes) < 2 or not known:
         return []
     drawn = known[:VALUES]
     rows = [
-        draw_row(describe_cell({each.axis: each.value}), each.effect, axes.index(each.axis), signed=True)
-        for each in drawn
+        draw_row(
+            describe_cell({axis_value.axis: axis_value.value}),
+            axis_value.effect,
+            axes.index(axis_value.axis),
+            signed=True,
+        )
+        for axis_value in drawn
     ]
-    better = "above 0 is better" if found.mode == "max" else "below 0 is better"
-    across = f"effect on {name_with_unit(found.by)}, {better}"
+    better = "above 0 is better" if choice.mode == "max" else "below 0 is better"
+    across = f"effect on {name_with_unit(choice.by)}, {better}"
     words = RowPlot(name, "What each axis does", describe_rows(rows), across, zero=True)
     left = f" {len(drawn)} of {len(known)} values are drawn." if len(known) > len(drawn) else ""
-    numbers = make_table([_show_axis(each, found) for each in found.axes], folded=len(found.axes) > VALUES)
+    numbers = make_table(
+        [_show_axis(axis_value, choice) for axis_value in choice.axes], folded=len(choice.axes) > VALUES
+    )
     return [Figure(IntervalChart(words, rows), numbers, f"Colours and marks tell the axes apart.{left}", AXES)]
 
 
-def _show_axis(each: AxisValue, found: BestCell) -> dict[str, Any]:
+def _show_axis(axis_value: AxisValue, choice: BestCell) -> dict[str, Any]:
     return {
-        "axis": each.axis,
-        "value": format_number(each.value),
-        f"mean {found.by}": show_estimate(each.mean, missing="missing"),
-        "effect": show_estimate(each.effect, signed=True, missing="missing"),
-        "blocks": each.blocks,
-        "left out": each.left_out,
+        "axis": axis_value.axis,
+        "value": format_number(axis_value.value),
+        f"mean {choice.by}": show_estimate(axis_value.mean, missing="missing"),
+        "effect": show_estimate(axis_value.effect, signed=True, missing="missing"),
+        "blocks": axis_value.blocks,
+        "left out": axis_value.left_out,
     }
 
 
-def describe_change(found: BestCell, change: UntrainedChange | None) -> str:
+def describe_change(choice: BestCell, change: UntrainedChange | None) -> str:
     """Say what training changed against the untrained model, with the interval."""
     if change is None:
         return ""
     gap, words = format_estimate(change.change, signed=True), ""
     if change.change.half_width is not None:
-        worse = (change.change.mean > 0) == (found.mode == "min")
+        worse = (change.change.mean > 0) == (choice.mode == "min")
         words = " (95 % interval)" + (", for the worse" if worse else "") * change.clear
         words += "" if change.clear else ", which is no clear change"
-    return f" Untrained {change.before:.4f}; training changed {found.metric} by {gap}{words}."
+    return f" Untrained {change.before:.4f}; training changed {choice.metric} by {gap}{words}."
 
 
 def describe_undirected(metric: str, rows: Sequence[RunResult], items: ItemsBy, name: str) -> Answer:
     """Show each cell's mean of a metric of which no direction is known: none of them is the best."""
     kept, groups = select_items(items, metric), group_by_cell(rows)
     values = [(cell, runs, read_values(runs, metric)) for cell, runs in groups]
-    known = [(cell, runs, each) for cell, runs, each in values if each]
+    known = [(cell, runs, by_seed) for cell, runs, by_seed in values if by_seed]
     if not known:
         return Answer((f"No run has a result for {metric} yet.",))
-    grain = find_grain(value for _, _, each in known for value in each.values())
-    levels = [estimate_level(each, metric, grain, read_run_scores(runs, metric, kept)) for _, runs, each in known]
+    grain = find_grain(value for _, _, by_seed in known for value in by_seed.values())
+    levels = [estimate_level(by_seed, metric, grain, read_run_scores(runs, metric, kept)) for _, runs, by_seed in known]
     names = name_cells([cell for cell, _, _ in known])
     means = [level.mean for level in levels if level]
     span = f"{min(means):.4f}" if len(means) == 1 else f"{min(means):.4f} to {max(means):.4f} over the cells"

@@ -61,7 +61,9 @@ def _header(report: Report) -> str:
 
 
 def _contents(sections: Sequence[Section]) -> str:
-    links = [tag("li", tag("a", escape(each.title), href=f"#section-{place}")) for place, each in enumerate(sections)]
+    links = [
+        tag("li", tag("a", escape(section.title), href=f"#section-{place}")) for place, section in enumerate(sections)
+    ]
     return tag("nav", tag("ul", *links), aria_label="Contents") if links else ""
 
 

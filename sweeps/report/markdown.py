@@ -61,7 +61,7 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
         case Paragraph():
             yield from (f"**{escape_markdown(part.text)}**" if part.warning else escape_markdown(part.text), "")
         case Code():
-            fence = "`" * max(3, 1 + max((len(each) for each in re.findall("`+", part.text)), default=0))
+            fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", part.text)), default=0))
             yield from (
                 f"{fence}{part.language}",
                 UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", part.text.rstrip()),

@@ -9,13 +9,13 @@ from typing import Any
 def simplify(value: Any) -> Any:
     """Turn a value into what JSON holds."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: simplify(getattr(value, each.name)) for each in fields(value)}
+        return {field.name: simplify(getattr(value, field.name)) for field in fields(value)}
     if hasattr(value, "document"):  # it says itself what JSON holds of it
         return simplify(value.document())
     if hasattr(value, "_asdict"):
         return simplify(value._asdict())
     if isinstance(value, Mapping):
-        return {key: simplify(each) for key, each in value.items()}
+        return {key: simplify(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [simplify(each) for each in value]
+        return [simplify(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

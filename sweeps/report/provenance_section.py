@@ -17,7 +17,7 @@ def show_provenance(material: Material) -> Section:
         taken = [{"key": path, "default": format_number(value)} for path, value in material.defaults.items()]
         parts.append(make_table(taken, caption="Keys at their default", folded=True))
     if material.data:
-        parts.append(make_table([_show_use(each) for each in material.data], caption="Data, by content", folded=True))
+        parts.append(make_table([_show_use(use) for use in material.data], caption="Data, by content", folded=True))
     versions = [{"what": name, "version": version} for name, version in material.versions.items()]
     if material.price_dates:
         oldest, newest = material.price_dates
@@ -28,8 +28,8 @@ def show_provenance(material: Material) -> Section:
     return Section("What was asked, and with what", tuple(parts))
 
 
-def _show_use(each: DataUse) -> dict[str, Any]:
-    return {"sha256": each.records, "used to": each.what, "stages": each.stages, "for example": each.example}
+def _show_use(use: DataUse) -> dict[str, Any]:
+    return {"sha256": use.records, "used to": use.what, "stages": use.stages, "for example": use.example}
 
 
 def write_yaml(spec: Mapping[str, Json]) -> str:
@@ -46,7 +46,7 @@ def write_yaml(spec: Mapping[str, Json]) -> str:
 def _simplify(value: Json) -> Json:
     """Write a whole number as a file has it: 32, where a model of the spec holds 32.0."""
     if isinstance(value, dict):
-        return {key: _simplify(each) for key, each in value.items()}
+        return {key: _simplify(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_simplify(each) for each in value]
+        return [_simplify(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

@@ -27,8 +27,8 @@ def show_failures(material: Material) -> Section:
         return Section("What failed", ())
     parts: list[Part] = []
     if material.troubles:
-        causes = sorted(material.troubles, key=lambda each: (each.state, -len(each.labels)))
-        parts.append(make_table([_show_cause(each) for each in causes[:CAUSES]]))
+        causes = sorted(material.troubles, key=lambda cause: (cause.state, -len(cause.labels)))
+        parts.append(make_table([_show_cause(cause) for cause in causes[:CAUSES]]))
         if len(causes) > CAUSES:
             parts.append(Paragraph(f"… and {len(causes) - CAUSES:,} more causes.", warning=True))
     if lost:
@@ -36,10 +36,10 @@ def show_failures(material: Material) -> Section:
     return Section("What failed, and what is missing", tuple(parts))
 
 
-def _show_cause(each: LostStages) -> dict[str, Any]:
-    more = len(each.labels) - FEW
-    labels = ", ".join(each.labels[:FEW]) + (f" and {more:,} more" if more > 0 else "")
-    return {"state": each.state, "stages": len(each.labels), "cause": each.cause, "which": labels}
+def _show_cause(cause: LostStages) -> dict[str, Any]:
+    more = len(cause.labels) - FEW
+    labels = ", ".join(cause.labels[:FEW]) + (f" and {more:,} more" if more > 0 else "")
+    return {"state": cause.state, "stages": len(cause.labels), "cause": cause.cause, "which": labels}
 
 
 def _list_lost(rows: Sequence[RunResult]) -> Table:
@@ -59,8 +59,8 @@ def list_runs(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
     for run, row in zip(runs, rows, strict=True):
         run |= {metric: row.metrics.get(metric) for metric in metrics}
         run |= {
-            metric: TableCell(f"{format_value(row.metrics[metric])}{mark_told(told)}", row.metrics[metric])
-            for metric, told in list_conditional([row], items).items()
+            metric: TableCell(f"{format_value(row.metrics[metric])}{mark_told(count)}", row.metrics[metric])
+            for metric, count in list_conditional([row], items).items()
         }
         run |= {"steps": row.steps, "tokens": row.tokens, "$": show_dollars(row.micro_usd)}
     notes = [Paragraph(CHAINED)] if any(row.before for row in rows) else []

@@ -32,9 +32,9 @@ def draw_row(
     return Row(name, estimate.mean, low, high, f"{format_estimate(estimate, signed=signed)}{mark}", clear, kind)
 
 
-def mark_told(told: Told | None) -> str:
+def mark_told(count: Told | None) -> str:
     """Write behind a value how many items tell it, where not all do: " (1 of 200)"."""
-    return f" ({told.describe()})" if told and told.is_conditional else ""
+    return f" ({count.describe()})" if count and count.is_conditional else ""
 
 
 def describe_rows(rows: list[Row]) -> str:
@@ -60,46 +60,46 @@ def count_more_pairs(verdicts: Sequence[str]) -> str:
 
 def compare_by_item(metric: str, differences: Mapping[str, ItemDifference | None]) -> list[Part]:
     """Tabulate the differences that items were compared for, each under its name."""
-    known = {name: each for name, each in differences.items() if each}
+    known = {name: difference for name, difference in differences.items() if difference}
     if not known:
         return []
     # How many items and seeds each is over is a column only where they differ.
-    over = {_describe_extent(each) for each in known.values()}
+    over = {_describe_extent(difference) for difference in known.values()}
     rows = [
         {
             "difference in": name,
-            **_show_difference(each),
-            **({} if len(over) == 1 else {"over": _describe_extent(each)}),
+            **_show_difference(difference),
+            **({} if len(over) == 1 else {"over": _describe_extent(difference)}),
         }
-        for name, each in known.items()
+        for name, difference in known.items()
     ]
     extent = f" ({over.pop()})" if len(over) == 1 else ""
     return [make_table(rows, caption=f"Differences in {metric}, item by item{extent}"), Paragraph(BY_ITEM)]
 
 
-def _describe_extent(found: ItemDifference) -> str:
-    left = f" of {found.items + found.left_out:,}" if found.left_out else ""
-    clusters = f" in {format_count(found.clusters, 'cluster')}" if found.clusters < found.items else ""
-    items = f"{found.items:,}{left} items" if left else format_count(found.items, "item")
-    return f"{items}{clusters}, {format_count(found.seeds, 'seed')}"
+def _describe_extent(difference: ItemDifference) -> str:
+    left = f" of {difference.items + difference.left_out:,}" if difference.left_out else ""
+    clusters = f" in {format_count(difference.clusters, 'cluster')}" if difference.clusters < difference.items else ""
+    items = f"{difference.items:,}{left} items" if left else format_count(difference.items, "item")
+    return f"{items}{clusters}, {format_count(difference.seeds, 'seed')}"
 
 
-def _show_difference(found: ItemDifference) -> dict[str, Any]:
-    clear = found.checkpoints is not None and abs(found.mean) > found.checkpoints.half_width
+def _show_difference(difference: ItemDifference) -> dict[str, Any]:
+    clear = difference.checkpoints is not None and abs(difference.mean) > difference.checkpoints.half_width
     return {
-        "difference": show_number(found.mean, signed=True),
-        "checkpoints": _show_claim(found, found.checkpoints),
-        "recipe": _show_claim(found, found.recipe),
-        "McNemar": _show_p(found.mcnemar, clear=found.mcnemar_after_holm),
-        "needed": None if clear else found.needed_items,
+        "difference": show_number(difference.mean, signed=True),
+        "checkpoints": _show_claim(difference, difference.checkpoints),
+        "recipe": _show_claim(difference, difference.recipe),
+        "McNemar": _show_p(difference.mcnemar, clear=difference.mcnemar_after_holm),
+        "needed": None if clear else difference.needed_items,
     }
 
 
-def _show_claim(found: ItemDifference, claim: Claim | None) -> TableCell:
+def _show_claim(difference: ItemDifference, claim: Claim | None) -> TableCell:
     """Show half of the interval, or both of its ends where the metric's range cuts it."""
     if claim is None:
         return TableCell(MISSING)
-    low, high, cut = clip_interval(found.mean, claim.half_width, found.span)
+    low, high, cut = clip_interval(difference.mean, claim.half_width, difference.span)
     reach = f"{low:+.4f} to {high:+.4f}".replace("-", MINUS) if cut else f"±{claim.half_width:.4f}"
     return TableCell(f"{reach}{'*' * claim.after_holm}", claim.half_width)
 

@@ -101,8 +101,8 @@ class TrackedRun:
     @cached_property
     def content(self) -> str:
         """A hash of everything: it changes when anything changes or grows."""
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        text = json.dumps(told, sort_keys=True)
+        facts = {field.name: getattr(self, field.name) for field in fields(self)}
+        text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -166,12 +166,12 @@ def _config(run: RunHistory) -> dict[str, Scalar]:
 
 def _flat(document: Mapping[str, Json], path: str = "") -> dict[str, Scalar]:
     """Flatten values by path; lists become JSON, unset values are left out."""
-    found: dict[str, Scalar] = {}
+    flat: dict[str, Scalar] = {}
     for key, value in document.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{path}{key}.")
+            flat |= _flat(value, f"{path}{key}.")
         elif isinstance(value, list | float) and not (isinstance(value, float) and math.isfinite(value)):
-            found[f"{path}{key}"] = json.dumps(value)
+            flat[f"{path}{key}"] = json.dumps(value)
         elif value is not None:
-            found[f"{path}{key}"] = value
-    return found
+            flat[f"{path}{key}"] = value
+    return flat

@@ -51,7 +51,7 @@ def show_trainings(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -
     axis = _axis(courses)
     colours = list(dict.fromkeys(_name_colour(course, axis) for course in courses))
     kinds = dict.fromkeys(course.what for course in courses)
-    figures = (_figure(what, [each for each in courses if each.what == what], axis, colours) for what in kinds)
+    figures = (_figure(what, [course for course in courses if course.what == what], axis, colours) for what in kinds)
     return Section("How the trainings went", tuple(figures))
 
 
@@ -70,11 +70,11 @@ def _courses(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> list
             what=what,
             place=place,
             chain=len(row.before) + 1,
-            points=_mean(each.values(), log=what not in chained),
-            seeds=len(each),
-            broken=not all(map(_finite, each.values())),
+            points=_mean(by_seed.values(), log=what not in chained),
+            seeds=len(by_seed),
+            broken=not all(map(_finite, by_seed.values())),
         )
-        for (_, what, place), (row, each) in groups.items()
+        for (_, what, place), (row, by_seed) in groups.items()
     ]
 
 
@@ -129,9 +129,9 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
         for name in [_name_colour(course, axis)]
     ]
     name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
-    told = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
+    description = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
     across = "optimizer steps done, along the chain" if chained else STEPS
-    plot = Plot(name, title, told, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
+    plot = Plot(name, title, description, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
     numbers = make_table([_row(course) for course in courses], folded=True)
     return Figure(LineChart(plot, series), numbers, _note(courses, chosen, axis))
 
