@@ -97,5 +97,5 @@ def format_duration(seconds: float) -> str:
 
 def name_loss(progress: Mapping[str, Any]) -> str:
     """Name the loss of a running training: "nll 1.980"."""
-    found = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
-    return " ".join(f"{name} {value:.3f}" for name, value in found if isinstance(value, float))
+    values = ((name, progress.get(name)) for name in ("nll", "dpo_loss", "reward"))
+    return " ".join(f"{name} {value:.3f}" for name, value in values if isinstance(value, float))

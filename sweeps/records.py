@@ -163,10 +163,10 @@ def load_json(text: str) -> Any:
 
     Half of a surrogate pair in a string raises UnicodeEncodeError.
     """
-    found = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once)
+    value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once)
     if "\\u" in text:
-        json.dumps(found, ensure_ascii=False).encode()
-    return found
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _finite(written: str) -> float:
@@ -179,11 +179,11 @@ def _no_number(constant: str) -> NoReturn:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         keys = [key for key, _ in pairs]
         raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} is twice in one object")
-    return found
+    return members
 
 
 def hash_contents(rows: Iterable[Row]) -> list[bytes]:

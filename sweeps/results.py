@@ -82,8 +82,8 @@ def keep_measured(results: Iterable[RunResult]) -> list[RunResult]:
 
 def read_values(results: Iterable[RunResult], metric: str) -> dict[int, float]:
     """Read the finite values of a metric by seed, of runs that share a cell."""
-    found = {result.seed: result.metrics.get(metric, math.nan) for result in keep_measured(results)}
-    return {seed: value for seed, value in found.items() if math.isfinite(value)}
+    values = {result.seed: result.metrics.get(metric, math.nan) for result in keep_measured(results)}
+    return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
 
 def _summary(runs: list[RunResult]) -> CellSummary:
@@ -91,7 +91,7 @@ def _summary(runs: list[RunResult]) -> CellSummary:
     for run in keep_measured(runs):
         for metric, value in run.metrics.items():
             values[metric].append(value)
-    moments = {metric: found for metric, seen in values.items() if (found := _moments(seen))}
+    moments = {metric: summary for metric, seen in values.items() if (summary := _moments(seen))}
     return CellSummary(runs[0].cell, len(keep_measured(runs)), moments)
 
 

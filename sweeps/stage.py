@@ -95,5 +95,5 @@ class Plan:
         data, seeds = stage.recipe.get("data"), stage.recipe.get("seeds")
         if not isinstance(data, dict) or not isinstance(seeds, dict):
             return {}
-        found = self.prefixes[str(data["records"]), int(str(seeds["subset"]))]
-        return {size: digest for size, digest in found.items() if size < stage.examples}
+        digests = self.prefixes[str(data["records"]), int(str(seeds["subset"]))]
+        return {size: digest for size, digest in digests.items() if size < stage.examples}

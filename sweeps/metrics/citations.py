@@ -18,21 +18,21 @@ def list_citations(text: str) -> frozenset[str]:
     return frozenset(part for part in parts if part)
 
 
-def precision(said: str, answers: Sequence[str]) -> float:
+def precision(answer: str, answers: Sequence[str]) -> float:
     """Compute the share of the cited passages that are right; citing nothing is right if nothing supports an answer."""
-    cited, right = list_citations(said), _read_right(answers)
+    cited, right = list_citations(answer), _read_right(answers)
     return len(cited & right) / len(cited) if cited else float(not right)
 
 
-def recall(said: str, answers: Sequence[str]) -> float:
+def recall(answer: str, answers: Sequence[str]) -> float:
     """Compute the share of the right passages that are cited; 1 if none is right."""
-    cited, right = list_citations(said), _read_right(answers)
+    cited, right = list_citations(answer), _read_right(answers)
     return len(cited & right) / len(right) if right else 1.0
 
 
-def f1(said: str, answers: Sequence[str]) -> float:
+def f1(answer: str, answers: Sequence[str]) -> float:
     """Compute the harmonic mean of precision and recall."""
-    both = precision(said, answers), recall(said, answers)
+    both = precision(answer, answers), recall(answer, answers)
     return 2 * both[0] * both[1] / sum(both) if sum(both) else 0.0
 
 

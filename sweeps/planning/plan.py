@@ -153,7 +153,9 @@ def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run])
     Defaults and untrained rows are left out: what a later version adds must not make another question of a sweep.
     """
     content, asked = hashlib.sha256(), [run for run in runs if not is_untrained(run.cell)]
-    added = _list_measured_by(runs) - _list_measured_by(asked) - {parent for one in stages for parent in one.parents}
+    added = (
+        _list_measured_by(runs) - _list_measured_by(asked) - {parent for stage in stages for parent in stage.parents}
+    )
     for stage in stages:
         if stage.id not in added:
             content.update(stage.id.encode())

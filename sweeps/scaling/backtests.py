@@ -71,15 +71,15 @@ def _refit(curves: Curves, masks: Floats) -> Curves:
     loss = np.repeat(curves.loss, tasks, axis=0)
     weights = np.repeat(curves.weights, tasks, axis=0) * np.tile(masks, (count, 1))
     task = FitProblem(curves.law, curves.n, loss, weights, curves.ceiling)
-    found = solve(task)
+    solution = solve(task)
     return replace(
         curves,
         loss=loss,
         weights=weights,
-        floor=found.floor,
-        scale=found.scale,
-        exponent=found.exponent,
-        shift=found.shift,
+        floor=solution.floor,
+        scale=solution.scale,
+        exponent=solution.exponent,
+        shift=solution.shift,
     )
 
 

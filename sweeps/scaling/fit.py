@@ -68,10 +68,12 @@ class ScalingFit:
         """E, A, a and n0 of the laws' formulas, those that the law has; of the bounded law also e0, which was given."""
         if self.curve is None:
             return {}
-        found = {"a": float(self.curve.exponent[0])}
-        found |= {"e0": self.curve.ceiling} if self.law == "bounded" else {"A": float(self.curve.scale[0])}
-        found |= {"E": float(self.curve.floor[0])} if self.law != "pure" else {}
-        return found | ({"n0": float(self.curve.shift[0])} if self.law in ("shifted", "rectified", "bounded") else {})
+        parameters = {"a": float(self.curve.exponent[0])}
+        parameters |= {"e0": self.curve.ceiling} if self.law == "bounded" else {"A": float(self.curve.scale[0])}
+        parameters |= {"E": float(self.curve.floor[0])} if self.law != "pure" else {}
+        return parameters | (
+            {"n0": float(self.curve.shift[0])} if self.law in ("shifted", "rectified", "bounded") else {}
+        )
 
     def predict(self, n: npt.ArrayLike) -> Prediction:
         """The curve at n examples, with the band of all laws that cannot be told apart (`profile.band`).
@@ -131,7 +133,7 @@ def fit_scaling(
     seeds = None if seed is None else np.asarray(seed)[good]
     sought = target if target is not None and math.isfinite(target) else None
     errors = None if error is None else np.broadcast_to(np.asarray(error, float), values.shape)[good]
-    found = fit_many(
+    fit = fit_many(
         sizes[good],
         values[good][None, :],
         seed=seeds,
@@ -144,8 +146,8 @@ def fit_scaling(
     lost = warn_of_diverged(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else warn_of_missing_seeds(sizes[good], np.asarray(seed)[good])
     aimless = () if sought == target else (f"the target is not finite: {target}",)
-    lonely = () if seed is None or found.refused else warn_of_one_seed(np.asarray(seed)[good])
-    return replace(found, warnings=(*aimless, *lost, *lacking, *lonely, *found.warnings))
+    lonely = () if seed is None or fit.refused else warn_of_one_seed(np.asarray(seed)[good])
+    return replace(fit, warnings=(*aimless, *lost, *lacking, *lonely, *fit.warnings))
 
 
 def fit_many(
@@ -197,15 +199,17 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None, prior: 
     candidates = Candidates.fit_all(runs, law, prior, None if aim is None else aim.target)
     kept = [candidates.keep_laws(row) for row in range(len(shown))]
     far = AHEAD * runs.sizes[-1:]
-    each: dict[tuple[int, Law], ScalingFit] = {}
-    for one, curves in candidates.curves.items():
+    fits: dict[tuple[int, Law], ScalingFit] = {}
+    for candidate, curves in candidates.curves.items():
         for first in (True, False):  # the chosen law has a misfit of its own, the others show what else would fit
-            rows = np.array([row for row, laws in enumerate(kept) if one in laws and (laws[0] == one) is first], int)
+            rows = np.array(
+                [row for row, laws in enumerate(kept) if candidate in laws and (laws[0] == candidate) is first], int
+            )
             if not len(rows):
                 continue
             own, blocks = curves.rows(rows), runs.blocks(curves)
-            blocks, misfit = blocks and blocks.rows(rows), candidates.misfits[one].rows(rows)
-            errors, contradicted = candidates.holdouts[one][rows], candidates.contradicted[one][rows]
+            blocks, misfit = blocks and blocks.rows(rows), candidates.misfits[candidate].rows(rows)
+            errors, contradicted = candidates.holdouts[candidate][rows], candidates.contradicted[candidate][rows]
             used = misfit if first else None
             trusts = [find_trust(misfit, place) for place in range(len(rows))]
             answers: list[MinimumData | None] = [None] * len(rows)
@@ -223,8 +227,8 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None, prior: 
                     misfit=used and used.rows(only),
                     trust=trusts[place],
                 )
-                each[row, one] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
-    return [_together([each[row, one] for one in laws]) for row, laws in enumerate(kept)]
+                fits[row, candidate] = _judged(fit, float(errors[place]), bool(contradicted[place]), answers[place])
+    return [_together([fits[row, candidate] for candidate in laws]) for row, laws in enumerate(kept)]
 
 
 def _predict_curves(curves: Curves, n: Floats, low: Floats, high: Floats) -> list[Prediction]:
@@ -232,12 +236,12 @@ def _predict_curves(curves: Curves, n: Floats, low: Floats, high: Floats) -> lis
     every = zip(curves.predict(n), low, high, strict=True)
     if curves.law == "bounded":
         return [Prediction(1 - value, 1 - most, 1 - least) for value, least, most in every]
-    return [Prediction(*each) for each in every]
+    return [Prediction(*parts) for parts in every]
 
 
 def _widest(predictions: Sequence[Prediction]) -> Prediction:
     """The first with the band of all."""
-    low, high = (np.array([getattr(each, side) for each in predictions]) for side in ("low", "high"))
+    low, high = (np.array([getattr(prediction, side) for prediction in predictions]) for side in ("low", "high"))
     return Prediction(predictions[0].value, low.min(axis=0), high.max(axis=0))
 
 

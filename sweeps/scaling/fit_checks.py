@@ -55,7 +55,7 @@ def warn_of_missing_seeds(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, 
 
 def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) -> tuple[str, ...]:
     """Warn that the curve, with its band, is not known within 2 % at some times the largest size."""
-    value, low, high = (float(each[0]) for each in ahead)
+    value, low, high = (float(prediction[0]) for prediction in ahead)
     off = max(high - value, value - low) / max(value, 1e-12)
     if off <= WARN:
         return ()

@@ -144,8 +144,8 @@ def find_influences(curves: Curves, at: Floats) -> Floats:
 def fit_curves(law: Law, n: Floats, loss: Floats, *, ceiling: float = 1.0) -> Curves:
     """Fit by least weighted squares one law for R experiments: distinct ascending sizes n (M,), mean losses (R, M)."""
     weights = 1 / np.maximum(loss * (1 - loss), 0.01) if law == "bounded" else loss**-2.0
-    found = solve(FitProblem(law, n, loss, weights, ceiling))
-    return Curves(law, n, loss, weights, found.floor, found.scale, found.exponent, found.shift, ceiling)
+    solution = solve(FitProblem(law, n, loss, weights, ceiling))
+    return Curves(law, n, loss, weights, solution.floor, solution.scale, solution.exponent, solution.shift, ceiling)
 
 
 def fit_law(law: Law, n: Floats, loss: npt.ArrayLike, *, ceiling: float = 1.0) -> Curves:

@@ -173,11 +173,11 @@ def _on_the_grid(task: FitProblem) -> Floats:
     axes = [np.linspace(lower[axis], upper[axis], counts[axis]) for axis in range(2)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
     g = task.power(task.n, grid[:, None, :])
-    found = [
+    nearest = [
         grid[np.argmin(_grid_squares(task.part(rows), grid, g), axis=1)]
         for rows in np.array_split(np.arange(len(task.values)), -(-len(task.values) // CHUNK))
     ]
-    return np.concatenate(found)
+    return np.concatenate(nearest)
 
 
 def _grid_squares(task: FitProblem, grid: Floats, g: Floats) -> Floats:

@@ -45,20 +45,20 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
     """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; what is told is in the metric's unit."""
     curves, aim = question.curves, question.aim
     rising = curves.law == "bounded"
-    points, found = curves.reaching(aim.target), find_reach(question)
+    points, reach = curves.reaching(aim.target), find_reach(question)
     goals = 1 - aim.target if rising else aim.target
     met = aim.target >= curves.predict(curves.n[:1])[:, 0]
-    perhaps = found.floored | np.isinf(points)
+    perhaps = reach.floored | np.isinf(points)
     answers: list[MinimumData | None] = []
     largest = float(curves.n[-1])
     shares = find_parts(question, np.clip(points, curves.n[0], FARTHEST * largest))
     for row, goal in enumerate(goals.tolist()):
-        point, low, high = (_size(float(sizes[row]), up=rising) for sizes in (points, found.low, found.high))
+        point, low, high = (_size(float(sizes[row]), up=rising) for sizes in (points, reach.low, reach.high))
         answer = MinimumData(goal, "interpolated", point, low, high, may_be_unreachable=bool(perhaps[row]))
         answer = answer._replace(parts=shares[row])
         if met[row]:
             answer = MinimumData(goal, "met", point=float(curves.n[0]))
-        elif bool(found.never[row]) and math.isinf(points[row]):
+        elif bool(reach.never[row]) and math.isinf(points[row]):
             answer = MinimumData(goal, "unreachable", may_be_unreachable=True)
         elif point is None or point > FARTHEST * largest:
             least = FARTHEST * largest if low is None else low

@@ -138,7 +138,7 @@ def _measure_error(question: CurveQuestion, fit: ScalingFit, misfit: Misfit) -> 
     """Measure how far a fit is off; what an alternative law's band holds needs no misfit."""
     value, largest = (float(part) for part in fit.line([question.size, question.seen[-1]]))
     missed, at = question.loss - value, np.array([question.size])
-    bands = [find_band(each.drawn, at, each.blocks) for each in (fit, *fit.alternatives)]
+    bands = [find_band(law_fit.drawn, at, law_fit.blocks) for law_fit in (fit, *fit.alternatives)]
     halves = [float(high[0, 0]) - value if missed > 0 else value - float(low[0, 0]) for low, high in bands]
     fall = abs(largest - value) + LEAST * value
     return ForecastError(question.times, question.size, missed, max(halves), missed / fall, misfit)

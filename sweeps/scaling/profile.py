@@ -261,10 +261,10 @@ def _find_edges(curves: Curves, n: Floats, blocks: Blocks | None, misfit: Misfit
     both, twice = np.concatenate([at, at], axis=1), np.concatenate([allowed, allowed], axis=1)
     for _ in range(4):
         losses = np.clip(middle + sides, 1e-9 * middle, limit)
-        found = _excess(
+        factors = _excess(
             curves, both, np.concatenate([*losses], axis=1), twice, np.concatenate([*off], axis=1), near=True
         )
-        roots = np.clip(np.stack(np.split(found, 2, axis=1)), 0.3, 3)
+        roots = np.clip(np.stack(np.split(factors, 2, axis=1)), 0.3, 3)
         sides = (losses - middle) / roots
         if np.abs(roots - 1).max() < 1e-3:
             break

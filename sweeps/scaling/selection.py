@@ -140,9 +140,9 @@ class Candidates:
     def fit_all(cls, runs: Runs, law: Law | None, prior: MisfitPrior, targets: Floats | None) -> "Candidates":
         """Fit the laws; they are compared where the targets (R,) are reached, or at AHEAD times the largest size."""
         known: tuple[Law, ...] = (law,) if law else ("bounded",) if runs.bounded else tuple(LAWS)
-        fitted = {one: runs.fit(one) for one in known if len(runs.sizes) >= FREE[one] + SPARE}
+        fitted = {law: runs.fit(law) for law in known if len(runs.sizes) >= FREE[law] + SPARE}
         misfits = {
-            one: Misfit(curves, run_backtests(curves, runs.noise(curves)), prior) for one, curves in fitted.items()
+            law: Misfit(curves, run_backtests(curves, runs.noise(curves)), prior) for law, curves in fitted.items()
         }
         asked = np.full(len(runs.losses), AHEAD * runs.sizes[-1])
         if targets is not None:
@@ -151,10 +151,10 @@ class Candidates:
         return cls(
             fitted,
             misfits,
-            {one: runs.contradict(curves) for one, curves in fitted.items()},
-            {one: np.abs(misfit.tests.newest).max(axis=1) for one, misfit in misfits.items()},
-            {one: trust_laws(misfit, asked) for one, misfit in misfits.items()},
-            {one: misfit.measure(asked[:, None]).square[:, 0] for one, misfit in misfits.items()},
+            {law: runs.contradict(curves) for law, curves in fitted.items()},
+            {law: np.abs(misfit.tests.newest).max(axis=1) for law, misfit in misfits.items()},
+            {law: trust_laws(misfit, asked) for law, misfit in misfits.items()},
+            {law: misfit.measure(asked[:, None]).square[:, 0] for law, misfit in misfits.items()},
         )
 
     def keep_laws(self, row: int) -> list[Law]:

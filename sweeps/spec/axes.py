@@ -57,9 +57,9 @@ class Spread(SpecModel):
         if len(given) != 1:
             names = ", ".join((*RANGES, *DRAWS))
             raise ValueError(f"expected exactly one of {names}, got {' and '.join(given) or 'none'}")
-        found = [*self._check_ends(), *self._check_counts()]
-        if found:
-            raise Findings([((), text) for text in found])
+        problems = [*self._check_ends(), *self._check_counts()]
+        if problems:
+            raise Findings([((), text) for text in problems])
         return self
 
     def _check_ends(self) -> list[str]:
@@ -73,18 +73,18 @@ class Spread(SpecModel):
         return []
 
     def _check_counts(self) -> list[str]:
-        found = []
+        problems = []
         if self.rule == "geom" and (self.count is None) == (self.factor is None):
-            found.append("expected either a count or a factor with `geom`")
+            problems.append("expected either a count or a factor with `geom`")
         if self.rule != "geom" and self.count is None:
-            found.append(f"expected a count with `{self.rule}`")
+            problems.append(f"expected a count with `{self.rule}`")
         if self.factor is not None and (self.rule != "geom" or self.factor <= 1):
-            found.append(f"factor: expected a ratio above 1, with `geom`, got {show(self.factor)}")
+            problems.append(f"factor: expected a ratio above 1, with `geom`, got {show(self.factor)}")
         if self.seed is not None and self.rule not in DRAWS:
-            found.append(f"`seed` belongs to {', '.join(DRAWS)}; `{self.rule}` draws nothing, so leave it out")
+            problems.append(f"`seed` belongs to {', '.join(DRAWS)}; `{self.rule}` draws nothing, so leave it out")
         if self.rule in RANGES and self.count == 1:
-            found.append("count: expected at least 2, because both ends are included, got 1")
-        return found
+            problems.append("count: expected at least 2, because both ends are included, got 1")
+        return problems
 
 
 def _kind(value: Any) -> str:
@@ -122,9 +122,9 @@ def _whole(value: Plain) -> Plain:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def is_same(one: Plain, other: Plain) -> bool:
+def is_same(value: Plain, other: Plain) -> bool:
     """Whether two values are the same: `1e-2` is 0.01 and 4.0 is 4; `"4"` and `true` are not numbers."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
 def find_meant(axis: tuple[Any, ...] | Spread | None, made: Sequence[Plain], written: Plain) -> tuple[Plain, ...]:
@@ -147,14 +147,14 @@ def _is_shortened(value: Plain, written: Plain) -> bool:
 def find_repeated(made: Sequence[Plain]) -> list[int]:
     """List the places of values that the axis already has before them."""
     seen: set[object] = set()
-    found = []
+    places = []
     for place, value in enumerate(made):
         plain = value is None or isinstance(value, str | int | float)
         key = (isinstance(value, bool), value if plain else json.dumps(value, sort_keys=True, default=str))
         if key in seen:
-            found.append(place)
+            places.append(place)
         seen.add(key)
-    return found
+    return places
 
 
 def find_shortfall(axis: tuple[Any, ...] | Spread) -> float | None:

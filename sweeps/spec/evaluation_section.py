@@ -65,8 +65,8 @@ def read_evaluation(value: Any) -> Evaluation:
         raise ValueError(f"expected a name or {{name: {{option: value}}}}, got {show(value)}")  # noqa: TRY004  pydantic
     if name not in EVALUATORS:
         raise ValueError(f"{refuse_word(name, tuple(EVALUATORS))}{'' if label or not options else OWN}")
-    if found := list(_find_errors(name, options)):
-        raise Findings([((label, *path) if label else path, text) for path, text in found])
+    if errors := list(_find_errors(name, options)):
+        raise Findings([((label, *path) if label else path, text) for path, text in errors])
     return Evaluation(name=name, options=dict(options), label=label)
 
 

@@ -17,7 +17,7 @@ def list_wishes(spec: Spec) -> list[MetricWish]:
     The mode is the file's own, that of `best`, or that of a metric whose direction is known.
     """
     listed = spec.get("metrics")
-    wishes = [MetricWish.model_validate(one) for one in listed] if isinstance(listed, list | tuple) else []
+    wishes = [MetricWish.model_validate(wish) for wish in listed] if isinstance(listed, list | tuple) else []
     return [wish if wish.mode else wish.model_copy(update={"mode": _find_mode(spec, wish.metric)}) for wish in wishes]
 
 
@@ -38,7 +38,7 @@ def narrow_spec(spec: Spec, metric: str) -> Spec:
     """Narrow a spec to the question about one of its metrics: a target of another metric is no part of it."""
     wish = spec.get("target")
     left_out = {"target"} if isinstance(wish, Mapping) and wish["metric"] != metric else set()
-    named: Json = [one.model_dump() for one in list_wishes(spec) if one.metric == metric]
+    named: Json = [wish.model_dump() for wish in list_wishes(spec) if wish.metric == metric]
     return {**{key: value for key, value in spec.items() if key not in left_out}, "metrics": named}
 
 

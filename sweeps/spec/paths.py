@@ -24,24 +24,24 @@ def list_kinds(annotation: Any) -> Iterator[Any]:
 
 def list_below(annotation: Any, key: str | int) -> list[Any]:
     """List the annotations under `key`: none if the model has no such key."""
-    found: list[Any] = []
+    annotations: list[Any] = []
     for kind in list_kinds(annotation):
         arguments = get_args(kind)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found += [field.annotation for name, field in kind.model_fields.items() if name == key]
+            annotations += [field.annotation for name, field in kind.model_fields.items() if name == key]
         elif isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
-            found.append(arguments[1])
+            annotations.append(arguments[1])
         elif get_origin(kind) is tuple and isinstance(key, int):
-            found.append(arguments[0])
-    return found
+            annotations.append(arguments[0])
+    return annotations
 
 
 def list_annotations(model: type[BaseModel], path: tuple[str | int, ...]) -> list[Any]:
     """List the annotations of what `path` may have."""
-    found: list[Any] = [model]
+    annotations: list[Any] = [model]
     for key in path:
-        found = [under for annotation in found for under in list_below(annotation, key)]
-    return [kind for annotation in found for kind in list_kinds(annotation)]
+        annotations = [under for annotation in annotations for under in list_below(annotation, key)]
+    return [kind for annotation in annotations for kind in list_kinds(annotation)]
 
 
 def list_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, ...]:
@@ -62,8 +62,8 @@ def build_reader(model: type[BaseModel], key: str) -> TypeAdapter[Any]:
 
 def is_integer(model: type[BaseModel], path: tuple[str | int, ...]) -> bool:
     """Whether `path` takes only integers."""
-    found = list_annotations(model, path)
-    return int in found and float not in found
+    annotations = list_annotations(model, path)
+    return int in annotations and float not in annotations
 
 
 def get(document: Any, path: tuple[str, ...]) -> Any:

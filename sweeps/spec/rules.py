@@ -94,10 +94,13 @@ def check_data(sweep: SweepFields) -> Iterator[Finding]:
     if not sweep.data and methods - {"rl"}:
         yield ("data",), "missing; name at least one data set, such as `mine: {source: my_chats.jsonl}`"
         return
-    for one in () if sweep.data else sweep.evaluate:
-        if one.evaluator.formats:
+    for evaluation in () if sweep.data else sweep.evaluate:
+        if evaluation.evaluator.formats:
             free = ", ".join(name for name, known in EVALUATORS.items() if not known.formats)
-            yield ("evaluate",), f"got {one.name}, which needs `data:`, and there is none; without data use {free}"
+            yield (
+                ("evaluate",),
+                f"got {evaluation.name}, which needs `data:`, and there is none; without data use {free}",
+            )
 
 
 def check_environment(sweep: SweepFields) -> Iterator[Finding]:
@@ -122,9 +125,14 @@ def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
     """Require that something measures the metrics of `best` and `target`."""
     known = list_measured(sweep)
     # Environments name the facts of their episodes.
-    facts = tuple(f"{one.prefix}{FACT_PREFIX}" for one in sweep.evaluate if one.name == TASK_COMPLETION.name)
+    facts = tuple(
+        f"{evaluation.prefix}{FACT_PREFIX}" for evaluation in sweep.evaluate if evaluation.name == TASK_COMPLETION.name
+    )
     # Which cell is best is chosen on `validation`, whether the file spells it or not; a target is of the holdout.
-    wishes = (("best", sweep.best, [*known, *(f"{VALIDATION}{one}" for one in known)]), ("target", sweep.target, known))
+    wishes = (
+        ("best", sweep.best, [*known, *(f"{VALIDATION}{metric}" for metric in known)]),
+        ("target", sweep.target, known),
+    )
     for key, wish, right in wishes:
         is_class = wish and key == "best" and is_class_metric(wish.metric, right)
         if wish and wish.metric not in right and not is_class and not wish.metric.startswith(facts):
@@ -133,12 +141,12 @@ def check_metrics(sweep: SweepFields) -> Iterator[Finding]:
 
 def check_names(sweep: SweepFields) -> Iterator[Finding]:
     """Require that the name of each metric means one thing."""
-    names = [one.title for one in sweep.evaluate]
-    for index, (name, one) in enumerate(zip(names, sweep.evaluate, strict=True)):
+    names = [evaluation.title for evaluation in sweep.evaluate]
+    for index, (name, evaluation) in enumerate(zip(names, sweep.evaluate, strict=True)):
         if name in names[:index]:
-            other = f"{{{'other_' if one.label else 'my_'}{name}: {{{one.name}: …}}}}"
+            other = f"{{{'other_' if evaluation.label else 'my_'}{name}: {{{evaluation.name}: …}}}}"
             yield ("evaluate", index), f"expected each name once, got {name} twice; give one a name of its own: {other}"
-        elif one.label in sweep.data:
+        elif evaluation.label in sweep.data:
             yield ("evaluate", index), f"{name} is the name of a data set; use another name, such as {name}_answers"
     taken = {**dict.fromkeys(sweep.data, "a data set"), **dict.fromkeys(EVALUATORS, "an evaluator")}
     taken |= {one.label: "an evaluation" for one in sweep.evaluate if one.label}
@@ -227,16 +235,16 @@ def check_chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
             yield (index,), refuse_word(part, list(known))
     parts = [known[part] for part in then if part in known]
     for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
-        found = {getattr(part, key) for part in parts}
-        if len(found) > 1:
-            said = " and ".join(map(show, sorted(found)))
-            yield (), f"expected the same {key} for all parts, which train one adapter, got {said}"
+        values = {getattr(part, key) for part in parts}
+        if len(values) > 1:
+            listed = " and ".join(map(show, sorted(values)))
+            yield (), f"expected the same {key} for all parts, which train one adapter, got {listed}"
 
 
 def check_method(method: Method) -> Iterator[str]:
     if method.then is not None:
-        if said := sorted(method.model_fields_set - {"then"}):
-            yield f"got {', '.join(said)} beside `then`; leave it out: each part has its own"
+        if beside := sorted(method.model_fields_set - {"then"}):
+            yield f"got {', '.join(beside)} beside `then`; leave it out: each part has its own"
         return
     if method.learning_rate is None:
         yield "missing learning_rate; write a number or `auto`"

@@ -108,24 +108,24 @@ class Train(SpecModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        found: list[Finding] = [
+        findings: list[Finding] = [
             ((key,), f"belongs to `method: {method}`, got `method: {self.method}`; leave it out")
             for method, keys in OF_METHOD.items()
             for key in keys
             if getattr(self, key) is not None and self.method != method
         ]
-        found += self._check_rl() if self.method == "rl" else ()
+        findings += self._check_rl() if self.method == "rl" else ()
         if self.min_steps is not None and self.epochs is None:
-            found.append((("min_steps",), "belongs to `epochs`: it is the least for a small data set; leave it out"))
+            findings.append((("min_steps",), "belongs to `epochs`: it is the least for a small data set; leave it out"))
         if not (self.train_mlp or self.train_attn or self.train_unembed):
-            found.append(
+            findings.append(
                 (
                     ("train_mlp",),
                     "expected at least one of train_mlp, train_attn, train_unembed to be true, got none",
                 )
             )
-        if found:
-            raise Findings(found)
+        if findings:
+            raise Findings(findings)
         return self
 
     def _check_rl(self) -> Iterator[Finding]:

@@ -76,11 +76,11 @@ def _check_values(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread)
     parts, zipped = tuple(path.split(".")), any(path in group for group in sweep.zip)
     if axes.count_values(axis) > MOST_MADE:
         return
-    found = make_values(sweep, path)
+    values = make_values(sweep, path)
     if not zipped:
-        yield from ((("vary", path, *at), text) for at, text in find_repetitions(axis, found))
+        yield from ((("vary", path, *at), text) for at, text in find_repetitions(axis, values))
     base = sweep.model_dump(include={parts[0]}, exclude_unset=True)
-    for index, value in enumerate(found[:MOST_TRIED]):
+    for index, value in enumerate(values[:MOST_TRIED]):
         wrong = _check_value(sweep, parts, put(base, parts, value)[parts[0]])
         if wrong:
             yield ("vary", path, index), wrong
@@ -137,10 +137,10 @@ def _check_zipped(sweep: SweepFields, group: Sequence[str]) -> Iterator[str]:
     """Require that axes walked together have the same length, and make no combination twice."""
     lengths = {path: axes.count_values(sweep.vary[path]) for path in group}
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{path} with {count}" for path, count in lengths.items())
-        yield f"expected axes with equally many values, got {said}"
+        listed = ", ".join(f"{path} with {count}" for path, count in lengths.items())
+        yield f"expected axes with equally many values, got {listed}"
     elif max(lengths.values()) <= MOST_MADE:
-        combined = [list(each) for each in zip(*(make_values(sweep, path) for path in group), strict=True)]
+        combined = [list(values) for values in zip(*(make_values(sweep, path) for path in group), strict=True)]
         for place in axes.find_repeated(combined):
             yield f"expected each combination once, got {show(combined[place])} twice"
 

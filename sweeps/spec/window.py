@@ -31,7 +31,7 @@ def find_window_state(window: Window, moment: datetime) -> WindowState:
 def _spans_around(window: Window, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The windows that open on the day before, on this day and on the two after it."""
     zone = ZoneInfo(window.tz)
-    opens, closes = (time.fromisoformat(each) for each in window.daily.split("-"))
+    opens, closes = (time.fromisoformat(clock_time) for clock_time in window.daily.split("-"))
     today = moment.astimezone(zone).date()
     for days in (-1, 0, 1, 2):
         day = today + timedelta(days=days)

@@ -92,8 +92,8 @@ class Reader:
         root = Node(None, 0)
         for count, start in enumerate(event for event in self.events if isinstance(event, DocumentStartEvent)):
             if start.version not in (None, (1, 2)):
-                said = ".".join(map(str, start.version))
-                self.refuse(start.start_mark.line, f"expected YAML 1.2, got %YAML {said}; leave the line out")
+                version = ".".join(map(str, start.version))
+                self.refuse(start.start_mark.line, f"expected YAML 1.2, got %YAML {version}; leave the line out")
             if count:
                 self.refuse(0, "expected one document, got a second one (`---`); write one file for each sweep")
                 break
@@ -228,8 +228,8 @@ MISREAD = (
 
 
 def _misread(error: MarkedYAMLError) -> str:
-    said = f"{error.problem or ''} {error.context or ''}"
-    return next((right for sign, right in MISREAD if sign in said), "a bracket, a quote or an indent is wrong here")
+    message = f"{error.problem or ''} {error.context or ''}"
+    return next((right for sign, right in MISREAD if sign in message), "a bracket, a quote or an indent is wrong here")
 
 
 def read(text: str, name: str) -> Source:
@@ -253,5 +253,5 @@ def read(text: str, name: str) -> Source:
         raise SpecError(f"{name}: values are nested too deep for a sweep file") from None
     except YAMLError as error:
         odd = isinstance(error, ReaderError)
-        said = "got a character that text cannot contain" if odd else "lists or mappings are nested too deep"
-        raise SpecError(f"{name}: not YAML: {said}; remove it") from None
+        problem = "got a character that text cannot contain" if odd else "lists or mappings are nested too deep"
+        raise SpecError(f"{name}: not YAML: {problem}; remove it") from None

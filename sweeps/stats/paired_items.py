@@ -94,11 +94,11 @@ def read_scores(rows: Sequence[ItemRow], metric: str) -> Scores:
     sizes: dict[ItemId, float] = {}
     clusters: dict[ItemId, ItemId] = {}
     for row in rows:
-        found = read(row.values)
-        if found is None or not math.isfinite(found[0]) or not math.isfinite(found[1]):
+        measured = read(row.values)
+        if measured is None or not math.isfinite(measured[0]) or not math.isfinite(measured[1]):
             continue
-        amounts[row.item] = amounts.get(row.item, 0.0) + found[0]
-        sizes[row.item] = sizes.get(row.item, 0.0) + found[1]
+        amounts[row.item] = amounts.get(row.item, 0.0) + measured[0]
+        sizes[row.item] = sizes.get(row.item, 0.0) + measured[1]
         clusters[row.item] = row.group
     if not any(sizes.values()):  # a ratio with nothing to divide by is not defined
         return Scores({}, {}, {}, find_difference_range(metric))
@@ -122,19 +122,19 @@ def select_stated(rows: Sequence[ItemRow]) -> tuple[list[ItemRow], Floats, Float
 
 
 def compare_items(
-    one: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
+    scores: Mapping[int, Scores], other: Mapping[int, Scores], *, cross_check: bool = True
 ) -> ItemDifference | None:
     """Compare the scores of two sets of runs, each by seed; None if they have no seed or no item in common.
 
-    The mean is one - other. Without the cross-check there is no `crossed`, which takes longer than all the rest.
+    The mean is that of `scores` minus that of `other`. Without the cross-check there is no `crossed`, which takes longer than all the rest.
     """
-    seeds = sorted(one.keys() & other.keys())
-    runs = [side[seed] for seed in seeds for side in (one, other)]
+    seeds = sorted(scores.keys() & other.keys())
+    runs = [side[seed] for seed in seeds for side in (scores, other)]
     shared = set(runs[0].amounts).intersection(*(run.amounts for run in runs)) if runs else set()
     items = [item for item in runs[0].amounts if item in shared] if runs else []
     if not items:
         return None
-    sides = [[_list_values(side[seed], items) for seed in seeds] for side in (one, other)]
+    sides = [[_list_values(side[seed], items) for seed in seeds] for side in (scores, other)]
     if not all(sizes.any() for side in sides for _, sizes in side):
         return None
     differences = np.stack([_linearize(*mine) - _linearize(*theirs) for mine, theirs in zip(*sides, strict=True)])
@@ -148,8 +148,8 @@ def compare_items(
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
     span = (-1.0, 1.0) if binary and runs[0].span == ANY else runs[0].span
-    found = replace(_judge(differences, places, left_out, step, cross_check), span=span)
-    return replace(found, mcnemar=_test_signs(differences, places)) if binary else found
+    judged = replace(_judge(differences, places, left_out, step, cross_check), span=span)
+    return replace(judged, mcnemar=_test_signs(differences, places)) if binary else judged
 
 
 def are_binary(scores: Iterable[Scores]) -> bool:
@@ -171,19 +171,19 @@ def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.
     return average_clusters(values, number_clusters([scores.clusters[item] for item in items], len(items))).error
 
 
-def judge_pairs(found: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
+def judge_pairs(differences: Mapping[Key, ItemDifference]) -> dict[Key, ItemDifference]:
     """Judge all pairs together by Holm; each of the two questions, and McNemar's test, is a family of its own."""
-    first = holm({key: each.checkpoints.p for key, each in found.items() if each.checkpoints})
-    second = holm({key: each.recipe.p for key, each in found.items() if each.recipe})
-    third = holm({key: each.mcnemar for key, each in found.items() if each.mcnemar is not None})
+    first = holm({key: difference.checkpoints.p for key, difference in differences.items() if difference.checkpoints})
+    second = holm({key: difference.recipe.p for key, difference in differences.items() if difference.recipe})
+    third = holm({key: difference.mcnemar for key, difference in differences.items() if difference.mcnemar is not None})
     return {
         key: replace(
-            each,
-            checkpoints=each.checkpoints and each.checkpoints._replace(after_holm=key in first),
-            recipe=each.recipe and each.recipe._replace(after_holm=key in second),
+            difference,
+            checkpoints=difference.checkpoints and difference.checkpoints._replace(after_holm=key in first),
+            recipe=difference.recipe and difference.recipe._replace(after_holm=key in second),
             mcnemar_after_holm=key in third,
         )
-        for key, each in found.items()
+        for key, difference in differences.items()
     }
 
 
@@ -212,24 +212,24 @@ def _judge(
     """Judge the differences (seeds, items), given the cluster of each item."""
     of_items = average_clusters(differences.mean(axis=0), places)
     seeds, items = differences.shape
-    found = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
+    judged = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
     if of_items.error is None:
-        return found
+        return judged
     freedom, error = of_items.clusters - 1, of_items.error
     if error <= TINY:
         error = bound_error(of_items.clusters, step())
     least = bound_p(np.bincount(places, differences.sum(axis=0)))
     needed = count_items_needed(of_items.mean, error**2 * items) if of_items.mean else None
-    found = replace(
-        found,
+    judged = replace(
+        judged,
         checkpoints=_raise_p(make_claim(of_items.mean, error, freedom), least),
         needed_items=None if needed is None else max(2, math.ceil(needed)),
     )
     if seeds < 2:
-        return found
+        return judged
     spread = float(differences.mean(axis=1).var(ddof=1))
     return replace(
-        found,
+        judged,
         recipe=_raise_p(claim_recipe(of_items.mean, spread / seeds, error, seeds - 1, freedom), least),
         crossed=Interval(*bootstrap_crossed(differences, places)) if cross_check else None,
         needed_seeds=count_seeds_needed(of_items.mean, spread, fixed=error**2),

@@ -46,16 +46,16 @@ def pool_family(
     spreads = {name: _spread(part) for name, part in kinds.items()}
     if not are_unequal([_discount(spreads[name], len(part)) for name, part in kinds.items()]):
         spreads = dict.fromkeys(kinds, whole)
-    found: dict[Key, Estimate] = {}
+    estimates: dict[Key, Estimate] = {}
     p_values: dict[Key, float] = {}
     for key, values in filled.items():
         variance, freedom = max(spreads[kind(key)], whole)
         if variance <= (ROUNDING * grain) ** 2:
             variance = grain**2 / 12
         half_width = critical_t(freedom) * math.sqrt(variance / len(values)) if freedom else None
-        found[key] = Estimate(statistics.fmean(values), half_width, len(values), span)
-        p_values[key] = compute_p(found[key], freedom)
-    return found, holm(p_values)
+        estimates[key] = Estimate(statistics.fmean(values), half_width, len(values), span)
+        p_values[key] = compute_p(estimates[key], freedom)
+    return estimates, holm(p_values)
 
 
 def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:
@@ -77,8 +77,8 @@ def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:
 def _spread(groups: Mapping[Key, Sequence[float]]) -> tuple[float, float]:
     """Return the pooled variance about the groups' own means, and its degrees of freedom."""
     several = [values for values in groups.values() if len(values) > 1]
-    freedom = sum(len(each) - 1 for each in several)
-    squares = sum((len(each) - 1) * statistics.variance(each) for each in several)
+    freedom = sum(len(values) - 1 for values in several)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in several)
     return (squares / freedom if freedom else 0.0), freedom
 
 

@@ -69,7 +69,7 @@ def _estimate_noise(values: Sequence[float], *, robust: bool) -> float:
         return 0.0
     if robust:
         return statistics.median(apart) / MEDIAN_STEP
-    return math.sqrt(statistics.fmean(each**2 for each in apart) / 2)
+    return math.sqrt(statistics.fmean(gap**2 for gap in apart) / 2)
 
 
 def _collect_pairs(rows: Steps, window: int) -> dict[str, Json]:

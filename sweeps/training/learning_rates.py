@@ -55,8 +55,8 @@ def choose_rate(model: str, method: str) -> float:
     Raises PlanError if there is no rule.
     """
     if method in ELSEWHERE:
-        said = f"learning_rate: {AUTO} has no rule for {method}: its rule was measured for supervised training"
-        raise PlanError(f"{said}. {ELSEWHERE[method]}: write a number, or vary it")
+        problem = f"learning_rate: {AUTO} has no rule for {method}: its rule was measured for supervised training"
+        raise PlanError(f"{problem}. {ELSEWHERE[method]}: write a number, or vary it")
     hidden = HIDDEN.get(_name(model))
     if hidden is None:
         raise PlanError(f"learning_rate: {AUTO} has no rule for {model} yet; write a number, or vary it")
@@ -74,18 +74,18 @@ def resolve_rate(train: Train, model: str, path: str = "train") -> Train:
         raise PlanError(f"{path}.{error}") from None
 
 
-def describe_rates(said: object, models: Iterable[str]) -> Iterator[str]:
+def describe_rates(rate: object, models: Iterable[str]) -> Iterator[str]:
     """Describe the rates that replace `auto` in a section of a file, for the notes of a plan."""
-    for model in models if _asks(said) else ():
+    for model in models if _asks(rate) else ():
         if _name(model) in HIDDEN:
             yield f"learning_rate: {AUTO} is {choose_rate(model, 'sl'):.3g} for {model}, from {SOURCE}"
 
 
-def _asks(said: object) -> bool:
+def _asks(rate: object) -> bool:
     """Whether a section has the word `auto`, which no other key takes."""
-    if isinstance(said, Mapping):
-        return any(_asks(value) for value in said.values())
-    return any(map(_asks, said)) if isinstance(said, list | tuple) else said == AUTO
+    if isinstance(rate, Mapping):
+        return any(_asks(value) for value in rate.values())
+    return any(map(_asks, rate)) if isinstance(rate, list | tuple) else rate == AUTO
 
 
 def _name(model: str) -> str:

@@ -34,9 +34,9 @@ def rewards(policy: Sequence[Floats], reference: Sequence[Floats], *, length_nor
     return np.array([shrink(ours - theirs) for ours, theirs in zip(policy, reference, strict=True)], np.float64)
 
 
-def margins(found: Floats) -> Floats:
+def margins(values: Floats) -> Floats:
     """By how much the chosen completion's reward is above the rejected one's: (2·pairs,) to (pairs,)."""
-    return found[0::2] - found[1::2]
+    return values[0::2] - values[1::2]
 
 
 def loss(margin: Floats, beta: float) -> float:

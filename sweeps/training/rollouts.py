@@ -97,14 +97,14 @@ def weigh_tokens(
     rollouts = [rollout for group in groups for rollout in group]
     flat = [value for group in groups for value in compute_advantages(group)]
     own = sum(int(rollout.acted.sum()) for rollout in rollouts)
-    found = [
+    weights = [
         np.where(rollout.acted, value, 0.0).astype(np.float64) for rollout, value in zip(rollouts, flat, strict=True)
     ]
     if moved is not None and kl_penalty:
-        mean = sum(float(far[one.acted].sum()) for one, far in zip(rollouts, moved, strict=True)) / own
-        for values, one, far in zip(found, rollouts, moved, strict=True):
-            values[one.acted] -= kl_penalty * (far[one.acted] - mean)
-    return [(values / own).astype(np.float32) for values in found]
+        mean = sum(float(far[rollout.acted].sum()) for rollout, far in zip(rollouts, moved, strict=True)) / own
+        for values, rollout, far in zip(weights, rollouts, moved, strict=True):
+            values[rollout.acted] -= kl_penalty * (far[rollout.acted] - mean)
+    return [(values / own).astype(np.float32) for values in weights]
 
 
 def split_groups(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:
@@ -121,8 +121,8 @@ def derive_task_seed(seed: int, iteration: int, group: int) -> int:
 
 def derive_sampling_seed(seed: int, *, iteration: int, group: int, transcript: Sequence[int]) -> int:
     """Derive the seed of a request to continue a transcript: below 2^31, different if anything differs."""
-    said = hashlib.sha256(np.array(transcript, np.int32).tobytes()).hexdigest()
-    return _number(f"chance {seed} {iteration} {group} {said}") >> 33
+    digest = hashlib.sha256(np.array(transcript, np.int32).tobytes()).hexdigest()
+    return _number(f"chance {seed} {iteration} {group} {digest}") >> 33
 
 
 def _number(text: str) -> int:
