@@ -126,7 +126,8 @@ def compare_items(
 ) -> ItemDifference | None:
     """Compare the scores of two sets of runs, each by seed; None if they have no seed or no item in common.
 
-    The mean is that of `scores` minus that of `other`. Without the cross-check there is no `crossed`, which takes longer than all the rest.
+    The mean is that of `scores` minus that of `other`. Without the cross-check there is no `crossed`, which takes
+    longer than all the rest.
     """
     seeds = sorted(scores.keys() & other.keys())
     runs = [side[seed] for seed in seeds for side in (scores, other)]
