@@ -30,7 +30,7 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     notices += [f"{one.describe()}." for one in material.left_out]
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
-    notices += [_describe_idle(*each) for each in list_idle(material.rows, material.items)]
+    notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
     if material.state in GOING_ON:
         notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
     elif material.state == "cancelled":

@@ -127,10 +127,10 @@ def _write_range(worth: Multiplier) -> str:
     return f"({worth.low:.2g}–{'∞' if math.isinf(worth.high) else f'{worth.high:.2g}'})"
 
 
-def _draw_square(found: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
-    below = format_interval(found, 3, signed=True)[len(f"{found.mean:+.3f}") :].strip()
-    told = f"{pair}: {format_estimate(found, 3, signed=True)}{'' if clear else ', not clear'}"
-    return Square(found.mean, f"{sign}{found.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=told)
+def _draw_square(estimate: Estimate, pair: str, sign: str, *, clear: bool) -> Square:
+    below = format_interval(estimate, 3, signed=True)[len(f"{estimate.mean:+.3f}") :].strip()
+    tooltip = f"{pair}: {format_estimate(estimate, 3, signed=True)}{'' if clear else ', not clear'}"
+    return Square(estimate.mean, f"{sign}{estimate.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=tooltip)
 
 
 def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
@@ -140,21 +140,23 @@ def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
         return []
     rows = [
         {
-            "pair": f"{each.source} → {each.target}",
-            **{f"n = {size}": _show_multiple(matrix.cell(each.source, each.target, size).multiplier) for size in sizes},
-            "gain over all sizes": _show_gain(each),
+            "pair": f"{gain.source} → {gain.target}",
+            **{f"n = {size}": _show_multiple(matrix.cell(gain.source, gain.target, size).multiplier) for size in sizes},
+            "gain over all sizes": _show_gain(gain),
         }
-        for each in matrix.overall
+        for gain in matrix.overall
     ]
     parts: list[Part] = [
         make_table(rows, caption=f"What a transfer is worth, as a multiple of the n target {unit.many}")
     ]
-    for each in matrix.asymmetries:
-        if each.after_holm and each.size == sizes[-1]:
-            ahead, behind = (each.one, each.other) if each.difference.mean > 0 else (each.other, each.one)
-            gap = format_estimate(each.difference._replace(mean=abs(each.difference.mean)), 3, signed=True)
+    for asymmetry in matrix.asymmetries:
+        if asymmetry.after_holm and asymmetry.size == sizes[-1]:
+            ahead, behind = (
+                (asymmetry.one, asymmetry.other) if asymmetry.difference.mean > 0 else (asymmetry.other, asymmetry.one)
+            )
+            gap = format_estimate(asymmetry.difference._replace(mean=abs(asymmetry.difference.mean)), 3, signed=True)
             more = f"{ahead} helps {behind} more than {behind} helps {ahead}"
-            words = f"With {unit.write_of_target(each.size)} {more}: {gap}."
+            words = f"With {unit.write_of_target(asymmetry.size)} {more}: {gap}."
             parts.append(Paragraph(words))
     return parts
 
@@ -164,9 +166,10 @@ def _draw_forgetting(
 ) -> Figure:
     lost = {(cell.source, cell.target): cell.forgetting for cell in _list_cells(matrix, size) if cell.forgetting}
     squares = {
-        pair: _draw_square(each, f"{pair[0]}, after {pair[1]}", "", clear=is_clear(each)) for pair, each in lost.items()
+        pair: _draw_square(estimate, f"{pair[0]}, after {pair[1]}", "", clear=is_clear(estimate))
+        for pair, estimate in lost.items()
     }
-    texts = {pair: show_estimate(each, 3, signed=True) for pair, each in lost.items()}
+    texts = {pair: show_estimate(estimate, 3, signed=True) for pair, estimate in lost.items()}
     note = LOST.replace("UNIT", name_unit(metric))
     note = note if metric == NLL.name else note.replace("raises the loss", f"makes {metric} worse")
     title = f"Forgetting, after {unit.write_of_target(size)}"

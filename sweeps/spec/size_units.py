@@ -46,16 +46,16 @@ def name_group(column: str) -> SizeUnit:
     word = OF_AN_ID.sub("", column.strip())
     if not WORD.fullmatch(word) or word.lower() in ("id", "group", "groups"):
         return SizeUnit(f"group by {column!r}", f"groups by {column!r}")
-    one = re.sub(r"[_-]", " ", word)
-    return SizeUnit(one, _pluralise(one))
+    singular = re.sub(r"[_-]", " ", word)
+    return SizeUnit(singular, _pluralise(singular))
 
 
-def _pluralise(one: str) -> str:
-    first, space, last = one.rpartition(" ")
+def _pluralise(singular: str) -> str:
+    first, space, last = singular.rpartition(" ")
     if last.lower() in IRREGULAR:
         return f"{first}{space}{IRREGULAR[last.lower()]}"
     if re.search(r"[^aeiouAEIOU][yY]$", last):
-        return f"{one[:-1]}ies"
+        return f"{singular[:-1]}ies"
     if re.search(r"(s|x|z|ch|sh)$", last):
-        return one if re.search(r"[^s]s$", last) and not re.search(r"(us|is)$", last) else f"{one}es"
-    return f"{one}s"
+        return singular if re.search(r"[^s]s$", last) and not re.search(r"(us|is)$", last) else f"{singular}es"
+    return f"{singular}s"
