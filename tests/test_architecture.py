@@ -271,7 +271,7 @@ def test_a_variable_says_what_it_holds(path: Path) -> None:
 
 
 def named_variables(module: ast.Module) -> Iterator[tuple[str, int]]:
-    """Yield every variable, argument and target of a loop; the fields of a class have names that files and JSON know."""
+    """Yield every variable, argument and target of a loop, but no field of a class: JSON has the names of fields."""
     classes = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef))
     assigned = (part for node in classes for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign))
     fields = {target for part in assigned for target in ast.walk(part) if isinstance(target, ast.Name)}

@@ -85,7 +85,7 @@ def _open(store: Store, submission: Submission) -> str:
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
         "defaults": json.dumps({**submission.restated, **dict(plan.defaults)}),
-        "left_out": json.dumps([one._asdict() for one in plan.left_out]),
+        "left_out": json.dumps([evaluation._asdict() for evaluation in plan.left_out]),
         "models": " ".join(submission.rates),
     }
     flat = [word for pair in fields.items() for word in pair]

@@ -117,7 +117,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
         delayed=len(delayed),
         again=min((int(until) for _, until in delayed), default=None),
         spec=json.loads(row.get("spec", "{}")),
-        left_out=[LeftOut(**one) for one in json.loads(row.get("left_out", "[]"))],
+        left_out=[LeftOut(**evaluation) for evaluation in json.loads(row.get("left_out", "[]"))],
     )
 
 

@@ -28,8 +28,8 @@ def refuse_unmeasured_goals(sweep: SweepFields, runs: Sequence[Run], left_out: S
         if not {*_list_names(sweep, metric)}.isdisjoint(measures):
             continue
         measure = str(find_measure(metric))
-        others = [f"{get_prefix(one)}{get_base_name(metric)}" for one in measures if one.endswith(f".{measure}")]
-        reasons = "; ".join(one.describe() for one in left_out)
+        others = [f"{get_prefix(other)}{get_base_name(metric)}" for other in measures if other.endswith(f".{measure}")]
+        reasons = "; ".join(evaluation.describe() for evaluation in left_out)
         advice = f"use {' or '.join(others)}" if others else "name a metric that is measured"
         raise PlanError(f"{key}: expected a metric that is measured, got {metric} ({reasons}); {advice}")
 

@@ -76,7 +76,7 @@ class MeasuredPlaces:
                 raise PlanError("\n".join(errors[:FEW]) + more)
         for run in runs:
             if not run.measures:
-                reasons = "; ".join(one.describe() for one in self.left_out.values())
+                reasons = "; ".join(evaluation.describe() for evaluation in self.left_out.values())
                 nothing = f"nothing would be measured of the run {show(run.cell)}"
                 raise PlanError(f"{nothing}: {reasons}; add an evaluation that fits, such as nll")
 

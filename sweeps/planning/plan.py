@@ -80,7 +80,7 @@ def plan(
         *_list_notes(sweep, data, stages, totals, prices),
         *_note_untrained(runs),
         *builder.unused.notes(),
-        *(one.describe() for one in left_out),
+        *(evaluation.describe() for evaluation in left_out),
     )
     return Plan(
         sweep=sweep.sweep,

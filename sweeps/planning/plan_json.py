@@ -13,7 +13,7 @@ def build_plan_document(plan: Plan) -> dict[str, Json]:
         "totals": _totals(plan.totals),
         "defaults": dict(plan.defaults),
         "notes": list(plan.notes),
-        "left_out": [dict(one._asdict()) for one in plan.left_out],
+        "left_out": [dict(evaluation._asdict()) for evaluation in plan.left_out],
     }
 
 

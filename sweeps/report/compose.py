@@ -78,8 +78,8 @@ def list_facts(material: Material) -> dict[str, Any]:
     strata = [{"column": column, **simplify(stratum)} for stratum in list_strata(material.rows, material.items)]
     learning = list_sign_facts(signs)
     tests = [
-        {"test": (fact := simplify(each)).pop("stratum"), **fact}
-        for each in list_test_sets(material.spec, material.rows, material.items)
+        {"test": (fact := simplify(stratum)).pop("stratum"), **fact}
+        for stratum in list_test_sets(material.spec, material.rows, material.items)
     ]
     facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
     return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

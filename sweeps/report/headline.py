@@ -27,7 +27,7 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
         known = f"{done:,} of {len(material.rows):,} runs have a result ({others})"
         why = f"`sweep status {material.sweep}` shows why."
         notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
-    notices += [f"{one.describe()}." for one in material.left_out]
+    notices += [f"{evaluation.describe()}." for evaluation in material.left_out]
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]

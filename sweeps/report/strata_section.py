@@ -28,11 +28,11 @@ def show_strata(columns: Sequence[str], results: Sequence[StratumResult]) -> lis
     """Tabulate every metric by cell and stratum; nothing if no column is named."""
     if not columns or not results:
         return []
-    cells = {canonicalize_row(each.cell): each.cell for each in results}
+    cells = {canonicalize_row(stratum.cell): stratum.cell for stratum in results}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     tables = [
-        _tabulate(metric, [each for each in results if each.metric == metric], names, columns)
-        for metric in dict.fromkeys(each.metric for each in results)
+        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, columns)
+        for metric in dict.fromkeys(stratum.metric for stratum in results)
     ]
     return [Section(f"Results by {' and '.join(columns)}", (*tables, Paragraph(NOTE)))]
 
@@ -41,11 +41,11 @@ def show_test_sets(results: Sequence[StratumResult]) -> list[Section]:
     """Tabulate every metric by cell and test set; nothing if there is no further test set."""
     if not results:
         return []
-    cells = {canonicalize_row(each.cell): each.cell for each in results}
+    cells = {canonicalize_row(stratum.cell): stratum.cell for stratum in results}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     tables = [
-        _tabulate(metric, [each for each in results if each.metric == metric], names, [TEST_SET])
-        for metric in dict.fromkeys(each.metric for each in results)
+        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, [TEST_SET])
+        for metric in dict.fromkeys(stratum.metric for stratum in results)
     ]
     return [Section("Results by test set", (*tables, Paragraph(TESTED)))]
 
@@ -54,26 +54,26 @@ def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, 
     column = columns[0] if len(columns) == 1 else "stratum"
     rows: list[dict[str, Any]] = [
         {
-            **({"cell": names[canonicalize_row(each.cell)]} if len(names) > 1 else {}),
-            column: each.stratum,
-            metric: show_number(each.mean),
-            "95 % interval": _show_interval(each),
-            "items": _show_items(each),
-            "seeds": each.seeds,
+            **({"cell": names[canonicalize_row(stratum.cell)]} if len(names) > 1 else {}),
+            column: stratum.stratum,
+            metric: show_number(stratum.mean),
+            "95 % interval": _show_interval(stratum),
+            "items": _show_items(stratum),
+            "seeds": stratum.seeds,
         }
-        for each in results
+        for stratum in results
     ]
     return make_table(rows, caption=f"{metric} by {column}", folded=len(rows) > LONG)
 
 
-def _show_interval(each: StratumResult) -> TableCell | str:
-    if each.low is None or each.high is None:
+def _show_interval(stratum: StratumResult) -> TableCell | str:
+    if stratum.low is None or stratum.high is None:
         return "unknown"
-    return TableCell(f"{each.low:.4f} to {each.high:.4f}".replace("-", MINUS), [each.low, each.high])
+    return TableCell(f"{stratum.low:.4f} to {stratum.high:.4f}".replace("-", MINUS), [stratum.low, stratum.high])
 
 
-def _show_items(each: StratumResult) -> TableCell | str:
-    if not each.items:
+def _show_items(stratum: StratumResult) -> TableCell | str:
+    if not stratum.items:
         return "not read"
-    groups = f" in {format_count(each.clusters, 'group')}" if each.clusters < each.items else ""
-    return TableCell(f"{each.items:,}{groups}", each.items)
+    groups = f" in {format_count(stratum.clusters, 'group')}" if stratum.clusters < stratum.items else ""
+    return TableCell(f"{stratum.items:,}{groups}", stratum.items)

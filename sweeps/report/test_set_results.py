@@ -28,7 +28,7 @@ def list_test_sets(spec: Spec, rows: Sequence[RunResult], items: Mapping[str, It
 
     The `stratum` of a result is the name of the test set, and its `metric` is named as on the holdout.
     """
-    done, found = keep_measured(rows), list[StratumResult]()
+    done, test_sets = keep_measured(rows), list[StratumResult]()
     for metric, places in _group_metrics(spec, done).items():
         known = identify_metric(metric)[1]
         if known is not None and known.fixed:
@@ -40,8 +40,8 @@ def list_test_sets(spec: Spec, rows: Sequence[RunResult], items: Mapping[str, It
                     kept = items.get(identify_metric(name)[0] or "", {})
                     by_seed = {run.seed: kept.get(item_key(cell, run.seed), ()) for run in measured}
                     part = estimate_part(cell, name, place, by_seed) if all(by_seed.values()) else None
-                    found.append(replace(part or _average(measured, name, place, by_seed), metric=metric))
-    return found
+                    test_sets.append(replace(part or _average(measured, name, place, by_seed), metric=metric))
+    return test_sets
 
 
 def _group_metrics(spec: Spec, rows: Sequence[RunResult]) -> dict[str, dict[str, str]]:
@@ -60,7 +60,7 @@ def _group_metrics(spec: Spec, rows: Sequence[RunResult]) -> dict[str, dict[str,
         if metric in names:
             places[HOLDOUT] = metric
     ranked = sort_metrics(groups)
-    return {metric: dict(sorted(groups[metric].items(), key=lambda one: order[one[0]])) for metric in ranked}
+    return {metric: dict(sorted(groups[metric].items(), key=lambda group: order[group[0]])) for metric in ranked}
 
 
 def _average(runs: Sequence[RunResult], metric: str, place: str, rows: SeedRows) -> StratumResult:

@@ -6,7 +6,7 @@ from sweeps.spec.model import SweepFields
 
 def list_measured(sweep: SweepFields) -> list[str]:
     """List the metrics of the holdouts, and of the further test sets; whether the data suits them a plan says."""
-    plain = [metric for one in sweep.evaluate for metric in one.metrics]
+    plain = [metric for evaluation in sweep.evaluate for metric in evaluation.metrics]
     tests = {name: tuple(spec.tests or ()) for name, spec in sweep.data.items()}
     known = [*plain, *(f"{test}.{metric}" for names in tests.values() for test in names for metric in plain)]
     if find_experiment(sweep.experiment).names_data:

@@ -24,14 +24,20 @@ WAYS = {"min": "falls", "max": "rises"}
 def check_wishes(sweep: SweepFields) -> Iterator[Finding]:
     """Require that an evaluation measures each metric, or that an environment can say it."""
     known = list_measured(sweep)
-    facts = tuple(f"{one.prefix}{FACT_PREFIX}" for one in sweep.evaluate if one.name == TASK_COMPLETION.name)
+    facts = tuple(
+        f"{evaluation.prefix}{FACT_PREFIX}" for evaluation in sweep.evaluate if evaluation.name == TASK_COMPLETION.name
+    )
     for place, wish in enumerate(sweep.metrics):
         is_fact = wish.metric.startswith(facts) and wish.metric not in facts
         if wish.metric not in known and not is_fact and not is_class_metric(wish.metric, known):
             advice = suggest(wish.metric, known)
             near = f"; {advice}" if advice.startswith("did you mean") else ""
-            told = f", and {' or '.join(f'{one}NAME' for one in facts)} for what the environment says" if facts else ""
-            listed = f"; the evaluations give {', '.join(known)}{told}"
+            fact_names = (
+                f", and {' or '.join(f'{prefix}NAME' for prefix in facts)} for what the environment says"
+                if facts
+                else ""
+            )
+            listed = f"; the evaluations give {', '.join(known)}{fact_names}"
             yield ("metrics", place), f"got {wish.metric!r}, which no evaluation measures{near}{listed}"
         elif wish.metric in [other.metric for other in sweep.metrics[:place]]:
             yield ("metrics", place), f"expected each metric once, got {wish.metric} twice"

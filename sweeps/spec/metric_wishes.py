@@ -67,7 +67,9 @@ def _list_labels(spec: Spec) -> list[str]:
     """List the names of the user's around evaluations."""
     asked = spec.get("evaluate")
     listed = asked if isinstance(asked, list | tuple) else ()
-    return [str(one["label"]) for one in listed if isinstance(one, Mapping) and one.get("label")]
+    return [
+        str(evaluation["label"]) for evaluation in listed if isinstance(evaluation, Mapping) and evaluation.get("label")
+    ]
 
 
 def is_directed(metric: str) -> bool:

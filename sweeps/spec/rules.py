@@ -149,7 +149,7 @@ def check_names(sweep: SweepFields) -> Iterator[Finding]:
         elif evaluation.label in sweep.data:
             yield ("evaluate", index), f"{name} is the name of a data set; use another name, such as {name}_answers"
     taken = {**dict.fromkeys(sweep.data, "a data set"), **dict.fromkeys(EVALUATORS, "an evaluator")}
-    taken |= {one.label: "an evaluation" for one in sweep.evaluate if one.label}
+    taken |= {evaluation.label: "an evaluation" for evaluation in sweep.evaluate if evaluation.label}
     for data, spec in sweep.data.items():
         for test in spec.tests or {}:
             if test in taken:
