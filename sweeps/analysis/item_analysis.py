@@ -6,7 +6,7 @@ with several seeds for other seeds too: that of the same items against zero.
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,16 +22,15 @@ from sweeps.analysis.targets import (
     describe_cell,
 )
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
-from sweeps.evaluation.classes import CHOSEN, TRUE
+from sweeps.evaluation.class_scores import is_of_classes, share_classes, split_rows
 from sweeps.evaluation.confidence import calibrate
 from sweeps.evaluation.evaluator import Metric
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.evaluation.metric_prefixes import CLASS_F1, VALIDATION, get_base_name
+from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import EVALUATORS, MEASURED_BY, find_measure, identify_metric
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
-from sweeps.metrics.classification import split_balanced_accuracy, split_macro_f1
 from sweeps.metrics.influence import POOLED
 from sweeps.metrics.ranges import clip_interval, find_range
 from sweeps.records import canonicalize_row
@@ -42,9 +41,6 @@ from sweeps.stats.paired_items import ItemKey, Items, Scores, compare_items, ite
 NEAR = 4  # cells of a grid that are compared item by item with the best: those that may be as good
 
 ItemsBy = Mapping[str, Items]  # by measure: "answers", "source.nll"
-SPLITS = {"macro_f1": split_macro_f1, "balanced_accuracy": split_balanced_accuracy}
-BY_ALL = ("auroc",)  # an item's value is what it contributes among all items, and says nothing about a stratum
-NOTHING = Scores({}, {}, {})
 SeedRows = Mapping[int, Sequence[ItemRow]]
 
 
@@ -179,23 +175,27 @@ def list_strata(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[S
         if measure is None or measure not in items or (known is not None and known.fixed):
             continue
         for cell, runs in group_by_cell(keep_measured(rows)):
-            kept = {run.seed: items[measure].get(item_key(cell, run.seed), ()) for run in runs}
-            for stratum in sorted(
-                {row.stratum for seed_rows in kept.values() for row in seed_rows if row.stratum is not None}
-            ):
-                inside = {
-                    seed: [row for row in seed_rows if row.stratum == stratum] for seed, seed_rows in kept.items()
-                }
-                if result := estimate_part(
-                    cell, metric, stratum, {seed: seed_rows for seed, seed_rows in inside.items() if seed_rows}
-                ):
+            for stratum, inside in list_stratum_rows(cell, runs, items[measure]).items():
+                if result := estimate_part(cell, metric, stratum, inside):
                     strata.append(result)
     return strata
 
 
+def list_stratum_rows(cell: Mapping[str, Json], runs: Sequence[RunResult], items: Items) -> dict[str, SeedRows]:
+    """List the rows of a cell by stratum and seed, in the order of the strata's names."""
+    kept = {run.seed: share_classes(items.get(item_key(cell, run.seed), ())) for run in runs}
+    names = sorted({row.stratum for rows in kept.values() for row in rows if row.stratum is not None})
+    inside = {
+        name: {seed: [row for row in rows if row.stratum == name] for seed, rows in kept.items()} for name in names
+    }
+    return {name: {seed: rows for seed, rows in by_seed.items() if rows} for name, by_seed in inside.items()}
+
+
 def estimate_part(cell: Mapping[str, Json], metric: str, stratum: str, rows: SeedRows) -> StratumResult | None:
     """Estimate a metric over the items of a stratum; None if none of them tells it."""
-    scores = {seed: measured for seed, kept in rows.items() if (measured := _score(kept, metric)).amounts}
+    scores = {seed: measured for seed, kept in rows.items() if (measured := score_rows(kept, metric)).amounts}
+    if not scores and is_of_classes(get_base_name(metric)):
+        return None  # not defined: what its items contribute among all says nothing about the stratum
     if not scores:
         return _summarize(cell, metric, stratum, rows)
     zero = {seed: measured._replace(amounts=dict.fromkeys(measured.amounts, 0.0)) for seed, measured in scores.items()}
@@ -207,19 +207,12 @@ def estimate_part(cell: Mapping[str, Json], metric: str, stratum: str, rows: See
     return StratumResult(cell, metric, stratum, level.mean, low, high, level.items, level.clusters, level.seeds)
 
 
-def _score(rows: Sequence[ItemRow], metric: str) -> Scores:
+def score_rows(rows: Sequence[ItemRow], metric: str) -> Scores:
     """Read what the rows say of a metric; one of all items together is computed anew from those of the stratum."""
     name = get_base_name(metric)
     if name in POOLED:
         return pool_scores(rows, name)
-    if name in SPLITS:
-        judged = [row for row in rows if TRUE in row.values]
-        true, chosen = ([int(row.values[key]) for row in judged] for key in (TRUE, CHOSEN))
-        split = SPLITS[name](true, chosen).tolist() if judged else []
-        return read_scores(
-            [replace(row, values={name: value}) for row, value in zip(judged, split, strict=True)], metric
-        )
-    return NOTHING if name in BY_ALL or name.startswith(CLASS_F1) else read_scores(rows, metric)
+    return read_scores(split_rows(rows, name) if is_of_classes(name) else rows, metric)
 
 
 def _summarize(cell: Mapping[str, Json], metric: str, stratum: str, rows: SeedRows) -> StratumResult | None:

@@ -20,6 +20,7 @@ from sweeps.records import Row
 
 MOST = 20  # classes; candidates of more kinds are answers, not classes
 TRUE, CHOSEN = "true_class", "chosen_class"  # values of an item: the places of its classes among all
+LOG_ODDS = "log_odds_"  # and its log-odds of each class against the others, by the class's place
 MAJORITY_F1, MAJORITY_BALANCED = "majority_macro_f1", "majority_balanced_accuracy"
 CLASS_METRICS = (
     Metric("macro_f1", "higher", law=True, guessed=MAJORITY_F1),
@@ -51,13 +52,15 @@ def add_classes(rows: Sequence[ItemRow], records: Sequence[Row]) -> Sequence[Ite
     scores = np.array([np.asarray(row.details["logprobs"])[places] for row, places in zip(rows, order, strict=True)])
     true = np.array([classes.index(next(t for t in row["candidates"] if t in row["answers"])) for row in records])
     chosen = _choose(scores, true)
+    odds = classification.compute_log_odds(scores)
     commonest = np.full(len(true), np.bincount(true).argmax())
     columns: dict[str, npt.ArrayLike | None] = {
         TRUE: true,
         CHOSEN: chosen,
         "macro_f1": classification.split_macro_f1(true, chosen),
         "balanced_accuracy": classification.split_balanced_accuracy(true, chosen),
-        "auroc": classification.split_auroc(true, classification.compute_log_odds(scores)),
+        "auroc": classification.split_auroc(true, odds),
+        **{f"{LOG_ODDS}{number}": odds[:, number] for number in range(len(classes))},
         MAJORITY_F1: classification.split_macro_f1(true, commonest),
         MAJORITY_BALANCED: classification.split_balanced_accuracy(true, commonest),
         **{

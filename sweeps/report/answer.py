@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.errors import SweepsError
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
-from sweeps.report.strata_section import show_strata, show_test_sets
+from sweeps.report.strata_section import show_differences, show_strata, show_test_sets
 from sweeps.report.test_set_results import list_test_sets
 from sweeps.results import keep_measured
 from sweeps.spec.metric_wishes import choose_shown
@@ -52,6 +53,8 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
             list_columns(material.spec),
             [stratum for stratum in list_strata(done, material.items) if stratum.metric in shown],
         )
+        between = [pair for pair in list_differences(done, material.items) if pair.metric in shown]
+        strata += show_differences(list_columns(material.spec), between)
         tests = show_test_sets(list_test_sets(material.spec, done, material.items))
         sections = (
             *conclusion.sections,

@@ -9,6 +9,7 @@ from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
+from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.answer import UNANSWERED, answer_question
 from sweeps.report.calibration_section import show_calibration
@@ -76,6 +77,9 @@ def list_facts(material: Material) -> dict[str, Any]:
     confusion = list_confusion_facts(list_confusions(material.rows, material.items))
     column = " and ".join(list_columns(material.spec))
     strata = [{"column": column, **simplify(stratum)} for stratum in list_strata(material.rows, material.items)]
+    facts["strata_differences"] = [
+        {"column": column, **simplify(pair)} for pair in list_differences(material.rows, material.items)
+    ]
     learning = list_sign_facts(signs)
     tests = [
         {"test": (fact := simplify(stratum)).pop("stratum"), **fact}

@@ -1,19 +1,25 @@
 """Show results by stratum: a table for each metric."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweeps.analysis.item_analysis import StratumResult
+from sweeps.analysis.strata.stratum_differences import StratumDifference
 from sweeps.analysis.targets import name_cells
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
-from sweeps.report.document import Paragraph, Section, Table, make_table
+from sweeps.report.document import Paragraph, Part, Section, Table, make_table
 from sweeps.report.table_cells import MINUS, TableCell, show_number
 
+NAMED = 6  # differences, and reasons, that are named
+DIFFERENT = (
+    "Intervals are for other items, or other groups of items, and with several seeds for other seeds too. * clear, "
+    "also when all pairs of one metric and cell are judged together (Holm)."
+)
 LONG = 24  # rows of a table that is shown at once
 NOTE = (
     "The held-out items of each value. 95 % intervals are for other groups of items if the data has groups, else for "
-    "other items, and with several seeds for other seeds too. Values are not compared with each other."
+    "other items, and with several seeds for other seeds too."
 )
 
 TEST_SET = "test set"
@@ -77,3 +83,43 @@ def _show_items(stratum: StratumResult) -> TableCell | str:
         return "not read"
     groups = f" in {format_count(stratum.clusters, 'group')}" if stratum.clusters < stratum.items else ""
     return TableCell(f"{stratum.items:,}{groups}", stratum.items)
+
+
+def show_differences(columns: Sequence[str], differences: Sequence[StratumDifference]) -> list[Section]:
+    """Say which strata clearly differ, tabulate all pairs, and say which were not compared; nothing without pairs."""
+    if not columns or not differences:
+        return []
+    cells = {canonicalize_row(pair.cell): pair.cell for pair in differences}
+    names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
+    compared = [pair for pair in differences if not pair.refused]
+    clear = [_describe_difference(pair, names) for pair in compared if pair.clear]
+    none = f"No two of them clearly differ in any metric ({format_count(len(compared), 'pair')} compared)."
+    parts: list[Part] = [Paragraph(f"{words}.") for words in clear[:NAMED] or ([none] if compared else [])]
+    if len(clear) > NAMED:
+        parts.append(Paragraph(f"{len(clear) - NAMED} more differences are clear; the table has them."))
+    if compared:
+        rows = [_make_difference_row(pair, names) for pair in compared]
+        parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(DIFFERENT)]
+    refused = dict.fromkeys(pair.refused for pair in differences if pair.refused)
+    parts += [Paragraph(f"Not compared: {'; '.join(list(refused)[:NAMED])}.")] if refused else []
+    return [Section(f"Do values of {' and '.join(columns)} differ?", tuple(parts))]
+
+
+def _describe_difference(pair: StratumDifference, names: Mapping[bytes, str]) -> str:
+    """Describe a clear difference from the stratum with the larger value."""
+    mean, low, high = pair.mean or 0.0, pair.low or 0.0, pair.high or 0.0
+    above, below, ends = (pair.one, pair.other, (low, high)) if mean > 0 else (pair.other, pair.one, (-high, -low))
+    where = f" ({names[canonicalize_row(pair.cell)]})" if len(names) > 1 else ""
+    return f"{pair.metric}{where}: {above} is above {below} by {abs(mean):.4f} ({ends[0]:.4f} to {ends[1]:.4f})"
+
+
+def _make_difference_row(pair: StratumDifference, names: Mapping[bytes, str]) -> dict[str, Any]:
+    ends = f"{pair.low:+.4f} to {pair.high:+.4f}".replace("-", MINUS)
+    return {
+        "metric": pair.metric,
+        **({"cell": names[canonicalize_row(pair.cell)]} if len(names) > 1 else {}),
+        "pair": f"{pair.one} {MINUS} {pair.other}",
+        "difference": show_number(pair.mean, signed=True),
+        "95 % interval": TableCell(ends, [pair.low, pair.high]),
+        "p": TableCell(f"{pair.p:.2g}{'*' * pair.clear}", pair.p),
+    }

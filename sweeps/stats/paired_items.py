@@ -138,7 +138,7 @@ def compare_items(
     sides = [[_list_values(side[seed], items) for seed in seeds] for side in (scores, other)]
     if not all(sizes.any() for side in sides for _, sizes in side):
         return None
-    differences = np.stack([_linearize(*mine) - _linearize(*theirs) for mine, theirs in zip(*sides, strict=True)])
+    differences = np.stack([linearize(*mine) - linearize(*theirs) for mine, theirs in zip(*sides, strict=True)])
     places = number_clusters([runs[0].clusters[item] for item in items], len(items))
     left_out = len(shared.union(*(run.amounts for run in runs))) - len(items)
     binary = all(((size == 1) & ((amount == 0) | (amount == 1))).all() for side in sides for amount, size in side)
@@ -166,9 +166,9 @@ def estimate_error(scores: Scores, base: Scores | None = None, share: float = 1.
     items = [item for item in scores.amounts if base is None or item in base.amounts]
     if not items:
         return None
-    values = _linearize(*_list_values(scores, items))
+    values = linearize(*_list_values(scores, items))
     if base is not None:
-        values = values - share * _linearize(*_list_values(base, items))
+        values = values - share * linearize(*_list_values(base, items))
     return average_clusters(values, number_clusters([scores.clusters[item] for item in items], len(items))).error
 
 
@@ -193,7 +193,7 @@ def _list_values(scores: Scores, items: Sequence[ItemId]) -> tuple[Floats, Float
     return np.array([scores.amounts[item] for item in items]), np.array([scores.sizes[item] for item in items])
 
 
-def _linearize(amounts: Floats, sizes: Floats) -> Floats:
+def linearize(amounts: Floats, sizes: Floats) -> Floats:
     """Return values whose mean is Σ amounts / Σ sizes, with the variance of that ratio (the delta method)."""
     if (sizes == 1).all():
         return amounts
@@ -241,7 +241,7 @@ def _raise_p(claim: Claim, p: float) -> Claim:
     return claim._replace(p=max(claim.p, p))
 
 
-def claim_recipe(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: int) -> Claim:
+def claim_recipe(mean: float, by_seed: float, error: float, seed_freedom: int, item_freedom: float) -> Claim:
     """Make the claim about a recipe from the squared error by seeds, s²/K, and the error of the mean over items.
 
     It has the seeds' degrees of freedom if they are most of the error, and more the smaller their share is.

@@ -82,6 +82,9 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
         size, metrics = cell["cell"]["size"], cell["metrics"]
         check_parts(strata[size, "accuracy"], metrics["accuracy"]["mean"])
         check_parts(strata[size, "nll"], None)
+    pairs = [pair for pair in results["strata_differences"] if pair["cell"]["size"] == 16 and pair["metric"] == "nll"]
+    assert [(pair["one"], pair["other"], pair["column"]) for pair in pairs] == [("y", "z", "device")], "the holdout's"
+    assert all(re.search(r"\b\d groups?; 5 are needed", pair["refused"]) and pair["mean"] is None for pair in pairs)
     assert {change["clusters"] for change in results["changes"]} == {HELD}
 
     shown = measured.call("results", "windows").out
@@ -90,6 +93,7 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
     assert measured.call("report", "windows", "--format", "md", "-o", str(text)).status == 0
     for face in (shown, page.read_text(), text.read_text()):
         assert "device" in face
+        assert pairs[0]["refused"] in face
         assert re.search(r"\bnll \d\.\d+ at 16 subjects\b", face)
         assert re.search(r"training subjects", face)
         assert not re.search(r"\b(16|training|target) examples\b|examples needed", face)

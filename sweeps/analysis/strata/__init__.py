@@ -1,0 +1,1 @@
+"""Compare the strata of held-out items, such as devices or sites, with each other."""
