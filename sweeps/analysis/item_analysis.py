@@ -6,7 +6,7 @@ with several seeds for other seeds too: that of the same items against zero.
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from sweeps.analysis.targets import (
     Spec,
     describe_cell,
 )
+from sweeps.environments import REGIME
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.class_scores import is_of_classes, share_classes, split_rows
 from sweeps.evaluation.confidence import calibrate
@@ -29,6 +30,7 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import EVALUATORS, MEASURED_BY, find_measure, identify_metric
+from sweeps.evaluation.task_completion import OF_RETURNS, RETURN, TASK_COMPLETION
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count
 from sweeps.metrics.influence import POOLED
@@ -167,6 +169,12 @@ def list_columns(spec: Spec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(column) for column in named if column))
 
 
+def name_stratum(spec: Spec, metric: str) -> str:
+    """Name what the strata of a metric are: the regime of episodes, or the columns that `by` names in the data."""
+    played = get_base_name(find_measure(metric) or "") == TASK_COMPLETION.name
+    return REGIME if played else " and ".join(list_columns(spec))
+
+
 def list_strata(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[StratumResult]:
     """List each metric by cell and stratum, in the order of metrics, cells and names."""
     strata = []
@@ -212,6 +220,11 @@ def score_rows(rows: Sequence[ItemRow], metric: str) -> Scores:
     name = get_base_name(metric)
     if name in POOLED:
         return pool_scores(rows, name)
+    if name in OF_RETURNS:
+        earning = [row for row in rows if RETURN in row.values]
+        split = OF_RETURNS[name]([row.values[RETURN] for row in earning]).tolist() if earning else []
+        parts = [replace(row, values={name: value}) for row, value in zip(earning, split, strict=False)]
+        return read_scores(parts, metric)
     return read_scores(split_rows(rows, name) if is_of_classes(name) else rows, metric)
 
 

@@ -18,7 +18,10 @@ Messages = Sequence[Mapping[str, Any]]
 Text = str | Messages
 """What a model reads: plain text as it is, or messages (`role`, `content`) for the renderer of a chat model."""
 
-NOTHING: Mapping[str, float] = MappingProxyType({})
+REGIME = "regime"  # the fact that is a name
+Facts = Mapping[str, Any]
+"""Numbers of the episode so far: `solved` (0 or 1), `drawdown`, … The fact `regime` is a text, its kind: "bull"."""
+NOTHING: Facts = MappingProxyType({})
 
 
 class Turn(NamedTuple):
@@ -27,7 +30,17 @@ class Turn(NamedTuple):
     observation: Text = ""  # what the model reads next; empty at the end of an episode
     reward: float = 0.0  # for this action: an episode's reward is the sum over its turns
     done: bool = False
-    facts: Mapping[str, float] = NOTHING  # metrics of the episode so far: `solved` (0 or 1), `drawdown`, …
+    facts: Facts = NOTHING
+
+
+def list_numbers(facts: Facts) -> dict[str, float]:
+    """List the facts that are numbers."""
+    return {name: value for name, value in facts.items() if not isinstance(value, str)}
+
+
+def read_regime(facts: Facts) -> str:
+    """Read of which kind an episode is; nothing if the environment does not say it."""
+    return str(facts.get(REGIME, ""))
 
 
 class EpisodeShape(NamedTuple):

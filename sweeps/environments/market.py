@@ -6,7 +6,8 @@ The model sees its position (`F` flat, `L` long, `S` short) and the directions o
 be long during the next move, `s` to be short, `h` to stay as it is; anything else closes the position. A move tends
 to go where the last one went, and a little more often upwards. Trading costs a share of what is traded. The reward
 comes with the last event: the return less a quarter of the greatest drawdown, both in percent. The facts tell the
-same of who buys and holds (`hold_…`) and of positions by chance (`random_…`) on the same path.
+same of who buys and holds (`hold_…`) and of positions by chance (`random_…`) on the same path. The regime is `bull` or
+`bear` where the price moves by TREND or more from the first event to the last, and `sideways` elsewhere.
 """
 
 import math
@@ -21,6 +22,7 @@ FAMILY = "market"
 EVENTS, SHOWN = 4, 3  # moves in an episode, and how many of the last ones are shown
 UP, DOWN = 0.84, 0.80  # the chance that a move up, or down, is followed by its like
 SMALLEST, LARGEST = 50, 150  # moves, in basis points
+TREND = 200  # basis points that make a path bull or bear
 COST = 0.0005  # of what is traded
 AVERSION = 0.25  # percent of return that a percent of drawdown takes away
 POSITIONS = {"b": 1, "s": -1}
@@ -73,7 +75,8 @@ class Trading(Episode):
         passed = self._moves[SHOWN:][: len(self._positions)]
         got = settle_trades(passed, self._positions)
         held, blind = (settle_trades(passed, positions[: len(passed)]) for positions in (HELD, self._blind))
-        facts = {**got.facts(), "profitable": float(got.gain > 0), **held.facts_of("hold"), **blind.facts_of("random")}
+        facts: dict[str, float | str] = {**got.facts(), "profitable": float(got.gain > 0)}
+        facts |= {**held.facts_of("hold"), **blind.facts_of("random"), "regime": name_regime(self._moves)}
         done = len(passed) == EVENTS
         return Turn("" if done else self._show_prices(), got.reward if done else 0.0, done, facts)
 
@@ -89,6 +92,12 @@ class Trading(Episode):
     def expert(self) -> str:
         """With the trend: a simple rule that beats holding, not the best that there could be."""
         return "b" if self._moves[len(self._positions) + SHOWN - 1] > 0 else "s"
+
+
+def name_regime(moves: Sequence[int]) -> str:
+    """Name the regime of a path by its moves after those that are shown first."""
+    moved = sum(moves[SHOWN:])
+    return "bull" if moved >= TREND else "bear" if moved <= -TREND else "sideways"
 
 
 def settle_trades(moves: Sequence[int], positions: Sequence[int]) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from sweeps.environments import Advice, EpisodeShape, Text, Turn
+from sweeps.environments import Advice, EpisodeShape, Text, Turn, list_numbers
 from sweeps.environments.task_items import seed_stream
 
 SOLVED = "solved"  # the fact by which an environment says whether a task is done
@@ -51,7 +51,7 @@ class TrialEpisode:
 
     @property
     def facts(self) -> Mapping[str, float]:
-        return self.turns[-1].facts if self.turns else {}
+        return list_numbers(self.turns[-1].facts) if self.turns else {}
 
     @property
     def solved(self) -> bool | None:

@@ -22,6 +22,7 @@ class PlayedEpisode(NamedTuple):
     turns: int
     facts: Mapping[str, float]  # what the environment says of it
     text: str  # everything that was read and written in it
+    regime: str = ""  # of which kind it was, if the environment says it
 
 
 class EpisodeEvaluator(Evaluator):

@@ -13,11 +13,14 @@ from sweeps.metrics import consistency, trading
 RETURN = "return"  # the fact by which it says what an episode earned, as a share of the wealth
 OF_ATTEMPTS = ("task_pass_at_k", "task_pass_hat_k")  # of several attempts at each task
 RETURN_SHARPE = "return_sharpe"
+RECOVERY = "recovery_rate"
+EFFORT = "calls_over_fewest"
 OF_RETURNS = {
     RETURN_SHARPE: trading.split_sharpe,
     "return_sortino": trading.split_sortino,
     "return_cvar": trading.split_cvar,
 }  # of the returns of all episodes together: each item has what it contributes
+SUMMED = (*OF_ATTEMPTS, *OF_RETURNS, RECOVERY, EFFORT)  # whose mean is over the episodes that tell them
 SOLVED = "solved"  # the fact by which an environment says whether a task is done
 
 
@@ -38,6 +41,8 @@ class TaskCompletion(EpisodeEvaluator):
         Metric("turns", None, FROM_ZERO),
         *(Metric(name, "higher") for name in OF_ATTEMPTS),
         *(Metric(name, "higher", ANY_NUMBER, conditional=True) for name in OF_RETURNS),
+        Metric(RECOVERY, "higher", conditional=True),
+        Metric(EFFORT, "lower", FROM_ZERO, conditional=True),
     )
 
     def list_metrics(self, options: Options) -> tuple[str, ...]:
@@ -46,14 +51,17 @@ class TaskCompletion(EpisodeEvaluator):
 
     def measure(self, episodes: Sequence[PlayedEpisode], options: Options) -> Measured:
         added = [
-            {**tried, **earned}
-            for tried, earned in zip(_score_attempts(episodes), _split_returns(episodes), strict=True)
+            {**tried, **earned, **_score_agent(episode)}
+            for episode, tried, earned in zip(
+                episodes, _score_attempts(episodes), _split_returns(episodes), strict=True
+            )
         ]
         rows = [
             ItemRow(
                 episode.task,
                 {**more, **episode.facts, "reward": episode.reward, "turns": episode.turns},
                 details={"text": episode.text},
+                stratum=episode.regime or None,
             )
             for episode, more in zip(episodes, added, strict=True)
         ]
@@ -63,7 +71,7 @@ class TaskCompletion(EpisodeEvaluator):
             "task_completion": _mean([_read_success(episode) for episode in episodes]),
             "reward": _mean([episode.reward for episode in episodes]),
             "turns": _mean([episode.turns for episode in episodes]),
-            **average(rows, [metric for metric in self.metrics if metric.name in (*OF_ATTEMPTS, *OF_RETURNS)]),
+            **average(rows, [metric for metric in self.metrics if metric.name in SUMMED]),
             **{f"{FACT_PREFIX}{name}": _mean(values) for name, values in facts.items()},
         }
         return Measured(metrics, rows)
@@ -89,6 +97,20 @@ def _score_attempts(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]
         for task, counts in passed.items()
     }
     return [scores.get(episode.task, {}) for episode in episodes]
+
+
+def _score_agent(episode: PlayedEpisode) -> dict[str, float]:
+    """Score whether an error was got over, and the calls of a solved task by the fewest that solve it.
+
+    An episode without errors says nothing of recovery, and one that is not solved nothing of the calls it took.
+    """
+    facts, solved, scores = episode.facts, _read_success(episode), dict[str, float]()
+    recovered = facts.get("recovered")
+    if facts["errors"] > 0 if "errors" in facts else recovered is not None:
+        scores[RECOVERY] = min(1.0, max(0.0, solved if recovered is None else recovered))
+    if solved > 0 and "calls" in facts and facts.get("fewest_calls", 0) > 0:
+        scores[EFFORT] = facts["calls"] / facts["fewest_calls"]
+    return scores
 
 
 def _split_returns(episodes: Sequence[PlayedEpisode]) -> list[dict[str, float]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
+from sweeps.analysis.item_analysis import list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.errors import SweepsError
@@ -50,11 +50,10 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         changes = show_changes(list_changes(done, material.items), shown if material.spec.get("metrics") else ())
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
         strata = show_strata(
-            list_columns(material.spec),
-            [stratum for stratum in list_strata(done, material.items) if stratum.metric in shown],
+            material.spec, [stratum for stratum in list_strata(done, material.items) if stratum.metric in shown]
         )
         between = [pair for pair in list_differences(done, material.items) if pair.metric in shown]
-        strata += show_differences(list_columns(material.spec), between)
+        strata += show_differences(material.spec, between)
         tests = show_test_sets(list_test_sets(material.spec, done, material.items))
         sections = (
             *conclusion.sections,

@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.confusion_cells import list_confusions
 from sweeps.analysis.idle_policies import list_idle
-from sweeps.analysis.item_analysis import list_changes, list_columns, list_strata
+from sweeps.analysis.item_analysis import list_changes, list_strata, name_stratum
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.analysis.strata.stratum_differences import list_differences
@@ -75,10 +75,13 @@ def list_facts(material: Material) -> dict[str, Any]:
         for cell, zero, episodes in list_idle(material.rows, material.items)
     ]
     confusion = list_confusion_facts(list_confusions(material.rows, material.items))
-    column = " and ".join(list_columns(material.spec))
-    strata = [{"column": column, **simplify(stratum)} for stratum in list_strata(material.rows, material.items)]
+    strata = [
+        {"column": name_stratum(material.spec, stratum.metric), **simplify(stratum)}
+        for stratum in list_strata(material.rows, material.items)
+    ]
     facts["strata_differences"] = [
-        {"column": column, **simplify(pair)} for pair in list_differences(material.rows, material.items)
+        {"column": name_stratum(material.spec, pair.metric), **simplify(pair)}
+        for pair in list_differences(material.rows, material.items)
     ]
     learning = list_sign_facts(signs)
     tests = [

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.item_analysis import StratumResult
+from sweeps.analysis.item_analysis import StratumResult, name_stratum
 from sweeps.analysis.strata.stratum_differences import StratumDifference
-from sweeps.analysis.targets import name_cells
+from sweeps.analysis.targets import Spec, name_cells
 from sweeps.formatting import format_count
 from sweeps.records import canonicalize_row
 from sweeps.report.document import Paragraph, Part, Section, Table, make_table
@@ -30,17 +30,22 @@ TESTED = (
 )
 
 
-def show_strata(columns: Sequence[str], results: Sequence[StratumResult]) -> list[Section]:
-    """Tabulate every metric by cell and stratum; nothing if no column is named."""
-    if not columns or not results:
-        return []
+def show_strata(spec: Spec, results: Sequence[StratumResult]) -> list[Section]:
+    """Tabulate every metric by cell and stratum: the values of a column, or the regimes of episodes."""
+    columns: dict[str, list[StratumResult]] = {}
+    for stratum in results:
+        columns.setdefault(name_stratum(spec, stratum.metric), []).append(stratum)
+    return [_show_column(column, listed) for column, listed in columns.items() if column]
+
+
+def _show_column(column: str, results: Sequence[StratumResult]) -> Section:
     cells = {canonicalize_row(stratum.cell): stratum.cell for stratum in results}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     tables = [
-        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, columns)
+        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, column)
         for metric in dict.fromkeys(stratum.metric for stratum in results)
     ]
-    return [Section(f"Results by {' and '.join(columns)}", (*tables, Paragraph(NOTE)))]
+    return Section(f"Results by {column}", (*tables, Paragraph(NOTE)))
 
 
 def show_test_sets(results: Sequence[StratumResult]) -> list[Section]:
@@ -50,14 +55,14 @@ def show_test_sets(results: Sequence[StratumResult]) -> list[Section]:
     cells = {canonicalize_row(stratum.cell): stratum.cell for stratum in results}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     tables = [
-        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, [TEST_SET])
+        _tabulate(metric, [stratum for stratum in results if stratum.metric == metric], names, TEST_SET)
         for metric in dict.fromkeys(stratum.metric for stratum in results)
     ]
     return [Section("Results by test set", (*tables, Paragraph(TESTED)))]
 
 
-def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, str], columns: Sequence[str]) -> Table:
-    column = columns[0] if len(columns) == 1 else "stratum"
+def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, str], column: str) -> Table:
+    column = "stratum" if " and " in column else column
     rows: list[dict[str, Any]] = [
         {
             **({"cell": names[canonicalize_row(stratum.cell)]} if len(names) > 1 else {}),
@@ -85,10 +90,15 @@ def _show_items(stratum: StratumResult) -> TableCell | str:
     return TableCell(f"{stratum.items:,}{groups}", stratum.items)
 
 
-def show_differences(columns: Sequence[str], differences: Sequence[StratumDifference]) -> list[Section]:
+def show_differences(spec: Spec, differences: Sequence[StratumDifference]) -> list[Section]:
     """Say which strata clearly differ, tabulate all pairs, and say which were not compared; nothing without pairs."""
-    if not columns or not differences:
-        return []
+    columns: dict[str, list[StratumDifference]] = {}
+    for pair in differences:
+        columns.setdefault(name_stratum(spec, pair.metric), []).append(pair)
+    return [_show_pairs(column, listed) for column, listed in columns.items() if column]
+
+
+def _show_pairs(column: str, differences: Sequence[StratumDifference]) -> Section:
     cells = {canonicalize_row(pair.cell): pair.cell for pair in differences}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     compared = [pair for pair in differences if not pair.refused]
@@ -102,7 +112,7 @@ def show_differences(columns: Sequence[str], differences: Sequence[StratumDiffer
         parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(DIFFERENT)]
     refused = dict.fromkeys(pair.refused for pair in differences if pair.refused)
     parts += [Paragraph(f"Not compared: {'; '.join(list(refused)[:NAMED])}.")] if refused else []
-    return [Section(f"Do values of {' and '.join(columns)} differ?", tuple(parts))]
+    return Section(f"Do values of {column} differ?", tuple(parts))
 
 
 def _describe_difference(pair: StratumDifference, names: Mapping[bytes, str]) -> str:

@@ -29,6 +29,7 @@ class Rollout:
     facts: Mapping[str, float] = field(default_factory=dict)
     cut: int = 0  # turns that ended at the most tokens, not at a stop
     unfinished: bool = False  # its turns ran out before the environment was done
+    regime: str = ""  # of which kind the episode was, if the environment says it
 
     def __len__(self) -> int:
         """Count the tokens that a training on the rollout reads and pays for."""
@@ -45,6 +46,7 @@ class Rollout:
             "facts": dict(self.facts),
             "cut": self.cut,
             "unfinished": self.unfinished,
+            **({"regime": self.regime} if self.regime else {}),
         }
 
     @classmethod
@@ -63,6 +65,7 @@ class Rollout:
             facts={name: float(str(value)) for name, value in facts.items()},
             cut=int(str(document.get("cut", 0))),
             unfinished=document.get("unfinished") is True,
+            regime=str(document.get("regime", "")),
         )
 
 

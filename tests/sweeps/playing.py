@@ -23,7 +23,7 @@ class Played(NamedTuple):
 
     @property
     def solved(self) -> float:
-        return self.turns[-1].facts["solved"]
+        return float(self.turns[-1].facts["solved"])
 
 
 def play(environment: Environment, seed: int, split: Split, policy: Policy) -> Played:

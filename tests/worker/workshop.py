@@ -17,7 +17,7 @@ from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
-from sweeps.stage import Stage
+from sweeps.stage import Plan, Stage
 from tests.tinker_offline.process import CACHE, KEY, Server
 from worker.attempt import ReportEnd, WorkerContext
 from worker.outcome import Outcome
@@ -48,6 +48,24 @@ class Silent:
         yield lambda _: None
 
 
+def drop_base_models(plan: Plan) -> Plan:
+    """Drop the untrained rows of a grid: what a worker does with a stage is tested by trainings and what follows."""
+    runs = tuple(run for run in plan.runs if not run.cell.get("untrained"))
+    asked = {stage for run in runs for stage in run.measures.values()} | {p for one in plan.stages for p in one.parents}
+    left = tuple(stage for stage in plan.stages if stage.kind == "train" or stage.id in asked)
+    gone = [stage for stage in plan.stages if stage not in left]
+    totals = replace(
+        plan.totals,
+        stages=len(left),
+        evaluate=plan.totals.evaluate - len(gone),
+        tokens=plan.totals.tokens - sum(stage.tokens for stage in gone),
+        micro_usd=(plan.totals.micro_usd or 0) - sum(stage.micro_usd or 0 for stage in gone),
+        low_micro_usd=(plan.totals.low_micro_usd or 0) - sum(stage.low_micro_usd or 0 for stage in gone),
+        low_tokens=plan.totals.low_tokens - sum(stage.low_tokens for stage in gone),
+    )
+    return replace(plan, runs=runs, stages=left, totals=totals)
+
+
 @dataclass
 class Workshop:
     """A sweep's stages, done by hand."""
@@ -66,7 +84,7 @@ class Workshop:
         return Workshop(replace(self.context, endpoint=lambda _: endpoint), tinker, self.folder)
 
     def submit(self, spec: str = SPEC) -> Prepared:
-        """A small data set of chats, so that the loss mask matters, and the sweep on it."""
+        """A small data set of chats, so that the loss mask matters, and the sweep on it without base models."""
         rows = [
             {
                 "messages": [
@@ -82,6 +100,7 @@ class Workshop:
             {"SWEEP_HOME": str(self.folder), "SWEEP_CACHE": str(CACHE), "SWEEP_STORE": self.context.artefacts.url}
         )
         prepared = plan_sweep(parse(spec), self.folder, settings)
+        prepared = replace(prepared, plan=drop_base_models(prepared.plan))
         write_submission(self.store, prepared, build_submission(prepared), settings)
         self.spread()
         return prepared

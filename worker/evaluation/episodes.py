@@ -34,7 +34,7 @@ def evaluate_episodes(
 
 def _list_episodes(player: EpisodePlayer, played: Sequence[Sequence[Rollout]]) -> list[PlayedEpisode]:
     return [
-        PlayedEpisode(task, rollout.reward, rollout.turns, rollout.facts, player.transcribe(rollout))
+        PlayedEpisode(task, rollout.reward, rollout.turns, rollout.facts, player.transcribe(rollout), rollout.regime)
         for task, group in enumerate(played)
         for rollout in group
     ]

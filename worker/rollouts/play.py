@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
-from sweeps.environments import EpisodeShape, Split, Turn
+from sweeps.environments import EpisodeShape, Split, Turn, list_numbers, read_regime
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import Utterance
 from sweeps.rendering.renderers import Renderer
@@ -51,6 +51,7 @@ class OpenRollout:
     cut: int = 0  # turns
     unfinished: bool = False
     facts: Mapping[str, float] = field(default_factory=dict)
+    regime: str = ""
     messages: list[Mapping[str, Any]] | None = None  # the chat so far; None for plain text
     over: bool = False
     broken: str = ""
@@ -78,6 +79,7 @@ class OpenRollout:
             reward=self.reward,
             turns=self.turns,
             facts=self.facts,
+            regime=self.regime,
             cut=self.cut,
             unfinished=self.unfinished,
         )
@@ -193,7 +195,7 @@ class EpisodePlayer:
 
     def _continue(self, seat: OpenRollout, answer: Turn, utterance: Utterance) -> None:
         seat.reward += answer.reward
-        seat.facts = answer.facts
+        seat.facts, seat.regime = list_numbers(answer.facts), read_regime(answer.facts)
         least, most = self._sandbox.shape.turns
         seat.over = answer.done or seat.turns >= most
         seat.unfinished = seat.over and not answer.done and least < most

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import cast
 
+from sweeps.environments import REGIME
+
+NAME = 100  # bytes of what names a kind
 PARTS = 100_000  # values in one answer: one that contains itself would have no end
 
 
@@ -60,15 +63,26 @@ def _encode(text: str, what: str) -> bytes:
         raise InvalidReturn(f"text as its {what} that is no valid Unicode") from None
 
 
-def read_facts(facts: object) -> dict[str, float]:
-    """Read the numbers that an environment says of an episode. Raises InvalidReturn."""
+def read_facts(facts: object) -> dict[str, float | str]:
+    """Read the numbers that an environment says of an episode, and its regime. Raises InvalidReturn."""
     if not isinstance(facts, Mapping):
         raise InvalidReturn(f"{name_type(facts)} as its facts; expected a mapping of names to numbers")
     _weigh(facts, "facts", PARTS)
     wrong = next((name for name in facts if not isinstance(name, str)), None)
     if wrong is not None:
         raise InvalidReturn(f"a fact whose name is {name_type(wrong)}")
-    return {name: read_number(value, f"fact {name!r}") for name, value in facts.items()}
+    return {
+        name: _read_name(value, f"fact {name!r}") if name == REGIME else read_number(value, f"fact {name!r}")
+        for name, value in facts.items()
+    }
+
+
+def _read_name(name: object, what: str) -> str:
+    """Read a short text that names a kind."""
+    if not isinstance(name, str):
+        raise InvalidReturn(f"{name_type(name)} as its {what}; expected text")
+    _weigh(name, what, NAME)
+    return name
 
 
 def read_number(value: object, what: str) -> float:

@@ -9,7 +9,7 @@ from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.state import keys, views
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.planning.plan import Run
-from sweeps.stage import Plan
+from sweeps.stage import Json, Plan
 from tests.scheduler.night import Night
 from tests.scheduler.plans import evaluate, plan, scaling, single
 
@@ -77,7 +77,8 @@ def test_of_methods_that_are_measured_on_several_data_sets_the_best_on_each_is_t
         for name in ("a", "b")
     ]
     question = plan("s", [evaluate(f"{name}{on}") for name in ("a", "b") for on in ("code", "law")], runs)
-    night.submit(question, spec={"experiment": "compare", "evaluate": [{"name": "nll"}]})
+    data: dict[str, Json] = {"code": {}, "law": {}}
+    night.submit(question, spec={"experiment": "compare", "evaluate": [{"name": "nll"}], "data": data})
     for stage, loss in {"acode": 1.0, "bcode": 2.0, "alaw": 4.0, "blaw": 3.0}.items():
         night.do(f"evaluate-{stage}", "s", {"nll": loss})
     first, second = build_digest(night.store, "s").best

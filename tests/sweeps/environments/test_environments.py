@@ -24,10 +24,10 @@ LETTERS = {
 PINNED = {
     "offline:arithmetic": (1, "ee1db5e237443733"),
     "offline:tool_use": (1, "c5e724edb6d57f8d"),
-    "offline:market": (1, "c2335e08d93551b2"),
+    "offline:market": (1, "2b7167b5b2e604da"),
     "offline:arithmetic_null": (1, "c70347171f07c623"),
     "offline:tool_use_null": (1, "83f516eade0b7733"),
-    "offline:market_null": (1, "48128752b919ece3"),
+    "offline:market_null": (1, "fd70b1d94c49aae1"),
 }
 SPLITS: tuple[Split, ...] = ("train", "test")
 SEEDS = (0, 1, 2**31, 2**63 - 1)

@@ -43,7 +43,9 @@ ASKED: dict[str, dict[str, Any]] = {
             "macro_f1", "balanced_accuracy", "auroc", "majority_macro_f1", "majority_balanced_accuracy",
         ]
     },
-    "acting": {"{task_completion: {environment: 'offline:tool_use'}}": ["task_completion", "reward", "turns"]},
+    "acting": {"{task_completion: {environment: 'offline:tool_use'}}": [
+            "task_completion", "reward", "turns", "recovery_rate", "calls_over_fewest",
+        ]},
     "profit and loss": {
         "{task_completion: {environment: 'offline:market'}}": [
             "episode.return", "episode.sharpe", "episode.drawdown", "episode.hold_return",

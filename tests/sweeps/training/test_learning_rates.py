@@ -74,7 +74,7 @@ def test_auto_is_the_stage_of_its_number() -> None:
 def test_auto_is_one_of_the_values_of_an_axis_for_each_model() -> None:
     made = planned("vary={train.learning_rate: [auto, 1e-3], model: [Qwen/Qwen3-8B, meta-llama/Llama-3.1-8B]}")
     assert rates(made) == [2.86e-4, 4.73e-4, 1e-3]
-    assert {str(run.cell["train.learning_rate"]) for run in made.runs} == {"auto", "0.001"}
+    assert {str(run.cell["train.learning_rate"]) for run in made.runs if run.stage} == {"auto", "0.001"}
     assert sum("auto is" in note for note in made.notes) == 2
 
 

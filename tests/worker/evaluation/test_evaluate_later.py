@@ -52,9 +52,11 @@ def test_what_is_trained_is_measured_once_more_and_not_trained_again(workshop: W
     used = tokens(workshop, train)
     prepared = anew(workshop, "{answers: {check: numeric, most: 4}}")
     assert prepared.sweep.sweep == "one-answers"
-    (asked,) = (stage for stage in prepared.plan.stages if stage.kind == "evaluate")
+    asked, base = (stage for stage in prepared.plan.stages if stage.kind == "evaluate")
     assert (asked.parents, workshop.state(asked)) == ((train.id,), "ready")
+    assert (base.parents, workshop.state(base)) == ((), "ready"), "and the untrained model, to compare with"
     assert isinstance(workshop.attempt(asked, "one-answers"), Succeeded)
+    assert isinstance(workshop.attempt(base, "one-answers"), Succeeded)
     assert read_result(workshop, asked)["count"] == 12
     assert tokens(workshop, train) == used
     assert {row.state for row in views.read_results(workshop.store, "one-answers")} == {"succeeded"}

@@ -18,6 +18,7 @@ from tests.worker import trials
 from worker.leases import LeaseLost
 from worker.outcome import StageError
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
+from worker.rollouts.validate_returns import InvalidReturn, read_facts
 
 ROOT = Path(__file__).parents[3]
 TRIALS = "tests.worker.trials"
@@ -270,3 +271,21 @@ def test_many_arenas_at_once_each_have_their_own(undisturbed: dict[int, Record])
     for thread in threads:
         thread.join()
     assert records == [undisturbed] * 4
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"pnl": 1.0, "regime": "bull"}, {"pnl": 1.0, "regime": "bull"}),
+        ({"pnl": True, "regime": ""}, {"pnl": 1.0, "regime": ""}),
+        ({"pnl": "high"}, "'pnl'"),
+        ({"regime": 3}, "'regime'"),
+        ({"regime": "x" * 101}, "'regime'"),
+    ],
+)
+def test_the_regime_is_the_one_fact_that_is_a_text(facts: dict[str, object], said: dict[str, object] | str) -> None:
+    if isinstance(said, str):
+        with pytest.raises(InvalidReturn, match=said):
+            read_facts(facts)
+    else:
+        assert read_facts(facts) == said

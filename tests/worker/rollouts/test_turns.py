@@ -28,7 +28,8 @@ def planned(workshop: Workshop, name: str, *more: str) -> tuple[Stage, ...]:
             ]
             file.write(json.dumps({"messages": turns}) + "\n")
     spec = TURNS.replace("sweep: one", f"sweep: {name}") + "\n".join(["reuse: sweep", *more, ""])
-    return tuple(sorted(workshop.submit(spec).plan.stages, key=lambda stage: (stage.kind != "train", stage.examples)))
+    stages = [stage for stage in workshop.submit(spec).plan.stages if stage.kind == "train" or stage.parents]
+    return tuple(sorted(stages, key=lambda stage: (stage.kind != "train", stage.examples)))
 
 
 def result(workshop: Workshop, stage: Stage) -> dict[str, Any]:
