@@ -76,13 +76,13 @@ def fleet(night: Night, redis: RedisServer) -> Iterator[Fleet]:
 def named() -> dict[str, re.Pattern[str]]:
     """Every key that keys.py names, with `@` for what varies, and the pattern of its names."""
     functions: list[Callable[..., str]] = [
-        each for _, each in inspect.getmembers(keys, inspect.isfunction) if each.__module__ == keys.__name__
+        function for _, function in inspect.getmembers(keys, inspect.isfunction) if function.__module__ == keys.__name__
     ]
     fixed = [
         value for name, value in vars(keys).items() if name.isupper() and name not in ("PREFIX", "BROKER", "RATES")
     ]
     spelled = [*fixed, *(function(*"@" * len(inspect.signature(function).parameters)) for function in functions)]
-    return {each: re.compile(re.escape(each).replace("@", "[^:]+")) for each in spelled}
+    return {spelling: re.compile(re.escape(spelling).replace("@", "[^:]+")) for spelling in spelled}
 
 
 def _allowed(client: Client, key: str) -> bool:

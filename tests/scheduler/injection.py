@@ -85,10 +85,10 @@ class Injector:
             self._digest = self._client.register_script(DIGEST)
         words = [PREFIX, scripts.make_time_argument(), *arguments]
         _, _, wrote = self._fall(verb, 0, words).partition("it wrote at:")
-        found = {f"{verb}:anywhere" if site == "anywhere" else site for site in wrote.split()}
-        if found - self.tried:
+        sites = {f"{verb}:anywhere" if site == "anywhere" else site for site in wrote.split()}
+        if sites - self.tried:
             self._fall_everywhere(verb, words)
-            self.tried |= found
+            self.tried |= sites
 
     def _fall_everywhere(self, verb: str, words: Sequence[Word]) -> None:
         before, whole, step = self._digest(), set(self._digest(args=["whole"])), 1
@@ -117,10 +117,10 @@ class Injector:
         """The text, which notes where it writes: at the n-th place of this name."""
         places = itertools.count(1)
 
-        def site(found: re.Match[str]) -> str:
+        def site(match: re.Match[str]) -> str:
             place = f"{name}:{next(places)}"
             self.sites.add(place)
-            return f"site_of('{place}', {found[1]})("
+            return f"site_of('{place}', {match[1]})("
 
         return SITE.sub(site, text)
 

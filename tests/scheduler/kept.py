@@ -44,8 +44,8 @@ def read(share: float, seed: int, items: int = 40) -> Rows:
     chance = np.random.default_rng([round(share * 1000), seed, 7])
     opened = [float(chance.random() < share) for _ in range(items)]
     return [
-        ItemRow(item, {"open_book": one, "closed_book": 0.0, "uplift": one, "silent": 0.0})
-        for item, one in enumerate(opened)
+        ItemRow(item, {"open_book": score, "closed_book": 0.0, "uplift": score, "silent": 0.0})
+        for item, score in enumerate(opened)
     ]
 
 
@@ -53,18 +53,18 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
     """Submit a plan, have all its stages succeed, and keep these rows of its evaluations, by stage."""
     client: Any = store.client
     pipe = client.pipeline(transaction=False)
-    for each in question.stages:
-        pipe.hset(keys.stage(each.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
-    found: dict[str, dict[str, float]] = {}
+    for planned in question.stages:
+        pipe.hset(keys.stage(planned.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
+    averages: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
         path = artefacts.write(locate_attempt_file(stage, "1", "items.jsonl.gz"), write_rows(kept))
-        found[stage] = {**average(kept, [*METRICS.values()]), **RAG.aggregate(kept), **calibrate(kept)}
-        document: dict[str, Json] = {"metrics": dict(found[stage]), "items": path, "count": len(kept)}
+        averages[stage] = {**average(kept, [*METRICS.values()]), **RAG.aggregate(kept), **calibrate(kept)}
+        document: dict[str, Json] = {"metrics": dict(averages[stage]), "items": path, "count": len(kept)}
         pipe.hset(keys.stage(stage), "result", json.dumps(document))
     for number, run in enumerate(question.runs):
         for measure, stage in run.measures.items():
             prefix = measure[: measure.rfind(".") + 1]
-            for name, value in found.get(stage, {}).items():
+            for name, value in averages.get(stage, {}).items():
                 pipe.hset(keys.sweep_values(question.sweep), f"{number}|{prefix}{name}", repr(value))
     pipe.execute()
 

@@ -199,7 +199,7 @@ class Books(RuleBasedStateMachine):
         done = self._book(lease, share, self.store.commit_checkpoint(lease, used, document))
         if done:
             before = self.kept.get(lease.stage, [])
-            self.kept[lease.stage] = [*(each for each in before if each != path), path][-KEPT:]
+            self.kept[lease.stage] = [*(older for older in before if older != path), path][-KEPT:]
         return done
 
     @precondition(lambda self: self.leases)
@@ -210,7 +210,7 @@ class Books(RuleBasedStateMachine):
         path = kept[which] if -len(kept) <= which < len(kept) else "never written"
         assert self.store.forget_checkpoint(lease, path) == held
         if held:
-            self.kept[lease.stage] = [each for each in kept if each != path]
+            self.kept[lease.stage] = [entry for entry in kept if entry != path]
 
     # Ending.
 
@@ -250,7 +250,7 @@ class Books(RuleBasedStateMachine):
     @rule(sweep=SWEEPS)
     def what_parents_left_is_gone(self, sweep: str) -> None:
         """Every child that is ready finds that it cannot start."""
-        for stage in filter(lambda each: ALL[each].parents, self._ready()):
+        for stage in filter(lambda stage: ALL[stage].parents, self._ready()):
             if sent := self.store.dispatch(stage, sweep=sweep, patience=PATIENCE).attempt:
                 self._take(lease := self.store.claim(stage, attempt=sent, worker="w", lease=LEASE))
                 assert lease is not None

@@ -154,9 +154,9 @@ class Fleet:
         self.nudges = Nudges(url)
         self._threads = threads
 
-    def tick(self, told: TickLimits | None = None, *, slots: int = 8) -> Ticked:
+    def tick(self, limit: TickLimits | None = None, *, slots: int = 8) -> Ticked:
         self.night.store.report_worker("w1", threads=self._threads, busy=0, ttl=60)
-        return tick(self.night.store, self.nudges, told or limits(slots))
+        return tick(self.night.store, self.nudges, limit or limits(slots))
 
     @staticmethod
     def searching(ceiling: int = 500, start: int = 4) -> TickLimits:
@@ -166,11 +166,11 @@ class Fleet:
     def received(self) -> list[tuple[str, int]]:
         """Take every nudge that lies at the broker, in the order in which they were sent."""
         client: Any = self.night.store.client
-        found = []
+        messages = []
         while message := client.rpop(f"{keys.BROKER}{QUEUE}"):
             (stage, attempt), _, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
-            found.append((stage, attempt))
-        return found
+            messages.append((stage, attempt))
+        return messages
 
     def claim_all(self) -> list[Lease]:
         leases = [

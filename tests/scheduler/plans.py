@@ -40,22 +40,22 @@ def _stage(kind: str, name: str, parents: tuple[str, ...], cost: int, low: int |
 
 def plan(sweep: str, stages: Iterable[Stage], runs: Iterable[Run] = ()) -> Plan:
     """The plan of these stages; its digest says what they are."""
-    found, rows = tuple(stages), tuple(runs)
+    listed, rows = tuple(stages), tuple(runs)
     totals = Totals(
-        stages=len(found),
-        train=sum(stage.kind == "train" for stage in found),
-        evaluate=sum(stage.kind == "evaluate" for stage in found),
-        naive_train=len(found),
-        examples=len(found),
-        naive_examples=len(found),
-        tokens=sum(stage.tokens for stage in found),
-        low_tokens=sum(stage.low_tokens for stage in found),
-        micro_usd=sum(stage.micro_usd or 0 for stage in found),
-        low_micro_usd=sum(stage.low_micro_usd or 0 for stage in found),
+        stages=len(listed),
+        train=sum(stage.kind == "train" for stage in listed),
+        evaluate=sum(stage.kind == "evaluate" for stage in listed),
+        naive_train=len(listed),
+        examples=len(listed),
+        naive_examples=len(listed),
+        tokens=sum(stage.tokens for stage in listed),
+        low_tokens=sum(stage.low_tokens for stage in listed),
+        micro_usd=sum(stage.micro_usd or 0 for stage in listed),
+        low_micro_usd=sum(stage.low_micro_usd or 0 for stage in listed),
         price_dates=None,
     )
-    digest = fingerprint({"sweep": sweep, "stages": [stage.id for stage in found], "runs": len(rows)})
-    return Plan(sweep, digest, found, rows, totals, (), (), {})
+    digest = fingerprint({"sweep": sweep, "stages": [stage.id for stage in listed], "runs": len(rows)})
+    return Plan(sweep, digest, listed, rows, totals, (), (), {})
 
 
 def single(sweep: str, count: int, *, cost: int = COST, prefix: str = "") -> Plan:

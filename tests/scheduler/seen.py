@@ -73,7 +73,7 @@ def look(client: Any, now: int, stages: Iterable[str], sweeps: Iterable[str]) ->
     pipe.zcard(keys.CHANGED)
     answers = iter(pipe.execute())
     by_stage = {stage: (next(answers), next(answers), next(answers)) for stage in stages}
-    there = {stage: each for stage, each in by_stage.items() if each[0]}
+    there = {stage: entry for stage, entry in by_stage.items() if entry[0]}
     indices = {str(state): next(answers) for state in StageState}
     by_sweep = {sweep: (next(answers), next(answers)) for sweep in sweeps}
     live, held, progressed, discarded, unreconciled, changed = answers
@@ -229,8 +229,8 @@ def check_outbox(client: Any) -> None:
     """Every notice has its entry, and that a sweep started is told once, whatever is paused, retried or adopted."""
     names = client.zrange(keys.NOTICES, 0, -1)
     assert sorted(client.scan_iter(match=keys.notice("*"))) == sorted(map(keys.notice, names))
-    told = Counter(tuple(client.hmget(keys.notice(name), ["kind", "sweep"])) for name in names)
-    assert max((told[each] for each in told if each[0] == "started"), default=0) <= 1
+    counts = Counter(tuple(client.hmget(keys.notice(name), ["kind", "sweep"])) for name in names)
+    assert max((counts[kind] for kind in counts if kind[0] == "started"), default=0) <= 1
 
 
 def check_sweep(store: Store, seen: Seen, sweep: str, stages: Iterable[Stage]) -> None:

@@ -74,9 +74,9 @@ def refusal(folder: Path, source: str, more: str = "", *overrides: str) -> str:
 def test_every_error_about_data_names_the_line_of_its_data_set(
     folder: Path, source: str, more: str, place: str, facts: str
 ) -> None:
-    said = refusal(folder, source, more)
-    assert said.startswith(place)
-    assert not lacks(said, facts)
+    message = refusal(folder, source, more)
+    assert message.startswith(place)
+    assert not lacks(message, facts)
 
 
 def test_a_holdout_that_is_too_large_names_the_line_of_the_holdout(folder: Path) -> None:
@@ -91,14 +91,14 @@ def test_each_line_has_its_own_place(folder: Path) -> None:
 
 
 def test_what_the_command_line_gives_is_placed_there(folder: Path) -> None:
-    said = refusal(folder, "good.jsonl", "", "data.mine.source=gone.jsonl", "data.mine.holdout=900")
-    assert said.startswith(AT), "the data set itself is named in the file"
-    assert not lacks(said, "gone.jsonl")
-    said = refusal(folder, "good.jsonl", "", "data.mine.holdout=900")
-    assert not lacks(said, "override data.mine.holdout=900 20")
-    said = refusal(folder, "good.jsonl", "", "data.other={source: gone.jsonl, holdout: 4}")
-    assert said.startswith("override ")
-    assert not lacks(said, "data.other gone.jsonl")
+    message = refusal(folder, "good.jsonl", "", "data.mine.source=gone.jsonl", "data.mine.holdout=900")
+    assert message.startswith(AT), "the data set itself is named in the file"
+    assert not lacks(message, "gone.jsonl")
+    message = refusal(folder, "good.jsonl", "", "data.mine.holdout=900")
+    assert not lacks(message, "override data.mine.holdout=900 20")
+    message = refusal(folder, "good.jsonl", "", "data.other={source: gone.jsonl, holdout: 4}")
+    assert message.startswith("override ")
+    assert not lacks(message, "data.other gone.jsonl")
 
 
 def test_a_sweep_made_in_python_has_no_file_to_name(folder: Path) -> None:

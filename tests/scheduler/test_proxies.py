@@ -47,16 +47,16 @@ class Far:
 
 @pytest.fixture
 def far() -> Iterator[Far]:
-    found = Far()
-    thread = threading.Thread(target=found.server.serve_forever, kwargs={"poll_interval": 0.01})
+    proxy = Far()
+    thread = threading.Thread(target=proxy.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     with patch.dict(os.environ):  # what is added there is gone afterwards
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
             del os.environ[name]
-        yield found
-    found.server.shutdown()
+        yield proxy
+    proxy.server.shutdown()
     thread.join()
-    found.server.server_close()
+    proxy.server.server_close()
 
 
 @pytest.mark.parametrize(

@@ -128,11 +128,11 @@ def test_every_sentence_of_the_answer_is_on_all_three(kind: str) -> None:
 
 def read_number(text: str) -> tuple[float, float]:
     """The first number in a text, and by how much writing it may have changed it."""
-    found = NUMBER.search(text.replace("\N{MINUS SIGN}", "-"))
-    assert found, text
-    digits = found[0].rstrip("% ").replace(",", "")
+    number = NUMBER.search(text.replace("\N{MINUS SIGN}", "-"))
+    assert number, text
+    digits = number[0].rstrip("% ").replace(",", "")
     places = len(digits.partition("e")[0].partition(".")[2])
-    scale = 0.01 if found[0].endswith("%") else 1.0
+    scale = 0.01 if number[0].endswith("%") else 1.0
     value = float(digits) * scale
     return value, 0.5001 * 10.0**-places * scale + 0.05 * abs(value) * ("e" in digits or "×" in text)
 

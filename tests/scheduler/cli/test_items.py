@@ -69,27 +69,34 @@ def test_what_the_terminal_says_is_what_the_items_say(
 ) -> None:
     laid(night, store_url)
     rows, kept = views.read_results(night.store, "s"), read_items(night.store, store_url, "s", ALL, bounded=False)
-    found = compare(rows, metric="accuracy", items=kept.items["answers"])
+    comparison = compare(rows, metric="accuracy", items=kept.items["answers"])
     lines = [line.split() for line in told(night, store_url).splitlines()]
-    for each in found.differences:
-        assert each.by_item is not None
-        assert each.by_item.checkpoints is not None
-        assert each.by_item.recipe is not None
-        pair = [each.one or "untrained", "−", each.other or "untrained"]
+    for difference in comparison.differences:
+        assert difference.by_item is not None
+        assert difference.by_item.checkpoints is not None
+        assert difference.by_item.recipe is not None
+        pair = [difference.one or "untrained", "−", difference.other or "untrained"]
         (line,) = (line for line in lines if line[:3] == pair)
-        assert line[3].replace("−", "-") == f"{each.by_item.mean:+.4f}"
-        assert line[4].rstrip("*") == f"±{each.by_item.checkpoints.half_width:.4f}"
-        assert line[5].rstrip("*") == f"±{each.by_item.recipe.half_width:.4f}"
+        assert line[3].replace("−", "-") == f"{difference.by_item.mean:+.4f}"
+        assert line[4].rstrip("*") == f"±{difference.by_item.checkpoints.half_width:.4f}"
+        assert line[5].rstrip("*") == f"±{difference.by_item.recipe.half_width:.4f}"
         assert [word.endswith("*") for word in line[4:7]] == [
-            each.by_item.checkpoints.after_holm,
-            each.by_item.recipe.after_holm,
-            each.by_item.mcnemar_after_holm,
+            difference.by_item.checkpoints.after_holm,
+            difference.by_item.recipe.after_holm,
+            difference.by_item.mcnemar_after_holm,
         ]
     document = in_json(night, store_url, capsys)
     apart = ("told", "no_better_than")  # what is said of the methods besides
-    pairs = [{key: value for key, value in each.items() if key not in apart} for each in document["differences"]]
-    assert [{"variant": {}, "metric": "accuracy", **simplify(each)} for each in found.differences] == pairs
-    assert all(each["told"]["one"]["items"] == each["told"]["one"]["of"] > 0 for each in document["differences"])
+    pairs = [
+        {key: value for key, value in difference.items() if key not in apart} for difference in document["differences"]
+    ]
+    assert [
+        {"variant": {}, "metric": "accuracy", **simplify(difference)} for difference in comparison.differences
+    ] == pairs
+    assert all(
+        difference["told"]["one"]["items"] == difference["told"]["one"]["of"] > 0
+        for difference in document["differences"]
+    )
     assert document["unread"] == []
 
 
@@ -99,21 +106,21 @@ def test_what_training_changed_is_told_for_every_metric_but_the_loss(
     laid(night, store_url)
     rows, kept = views.read_results(night.store, "s"), read_items(night.store, store_url, "s", ALL)
     text, document = told(night, store_url), in_json(night, store_url, capsys)
-    said = {(each["cell"]["method"], each["metric"]): each for each in document["changes"]}
-    assert {metric for _, metric in said} == {
+    shown = {(change["cell"]["method"], change["metric"]): change for change in document["changes"]}
+    assert {metric for _, metric in shown} == {
         *("accuracy", "ece", "adaptive_ece", "brier", "aurc", "open_book", "closed_book", "uplift", "utilisation")
     }
     for metric, measure in (("accuracy", "answers"), ("ece", "answers"), ("uplift", "rag")):
-        for each in compare_with_baselines(rows, kept.items[measure], metric=metric):
-            assert said[each.cell["method"], metric] == {
-                "cell": dict(each.cell),
+        for changed in compare_with_baselines(rows, kept.items[measure], metric=metric):
+            assert shown[changed.cell["method"], metric] == {
+                "cell": dict(changed.cell),
                 "against": "untrained",
-                **simplify(each.change),
+                **simplify(changed.change),
             }
-    assert {said[method, "uplift"]["clear"] for method in ("sl", "rl")} == {True, False}
+    assert {shown[method, "uplift"]["clear"] for method in ("sl", "rl")} == {True, False}
     flat = " ".join(text.split()).replace("−", "-")
     for method in ("sl", "rl"):
-        uplift = said[method, "uplift"]
+        uplift = shown[method, "uplift"]
         width = (uplift["high"] - uplift["low"]) / 2
         (line,) = (line for line in flat.split("(uplift ") if line.endswith(f" {uplift['mean']:+.2f} ± {width:.2f} "))
         assert f"{method}: " in line
@@ -147,9 +154,9 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     assert by_seed in text
     assert ("Differences in accuracy, item by item" in text) == (loss != "away")
     assert ("What did training change?" in text) == (loss != "away")
-    found = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
-    assert any("could not be read" in str(section.parts) for section in found.sections)
-    assert found.answer[0].startswith("rl has the best accuracy")
+    report = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
+    assert any("could not be read" in str(section.parts) for section in report.sections)
+    assert report.answer[0].startswith("rl has the best accuracy")
 
 
 def test_a_store_that_cannot_be_used_costs_a_note_too(night: Night, store_url: str) -> None:
@@ -214,9 +221,9 @@ def test_of_a_thousand_runs_as_many_rows_are_read_as_there_is_time_for(quiet: St
     seeds = {seed: sum(key[1] == seed for key in kept.items["answers"]) for seed in range(20)}
     assert list(seeds.values()) == sorted(seeds.values(), reverse=True), "the first seeds first"
     assert sum(0 < count < 50 for count in seeds.values()) <= 1, "cells are compared over the same seeds"
-    (one, *_) = kept.items["answers"].values()
-    assert {name for row in one for name in row.values} == {"accuracy", "confidence", "right", "brier"}
-    assert not any(row.details for row in one), "texts are not held"
+    (first_rows, *_) = kept.items["answers"].values()
+    assert {name for row in first_rows for name in row.values} == {"accuracy", "confidence", "right", "brier"}
+    assert not any(row.details for row in first_rows), "texts are not held"
 
 
 def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Night, store_url: str) -> None:
@@ -228,7 +235,7 @@ def test_what_was_measured_once_is_read_once_and_stands_in_every_run(night: Nigh
     assert kept.rows == 2
     assert len(asked) == 1
     assert len(kept.items["zero_shot.nll"]) == 4
-    assert len({id(each) for each in kept.items["zero_shot.nll"].values()}) == 1
+    assert len({id(item_rows) for item_rows in kept.items["zero_shot.nll"].values()}) == 1
 
 
 def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> None:
@@ -236,16 +243,16 @@ def test_losses_are_read_where_they_decide_and_nowhere_else(night: Night) -> Non
     submit(night.store, submission(question, spec={**COMPARE, "best": {"metric": "nll", "mode": "min"}}))
     lay_items(night.store, Artefacts("memory://losses"), question, {})
     rows = [
-        each.__class__(
-            each.cell,
-            each.seed,
+        result.__class__(
+            result.cell,
+            result.seed,
             "succeeded",
             {"nll": 1.0, "bits_per_byte": 1.0, "validation.nll": 1.0, "accuracy": 0.5},
         )
-        for each in views.read_results(night.store, "s")
+        for result in views.read_results(night.store, "s")
     ]
     spec: dict[str, Json] = {**COMPARE, "best": {"metric": "nll", "mode": "min"}}
-    assert {name: tuple(each.metrics) for name, each in choose_items(spec, rows).items()} == {
+    assert {name: tuple(wanted.metrics) for name, wanted in choose_items(spec, rows).items()} == {
         "nll": ("nll",),
         "answers": ("accuracy",),
     }
@@ -274,16 +281,16 @@ def test_of_a_grid_the_best_and_what_may_be_as_good_are_compared_item_by_item(
     text, (document,) = told(night, store_url), in_json(night, store_url, capsys)["best"]
     rows = views.read_results(night.store, "s")
     kept = read_items(night.store, store_url, "s", choose_items(views.read_sweep(night.store, "s").spec, rows))
-    found = best_cell(rows, metric="accuracy", mode="max", items=kept.items["answers"])
-    assert document["best"] == simplify(found.best)
-    assert document["alike"] == simplify(found.alike)
-    near = [each for each in found.alike if each.by_item]
-    assert 1 <= len(near) <= 4 < len(found.alike)
+    choice = best_cell(rows, metric="accuracy", mode="max", items=kept.items["answers"])
+    assert document["best"] == simplify(choice.best)
+    assert document["alike"] == simplify(choice.alike)
+    near = [cell for cell in choice.alike if cell.by_item]
+    assert 1 <= len(near) <= 4 < len(choice.alike)
     assert kept.rows == (len(near) + 1) * 2 * 60, "of no other cell a row is read"
-    for each in near:
-        assert each.by_item is not None
-        shown = f"{each.by_item.mean:+.4f}".replace("-", "−")
-        assert re.search(rf"rank={each.cell['train.rank']} +\{shown} ", text)
+    for cell in near:
+        assert cell.by_item is not None
+        shown = f"{cell.by_item.mean:+.4f}".replace("-", "−")
+        assert re.search(rf"rank={cell.cell['train.rank']} +\{shown} ", text)
 
 
 def environment(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -297,10 +304,10 @@ def test_a_notebook_has_the_rows_and_whole_items(
 ) -> None:
     laid(night, store_url)
     environment(redis, monkeypatch, store_url)
-    rows, found = notebook.results("s"), notebook.items("s", "accuracy")
+    rows, items = notebook.results("s"), notebook.items("s", "accuracy")
     assert rows == views.read_results(night.store, "s")
-    assert found.keys() == {item_key(row.cell, row.seed) for row in rows}
-    assert next(iter(found.values()))[0].details["said"] == "some text"
+    assert items.keys() == {item_key(row.cell, row.seed) for row in rows}
+    assert next(iter(items.values()))[0].details["said"] == "some text"
     with pytest.raises(UnknownMetric, match="'acuracy'"):
         notebook.items("s", "acuracy")
     with pytest.raises(UnknownSweep):
@@ -332,13 +339,13 @@ def test_the_example_of_the_page_runs(
 
 def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis: RedisServer, tmp_path: Path) -> None:
     laid(night, store_url)
-    found = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
-    (which,) = (section for section in found.sections if section.title == "Which method?")
+    report = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
+    (which,) = (section for section in report.sections if section.title == "Which method?")
     (table,) = (part for part in which.parts if isinstance(part, Table) and "item by item" in part.caption)
     assert [row[0] for row in table.texts] == ["sl − untrained", "rl − untrained", "rl − sl"]
-    (changed,) = (section for section in found.sections if section.title == "What did training change?")
+    (changed,) = (section for section in report.sections if section.title == "What did training change?")
     assert [part.name for part in changed.parts if hasattr(part, "name")] == ["changes-0", "changes-1"]
-    assert [said.partition(":")[0] for said in found.answer[1:]] == ["sl", "rl"]
+    assert [sentence.partition(":")[0] for sentence in report.answer[1:]] == ["sl", "rl"]
     with pytest.MonkeyPatch.context() as patch:
         environment(redis, patch, store_url)
         done = CliRunner().invoke(command, ["report", "s", "-o", str(tmp_path / "r.html")], catch_exceptions=False)

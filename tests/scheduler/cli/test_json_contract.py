@@ -88,11 +88,11 @@ def leaves(value: Any, path: tuple[str, ...], keys: Sequence[Key]) -> Iterator[t
     elif known and "any" in known.type:
         yield path
     elif isinstance(value, dict) and value:
-        for name, each in value.items():
-            yield from leaves(each, (*path, name), keys)
+        for name, inner in value.items():
+            yield from leaves(inner, (*path, name), keys)
     elif isinstance(value, list) and value:
-        for each in value:
-            yield from leaves(each, (*path, "[]"), keys)
+        for inner in value:
+            yield from leaves(inner, (*path, "[]"), keys)
     else:
         yield path
 
@@ -108,11 +108,11 @@ def check_shape(value: Any, shape: str, path: tuple[str, ...]) -> None:
         assert value.keys() == ESTIMATE, path
         return
     described = documented(shape.capitalize())
-    for name, each in value.items():
+    for name, field_value in value.items():
         known = [key for key in described if key.matches((name,))]
         assert known, f"{'.'.join(path)}.{name} is not documented"
-        if each is not None and (inner := shape_of(known[0].type)):
-            check_shape(each, inner, (*path, name))
+        if field_value is not None and (inner := shape_of(known[0].type)):
+            check_shape(field_value, inner, (*path, name))
     missing = [key.path for key in described if "optional" not in key.type and key.path[0] not in value]
     assert missing == [], path
 
@@ -245,7 +245,10 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
         assert documents[heading][key], heading
     check(
         "sweep results",
-        *({k: v for k, v in each.items() if k not in dict(special.values()).values()} for each in documents.values()),
+        *(
+            {k: v for k, v in document.items() if k not in dict(special.values()).values()}
+            for document in documents.values()
+        ),
     )
     assert documents["compare"]["changes"]
     check("sweep samples", run("samples", "s"))

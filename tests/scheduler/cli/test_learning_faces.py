@@ -74,7 +74,7 @@ def test_every_face_names_the_condition_its_seeds_and_the_iteration(say: Callabl
 def test_programs_read_the_sign_and_its_numbers(say: Callable[..., str]) -> None:
     for words in (("results", "s"), ("status", "s")):
         signs: list[dict[str, Any]] = json.loads(say("-f", "json", *words))["learning"]
-        assert [(each["code"], each["cell"], each["seeds"]) for each in signs] == [
+        assert [(sign["code"], sign["cell"], sign["seeds"]) for sign in signs] == [
             (code, {"train.rank": 8}, [0, 1]) for code in ("groups_alike", "reward_fell")
         ]
         assert signs[0]["facts"] == [ALIKE, ALIKE]
@@ -95,6 +95,6 @@ def test_a_training_that_runs_is_judged_by_its_progress(night: Night) -> None:
     rows = read_results(night.store, "s")
     assert not read_training_facts(night.store, rows).facts
     night.store.client.hset(keys.stage("train-a"), "progress", json.dumps({"step": 12, "learning": ALIKE}))
-    found = read_training_facts(night.store, rows)
-    assert dict(found.facts) == {"train-a": ALIKE}
-    assert found.running == {"train-a"}
+    training_facts = read_training_facts(night.store, rows)
+    assert dict(training_facts.facts) == {"train-a": ALIKE}
+    assert training_facts.running == {"train-a"}

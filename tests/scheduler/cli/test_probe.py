@@ -94,8 +94,10 @@ def test_the_cheapest_model_that_has_a_price_is_asked() -> None:
         probe._find_cheapest(["other/free"], settings)
 
 
-@pytest.mark.parametrize(("printed", "said"), [('{"error": "why"}', "why"), ("", "status 3")], ids=["told", "silent"])
-def test_an_inquiry_that_fails_is_one_plain_error(printed: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("printed", "message"), [('{"error": "why"}', "why"), ("", "status 3")], ids=["told", "silent"]
+)
+def test_an_inquiry_that_fails_is_one_plain_error(printed: str, message: str) -> None:
     program = f"import sys; print({printed!r}); sys.exit(3)"
-    with pytest.raises(SchedulerError, match=said):
+    with pytest.raises(SchedulerError, match=message):
         probe._run_probe([probe.PROBE_COMMAND[0], "-c", program], {})

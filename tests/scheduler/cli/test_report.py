@@ -57,11 +57,11 @@ def told(night: Night) -> Material:
 
 
 def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> None:
-    found = told(night)
-    causes = {each.state: (each.cause, tuple(each.labels)) for each in found.troubles}
+    material = told(night)
+    causes = {trouble.state: (trouble.cause, tuple(trouble.labels)) for trouble in material.troubles}
     assert causes["failed"] == ("<b>row 17 has no text</b>", ("train n8s0",))
     assert causes["skipped"][1] == ("evaluate n8s0",)
-    whole = compose(found)
+    whole = compose(material)
     assert whole.notices[0].startswith("INCOMPLETE: 1 of 2 runs")
     page = render_html(whole, report_inputs.read_style())
     read(page)
@@ -86,17 +86,17 @@ def test_a_chain_has_the_curves_of_all_its_trainings(night: Night) -> None:
     for name, what, value in (("train-sl", "nll", 3.0), ("train-rl", "reward", 0.5)):
         client.rpush(keys.curve(name), json.dumps({"step": 0, what: value}))
     for sweep in ("s", "t"):
-        found = report_inputs.gather_inputs(night.store, sweep, NOW)
-        assert [(each.stage, each.what) for each in found.curves] == [("train-sl", "nll"), ("train-rl", "reward")]
-        assert [each.before for each in found.rows if each.cell["method"] == "both"] == [("train-sl",)]
+        material = report_inputs.gather_inputs(night.store, sweep, NOW)
+        assert [(curve.stage, curve.what) for curve in material.curves] == [("train-sl", "nll"), ("train-rl", "reward")]
+        assert [row.before for row in material.rows if row.cell["method"] == "both"] == [("train-sl",)]
 
 
 def test_times_versions_and_money_are_there(night: Night) -> None:
-    found = told(night)
-    assert (found.made, found.state) == ("2027-01-15 08:00 UTC", "finished")
-    assert found.versions["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert [(each.kind, each.stages) for each in found.spending] == [("train", 2), ("evaluate", 3)]
-    assert sum(each.metered for each in found.spending) == 3_000
+    material = told(night)
+    assert (material.made, material.state) == ("2027-01-15 08:00 UTC", "finished")
+    assert material.versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert [(costs.kind, costs.stages) for costs in material.spending] == [("train", 2), ("evaluate", 3)]
+    assert sum(costs.metered for costs in material.spending) == 3_000
 
 
 def test_the_defaults_of_the_plan_are_kept(night: Night) -> None:
@@ -120,12 +120,12 @@ def test_data_is_named_by_its_content(night: Night) -> None:
 def test_what_was_skipped_for_many_stages_is_one_cause_that_says_so(night: Night) -> None:
     """Whether or not the address of a stage begins with a digit."""
     trained = [train(f"{name}0000000000000") for name in ("abc", "fed", "012")]
-    stages = [*trained, *(evaluate(f"of-{each.id}", each.id) for each in trained)]
-    night.submit(plan("s", stages, [Run({"data": each.id}, 0, each.id, {}) for each in trained]))
-    for each in trained:
-        night.fail(night.start(each.id, "s"), "no text")
+    stages = [*trained, *(evaluate(f"of-{stage.id}", stage.id) for stage in trained)]
+    night.submit(plan("s", stages, [Run({"data": stage.id}, 0, stage.id, {}) for stage in trained]))
+    for stage in trained:
+        night.fail(night.start(stage.id, "s"), "no text")
     night.spread()
-    causes = {each.state: each for each in report_inputs.gather_inputs(night.store, "s", NOW).troubles}
+    causes = {trouble.state: trouble for trouble in report_inputs.gather_inputs(night.store, "s", NOW).troubles}
     assert len(causes["skipped"].labels) == 3
     assert causes["skipped"].cause.endswith("failed; others name 2 other stages")
     assert causes["failed"].cause == "no text"
@@ -139,13 +139,13 @@ def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer
     known = report_inputs.gather_inputs(store, "large", NOW)
     client.flushall()
     client.close()
-    found = compose(known)
+    report = compose(known)
     assert 0 < len(known.curves) <= report_inputs.MOST_CURVES
-    assert len({each.label.rpartition("s")[0] for each in known.curves}) == 50, "of every cell"
-    page = render_html(found, report_inputs.read_style())
+    assert len({curve.label.rpartition("s")[0] for curve in known.curves}) == 50, "of every cell"
+    page = render_html(report, report_inputs.read_style())
     assert len(page.encode()) < 5_000_000
-    assert found.answer[0].startswith("domain 0 needs about")
-    assert dict(found.facts)["runs"] == "1,000 of 1,000"
+    assert report.answer[0].startswith("domain 0 needs about")
+    assert dict(report.facts)["runs"] == "1,000 of 1,000"
 
 
 def test_a_figure_is_a_file_of_its_own() -> None:
@@ -190,7 +190,7 @@ def test_the_command_writes_what_it_is_asked_for(
     assert [name for name in linked if not (tmp_path / name).exists()] == []
     assert len(linked) == len(list((tmp_path / "drawn").iterdir())) > 0
     listed = json.loads(said(redis, monkeypatch, tmp_path, "-f", "json", "report", "s", "--format", "svg"))["files"]
-    assert {each["file"] for each in listed} == {str(path) for path in Path("s-figures").iterdir()}
+    assert {written["file"] for written in listed} == {str(path) for path in Path("s-figures").iterdir()}
     exported = said(redis, monkeypatch, tmp_path, "export", "s")
     assert exported == said(redis, monkeypatch, tmp_path, "-f", "csv", "results", "s")
 
@@ -204,7 +204,7 @@ def test_every_block_of_a_narrow_terminal_says_whose_it_is(night: Night) -> None
         {"source": "law", "target": "code"},
     ]
     stages = [evaluate(str(place)) for place in range(len(cells))]
-    runs = [Run(cell, 0, None, {"nll": each.id}) for cell, each in zip(cells, stages, strict=True)]
+    runs = [Run(cell, 0, None, {"nll": stage.id}) for cell, stage in zip(cells, stages, strict=True)]
     night.submit(plan("s", stages, runs), spec=SPEC)
     written = io.StringIO()
     show_results(night.store, read_settings({}), "s", Output("table", Console(file=written, width=24)))
@@ -266,7 +266,7 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert list(rows[0]) == ["data", "size", "metric", "sweep", "mean", "seeds", "difference", "half_width", "told"]
     assert [(row["sweep"], row["mean"]) for row in rows[:2]] == [
-        (each["sweep"], str(each["mean"])) for each in (first, second)
+        (row["sweep"], str(row["mean"])) for row in (first, second)
     ]
     text = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,other")
     assert "\n1 condition " in text
@@ -284,9 +284,9 @@ def test_sweeps_that_were_measured_on_other_items_are_told_apart(
         stage = evaluate(name)
         stage = replace(stage, recipe={**stage.recipe, "items": items})
         night.submit(plan(name, [stage], [Run({"data": "code", "size": 8}, 0, None, {"nll": stage.id})]))
-    told = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,same,other")
-    assert "other made 1 measurement on other items than s" in told
-    assert "same made" not in told
+    printed = said(redis, monkeypatch, tmp_path, "results", "--sweeps", "s,same,other")
+    assert "other made 1 measurement on other items than s" in printed
+    assert "same made" not in printed
 
 
 def test_the_columns_are_those_of_the_results() -> None:
@@ -315,9 +315,9 @@ def test_a_frame_means_what_its_runs_mean(tmp_path: Path) -> None:
     ]
     for rows, analysed in every:
         frame(rows).to_csv(tmp_path / "runs.csv", index=False)
-        for found in (frame(rows), pandas.read_csv(tmp_path / "runs.csv")):
-            assert analysed(found) == analysed(rows)
-            assert analysed(found[found["seed"] < 2]) == analysed([each for each in rows if each.seed < 2])
+        for table in (frame(rows), pandas.read_csv(tmp_path / "runs.csv")):
+            assert analysed(table) == analysed(rows)
+            assert analysed(table[table["seed"] < 2]) == analysed([row for row in rows if row.seed < 2])
     with pytest.raises(DataError, match="column `seed`"):
         compare(frame(compare_rows()).drop(columns="seed"), metric="task_completion")
     with pytest.raises(DataError, match=r"column note: .*'x'"):
@@ -328,9 +328,9 @@ def test_a_frame_and_parquet_hold_every_run(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas", reason="the extra `export` is not installed")
     pytest.importorskip("pyarrow", reason="the extra `export` is not installed")
     rows = [*compare_rows(), row({"method": "mixed", "sizes": [1, 2]}, 0), row({"method": 3, "sizes": "all"}, 1)]
-    found = frame(rows)
-    assert list(found.columns) == list_columns(rows)
-    assert found["task_completion"].count() == 7
+    table = frame(rows)
+    assert list(table.columns) == list_columns(rows)
+    assert table["task_completion"].count() == 7
     write_parquet(list_columns(rows), list(map(flatten_run, rows)), tmp_path / "rows.parquet")
     again = pandas.read_parquet(tmp_path / "rows.parquet")
     assert list(again.columns) == list_columns(rows)

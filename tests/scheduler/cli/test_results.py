@@ -43,7 +43,7 @@ def play(night: Night, sizes: list[int], seeds: int, **options: Any) -> None:
 def test_the_running_aggregates_are_the_cells_of_the_rows(night: Night) -> None:
     play(night, [8, 16, 32], seeds=5)
     running, recomputed = views.read_cells(night.store, "s"), summarize_cells(views.read_results(night.store, "s"))
-    assert [each["cell"] for each in running] == [dict(each.cell) for each in recomputed]
+    assert [cell["cell"] for cell in running] == [dict(summary.cell) for summary in recomputed]
     for kept, summary in zip(running, recomputed, strict=True):
         assert (
             kept["metrics"].keys()
@@ -51,10 +51,10 @@ def test_the_running_aggregates_are_the_cells_of_the_rows(night: Night) -> None:
             == {"nll", "bits_per_byte", "zero_shot.nll"} | {"zero_shot.bits_per_byte"}
         )
         for metric, moments in summary.metrics.items():
-            found = kept["metrics"][metric]
-            assert found["count"] == moments.count == 5
-            assert found["mean"] == pytest.approx(moments.mean, rel=1e-13)
-            assert found["variance"] == pytest.approx(moments.variance, rel=1e-9, abs=1e-12)
+            aggregate = kept["metrics"][metric]
+            assert aggregate["count"] == moments.count == 5
+            assert aggregate["mean"] == pytest.approx(moments.mean, rel=1e-13)
+            assert aggregate["variance"] == pytest.approx(moments.variance, rel=1e-9, abs=1e-12)
 
 
 def test_a_result_counts_once_however_often_it_is_tallied(night: Night) -> None:
@@ -69,7 +69,7 @@ def test_a_shared_result_is_in_every_row_that_reads_it_and_once_in_each(night: N
     night.submit(scaling("s", [8, 16], seeds=2))
     night.do("evaluate-base", "s", {"nll": 3.25})
     assert [row.metrics for row in views.read_results(night.store, "s")] == [{"zero_shot.nll": 3.25}] * 4
-    assert [each["metrics"]["zero_shot.nll"]["count"] for each in views.read_cells(night.store, "s")] == [2, 2]
+    assert [cell["metrics"]["zero_shot.nll"]["count"] for cell in views.read_cells(night.store, "s")] == [2, 2]
 
 
 def test_a_value_is_kept_to_the_last_bit(night: Night) -> None:
@@ -124,8 +124,10 @@ def test_the_mean_and_variance_of_close_large_values_do_not_lose_their_digits(ni
         night.succeed(night.start(f"evaluate-e{number}", "s"), {"nll": value})
     night.spread()
     (cell,) = views.read_cells(night.store, "s")
-    found: dict[str, Any] = cell["metrics"]["nll"]
-    assert found["variance"] == pytest.approx(statistics.variance(values), rel=1e-6), "sums of squares would keep none"
+    aggregate: dict[str, Any] = cell["metrics"]["nll"]
+    assert aggregate["variance"] == pytest.approx(statistics.variance(values), rel=1e-6), (
+        "sums of squares would keep none"
+    )
 
 
 def test_a_sweep_that_nobody_submitted_is_named_with_those_there_are(night: Night) -> None:

@@ -132,7 +132,9 @@ def test_the_worst_and_the_best_are_chosen_by_score_and_then_by_change(night: Ni
     lay(night, tmp_path)
     document = read(ask("-f", "json", "samples", "s", "--worst", "3", "--best", "2"))
     answers, episodes = document["evaluations"]
-    assert [(each["measure"], each["metric"], each["items"]) for each in document["evaluations"]] == [
+    assert [
+        (evaluation["measure"], evaluation["metric"], evaluation["items"]) for evaluation in document["evaluations"]
+    ] == [
         ("answers", "accuracy", 6),
         ("task_completion", "task_completion", 2),
     ]

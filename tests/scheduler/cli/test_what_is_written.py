@@ -33,9 +33,9 @@ def test_no_cell_is_computed(text: str) -> None:
     written = io.StringIO()
     write_csv(["a", text], [{"a": text, text: -0.5}], written)
     header, row = csv.reader(io.StringIO(written.getvalue(), newline=""))
-    told = text.replace("\r", "\n")
-    assert header == ["a", f"'{told}"]
-    assert row == [f"'{told}", "-0.5"]
+    one_line = text.replace("\r", "\n")
+    assert header == ["a", f"'{one_line}"]
+    assert row == [f"'{one_line}", "-0.5"]
 
 
 @pytest.mark.parametrize("text", [*NUMBERS, "a=b", "1+1", "x@y", "offline/ngram-s", "", "a\nb", '["-1"]'])
@@ -44,7 +44,7 @@ def test_what_is_none_stays_as_it_is(text: str) -> None:
 
 
 def test_numbers_and_what_is_nested_stay_what_they_are() -> None:
-    assert [escape_formula(each) for each in (-0.5, -3, None, True)] == [-0.5, -3, None, True]
+    assert [escape_formula(value) for value in (-0.5, -3, None, True)] == [-0.5, -3, None, True]
     written = io.StringIO()
     write_csv(["a", "b"], [{"a": {"=x": "=1"}, "b": [-1, "=2"]}], written)
     assert written.getvalue().splitlines()[1] == '"{""=x"": ""=1""}","[-1, ""=2""]"'
@@ -73,9 +73,9 @@ def test_nothing_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[st
     output = Output.to_terminal("table")
     output.print_table([{"what": text, text: 1}], title=text)
     output.say(f"one\n{text}")
-    told = capsys.readouterr().out
-    assert not {*told} & {*"\x00\x07\x08\x0d\x1b\x9b\u202e\u2066\ud800"}
-    assert escape(text) in told
+    printed = capsys.readouterr().out
+    assert not {*printed} & {*"\x00\x07\x08\x0d\x1b\x9b\u202e\u2066\ud800"}
+    assert escape(text) in printed
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "a\tb", "a\rb"])
@@ -118,6 +118,6 @@ def test_answers_that_were_cut_are_told_of_trained_models() -> None:
         return RunResult({}, 0, "succeeded", {"accuracy": 0.0, "source.cut_answers": share}, stage=stage)
 
     assert describe_cuts([run(0.0), run(1.0, None)]) == []
-    (told,) = describe_cuts([run(0.0), run(0.25), run(0.1)])
-    assert "source.cut_answers" in told
-    assert "25.0%" in told
+    (sentence,) = describe_cuts([run(0.0), run(0.25), run(0.1)])
+    assert "source.cut_answers" in sentence
+    assert "25.0%" in sentence

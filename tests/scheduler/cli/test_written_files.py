@@ -25,12 +25,12 @@ def test_a_full_disk_leaves_the_older_file_as_it_was(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
     try:
-        with pytest.raises(OSError, match="too large") as found:
+        with pytest.raises(OSError, match="too large") as raised:
             write_whole(target, b"x" * 2 * ROOM)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
-    assert found.value.filename == str(target)
+    assert raised.value.filename == str(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -65,9 +65,9 @@ def test_a_name_as_long_as_may_be_can_be_written(tmp_path: Path) -> None:
 
 def test_a_device_is_written_to_and_an_error_names_it() -> None:
     write_whole(Path(os.devnull), b"gone")
-    with pytest.raises(OSError, match="No space left") as found:
+    with pytest.raises(OSError, match="No space left") as raised:
         write_whole(Path("/dev/full"), b"no room")
-    assert found.value.filename == "/dev/full"
+    assert raised.value.filename == "/dev/full"
     with pytest.raises(IsADirectoryError):
         write_whole(Path("/"), b"no file")
 
@@ -94,8 +94,8 @@ def test_commands_put_a_new_file_in_the_place_of_the_old_one(
     target = tmp_path / ("cost.svg" if "svg" in words else "target")
     target.write_text("old")
     os.link(target, tmp_path / "reader")
-    found = CliRunner().invoke(command, [str(target) if word == "TARGET" else word for word in words])
-    assert (found.exit_code, found.exception) == (0, None)
+    result = CliRunner().invoke(command, [str(target) if word == "TARGET" else word for word in words])
+    assert (result.exit_code, result.exception) == (0, None)
     assert target.read_text() != "old"
     assert (tmp_path / "reader").read_text() == "old"
 
@@ -103,7 +103,7 @@ def test_commands_put_a_new_file_in_the_place_of_the_old_one(
 def test_what_is_no_text_does_not_go_to_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for words in (["report", "s", "--format", "svg", "-o", "-"], ["export", "s", "--format", "parquet", "-o", "-"]):
-        found = CliRunner().invoke(command, words)
-        assert found.exit_code == 2
-        assert found.exit_code == 2
+        result = CliRunner().invoke(command, words)
+        assert result.exit_code == 2
+        assert result.exit_code == 2
     assert list(tmp_path.iterdir()) == []

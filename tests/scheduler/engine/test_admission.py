@@ -61,7 +61,7 @@ def room(slots: int) -> Room:
 
 
 def shares(admitted: Sequence[Admitted]) -> Counter[str]:
-    return Counter(each.sweep for each in admitted)
+    return Counter(admission.sweep for admission in admitted)
 
 
 PLAIN = Contender()
@@ -77,7 +77,7 @@ def test_whoever_has_less_under_way_catches_up() -> None:
 
 def test_a_higher_priority_takes_all_it_can_use() -> None:
     admitted = admit(board(a=(9, PLAIN), b=(3, Contender(priority=1))), room(5))
-    assert [each.sweep for each in admitted] == ["b", "b", "b", "a", "a"]
+    assert [admission.sweep for admission in admitted] == ["b", "b", "b", "a", "a"]
 
 
 def test_a_weight_is_a_share() -> None:
@@ -91,7 +91,7 @@ def test_users_share_before_their_sweeps_do() -> None:
 
 
 def test_the_order_within_a_sweep_is_its_own() -> None:
-    assert [each.stage for each in admit(board(a=(4, PLAIN)), room(3))] == ["a0", "a1", "a2"]
+    assert [admission.stage for admission in admit(board(a=(4, PLAIN)), room(3))] == ["a0", "a1", "a2"]
 
 
 def test_a_stage_that_two_want_is_admitted_once() -> None:
@@ -107,7 +107,7 @@ def test_a_pool_that_is_full_holds_up_no_other() -> None:
 @given(boards(), ROOMS)
 def test_nothing_is_admitted_twice_or_past_a_limit_and_no_room_is_wasted(contest: Board, free: Room) -> None:
     admitted = admit(contest, free)
-    stages = [each.stage for each in admitted]
+    stages = [admission.stage for admission in admitted]
     assert len(stages) == len(set(stages)) <= free.threads
     lane_of = {stage: queue.lane for queue in contest.queues for stage in queue.ready}
     used = Counter(lane_of[stage].rpartition("/")[0] for stage in stages)
@@ -131,7 +131,7 @@ def test_trying_again_comes_to_an_end_and_never_tries_the_same_twice(
 ) -> None:
     tried: list[Admitted] = []
     while admitted := admit(contest, free):
-        answers = {each: data.draw(st.sampled_from(REFUSALS)) for each in admitted}
+        answers = {admission: data.draw(st.sampled_from(REFUSALS)) for admission in admitted}
         tried += admitted
         contest, free = close_gates(contest, free, answers)
     assert len(tried) == len(set(tried))

@@ -47,8 +47,8 @@ def opened(night: Night, fleet: Fleet, count: int = 2) -> list[Lease]:
 @given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**7))
 def test_only_silence_towards_somebody_who_waits_is_suspicious(now: int, heard: int, since: int) -> None:
     heard, since = min(heard, now), min(since, now)
-    found = find_suspicion(ServiceHealth(now, heard, since), TIMING)
-    assert (found is not None) == (since > 0 and now - max(heard, since) > 1000 * TIMING.silence)
+    suspicion = find_suspicion(ServiceHealth(now, heard, since), TIMING)
+    assert (suspicion is not None) == (since > 0 and now - max(heard, since) > 1000 * TIMING.silence)
 
 
 def test_a_service_that_does_nothing_for_anybody_is_suspected_and_nothing_new_is_started(
@@ -196,8 +196,8 @@ def test_each_outage_and_its_end_is_told_once_and_a_false_alarm_is_not(night: Ni
         canary_after(night, TIMING.pace, word)
     night.store.stop_service(SERVICE, "402")
     night.store.stop_service(SERVICE, "402")
-    told = [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
-    assert told == ["started", "breaker_open", "breaker_closed", "account"]
+    kinds = [notice.rpartition("-")[2] for notice in night.store.client.zrange(keys.NOTICES, 0, -1)]
+    assert kinds == ["started", "breaker_open", "breaker_closed", "account"]
 
 
 @pytest.mark.parametrize("source", BreakerState)

@@ -32,16 +32,16 @@ def test_it_spreads_and_dispatches_what_was_submitted_and_gives_up_its_lead(tmp_
         days = {name: value for name, value in store.client.hgetall(keys.LIMITS).items() if name.startswith("day:")}
         assert days == {"day:offline": "12500000", "day:tinker": "12500000"}
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
-        assert (process.returncode, b"Traceback" in said) == (0, False)
+        _, printed = process.communicate(timeout=20)
+        assert (process.returncode, b"Traceback" in printed) == (0, False)
         assert not store.client.exists(keys.LEADER)
         store.client.close()
 
 
 def test_an_address_that_hangs_keeps_it_neither_from_its_work_nor_from_leaving(tmp_path: Path) -> None:
     with receiver(keeps_silent) as slow, receiver(says(200)) as quick:
-        told = {"SLOW": slow.url, "QUICK": quick.url, "SWEEP_NOTIFY": "env:OPS"}
-        environment = {**os.environ, **told, "SWEEP_HOME": str(tmp_path / "home")}
+        addresses = {"SLOW": slow.url, "QUICK": quick.url, "SWEEP_NOTIFY": "env:OPS"}
+        environment = {**os.environ, **addresses, "SWEEP_HOME": str(tmp_path / "home")}
         with open_server(read_settings(environment)) as url:
             store = Store(connect(url))
             submit(store, submission(single("s", 2), notify=("SLOW", "QUICK")))
@@ -57,9 +57,9 @@ def test_an_address_that_hangs_keeps_it_neither_from_its_work_nor_from_leaving(t
             wait_until(lambda: store.client.zcard(keys.state("dispatched")) == 1, "the next one, meanwhile")
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=20)
+            _, printed = process.communicate(timeout=20)
             assert time.monotonic() - began < DEADLINE / 2
-            assert (process.returncode, b"Traceback" in said, TOKEN.encode() in said) == (0, False, False)
+            assert (process.returncode, b"Traceback" in printed, TOKEN.encode() in printed) == (0, False, False)
             assert store.client.zcard(keys.NOTICES) == 1, "what was under way is somebody else's to send"
             store.client.close()
 

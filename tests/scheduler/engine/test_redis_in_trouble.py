@@ -70,14 +70,14 @@ def turn_until_idle(scheduler: Scheduler) -> None:
 def test_the_fleet_pauses_says_why_and_goes_on(
     scheduler: Scheduler, store: Store, caplog: pytest.LogCaptureFixture, trouble: str
 ) -> None:
-    wrong, right, said = TROUBLES[trouble]
+    wrong, right, words = TROUBLES[trouble]
     client: Any = store.client
     for name, value in wrong.items():
         client.config_set(name, value)
     try:
         with caplog.at_level(logging.WARNING):
             assert scheduler.run_tick() == TROUBLE
-        assert said in caplog.text
+        assert words in caplog.text
         assert dispatched(store) == 0
     finally:
         for name, value in right.items():

@@ -61,8 +61,8 @@ def test_each_kind_has_its_own_budget_and_uses_up_no_other(fault: Fault) -> None
 
 
 def test_the_wait_doubles_and_then_stays() -> None:
-    found = list(itertools.islice(waits(Fault.OUTAGE), 40))
-    for number, wait in enumerate(found):
+    delays = list(itertools.islice(waits(Fault.OUTAGE), 40))
+    for number, wait in enumerate(delays):
         whole = min(LONGEST_ELSE, 2.0 ** (number + 1))
         assert whole / 2 <= wait <= whole
 

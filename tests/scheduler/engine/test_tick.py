@@ -181,7 +181,7 @@ def test_two_schedulers_at_once_do_no_harm(night: Night, redis: RedisServer) -> 
                 done += [lease.stage for lease in leases if night.succeed(lease, {"nll": 1.0})]
                 most = int(night.store.client.hget(keys.sweep("s"), "inflight") or 0)
                 assert 0 <= most <= 10
-                assert all(not each.done() for each in schedulers)
+                assert all(not scheduler.done() for scheduler in schedulers)
         finally:
             stop.set()
     night.spread()
@@ -214,7 +214,7 @@ def cost(night: Night, fleet: Fleet, *, waiting: int, delayed: int) -> dict[str,
     fleet.tick(slots=2)
     client.config_resetstat()
     assert fleet.tick(slots=4).dispatched == 2
-    return {name: int(each["calls"]) for name, each in client.info("commandstats").items()}
+    return {name: int(statistics["calls"]) for name, statistics in client.info("commandstats").items()}
 
 
 @pytest.mark.parametrize(("waiting", "delayed"), [(400, 0), (0, 100)])

@@ -84,8 +84,8 @@ def test_at_the_end_of_its_hours_a_sweep_that_has_begun_is_told_of(night: Night)
     night.store.give_back(night.start(STAGE, "s"), Meter(0, 0), delay=0, failure="", cost="exact", cause="")
     night.clock.pass_seconds(10 * HOUR)
     settle_hours(night)
-    told = [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
-    assert told == ["started", "hours"]
+    kinds = [notice.rpartition("-")[2] for notice in night.store.client.zrange(keys.NOTICES, 0, -1)]
+    assert kinds == ["started", "hours"]
 
 
 def test_a_pause_by_hand_outlasts_the_hours_and_a_resume_outside_them_waits_for_them(night: Night) -> None:

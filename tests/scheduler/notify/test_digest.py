@@ -29,10 +29,10 @@ def test_every_stage_is_counted_once_and_where_it_is(night: Night) -> None:
     night.fail(night.start("train-n8s0", "s"), "the loss is no number")
     night.start("train-n16s0", "s")
     night.spread()
-    found = build_digest(night.store, "s")
-    assert (found.succeeded, found.failed, found.skipped, found.running, found.waiting) == (1, 1, 1, 1, 3)
-    assert found.stages == 7
-    counts, money, *_ = found.text.splitlines()
+    digest = build_digest(night.store, "s")
+    assert (digest.succeeded, digest.failed, digest.skipped, digest.running, digest.waiting) == (1, 1, 1, 1, 3)
+    assert digest.stages == 7
+    counts, money, *_ = digest.text.splitlines()
     assert re.findall(r"\d+ \w+", counts) == ["1 of", "7 stages", "1 failed", "1 skipped", "1 running", "3 waiting"]
     assert re.findall(r"\$[\d.]+", money) == ["$0.0010", "$0.0500"]
 
@@ -42,8 +42,8 @@ def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(ni
     lease = night.start("train-0000", "s")
     night.store.give_back(lease, (0, 0), delay=60, failure="", cost="exact", cause="402")  # type: ignore[arg-type]  # plain values do
     night.spread()
-    found = build_digest(night.store, "s")
-    assert (found.parked, found.waiting, found.parked_by) == (1, 2, "")
+    digest = build_digest(night.store, "s")
+    assert (digest.parked, digest.waiting, digest.parked_by) == (1, 2, "")
     night.store.client.hset(keys.sweep("s"), "gate", "budget")
     assert build_digest(night.store, "s").text.startswith("0 of 3 stages done, 3 held back (budget)\n")
     night.tell("pause_sweep", "s")
@@ -93,11 +93,11 @@ def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     night.submit(plan("s", [evaluate(f"{rank}{seed}") for rank, seed in losses], runs), spec={"experiment": "grid"})
     for (rank, seed), loss in losses.items():
         night.do(f"evaluate-{rank}{seed}", "s", {"nll": loss})
-    (said,) = build_digest(night.store, "s").best
+    (sentence,) = build_digest(night.store, "s").best
     best = best_cell(views.read_results(night.store, "s"), metric="nll").best
     assert best is not None
     assert best.cell == {"train.rank": 1}
-    assert said.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 (standard deviation over the seeds); ")
+    assert sentence.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 (standard deviation over the seeds); ")
 
 
 def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Night) -> None:
@@ -105,12 +105,12 @@ def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Nigh
     for number, cause in enumerate(["rare", "loss 1e30 at step 3", "loss nan at step 12", "x" * 500]):
         night.fail(night.start(f"train-000{number}", "s"), cause)
     night.spread()
-    found = build_digest(night.store, "s")
-    assert found.failures[:2] == (
+    digest = build_digest(night.store, "s")
+    assert digest.failures[:2] == (
         FailureCause("loss 1e30 at step 3", 2, "train 0001"),
         FailureCause("rare", 1, "train 0000"),
     )
-    assert max(map(len, found.text.splitlines())) < 200, "a phone is small"
+    assert max(map(len, digest.text.splitlines())) < 200, "a phone is small"
 
 
 def test_how_long_yet_is_reckoned_from_what_was_done_since_it_started(night: Night) -> None:
@@ -143,11 +143,11 @@ def test_a_sweep_that_nobody_submitted_has_no_digest(night: Night) -> None:
 def test_the_best_may_be_what_was_not_trained(night: Night) -> None:
     stages = [evaluate(name) for name in ("base", "sl")]
     runs = [
-        Run({"method": method}, 0, None, {"nll": each.id}) for method, each in zip((None, "sl"), stages, strict=True)
+        Run({"method": method}, 0, None, {"nll": stage.id}) for method, stage in zip((None, "sl"), stages, strict=True)
     ]
     night.submit(plan("s", stages, runs), spec={"experiment": "compare", "equal": {"tokens": 1}})
-    for each, loss in zip(stages, (1.0, 2.0), strict=True):
-        night.do(each.id, "s", {"nll": loss})
+    for stage, loss in zip(stages, (1.0, 2.0), strict=True):
+        night.do(stage.id, "s", {"nll": loss})
     assert build_digest(night.store, "s").best == (
         "best: method=untrained: nll 1.0000; 1 other condition is not clearly worse",
     )

@@ -65,9 +65,9 @@ def test_a_small_budget_is_told_of_in_sums_that_are_not_nothing(night: Night) ->
     night.submit(single("s", 2), limit=1_999, notify=("HOOK",))
     night.do("train-0000", "s", cost=1_000)
     assert night.store.dispatch("train-0001", sweep="s", patience=PATIENCE).refused == "budget"
-    (said,) = [notice.headline for notice in empty(night) if notice.kind == "budget"]
-    assert said.startswith(f"s: {TITLES['budget']}")
-    assert re.findall(r"\$[\d.]+", said) == ["$0.0010", "$0.0020"]
+    (headline,) = [notice.headline for notice in empty(night) if notice.kind == "budget"]
+    assert headline.startswith(f"s: {TITLES['budget']}")
+    assert re.findall(r"\$[\d.]+", headline) == ["$0.0010", "$0.0020"]
     for micro in (0, 7, 99, 100, 999_999, 1_000_000, 12_345_678):
         assert night.run_lua(f"return format_usd({micro})") == format_usd(micro)
 
@@ -89,7 +89,7 @@ def test_a_failure_of_a_shared_stage_is_told_to_every_sweep_that_wants_it(night:
     night.tell("cancel_sweep", "gone")
     night.fail(night.start("train-0000", "payer"))
     night.spread()
-    assert [each for each in told(night) if each[0] in ("started", "failure")] == [
+    assert [notice for notice in told(night) if notice[0] in ("started", "failure")] == [
         ("failure", "guest", "OF_GUEST"),
         ("failure", "payer", "OF_PAYER"),
         ("started", "payer", "OF_PAYER"),

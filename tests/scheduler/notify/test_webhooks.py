@@ -306,8 +306,8 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
         office = Office(night, {"HOOK": far.url})
         while office.round():
             pass
-    said = [json.loads(request.body)["text"] for request in far.requests]
-    first, counts, money, failure = said[-1].splitlines()
+    texts = [json.loads(request.body)["text"] for request in far.requests]
+    first, counts, money, failure = texts[-1].splitlines()
     assert first.startswith("s: ")
     assert re.findall(r"\d+", counts) == ["1", "3", "1", "1"]
     assert "$0.0010" in money

@@ -59,7 +59,7 @@ class Stub:
             message.get("trainable", message["role"] == "assistant") and (train_on_what != "LAST" or at == last)
             for at, message in enumerate(messages)
         ]
-        weights = [float(one and part > 0) for one in learnt for part in range(3)]
+        weights = [float(is_learnt and part > 0) for is_learnt in learnt for part in range(3)]
         return SimpleNamespace(to_ints=lambda: tokens), Tensor(weights)
 
 
@@ -145,10 +145,10 @@ class TestReal:
         messages = chat("hello", "yes", "12")
         first = list_stops(renderer)[0]
         end = tokenizer.encode(first) if isinstance(first, str) else [first]
-        said = tokenizer.encode("yes" if name == "qwen3_instruct" else " yes") + (end if ended else [])
+        answer = tokenizer.encode("yes" if name == "qwen3_instruct" else " yes") + (end if ended else [])
         grown = [
             *build_generation_prompt(messages[:1], renderer),
-            *said,
+            *answer,
             *build_continuation(messages[:2], messages[2:], renderer, ended=ended),
         ]
         assert tokenizer.decode(grown) == tokenizer.decode(build_generation_prompt(messages, renderer))

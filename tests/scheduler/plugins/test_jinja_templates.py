@@ -14,9 +14,9 @@ from tests.wording import naming
 
 
 def said(template: str) -> str:
-    found = get_template(speaking(template))
-    assert found is not None
-    return found.text(chat("a", "b"), (), prompt=False)
+    chat_template = get_template(speaking(template))
+    assert chat_template is not None
+    return chat_template.text(chat("a", "b"), (), prompt=False)
 
 
 def test_the_clock_of_a_template_stands_still() -> None:
@@ -56,8 +56,8 @@ def test_threads_do_not_see_each_others_marks() -> None:
 
 
 def test_the_hash_is_of_the_template_and_of_its_control_tokens() -> None:
-    one, same, other = speaking(CHATML), speaking("chatml"), speaking(CHATML + " ")
-    assert (one.chat and one.chat.digest) == (same.chat and same.chat.digest)
-    assert (one.chat and one.chat.digest) != (other.chat and other.chat.digest)
-    assert one.chat is not None
-    assert len(one.chat.digest) == 12
+    first, same, other = speaking(CHATML), speaking("chatml"), speaking(CHATML + " ")
+    assert (first.chat and first.chat.digest) == (same.chat and same.chat.digest)
+    assert (first.chat and first.chat.digest) != (other.chat and other.chat.digest)
+    assert first.chat is not None
+    assert len(first.chat.digest) == 12

@@ -63,9 +63,9 @@ def test_threads_that_ask_at_once_have_one_tokenizer_and_nothing_is_said(place: 
 
 
 def test_what_is_named_is_known_by_its_content(place: Path, tmp_path: Path) -> None:
-    found, packed = load_named_tokenizer("tokenizer", tmp_path)
-    assert found.name == f"files:{packed.digest}"
-    assert found.encode("ab\n~") == OfflineTokenizer().encode("ab\n~")
+    tokenizer, packed = load_named_tokenizer("tokenizer", tmp_path)
+    assert tokenizer.name == f"files:{packed.digest}"
+    assert tokenizer.encode("ab\n~") == OfflineTokenizer().encode("ab\n~")
     elsewhere = tmp_path / "elsewhere"
     place.rename(elsewhere)
     (elsewhere / "README.md").write_text("of no account")

@@ -84,8 +84,8 @@ def test_a_model_of_ours_reads_what_it_has_room_for(place: Path) -> None:
 def test_models_may_each_have_one_and_none_has_two(place: Path) -> None:
     both = "vary: {model: [offline/ngram-s, offline/rehearsal], tokenizer: [theirs, longer]}\n"
     zipped = planned(place, spec=f"{SPEC}{both}zip: [[model, tokenizer]]\n")
-    found = {(stage.recipe["model"], stage.recipe["tokenizer"]) for stage in zipped.plan.stages}
-    assert len(found) == len(zipped.tokenizers) == 2
+    pairs = {(stage.recipe["model"], stage.recipe["tokenizer"]) for stage in zipped.plan.stages}
+    assert len(pairs) == len(zipped.tokenizers) == 2
     unset = SPEC.replace("tokenizer: theirs\n", "")
     assert len(planned(place, spec=f"{unset}{both}zip: [[model, tokenizer]]\n").tokenizers) == 2
     with pytest.raises(PlanError, match=r"tokenizer: .*theirs and longer for offline/ngram-s"):

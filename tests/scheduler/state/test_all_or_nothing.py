@@ -41,9 +41,9 @@ def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> Non
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "INJECTED": str(report), "SERVER": servers.chosen()}
     done = subprocess.run([*command, *tests], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:]
-    told = json.loads(report.read_text())
-    expected = {*told["sites"]} - {f"{verb}:anywhere" for verb in READERS}
-    assert sorted(expected - {*told["tried"]}) == [], "no test had a verb write at these places"
+    seen = json.loads(report.read_text())
+    expected = {*seen["sites"]} - {f"{verb}:anywhere" for verb in READERS}
+    assert sorted(expected - {*seen["tried"]}) == [], "no test had a verb write at these places"
 
 
 def test_whoever_goes_round_the_way_to_write_is_stopped(night: Night) -> None:
@@ -58,10 +58,10 @@ def test_what_is_read_is_only_read(client: Client) -> None:
     """`read` notes nothing that could be taken back."""
     text = "\n".join(load_verbs().values())
     commands = sorted(set(re.findall(r"\bread\('([A-Z]+)'", text)))
-    told: Any = getattr(client, "execute_command")("COMMAND", "INFO", *commands)  # noqa: B009 - of no other use to us
-    flags = {name: {str(flag) for flag in command["flags"]} for name, command in told.items()}
+    commands_known: Any = getattr(client, "execute_command")("COMMAND", "INFO", *commands)  # noqa: B009 - of no other use to us
+    flags = {name: {str(flag) for flag in command["flags"]} for name, command in commands_known.items()}
     assert len(flags) == len(commands) > 15
-    assert [name for name, found in flags.items() if "write" in found] == []
+    assert [name for name, command_flags in flags.items() if "write" in command_flags] == []
 
 
 def test_a_write_that_nothing_takes_back_is_refused_before_it_is_made(night: Night) -> None:

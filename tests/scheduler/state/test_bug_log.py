@@ -63,7 +63,7 @@ def test_a_bug_in_a_verb_of_the_tick_is_named_within_one_tick(night: Night, flee
     waits = explain_waiting(views.read_sweep(night.store, "s"), read_fleet(night.store, settings)).text
     assert f"`{verb}`" in waits
     named = make_status_document(night.store, settings, views.read_sweeps(night.store), None)["bugs"]
-    assert [each["verb"] for each in named] == [verb]
+    assert [bug["verb"] for bug in named] == [verb]
 
 
 def test_a_bug_that_belongs_to_no_stage_starts_nothing_until_it_is_gone(night: Night, fleet: Fleet) -> None:
@@ -221,7 +221,7 @@ def test_a_stage_that_cannot_be_spread_keeps_no_other_from_it(night: Night, flee
     for _ in range(3):
         fleet.tick()
     assert night.store.client.zcard(keys.state(StageState.DISPATCHED)) == 2
-    assert any("WRONGTYPE" in said for said in told(night.store).values())
+    assert any("WRONGTYPE" in message for message in told(night.store).values())
 
 
 def test_a_lease_that_cannot_be_taken_back_keeps_no_other_from_it(night: Night, fleet: Fleet) -> None:

@@ -17,7 +17,7 @@ def test_a_chain_is_released_link_by_link(night: Night) -> None:
     night.submit(plan("s", CHAIN))
     seen = []
     for stage in CHAIN:
-        seen.append([night.state(each.id) for each in CHAIN])
+        seen.append([night.state(stage.id) for stage in CHAIN])
         night.do(stage.id, "s")
     assert seen == [
         ["ready", "waiting", "waiting"],
@@ -39,8 +39,8 @@ def test_when_a_parent_fails_all_that_follow_from_it_are_skipped_and_say_why(nig
     night.submit(plan("s", CHAIN))
     night.fail(night.start("train-a", "s"))
     night.spread()
-    assert [night.state(each.id) for each in CHAIN] == ["failed", "skipped", "skipped"]
-    causes = [night.store.client.hget(keys.stage(each.id), "cause") for each in CHAIN]
+    assert [night.state(stage.id) for stage in CHAIN] == ["failed", "skipped", "skipped"]
+    causes = [night.store.client.hget(keys.stage(stage.id), "cause") for stage in CHAIN]
     assert causes == ["bad data", "skipped: train-a failed", "skipped: train-b skipped"]
     assert night.sweep_state("s") == "finished"
 
@@ -51,7 +51,7 @@ def test_retrying_a_failed_parent_opens_what_was_skipped_with_it(night: Night) -
     night.spread()
     night.store.scripts.run("retry_sweep", "s")
     night.spread()
-    assert [night.state(each.id) for each in CHAIN] == ["ready", "waiting", "waiting"]
+    assert [night.state(stage.id) for stage in CHAIN] == ["ready", "waiting", "waiting"]
     assert night.store.client.hget(keys.stage("train-b"), "cause") is None
     for stage in CHAIN:
         night.do(stage.id, "s")
@@ -64,7 +64,7 @@ def test_another_sweep_that_opens_the_parent_opens_the_children_of_a_sweep_that_
     night.spread()
     assert (night.sweep_state("s"), night.state("evaluate-b")) == ("active", "skipped")
     night.submit(plan("other", [train("a")]))
-    assert [night.state(each.id) for each in CHAIN] == ["ready", "waiting", "waiting"]
+    assert [night.state(stage.id) for stage in CHAIN] == ["ready", "waiting", "waiting"]
 
 
 def test_a_worker_may_go_straight_on_with_the_child_of_what_it_finished(night: Night) -> None:

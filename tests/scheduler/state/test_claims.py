@@ -65,10 +65,10 @@ def test_many_threads_and_shuffled_doubled_messages_claim_each_stage_once(
     messages = names * workers
     random.Random(7).shuffle(messages)
     with ThreadPoolExecutor(workers) as pool:
-        found = list(
+        answers = list(
             pool.map(lambda name: night.store.claim(name, attempt=attempts[name], worker="w", lease=LEASE), messages)
         )
-    leases = [lease for lease in found if lease is not None]
+    leases = [lease for lease in answers if lease is not None]
     assert sorted(lease.stage for lease in leases) == names
     assert len({lease.fence for lease in leases}) == stages
 

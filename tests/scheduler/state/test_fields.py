@@ -18,9 +18,9 @@ LITERAL = re.compile(r"'([a-z]\w*(?::\w+)?)'")
 def calls(*commands: str) -> Iterator[list[str]]:
     """What the verbs hand to these commands behind the key, argument by argument; ADD is the prelude's own."""
     named = rf"(?:read|write)\('(?:{'|'.join(commands)})'," + (r"|\badd\(" if "ADD" in commands else "")
-    for found in re.finditer(named, LUA):
-        depth, start, arguments = 0, found.end(), []
-        for place in range(found.end(), len(LUA)):
+    for match in re.finditer(named, LUA):
+        depth, start, arguments = 0, match.end(), []
+        for place in range(match.end(), len(LUA)):
             letter = LUA[place]
             if depth == 0 and letter in ",)":
                 arguments.append(LUA[start:place].strip())
@@ -32,7 +32,7 @@ def calls(*commands: str) -> Iterator[list[str]]:
 
 
 def literals(arguments: list[str]) -> set[str]:
-    return {found[1] for each in arguments if (found := LITERAL.fullmatch(each))}
+    return {literal[1] for argument in arguments if (literal := LITERAL.fullmatch(argument))}
 
 
 def cleared() -> set[str]:
@@ -71,10 +71,10 @@ def read() -> set[str]:
 
 
 def test_what_is_cleared_is_a_field_that_somebody_sets() -> None:
-    told = {f"notified:{kind}" for kind in re.findall(r"notify\(\w+, '(\w+)'", LUA)}
+    kinds = {f"notified:{kind}" for kind in re.findall(r"notify\(\w+, '(\w+)'", LUA)}
     once = set(re.findall(r"once\('([\w:]+)'", LUA))
     assert len(cleared()) > 10, "the calls are found"
-    assert cleared() - written_by_lua() - written_with_a_sweep() - told - once == set()
+    assert cleared() - written_by_lua() - written_with_a_sweep() - kinds - once == set()
 
 
 def test_what_is_set_is_read_by_somebody() -> None:

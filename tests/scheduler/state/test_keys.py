@@ -81,6 +81,6 @@ KINDS = {"Hash", "Set", "Zset", "List", "String", "Stream"}
 
 def test_no_other_module_spells_a_key() -> None:
     folder = Path(scheduler.__file__).parent
-    for path in [each for each in folder.rglob("*.py") if each.name != "keys.py"]:
+    for path in [path for path in folder.rglob("*.py") if path.name != "keys.py"]:
         words = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         assert not [word for word in words if isinstance(word, str) and word.startswith(keys.PREFIX)], path.name

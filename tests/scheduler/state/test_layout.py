@@ -68,10 +68,10 @@ def test_a_command_refuses_the_state_of_an_earlier_version(
     old: Client, trusted: RedisServer, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     before = read_everything(old)
-    said = Desk(tmp_path).call(*words, REDIS_URL=trusted.url)
-    assert said.status == 1, said
+    result = Desk(tmp_path).call(*words, REDIS_URL=trusted.url)
+    assert result.status == 1, result
     for part in (f"layout {LAYOUT}", "layout 1", "SWEEP_HOME", "REDIS_URL"):
-        assert part in said.err, said
+        assert part in result.err, result
     assert read_everything(old) == before
 
 

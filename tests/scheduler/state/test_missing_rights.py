@@ -70,9 +70,9 @@ def test_nothing_starts_and_every_command_says_the_line_to_add(
     with patch.dict(os.environ, variables), pytest.raises(SystemExit) as ended:
         main(["watch", "s"])
     assert ended.value.code == 1
-    said = capsys.readouterr().err
-    assert refusal in said
-    assert "bug" not in said
+    printed = capsys.readouterr().err
+    assert refusal in printed
+    assert "bug" not in printed
     assert limited.admin.zcard(keys.state("dispatched")) == 0
     limited.admin.delete(keys.REFUSAL)  # it expires
     scheduler.run_tick()

@@ -96,8 +96,8 @@ def test_what_is_reserved_is_the_high_estimate(night: Night) -> None:
     assert night.money("s") == (0, 1_000, 0)
     night.succeed(lease, cost=200)
     assert night.money("s") == (200, 0, 0)
-    (found,) = [kind for kind in read_costs(night.store, "s").kinds if kind.stages]
-    assert (found.low, found.high, found.metered) == (200, 1_000, 200)
+    (costs,) = [kind for kind in read_costs(night.store, "s").kinds if kind.stages]
+    assert (costs.low, costs.high, costs.metered) == (200, 1_000, 200)
 
 
 # More than was estimated.
@@ -318,7 +318,7 @@ def test_however_an_attempt_ends_it_holds_nothing_afterwards(night: Night, end: 
 
 
 def told(night: Night) -> list[str]:
-    return [each.rpartition("-")[2] for each in night.store.client.zrange(keys.NOTICES, 0, -1)]
+    return [notice.rpartition("-")[2] for notice in night.store.client.zrange(keys.NOTICES, 0, -1)]
 
 
 def test_people_are_told_once_of_four_fifths_and_once_of_the_end_of_a_budget(night: Night) -> None:

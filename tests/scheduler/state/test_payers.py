@@ -128,7 +128,7 @@ def test_a_paused_sweep_starts_nothing_keeps_all_and_goes_on_where_it_was(night:
     assert fleet.tick().dispatched == 0
     night.clock.pass_seconds(86_400)
     assert fleet.tick().dispatched == 0
-    assert [night.state(each) for each in ("train-a", "train-b", "evaluate-a")] == ["ready", "ready", "waiting"]
+    assert [night.state(stage) for stage in ("train-a", "train-b", "evaluate-a")] == ["ready", "ready", "waiting"]
     night.tell("resume_sweep", "s")
     assert fleet.tick().dispatched == 2
     assert night.money("s") == (300, 700 + 1_000, 0), "of the one that had begun, only the rest is reserved"

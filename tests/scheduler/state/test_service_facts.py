@@ -26,9 +26,9 @@ def test_answers_are_kept_for_their_service_and_may_arrive_twice(store: Store, c
         assert record_facts(store, "tinker", answers)
     now = datetime.fromtimestamp(clock() / 1000, UTC)
     times = dict.fromkeys(answers, now)
-    found = ServiceFacts("tinker", True, False, "prefill", 3, True, ("a", "b"), None, (), times)
-    assert (read_facts(store, "tinker"), read_facts(store, "offline")) == (found, ServiceFacts("offline"))
-    assert read_known_accounts(store) == [found]
+    facts = ServiceFacts("tinker", True, False, "prefill", 3, True, ("a", "b"), None, (), times)
+    assert (read_facts(store, "tinker"), read_facts(store, "offline")) == (facts, ServiceFacts("offline"))
+    assert read_known_accounts(store) == [facts]
 
 
 def test_what_an_inquiry_does_not_learn_stays_as_it_was_learnt_before(store: Store, clock: FakeClock) -> None:

@@ -57,11 +57,11 @@ def test_two_processes_that_submit_at_once_make_one_sweep(night: Night, redis: R
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(2), spawn.Queue()
     people = [spawn.Process(target=_submit_elsewhere, args=(redis.url, start, answers)) for _ in range(2)]
-    for each in people:
-        each.start()
+    for process in people:
+        process.start()
     fresh = [answers.get(timeout=60) for _ in people]
-    for each in people:
-        each.join(60)
+    for process in people:
+        process.join(60)
     assert fresh.count(True) == 1
     night.spread()
     question = scaling("s", [8, 16, 32, 64], seeds=20)

@@ -78,5 +78,5 @@ def test_only_the_moves_write_a_state() -> None:
     writes = re.compile(r"write\('HSET',[^\n]*'state'")
     folder = files("scheduler.state") / "lua"
     texts = {path.name: path.read_text() for path in folder.iterdir() if path.name.endswith(".lua")}
-    found = {name: len(writes.findall(text)) for name, text in texts.items() if writes.search(text)}
-    assert found == {"_prelude.lua": 2, "_prelude_service.lua": 1, "add_stage.lua": 1, "open_sweep.lua": 1}
+    counts = {name: len(writes.findall(text)) for name, text in texts.items() if writes.search(text)}
+    assert counts == {"_prelude.lua": 2, "_prelude_service.lua": 1, "add_stage.lua": 1, "open_sweep.lua": 1}

@@ -17,10 +17,10 @@ FIRST = f"{STAGE}|1"
 
 
 def unreconciled(night: Night) -> list[str]:
-    found: list[str] = night.store.client.zrange(keys.UNRECONCILED, 0, -1)
+    attempts: list[str] = night.store.client.zrange(keys.UNRECONCILED, 0, -1)
     kept = [key for key in night.snapshot() if key.startswith(keys.unreconciled(""))]
-    assert sorted(keys.unreconciled(attempt) for attempt in found) == sorted(kept)
-    return found
+    assert sorted(keys.unreconciled(attempt) for attempt in attempts) == sorted(kept)
+    return attempts
 
 
 def resolve(night: Night, attempt: str, tokens: int) -> bool:

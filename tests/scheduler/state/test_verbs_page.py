@@ -25,15 +25,15 @@ def read_guarantee(verb: str) -> str:
 def read_keys() -> dict[str, str]:
     """Each key without the prefix, `<…>` for what varies -> its docstring."""
     tree = ast.parse(inspect.getsource(keys)).body
-    found = {
+    pages = {
         str(getattr(keys, ast.unparse(name.targets[0]))): ast.literal_eval(text.value)
         for name, text in itertools.pairwise(tree)
         if isinstance(name, ast.Assign) and isinstance(text, ast.Expr)
     }
     for _, function in inspect.getmembers(keys, inspect.isfunction):
         places = [f"<{name.removesuffix('_id')}>" for name in inspect.signature(function).parameters]
-        found[function(*places)] = inspect.getdoc(function)
-    return {name.removeprefix(keys.PREFIX): text for name, text in found.items()}
+        pages[function(*places)] = inspect.getdoc(function)
+    return {name.removeprefix(keys.PREFIX): text for name, text in pages.items()}
 
 
 def test_the_page_names_every_file_and_every_key_and_nothing_else() -> None:

@@ -49,7 +49,9 @@ def run(
     """A run with a training for each curve."""
     row = RunResult({"method": "both", "size": 8}, seed, state, {"nll": 2.0, "source.nll": math.nan}, steps, 90, 5_000)
     recipe: dict[str, Json] = {"rank": 4, "adam": {"eps": 1e-8}, "parent": None, "layers": ["mlp"]}
-    trainings = [TrackedTraining(f"train-{place}", recipe, steps, since, each) for place, each in enumerate(curves)]
+    trainings = [
+        TrackedTraining(f"train-{place}", recipe, steps, since, curve_of) for place, curve_of in enumerate(curves)
+    ]
     return track_run(SWEEP, RunHistory(seed, row, trainings, cause, 1_000, since))
 
 
@@ -62,24 +64,24 @@ POINTS = [(1, 3.0), (2, 2.5), (3, 2.25)]
 
 
 def test_the_steps_of_a_chain_are_counted_through() -> None:
-    found = run(curve("nll", 3.0, 2.5, 2.25), curve("reward", 0.1, 0.4))
-    assert [(point.metric, point.step) for point in found.points] == [
+    tracked = run(curve("nll", 3.0, 2.5, 2.25), curve("reward", 0.1, 0.4))
+    assert [(point.metric, point.step) for point in tracked.points] == [
         *(("train/nll", step) for step in (1, 2, 3)),
         *(("train/reward", step) for step in (4, 5)),
     ]
-    assert found.last == 5
+    assert tracked.last == 5
 
 
 def test_a_run_is_its_cell_its_recipe_and_what_was_measured() -> None:
-    found = run(curve("nll", 3.0), curve("reward", 0.1))
-    assert found.name == "method=both, size=8, seed 0"
+    tracked = run(curve("nll", 3.0), curve("reward", 0.1))
+    assert tracked.name == "method=both, size=8, seed 0"
     recipes = {f"{place}.{key}": value for place in ("before.1", "recipe") for key, value in RECIPE.items()}
-    assert found.config == {"method": "both", "size": 8, "seed": 0} | recipes
+    assert tracked.config == {"method": "both", "size": 8, "seed": 0} | recipes
     totals = {"total/steps": 3, "total/tokens": 90, "total/usd": 0.005}
-    measured = {name: value for name, value in found.summary.items() if name != "eval/source.nll"}
+    measured = {name: value for name, value in tracked.summary.items() if name != "eval/source.nll"}
     assert measured == {"eval/nll": 2.0} | totals
-    assert math.isnan(found.summary["eval/source.nll"]), "what diverged is shown, not dropped"
-    assert found.tags == {"sweep": "s", "experiment": "compare"}
+    assert math.isnan(tracked.summary["eval/source.nll"]), "what diverged is shown, not dropped"
+    assert tracked.tags == {"sweep": "s", "experiment": "compare"}
 
 
 RECIPE = {"rank": 4, "adam.eps": 1e-8, "layers": '["mlp"]'}
@@ -91,12 +93,12 @@ def test_a_run_is_known_by_its_sweep_and_its_place_and_its_content_by_all_of_it(
     assert GROWING.id != track_run(replace(SWEEP, digest="d2"), RunHistory(0, RunResult({}, 0, ""), [], "", 0, 0)).id
     assert GROWN.content == run(curve("nll", 3.0, 2.5, 2.25)).content
     changes = [GROWING, run(curve("nll", 3.0, 2.5, 2.26)), run(curve("nll", 3.0, 2.5, 2.25), cause="x")]
-    assert len({GROWN.content, *(each.content for each in changes)}) == 4
+    assert len({GROWN.content, *(change.content for change in changes)}) == 4
 
 
 def test_the_untrained_base_has_no_curve() -> None:
-    found = track_run(SWEEP, RunHistory(0, RunResult({}, 0, "succeeded", {"nll": 3.0}), [], "", 1, 2))
-    assert (found.name, found.points, found.last, found.config) == ("seed 0", [], 0, {"seed": 0})
+    tracked = track_run(SWEEP, RunHistory(0, RunResult({}, 0, "succeeded", {"nll": 3.0}), [], "", 1, 2))
+    assert (tracked.name, tracked.points, tracked.last, tracked.config) == ("seed 0", [], 0, {"seed": 0})
 
 
 # What is read of the truth.
@@ -127,7 +129,8 @@ def learn(night: Night, stage: str, points: Curve) -> None:
 def all_tracked(store: Store) -> list[TrackedRun]:
     rows = views.read_results(store, "s")
     return [
-        track_run(run_history.read_shared_facts(store, "s"), each) for each in run_history.follow_runs(store, "s", rows)
+        track_run(run_history.read_shared_facts(store, "s"), history)
+        for history in run_history.follow_runs(store, "s", rows)
     ]
 
 
@@ -150,8 +153,8 @@ def test_the_table_of_curves_has_a_row_for_each_point(
 ) -> None:
     half_a_night(night)
     learn(night, "train-rl0", curve("reward", 0.1))
-    found = list(csv.DictReader(io.StringIO(said(redis, monkeypatch, "export", "s", "--curves"))))
-    assert [tuple(each.values()) for each in found] == [
+    points = list(csv.DictReader(io.StringIO(said(redis, monkeypatch, "export", "s", "--curves"))))
+    assert [tuple(point.values()) for point in points] == [
         ("both", "0", "ready", "1", "train-sl0", "1", "nll", "3.0"),
         ("both", "0", "ready", "1", "train-sl0", "2", "nll", "2.5"),
         ("both", "0", "ready", "2", "train-rl0", "1", "reward", "0.1"),
@@ -197,10 +200,10 @@ def events(content: bytes) -> Iterator[Any]:
 
 def test_tensorboard_is_told_once(tmp_path: Path) -> None:
     there = open_tracker(f"tensorboard:{tmp_path}", "s")
-    assert [there.put(each) for each in (GROWING, LOST, GROWING)] == [True, True, False]
+    assert [there.put(tracked) for tracked in (GROWING, LOST, GROWING)] == [True, True, False]
     assert tensorboard_holds(tmp_path, GROWN.name) == ("running", POINTS[:2], 2.0)
     again = open_tracker(f"tensorboard:{tmp_path}", "s")
-    assert [again.put(each) for each in (GROWN, LOST, GROWN)] == [True, False, False]
+    assert [again.put(tracked) for tracked in (GROWN, LOST, GROWN)] == [True, False, False]
     assert tensorboard_holds(tmp_path, GROWN.name) == ("succeeded", POINTS, 2.0)
     assert tensorboard_holds(tmp_path, LOST.name) == ("failed: diverged", [(1, 3.0), (2, math.inf)], 2.0)
 
@@ -219,9 +222,9 @@ def test_tensorboard_itself_reads_what_was_written(tmp_path: Path) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason=needed)
     metadata = importlib.import_module("tensorboard.plugins.hparams.metadata")
     open_tracker(f"tensorboard:{tmp_path}", "s").put(LOST)
-    found = reader.EventAccumulator(str(tmp_path / "s" / LOST.name)).Reload()
-    assert [(each.step, each.value) for each in found.Scalars("train/nll")] == [(1, 3.0), (2, math.inf)]
-    content = found.PluginTagToContent("hparams")
+    events = reader.EventAccumulator(str(tmp_path / "s" / LOST.name)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("train/nll")] == [(1, 3.0), (2, math.inf)]
+    content = events.PluginTagToContent("hparams")
     begun = metadata.parse_session_start_info_plugin_data(content["_hparams_/session_start_info"])
     ended = metadata.parse_session_end_info_plugin_data(content["_hparams_/session_end_info"])
     assert begun.hparams["recipe.rank"].number_value == 4
@@ -245,32 +248,34 @@ def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) 
     from mlflow import MlflowClient
 
     there = open_tracker(f"mlflow:{mlflow_at}", "s")
-    assert [there.put(each) for each in (GROWING, LOST)] == [True, True]
+    assert [there.put(tracked) for tracked in (GROWING, LOST)] == [True, True]
     client = MlflowClient(mlflow_at, registry_uri=mlflow_at)
 
-    def held(of: TrackedRun) -> tuple[str, list[tuple[int, float]], list[float], dict[str, str]]:
+    def held(tracked: TrackedRun) -> tuple[str, list[tuple[int, float]], list[float], dict[str, str]]:
         experiment = client.get_experiment_by_name("s").experiment_id
-        (found,) = [each for each in client.search_runs([experiment]) if each.info.run_name == of.name]
-        points = client.get_metric_history(found.info.run_id, "train/nll")
-        losses = [each.value for each in client.get_metric_history(found.info.run_id, "eval/nll")]
-        steps = sorted((each.step, each.value) for each in points)
-        return found.info.status, steps, losses, {**found.data.params, **found.data.tags}
+        (kept_run,) = [
+            kept_run for kept_run in client.search_runs([experiment]) if kept_run.info.run_name == tracked.name
+        ]
+        points = client.get_metric_history(kept_run.info.run_id, "train/nll")
+        losses = [point.value for point in client.get_metric_history(kept_run.info.run_id, "eval/nll")]
+        steps = sorted((point.step, point.value) for point in points)
+        return kept_run.info.status, steps, losses, {**kept_run.data.params, **kept_run.data.tags}
 
     assert held(GROWING)[:3] == ("RUNNING", POINTS[:2], [2.0])
     again = open_tracker(f"mlflow:{mlflow_at}", "s")
-    assert [again.put(each) for each in (GROWN, LOST)] == [True, False]
+    assert [again.put(tracked) for tracked in (GROWN, LOST)] == [True, False]
     third = open_tracker(f"mlflow:{mlflow_at}", "s")
-    assert [third.put(each) for each in (GROWN, LOST)] == [False, False]
-    status, points, losses, said = held(GROWN)
+    assert [third.put(tracked) for tracked in (GROWN, LOST)] == [False, False]
+    status, points, losses, parameters = held(GROWN)
     assert (status, points, losses) == ("FINISHED", POINTS, [2.0])
-    assert (said["recipe.rank"], said["method"], said["state"], said["experiment"]) == (
+    assert (parameters["recipe.rank"], parameters["method"], parameters["state"], parameters["experiment"]) == (
         "4",
         "both",
         "succeeded",
         "compare",
     )
-    status, points, _, said = held(LOST)
-    assert (status, said["cause"], points[0], points[1][1] > 1e300) == ("FAILED", "diverged", (1, 3.0), True)
+    status, points, _, parameters = held(LOST)
+    assert (status, parameters["cause"], points[0], points[1][1] > 1e300) == ("FAILED", "diverged", (1, 3.0), True)
     assert capfd.readouterr().out == "", "what we print is ours alone"
 
 
@@ -285,7 +290,7 @@ def test_mlflow_that_was_cut_off_is_told_the_rest_and_nothing_twice(
     whole = MlflowClient.log_batch
 
     def breaks(self: Any, run_id: str, metrics: Sequence[Any] = (), **others: Any) -> None:
-        if any(each.step == 3 for each in metrics):
+        if any(metric.step == 3 for metric in metrics):
             raise KeyboardInterrupt
         whole(self, run_id, metrics=metrics, **others)
 
@@ -294,8 +299,8 @@ def test_mlflow_that_was_cut_off_is_told_the_rest_and_nothing_twice(
         open_tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
     monkeypatch.setattr(MlflowClient, "log_batch", whole)
     assert open_tracker(f"mlflow:{mlflow_at}", "s").put(GROWN)
-    (found,) = client.search_runs([client.get_experiment_by_name("s").experiment_id])
-    assert sorted(each.step for each in client.get_metric_history(found.info.run_id, "train/nll")) == [1, 2, 3]
+    (kept_run,) = client.search_runs([client.get_experiment_by_name("s").experiment_id])
+    assert sorted(point.step for point in client.get_metric_history(kept_run.info.run_id, "train/nll")) == [1, 2, 3]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -307,17 +312,17 @@ def test_wandb_off_line_has_one_folder_for_each_run(
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     pytest.importorskip("wandb", reason="the extra `wandb` is not installed")
     there = open_tracker("wandb:team/project", "s")
-    assert [there.put(each) for each in (GROWING, LOST, LOST)] == [True, True, False]
+    assert [there.put(tracked) for tracked in (GROWING, LOST, LOST)] == [True, True, False]
     again = open_tracker("wandb:team/project", "s")
-    assert [again.put(each) for each in (GROWN, LOST)] == [True, False]
-    found, lost = wandb_holds(tmp_path, GROWN.id), wandb_holds(tmp_path, LOST.id)
-    begun = found["run"]
+    assert [again.put(tracked) for tracked in (GROWN, LOST)] == [True, False]
+    grown, lost = wandb_holds(tmp_path, GROWN.id), wandb_holds(tmp_path, LOST.id)
+    begun = grown["run"]
     assert (begun.run_id, begun.run_group, begun.display_name) == (GROWN.id, "s", GROWN.name)
     assert (begun.entity, begun.project, list(begun.tags)) == ("team", "project", ["compare"])
-    config = {each.key or ".".join(each.nested_key): json.loads(each.value_json) for each in begun.config.update}
+    config = {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in begun.config.update}
     assert (config["recipe.rank"], config["method"]) == (4, "both")
-    assert [(each["_step"], each["train/nll"]) for each in found["history"]] == POINTS
-    assert (found["summary"]["eval/nll"], found["summary"]["state"], found["exit"]) == (2.0, "succeeded", 0)
+    assert [(step["_step"], step["train/nll"]) for step in grown["history"]] == POINTS
+    assert (grown["summary"]["eval/nll"], grown["summary"]["state"], grown["exit"]) == (2.0, "succeeded", 0)
     assert (lost["summary"]["state"], lost["summary"]["cause"], lost["exit"]) == ("failed", "diverged", 1)
     assert capfd.readouterr().out == "", "what we print is ours alone"
 
@@ -327,23 +332,23 @@ def wandb_holds(folder: Path, run_id: str) -> dict[str, Any]:
     from wandb.proto.wandb_internal_pb2 import Record
 
     (file,) = (folder / "wandb").glob(f"offline-run-*-{run_id}/run-{run_id}.wandb")
-    found: dict[str, Any] = {"history": [], "summary": {}}
+    contents: dict[str, Any] = {"history": [], "summary": {}}
     for content in log_records(file.read_bytes()):
         record = Record.FromString(content)
         match record.WhichOneof("record_type"):
             case "run":
-                found["run"] = record.run
+                contents["run"] = record.run
             case "exit":
-                found["exit"] = record.exit.exit_code
+                contents["exit"] = record.exit.exit_code
             case "history":
                 items = record.history.item
-                found["history"].append(
-                    {(each.key or each.nested_key[0]): json.loads(each.value_json) for each in items}
+                contents["history"].append(
+                    {(item.key or item.nested_key[0]): json.loads(item.value_json) for item in items}
                 )
             case "summary":
                 items = record.summary.update
-                found["summary"] |= {(each.key or each.nested_key[0]): json.loads(each.value_json) for each in items}
-    return found
+                contents["summary"] |= {(item.key or item.nested_key[0]): json.loads(item.value_json) for item in items}
+    return contents
 
 
 def log_records(content: bytes) -> Iterator[bytes]:
@@ -375,7 +380,7 @@ def test_the_command_shows_a_night_and_what_has_grown(
     assert where == f"tensorboard --logdir {tmp_path}"
     learn(night, "train-rl0", curve("reward", 0.1))
     listed = json.loads(said(redis, monkeypatch, "-f", "json", "export", "s", "--to", place))["runs"]
-    assert [each["new"] for each in listed] == [False, True, False]
+    assert [row["new"] for row in listed] == [False, True, False]
     assert len(list(tmp_path.rglob("*tfevents*"))) == 3
 
 
@@ -403,9 +408,9 @@ def test_runs_are_read_in_pages(redis: RedisServer) -> None:
     store = Store(client, FakeClock())
     lay(store, large(domains=1, sizes=3, seeds=20))
     rows = views.read_results(store, "large")
-    found = run_history.follow_runs(store, "large", rows)
-    assert len(next(found).trainings[0].curve) == CURVE_POINTS
+    histories = run_history.follow_runs(store, "large", rows)
+    assert len(next(histories).trainings[0].curve) == CURVE_POINTS
     client.delete(*(keys.curve(str(row.stage)) for row in rows[run_history.RUNS :]))
-    assert sum(len(each.trainings[0].curve) for each in found) == (run_history.RUNS - 1) * CURVE_POINTS
+    assert sum(len(history.trainings[0].curve) for history in histories) == (run_history.RUNS - 1) * CURVE_POINTS
     client.flushall()
     client.close()

@@ -139,14 +139,14 @@ def test_processes_that_start_it_at_once_share_one(settings: Settings) -> None:
     spawn = multiprocessing.get_context("spawn")
     start, used, leave = spawn.Barrier(2), spawn.Queue(), spawn.Event()
     people = [spawn.Process(target=_use, args=(str(settings.home), start, used, leave)) for _ in range(2)]
-    for each in people:
-        each.start()
+    for process in people:
+        process.start()
     numbers = [used.get(timeout=60) for _ in people]
     leave.set()
-    for each in people:
-        each.join(60)
+    for process in people:
+        process.join(60)
     assert len(set(numbers)) == 1
-    assert [each.exitcode for each in people] == [0, 0]
+    assert [process.exitcode for process in people] == [0, 0]
     assert not answers(settings)
 
 

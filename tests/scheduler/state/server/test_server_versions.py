@@ -64,14 +64,14 @@ def test_a_real_one_is_told_by_its_connection_as_by_its_program(key: str, tmp_pa
     binary = servers.installed_or_skip(key)
     with redis_server(tmp_path, binary=binary) as server:
         client = server.client()
-        found = identify_server(client.info("server"))
+        identified = identify_server(client.info("server"))
         client.close()
-    assert (found.name, found.series) == (servers.tested(key).name, servers.tested(key).series)
-    assert is_tested(found)
+    assert (identified.name, identified.series) == (servers.tested(key).name, servers.tested(key).series)
+    assert is_tested(identified)
 
 
 @pytest.mark.parametrize(
-    ("said", "server"),
+    ("printed", "server"),
     [
         (
             "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c9",
@@ -82,8 +82,8 @@ def test_a_real_one_is_told_by_its_connection_as_by_its_program(key: str, tmp_pa
         ("", None),
     ],
 )
-def test_a_program_says_what_it_is(said: str, server: ServerVersion | None) -> None:
-    assert identify_binary(said) == server
+def test_a_program_says_what_it_is(printed: str, server: ServerVersion | None) -> None:
+    assert identify_binary(printed) == server
 
 
 @pytest.mark.parametrize("version", ["6.0.16", "5.0.7", "2.8.19", "0", "", "unknown"])
@@ -111,8 +111,8 @@ def test_versions_are_read_as_people_write_them(version: str, series: tuple[int,
 )
 def test_what_was_not_tested_is_said(server: ServerVersion, tested: bool) -> None:
     settings = read_settings({"REDIS_URL": "redis://:secret@host:6379/0"})
-    said = describe_server(server, "redis://:secret@host:6379/0", settings)
-    assert str(server) in said
-    assert "redis://host:6379/0" in said
-    assert "secret" not in said
-    assert ("not tested" in said) is not tested
+    description = describe_server(server, "redis://:secret@host:6379/0", settings)
+    assert str(server) in description
+    assert "redis://host:6379/0" in description
+    assert "secret" not in description
+    assert ("not tested" in description) is not tested

@@ -105,9 +105,9 @@ def kept(home: Path) -> int:
     """How much is there, opened as every command does."""
     with open_server(settings_in(home)) as url:
         client = connect(url, retries=0)
-        found = len(client.hgetall("kept"))
+        count = len(client.hgetall("kept"))
         client.close()
-    return found
+    return count
 
 
 def refused(home: Path) -> str:
@@ -149,9 +149,9 @@ def test_what_another_wrote_is_read_whole_or_left_alone(
         assert note is not None
         assert (note.server.name, note.server.series) == (servers.tested(reader).name, servers.tested(reader).series)
     else:
-        said = refused(folder)
-        assert str(servers.tested(reader)) in said
-        assert str(servers.tested(writer)) in said
+        refusal = refused(folder)
+        assert str(servers.tested(reader)) in refusal
+        assert str(servers.tested(writer)) in refusal
 
 
 @pytest.mark.parametrize("other", [key for key in HERE if key != PINNED])
@@ -193,10 +193,10 @@ def test_a_refusal_names_both_versions_to_the_last_number(home: Callable[..., Pa
     assert note is not None
     (folder / "redis" / "server.json").write_text(json.dumps({**json.loads(_note(folder)), "binary": "/gone"}))
     offer("redis-7.0")
-    said = refused(folder)
-    assert str(note.server) in said
-    assert "Redis 7.0." in said
-    assert "/gone" in said
+    refusal = refused(folder)
+    assert str(note.server) in refusal
+    assert "Redis 7.0." in refusal
+    assert "/gone" in refusal
 
 
 def _note(home: Path) -> str:
@@ -219,9 +219,9 @@ def test_one_that_is_too_old_is_not_started(tmp_path: Path, offer: Offer) -> Non
     old.chmod(0o755)
     folder = tmp_path / "home"
     folder.mkdir()
-    said = refused(folder)
-    assert "Redis 6.0.16" in said
-    assert "REDIS_URL" in said
+    refusal = refused(folder)
+    assert "Redis 6.0.16" in refusal
+    assert "REDIS_URL" in refusal
 
 
 @pytest.mark.parametrize(
@@ -301,8 +301,8 @@ def test_zeros_where_a_power_cut_left_them_are_told_from_damage(
     path = _commands(folder)
     whole = path.read_bytes()
     path.write_bytes(whole + bytes(4096))
-    said = opened_in_vain(folder)
-    assert f"truncate --size {len(whole)} '{path}'" in said
+    refusal = opened_in_vain(folder)
+    assert f"truncate --size {len(whole)} '{path}'" in refusal
     os.truncate(path, len(whole))
     assert kept(folder) == ALL
 
@@ -317,9 +317,9 @@ def test_damage_is_named_with_its_place_and_nobody_is_told_to_cut_it_off(
     whole = path.read_bytes()
     at = whole.rindex(b"*", 0, len(whole) // 2)
     path.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
-    said = opened_in_vain(folder)
-    assert f"{at:,} of {len(whole):,}" in said
-    assert "truncate" not in said
+    refusal = opened_in_vain(folder)
+    assert f"{at:,} of {len(whole):,}" in refusal
+    assert "truncate" not in refusal
 
 
 def opened_in_vain(home: Path) -> str:
@@ -349,8 +349,8 @@ def test_the_advice_of_a_server_is_not_passed_on(home: Callable[..., Path], offe
     base = next((folder / "redis").rglob("*.base.rdb"))
     whole = base.read_bytes()
     base.write_bytes(whole[: len(whole) // 2])
-    said = opened_in_vain(folder)
-    assert "redis.log" in said
+    refusal = opened_in_vain(folder)
+    assert "redis.log" in refusal
 
 
 def test_every_command_says_it_and_leaves_the_folder_alone(
@@ -361,12 +361,12 @@ def test_every_command_says_it_and_leaves_the_folder_alone(
     offer("redis-7.0")
     before = tree(desk.home)
     for words in (("status",), ("list",), ("results", "x"), ("up",)):
-        said = desk.call(*words, PATH=os.environ["PATH"])
-        assert said.status == 1, words
-        assert "Valkey 9.1" in said.err
-        assert "Redis 7.0" in said.err
-        assert len(said.err.splitlines()) <= 4
-        assert "Traceback" not in said.err
+        result = desk.call(*words, PATH=os.environ["PATH"])
+        assert result.status == 1, words
+        assert "Valkey 9.1" in result.err
+        assert "Redis 7.0" in result.err
+        assert len(result.err.splitlines()) <= 4
+        assert "Traceback" not in result.err
     assert tree(desk.home) == before
 
 
