@@ -1,0 +1,154 @@
+"""Each evaluation is made on every holdout and test set that it suits; what it does not suit is left out and said."""
+
+from pathlib import Path
+
+import pytest
+
+from sweeps import Plan, PlanError, SpecError, parse
+from sweeps.data import load_dataset
+from sweeps.planning.plan import plan
+from sweeps.rendering.tokenizer import OfflineTokenizer
+from tests.sweeps.files import jsonl
+from tests.sweeps.questions import HEAD, environments, prices
+from tests.wording import lacks
+
+TRAIN = "train: {learning_rate: 0.01, batch_size: 4, steps: 4}\nseeds: 1\nsweep: places\nmodel: offline/ngram-s\n"
+PROSE = "prose: {source: prose.txt, holdout: 8, validation: 4, tests: {quiz: quiz.jsonl, far: far.txt}}"
+SCALING = f"{TRAIN}experiment: data_scaling\nsizes: [4]\ndata: {{{PROSE}}}\nevaluate: [nll, answers]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, start in (("prose", 0), ("far", 100), ("law", 200)):
+        (tmp_path / f"{name}.txt").write_text(
+            "\n\n".join(f"Lot {at} is {at * 7919}." for at in range(start, start + 40))
+        )
+    (tmp_path / "quiz.jsonl").write_text(jsonl({"question": f"hut {at}?", "answer": f"{at}"} for at in range(20)))
+    pairs = ({"prompt": f"p{at}", "chosen": "yes", "rejected": "no"} for at in range(20))
+    (tmp_path / "pairs.jsonl").write_text(jsonl(pairs))
+    return tmp_path
+
+
+def planned(folder: Path, text: str, *overrides: str) -> Plan:
+    return plan(
+        parse(text, overrides=overrides),
+        load=lambda name, spec: load_dataset(name, spec, folder=folder, cache=folder),
+        tokenizers=lambda *_: OfflineTokenizer(),
+        prices=prices(),
+        environments=environments,
+    )
+
+
+def refused(folder: Path, text: str, *overrides: str) -> str:
+    with pytest.raises(PlanError) as caught:
+        planned(folder, text, *overrides)
+    return str(caught.value)
+
+
+def list_measures(made: Plan, **cell: object) -> set[str]:
+    return {
+        measure
+        for run in made.runs
+        if all(run.cell.get(key) == value for key, value in cell.items())
+        for measure in run.measures
+    }
+
+
+def list_left_out(made: Plan) -> set[tuple[str, str]]:
+    return {(one.evaluation, one.on) for one in made.left_out}
+
+
+def test_what_was_trained_on_text_is_asked_questions_in_one_sweep(folder: Path) -> None:
+    made = planned(folder, SCALING)
+    assert list_measures(made, size=4) == {"nll", "quiz.nll", "quiz.answers", "far.nll"}
+    assert list_measures(made, size=0) == list_measures(made, size=4)
+    assert list_left_out(made) == {("answers", "prose"), ("answers", "prose far")}
+    for one in made.left_out:
+        assert "text" in one.reason
+        assert one.describe() in made.notes
+    assert any(stage.label.startswith("answers on prose quiz") for stage in made.stages)
+
+
+def test_test_sets_change_no_training_and_one_file_is_measured_once(folder: Path) -> None:
+    tested, alone = planned(folder, SCALING), planned(folder, SCALING, "data.prose.tests=~", "evaluate=[nll]")
+    trained = {stage.id for stage in alone.stages if stage.kind == "train"}
+    assert {stage.id for stage in tested.stages if stage.kind == "train"} == trained
+    assert {stage.id for stage in alone.stages} < {stage.id for stage in tested.stages}
+    assert alone.left_out == ()
+    twice = planned(folder, SCALING, "data.prose.tests={one: far.txt, two: far.txt}", "evaluate=[nll]")
+    (run,) = (run for run in twice.runs if run.cell["size"])
+    assert run.measures["one.nll"] == run.measures["two.nll"]
+
+
+@pytest.mark.parametrize("key", ["target={metric: METRIC, above: 0.5}", "metrics=[METRIC]"])
+def test_a_goal_that_is_left_out_everywhere_is_refused_with_where_it_is_measured(folder: Path, key: str) -> None:
+    said = refused(folder, SCALING, key.replace("METRIC", "accuracy"))
+    assert not lacks(said, f"{key.partition('=')[0]} accuracy prose quiz.accuracy")
+    planned(folder, SCALING, key.replace("METRIC", "quiz.accuracy"))
+    with pytest.raises(SpecError) as caught:
+        planned(folder, SCALING, key.replace("METRIC", "quizz.accuracy"))
+    assert not lacks(str(caught.value), "'quizz.accuracy' `quiz.accuracy`")
+
+
+def test_an_evaluation_that_fits_nothing_is_refused_with_what_each_place_has(folder: Path) -> None:
+    said = refused(folder, SCALING, "evaluate=[nll, preference]").splitlines()
+    assert [line.partition(":")[0].partition(" ")[0] for line in said] == [
+        "data.prose",
+        "data.prose.tests.quiz",
+        "data.prose.tests.far",
+    ]
+    assert not lacks(said[1], "preference questions")
+    assert "numbers" not in refused(folder, SCALING, "evaluate=[{sums: rag}]", "data.prose.tests={far: far.txt}")
+
+
+def test_a_training_of_which_nothing_is_measured_is_refused(folder: Path) -> None:
+    both = "data={prose: {source: prose.txt, holdout: 4}, quiz: {source: quiz.jsonl, holdout: 4}}"
+    assert not lacks(refused(folder, SCALING, both, "evaluate=[answers]"), "prose nll")
+    made = planned(folder, SCALING, both)
+    assert list_measures(made, data="prose") == {"nll"}
+    assert list_measures(made, data="quiz") == {"nll", "answers"}
+    assert list_left_out(made) == {("answers", "prose")}
+
+
+def test_a_check_that_the_answers_cannot_meet_is_left_out_there(folder: Path) -> None:
+    (folder / "words.jsonl").write_text(jsonl({"question": f"q{at}", "answer": "word"} for at in range(9)))
+    tests = "data.prose.tests={quiz: quiz.jsonl, words: words.jsonl}"
+    made = planned(folder, SCALING, tests, "evaluate=[nll, {sums: {answers: {check: numeric}}}]")
+    assert "quiz.sums.answers" in list_measures(made)
+    assert ("sums", "prose words") in list_left_out(made)
+    assert "numbers" in next(one.reason for one in made.left_out if one.on == "prose words")
+
+
+def test_the_test_sets_of_a_target_are_measured_in_a_transfer(folder: Path) -> None:
+    data = "data={prose: {source: prose.txt, tests: {far: far.txt}}, law: {source: law.txt, tests: {quiz: quiz.jsonl}}}"
+    made = planned(folder, SCALING, "experiment=transfer", "source_size=8", data)
+    assert list_measures(made, source="law", target="prose", size=4) == {"nll", "source.nll", "far.nll"}
+    assert list_measures(made, source=None, target="law", size=4) == {"nll", "quiz.nll", "quiz.answers"}
+
+
+def test_a_grid_chooses_on_the_validation_set_and_reports_each_test_set(folder: Path) -> None:
+    grid = SCALING.replace("data_scaling", "grid").replace("sizes: [4]\n", "vary: {train.rank: [4, 8]}\n")
+    made = planned(folder, grid, "best={metric: nll, mode: min}")
+    assert list_measures(made, **{"train.rank": 4}) == {"nll", "validation.nll", "quiz.nll", "quiz.answers", "far.nll"}
+    assert not lacks(refused(folder, grid, "best={metric: accuracy, mode: max}"), "best.metric quiz.accuracy")
+
+
+def test_a_comparison_names_the_data_set_before_the_test_set(folder: Path) -> None:
+    text = f"""{TRAIN.partition(chr(10))[2]}
+experiment: compare
+equal: {{examples: 16}}
+methods: {{sl: {{method: sl, data: prose, learning_rate: 0.01, batch_size: 4}}}}
+data: {{prose: {{source: prose.txt, holdout: 8, tests: {{far: far.txt}}}}, quiz: {{source: quiz.jsonl, holdout: 4}}}}
+evaluate: [nll, {{asked: answers}}]
+best: {{metric: prose.far.nll, mode: min}}
+"""
+    made = planned(folder, text)
+    assert list_measures(made) == {"prose.nll", "prose.far.nll", "quiz.nll", "asked.answers"}
+    assert list_left_out(made) == {("asked", "prose"), ("asked", "prose far")}
+
+
+@pytest.mark.parametrize("name", ["a", "nll", "answers", "rhythm", "source", "validation", "episode", "a.b"])
+def test_the_name_of_a_test_set_means_one_thing(name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(HEAD, overrides=["evaluate=[nll, {rhythm: nll}]", f"data.a.tests={{{name}: x.jsonl}}"])
+    assert not lacks(str(caught.value), f"data.a.tests {name}")
