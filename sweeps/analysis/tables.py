@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sweeps.errors import DataError, NotInstalled
-from sweeps.evaluation.metric_prefixes import TRAINING, get_base_name
+from sweeps.evaluation.metric_prefixes import TRAINING, get_base_name, get_prefix
 from sweeps.evaluation.registry import METRICS
 from sweeps.results import RunResult
 from sweeps.stage import MICRO, to_dollars
@@ -42,10 +42,14 @@ def flatten_run(row: RunResult) -> dict[str, Any]:
 
 
 def sort_metrics(metrics: Collection[str]) -> list[str]:
-    """Sort metrics: those of the answer first. What training itself saw is left out."""
+    """Sort metrics: plain ones first, then by the name before them. What training itself saw is left out."""
     known = [name for name in metrics if not name.startswith(TRAINING)]
     order = {metric: place for place, metric in enumerate(METRICS)}
-    return sorted(known, key=lambda name: (name.count("."), order.get(get_base_name(name), len(order)), name))
+
+    def rank(name: str) -> tuple[int, str, int, str]:
+        return name.count("."), get_prefix(name), order.get(get_base_name(name), len(order)), name
+
+    return sorted(known, key=rank)
 
 
 def frame(results: Sequence[RunResult]) -> "pd.DataFrame":

@@ -54,7 +54,7 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         )
         between = [pair for pair in list_differences(done, material.items) if pair.metric in shown]
         strata += show_differences(material.spec, between)
-        tests = show_test_sets(list_test_sets(material.spec, done, material.items))
+        tests = show_test_sets(_list_shown_test_sets(material, done, shown))
         sections = (
             *conclusion.sections,
             *tests,
@@ -66,3 +66,8 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
+
+
+def _is_shown(metric: str, shown: Sequence[str]) -> bool:
+    """Whether a metric is shown as it is named on the holdout, or on a test set."""
+    return metric in shown or any(name.endswith(f".{metric}") for name in shown)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.command import Desk
+from tests.acceptance.command import Desk, until
 
 SPEC = """
 sweep: hospitals
@@ -96,6 +96,12 @@ def check_results(results: dict[str, Any]) -> None:
         each = told[test, "nll", 64]
         assert each["mean"] == pytest.approx(sum(metrics[f"{prefix}nll"] for metrics in trained) / 2)
         assert each["low"] <= each["mean"] <= each["high"]
+    for metric in ("rhythm.f1_no", "rhythm.auroc", "rhythm.macro_f1", "rhythm.ece", "short.accuracy"):
+        for test, prefix in (("holdout", ""), ("new_hospital", "new_hospital.")):
+            each = told[test, metric, 64]
+            mean = sum(metrics[f"{prefix}{metric}"] for metrics in trained) / 2
+            assert each["mean"] == pytest.approx(mean, abs=1e-9)
+            assert each["low"] is None or each["low"] <= each["mean"] <= each["high"]
     assert told["new_hospital", "rhythm.accuracy", 64]["items"] == 30
     assert told["holdout", "rhythm.accuracy", 64]["items"] == 40
     assert [one["evaluation"] for one in results["left_out"]] == ["rhythm", "short"]
@@ -141,7 +147,7 @@ def test_two_named_evaluations_two_environments_and_two_test_sets_in_one_sweep(m
     assert measured.sweep("run", "renamed.yaml").status == 0
     again = measured.call("-f", "json", "results", "renamed").json
     status = measured.call("-f", "json", "status", "renamed").json
-    assert status["sweeps"][0]["spent_usd"] == 0 if "spent_usd" in status["sweeps"][0] else True
+    assert [row["tokens"] for row in status["sweeps"] if row["sweep"] == "renamed"] == [0]
     names = {"beat.": "rhythm.", "first.": "short."}
     for old, new in zip(results["runs"], again["runs"], strict=True):
         told = dict(new["metrics"])
@@ -149,3 +155,47 @@ def test_two_named_evaluations_two_environments_and_two_test_sets_in_one_sweep(m
             told = {key.replace(name, before): value for key, value in told.items()}
         assert told == old["metrics"]
         assert new["stage"] == old["stage"]
+
+
+PROSE = """
+sweep: prose
+experiment: data_scaling
+model: offline/ngram-s
+train: {method: sl, rank: 4, learning_rate: 0.05, batch_size: 4, steps: 8}
+data: {prose: {source: prose.txt, holdout: 6}}
+sizes: [16]
+seeds: 1
+"""
+
+
+def test_what_was_trained_on_text_is_asked_questions_afterwards(desk: Desk) -> None:
+    desk.write("prose.txt", "\n\n".join(f"hut {at % 10}=b{at % 10}. {at}" for at in range(40)))
+    asked = [{"question": f"hut {at}=", "answer": f"b{at}."} for at in range(10)]
+    desk.write("quiz.jsonl", "".join(json.dumps(row) + "\n" for row in asked))
+    desk.write("prose.yaml", PROSE)
+    assert desk.sweep("run", "prose.yaml").status == 0
+    refused = desk.call("evaluate", "prose", "answers")
+    assert refused.status == 1
+    for fact in ("data.prose", "answers", "text records"):
+        assert fact in refused.err
+    wrong = desk.call("evaluate", "prose", "answers", "data.prose.source=other.txt")
+    assert wrong.status == 1
+    assert "data" in wrong.err
+    quiz = ("{quiz: {answers: {most: 3}}}", "data.prose.tests={hard: quiz.jsonl}", "--as", "asked")
+    done = desk.call("evaluate", "prose", *quiz)
+    assert done.status == 0, done.err
+
+    def is_finished() -> bool:
+        (row,) = desk.call("-f", "json", "status", "asked").json["sweeps"]
+        return bool(row["state"] == "finished")
+
+    with desk.sweeping("up"):
+        until(is_finished, "asked to be finished", seconds=120)
+    results = desk.call("-f", "json", "results", "asked").json
+    assert {one["on"] for one in results["left_out"]} == {"prose"}
+    for run in results["runs"]:
+        assert "hard.quiz.accuracy" in run["metrics"]
+        assert "quiz.accuracy" not in run["metrics"]
+    before = desk.call("-f", "json", "results", "prose").json
+    assert [run["stage"] for run in results["runs"]] == [run["stage"] for run in before["runs"]]
+    assert {each["test"] for each in results["tests"]} == {"hard"}
