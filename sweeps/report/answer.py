@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sweeps.analysis.item_analysis import list_changes, list_strata
+from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.errors import SweepsError
@@ -13,7 +13,7 @@ from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
 from sweeps.report.strata_section import show_differences, show_strata, show_test_sets
 from sweeps.report.test_set_results import list_test_sets
-from sweeps.results import keep_measured
+from sweeps.results import RunResult, keep_measured
 from sweeps.spec.metric_wishes import choose_shown
 
 ITEMS = "Items that were not read"
@@ -68,6 +68,10 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
 
 
-def _is_shown(metric: str, shown: Sequence[str]) -> bool:
-    """Whether a metric is shown as it is named on the holdout, or on a test set."""
-    return metric in shown or any(name.endswith(f".{metric}") for name in shown)
+def _list_shown_test_sets(material: Material, done: Sequence[RunResult], shown: Sequence[str]) -> list[StratumResult]:
+    """List results by test set of the metrics that are shown, as they are named on the holdout or on a test set."""
+    return [
+        result
+        for result in list_test_sets(material.spec, done, material.items)
+        if result.metric in shown or any(name.endswith(f".{result.metric}") for name in shown)
+    ]
