@@ -1,59 +1,147 @@
 """Note data that an offline model cannot learn, because what decides an answer is out of its sight."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from sweeps.planning.plan_data import PlanData
 from sweeps.records import Records
 from sweeps.rendering.render import Example, render_all
+from sweeps.rendering.tokenizer import OfflineTokenizer
 
-HORIZONS = {"offline/ngram-s": 4, "offline/ngram-m": 5, "offline/ngram-l": 6}  # characters; a test compares the model
+HORIZONS = {"offline/ngram-s": 4, "offline/ngram-m": 5, "offline/ngram-l": 6, "offline/ngram-r": 4}  # characters
+REPEATS = "offline/ngram-r"  # it can also repeat what stood before
 READS_ALL = "offline/chat-s"
+PLACES, WORDS = 192, 48  # that READS_ALL sees before an answer: characters by their distance, and words
 ANSWERED = ("completion", "chat", "transcript", "questions")  # the formats in which something answers something
+FEWEST = 20  # rows: fewer say nothing about what other rows decide
 ENOUGH = 500  # rows that are read for it
-LEAST = 0.5  # share of the answers below which there is a note
+MOST_TOKENS = 20_000  # learnt tokens that are read
+WORD, LONG_WORD = re.compile(r"\w+"), 16
+LEAST = 0.5  # share of the answers beyond the commonest one, below which there is a note
+
+
+class Decided(NamedTuple):
+    """How many answers a model can decide, of how many, and how many the commonest answer alone is right for."""
+
+    right: int
+    total: int
+    commonest: int
+
+    @property
+    def is_little(self) -> bool:
+        """Say whether little is decided beyond what always giving the commonest answer gets right."""
+        return self.right - self.commonest < LEAST * (self.total - self.commonest)
+
+
+NONE = Counter[int]()
+Pair = tuple[tuple[int, ...], int]  # the tokens that are seen, and the one that follows
 
 
 def note_horizons(models: Sequence[str], data: PlanData) -> Iterator[str]:
-    """Note data of whose answers a model can decide few: it sees only the last characters before each."""
+    """Note data of whose answers a model can decide few, because it does not see what decides them."""
     for model in models:
-        horizon = HORIZONS.get(model)
-        if horizon is None:
-            continue
         for dataset in data.datasets.values():
-            if dataset.train.format not in ANSWERED:
-                continue
-            decided, total = _count_of_rows(dataset.train, model, horizon, data)
-            if decided < LEAST * total:
-                yield (
-                    f"data.{dataset.name}: {model} sees the last {horizon} characters, which decide {decided} of "
-                    f"{total} answers; for what depends on more, use {READS_ALL}"
-                )
+            known = model in HORIZONS or model == READS_ALL
+            if known and dataset.train.format in ANSWERED and len(dataset.train) >= FEWEST:
+                note = _note_model(model, _render_some(dataset.train, model, data))
+                yield from (f"data.{dataset.name}: {words}" for words in note)
 
 
-def _count_of_rows(records: Records, model: str, horizon: int, data: PlanData) -> tuple[int, int]:
+def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
+    far = sum(map(is_beyond_reach, examples))
+    reach = f"{PLACES} characters by their places, and {WORDS} words"
+    if model == READS_ALL:
+        if far > LEAST * len(examples):
+            before = f"{far:,} of {len(examples):,} answers have more before them"
+            yield f"{model} sees {reach}: {before}, which it can only copy from; put what decides near the answer"
+        return
+    decided = count_decided(examples, HORIZONS[model], repeats=model == REPEATS)
+    if decided.is_little:
+        what = f"the last {HORIZONS[model]} characters{' and what it can repeat' if model == REPEATS else ''}"
+        alone = f"; always giving the commonest answer gets {decided.commonest:,}" if decided.commonest > 1 else ""
+        remedy = f"for what depends on more, use {READS_ALL}"
+        if far > LEAST * len(examples):
+            remedy += f", which sees {reach}; {far:,} answers have more before them"
+        yield f"{model} sees {what}, which decide {decided.right:,} of {decided.total:,} answers{alone}; {remedy}"
+
+
+def _render_some(records: Records, model: str, data: PlanData) -> list[Example]:
+    """Render the first rows, as far as they are needed."""
     some = replace(records, rows=records.rows[:ENOUGH])
     renderer, mask = data.renderer(records, model), data.loss_mask(records)
-    return count_decided(render_all(some, data.tokenizer(model), renderer=renderer, loss_mask=mask), horizon)
+    examples, tokens = list[Example](), 0
+    for example in render_all(some, data.tokenizer(model), renderer=renderer, loss_mask=mask):
+        tokens += int(example.weights.sum())
+        if tokens > MOST_TOKENS and len(examples) >= FEWEST:
+            break
+        examples.append(example)
+    return examples
 
 
-def count_decided(examples: Sequence[Example], horizon: int) -> tuple[int, int]:
-    """Count the examples all of whose learnt tokens are the most frequent ones after the tokens before, and all.
+def is_beyond_reach(example: Example) -> bool:
+    """Say whether more stands before the first answer than the model that reads all sees in any way but to copy."""
+    before = example.tokens.tolist()[: int(example.weights.argmax()) + 1]
+    words = WORD.findall(OfflineTokenizer().decode(before))
+    are_symbols = len(words) * LONG_WORD < len(before)  # no words at all, but a signal or a code
+    return len(before) > PLACES and (len(words) > WORDS or are_symbols)
 
-    It is what a model could answer at best that sees `horizon` tokens and knows these very examples.
+
+def count_decided(examples: Sequence[Example], horizon: int, *, repeats: bool = False) -> Decided:
+    """Count the answers that a model could give that sees `horizon` tokens and knows all other examples.
+
+    Each learnt token must be the most frequent one that follows, in other examples, the longest context that they have.
+    What is new although the horizon reaches the beginning counts too, and with `repeats` what stands before the answer.
     """
     followers: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     pairs = [list(_list_pairs(example, horizon)) for example in examples]
     for pair in pairs:
-        for before, token in pair:
-            followers[before][token] += 1
-    likeliest = {before: counts.most_common(1)[0][0] for before, counts in followers.items()}
-    return sum(all(likeliest[before] == token for before, token in pair) for pair in pairs), len(pairs)
+        _add(followers, pair, 1)
+    answers = [_read_answer(example) for example in examples]
+    commonest = max(Counter(answers).values(), default=0)
+    right = 0
+    for example, pair, answer in zip(examples, pairs, answers, strict=True):
+        _add(followers, pair, -1)
+        is_given = all(_is_decided(followers, before, token, horizon) for before, token in pair)
+        right += is_given or (repeats and _is_repeated(example, answer))
+        _add(followers, pair, 1)
+    return Decided(right, len(examples), commonest)
 
 
-def _list_pairs(example: Example, horizon: int) -> Iterator[tuple[tuple[int, ...], int]]:
+def _add(followers: dict[tuple[int, ...], Counter[int]], pairs: Sequence[Pair], times: int) -> None:
+    for before, token in pairs:
+        for start in range(len(before)):
+            followers[before[start:]][token] += times
+
+
+def _is_decided(
+    followers: dict[tuple[int, ...], Counter[int]], before: tuple[int, ...], token: int, horizon: int
+) -> bool:
+    """Say whether no other token follows the longest known context more often; what is seen whole may be new."""
+    for start in range(len(before)):
+        counts = followers.get(before[start:], NONE)
+        if (most := max(counts.values(), default=0)) > 0:
+            return counts[token] == most
+        if len(before) < horizon:
+            return True
+    return False
+
+
+def _list_pairs(example: Example, horizon: int) -> Iterator[Pair]:
     tokens = example.tokens.tolist()
     for place, weight in enumerate(example.weights.tolist(), 1):
         if weight:
             yield tuple(tokens[max(0, place - horizon) : place]), tokens[place]
+
+
+def _read_answer(example: Example) -> tuple[int, ...]:
+    return tuple(example.tokens[1:][example.weights > 0].tolist())
+
+
+def _is_repeated(example: Example, answer: tuple[int, ...]) -> bool:
+    """Say whether the answer, without its end, stands in the text before it."""
+    before = example.tokens.tolist()[: int(example.weights.argmax()) + 1]
+    text = answer[:-1] if len(answer) > 1 else answer
+    return any(tuple(before[at : at + len(text)]) == text for at in range(len(before) - len(text) + 1))
