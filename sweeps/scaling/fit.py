@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.formatting import percent
+from sweeps.scaling.bend import Bend
 from sweeps.scaling.fit_checks import (
     check_lengths,
     find_obstacle,
@@ -62,6 +63,11 @@ class ScalingFit:
     @property
     def law(self) -> Law | None:
         return self.curve.law if self.curve else None
+
+    @property
+    def bend(self) -> Bend | None:
+        """Where the curve bends, if a law that bends forecast its largest sizes better."""
+        return self.misfit.bends[0] if self.misfit and self.misfit.bends else None
 
     @property
     def params(self) -> Mapping[str, float]:
@@ -209,6 +215,7 @@ def _fitted(runs: Runs, shown: Floats, aim: Aim | None, law: Law | None, prior: 
                 continue
             own, blocks = curves.rows(rows), runs.blocks(curves)
             blocks, misfit = blocks and blocks.rows(rows), candidates.misfits[candidate].rows(rows)
+            misfit = misfit.look_for_bends() if first else misfit
             errors, contradicted = candidates.holdouts[candidate][rows], candidates.contradicted[candidate][rows]
             used = misfit if first else None
             trusts = [find_trust(misfit, place) for place in range(len(rows))]
@@ -259,6 +266,8 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
         warnings += (f"fitted without the two largest sizes, the curve misses them by {missed_by}",)
     if contradicted:
         warnings += (f"the seeds contradict the {curve.law} law: it misses sizes by more than the seeds differ",)
+    if fit.bend is not None:
+        warnings += (fit.bend.describe(),)
     if curve.law != "pure" and curve.floor[0] == 0:
         limit = "highest reachable accuracy" if curve.law == "bounded" else "lowest reachable loss"
         unknown = f"the {limit} could not be estimated"

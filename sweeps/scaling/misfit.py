@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sweeps.scaling.backtests import Backtests
+from sweeps.scaling.bend import Bend, find_bends
 from sweeps.scaling.laws import Curves, Floats, Rows
 
 BAND = 0.8  # how alike horizons have to be, in the logarithm of their logarithms
@@ -74,10 +75,16 @@ class Misfit:
     curves: Curves
     tests: Backtests
     prior: MisfitPrior
+    bends: tuple[Bend | None, ...] = ()  # of each experiment, where it was looked for
 
     def rows(self, rows: Rows) -> "Misfit":
         """Select some experiments."""
-        return replace(self, curves=self.curves.rows(rows), tests=self.tests.rows(rows))
+        bends = tuple(self.bends[row] for row in rows) if self.bends else ()
+        return replace(self, curves=self.curves.rows(rows), tests=self.tests.rows(rows), bends=bends)
+
+    def look_for_bends(self) -> "Misfit":
+        """Compare the law with one that bends; where that forecast better, the misfit holds what it says, too."""
+        return replace(self, bends=find_bends(self.curves, self.tests, self.kept))
 
     @property
     def kept(self) -> Floats:
@@ -114,6 +121,10 @@ class Misfit:
         kept, centre = np.sqrt(self.kept)[:, None], mean * fall
         halves = ((np.hypot(factor * outer, within), sign) for factor, sign in ((below, -1), (above, 1)))
         low, high = (kept * np.maximum(half + sign * centre, SIDE * half) for half, sign in halves)
+        for row, bend in enumerate(self.bends):
+            if bend is not None:
+                other = np.where(beyond[row] > 0, bend.predict(n[row]) - value[row], 0.0)
+                low[row], high[row] = np.maximum(low[row], -other), np.maximum(high[row], other)
         return MisfitBand(low, high, square * fall**2 + inner)
 
     def _weigh(self, beyond: Floats) -> Floats:

@@ -81,6 +81,14 @@ def format_tallies(tallies: Sequence[HeldTally]) -> Iterator[str]:
         )
 
 
+def format_bends(judgements: Sequence[Judgement]) -> Iterator[str]:
+    """Format for each horizon beyond the sizes how many answers say that the curve bends, and how many of them hold."""
+    for horizon in ("x2", "x4"):
+        answered = [judgement for judgement in judgements if judgement.horizon == horizon and judgement.answered]
+        bent = [judgement.held for judgement in answered if judgement.bends]
+        yield f"{horizon}: {len(bent)} of {len(answered)} answers say that the curve bends, {sum(bent)} of them hold"
+
+
 def write_questions(judgements: Sequence[Judgement], path: Path) -> None:
     """Write one line for each question with its answer."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -135,7 +143,7 @@ def main() -> None:
         write_page()
     for line in format_tallies(tallies):
         sys.stdout.write(f"{line}\n")
-    for line in format_edges(edges) if edges else ():
+    for line in (*format_bends(judgements), *(format_edges(edges) if edges else ())):
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(f"{len(judgements)} questions, {time.perf_counter() - began:.0f} seconds\n")
     wrong = [] if partial else [*list_mistakes(tallies, priors, check=chosen.check), *list_short_edges(edges)]

@@ -51,6 +51,7 @@ class Judgement(NamedTuple):
     band_width: float
     interval_width: float
     warned: bool
+    bends: bool  # the fit says that the curve bends
     error: float  # log of the predicted loss over the measured one
 
 
@@ -117,6 +118,7 @@ def judge_fit(question: Question, fit: ScalingFit) -> Judgement:
         band_width=math.log(band_high / band_low) if band_low > 0 else math.inf,
         interval_width=math.log(high / low) if low > 0 and high > 0 else math.inf,
         warned=bool(fit.warnings),
+        bends=fit.bend is not None,
         error=math.log(value / question.target) if value > 0 else math.nan,
     )
 
