@@ -21,7 +21,8 @@ from sweeps.errors import DataError
 from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stats.intervals import Estimate, find_grain, holm
-from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, judge_pairs
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, compare_unpaired, judge_pairs
+from sweeps.stats.proportions import Interval
 
 METHOD = "method"
 
@@ -90,7 +91,8 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     by_item = _compare_by_item(scores)
     conditional = {name for name, count in told_counts.items() if count and count.is_conditional}
     pairs = _subtract_pairs(values, scores, conditional)
-    differences = _differences(pairs, by_item, conditional, grain, find_difference_range(metric))
+    unpaired = _compare_unpaired(scores, by_item)
+    differences = _differences(pairs, by_item, unpaired, conditional, scale=(find_difference_range(metric), grain))
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
@@ -127,12 +129,14 @@ def _subtract_pairs(
 def _differences(
     pairs: Mapping[Pair, Sequence[float]],
     by_item: Mapping[Pair, ItemDifference],
+    unpaired: Mapping[Pair, Interval],
     conditional: set[str | None],
-    grain: float,
-    span: Range,
+    *,
+    scale: tuple[Range, float],
 ) -> list[Difference]:
     estimates = {
-        pair: estimate_difference(differences, span, grain, by_item.get(pair)) for pair, differences in pairs.items()
+        pair: estimate_difference(differences, *scale, by_item.get(pair), unpaired.get(pair))
+        for pair, differences in pairs.items()
     }
     few = {pair for pair in pairs if {*pair} & conditional and (pair not in by_item or by_item[pair].items < FEWEST)}
     clear = holm({pair: difference.p for pair, difference in estimates.items() if pair not in few})
@@ -154,6 +158,15 @@ def _compare_by_item(
 ) -> dict[Pair, ItemDifference]:
     pairs = {(method, other): _fill_seeds(scores, method, other) for other, method in combinations(scores, 2)}
     return judge_pairs({pair: difference for pair, sides in pairs.items() if (difference := compare_items(*sides))})
+
+
+def _compare_unpaired(
+    scores: Mapping[str | None, Mapping[int, Scores]], by_item: Mapping[Pair, ItemDifference]
+) -> dict[Pair, Interval]:
+    """Compare the shares of pairs that have no item in common."""
+    pairs = {(one, other): (scores[one], scores[other]) for other, one in combinations(scores, 2)}
+    intervals = {pair: compare_unpaired(*sides) for pair, sides in pairs.items() if pair not in by_item}
+    return {pair: interval for pair, interval in intervals.items() if interval}
 
 
 def _fill_seeds(

@@ -3,10 +3,11 @@
 Seeds that agree, to within one item of a share, have no spread, so Student's t has nothing to go by. Of a share, each
 item (or cluster of items) is one trial, and Wilson's interval of so many trials holds for the mean; it is too wide
 rather than too narrow where items are between 0 and 1. For a difference it is the interval of the same items side by
-side (`sweeps.stats.paired_items`). Without items the spread is that of values that are rounded to the smallest step
-between those that were measured.
+side (`sweeps.stats.paired_items`), and Newcombe's of two shares without an item in common. Without items the spread is
+that of values that are rounded to the smallest step between those that were measured.
 """
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from sweeps.results import RunResult, keep_measured
 from sweeps.stats.intervals import ALPHA, Estimate, agree, compute_p, estimate_paired, is_clear
 from sweeps.stats.paired_items import ItemDifference, Items, Scores, are_binary, item_key, read_scores
 from sweeps.stats.power import estimate_seeds_needed
-from sweeps.stats.proportions import wilson_interval
+from sweeps.stats.proportions import Interval, wilson_interval
 
 
 class SeedDifference(NamedTuple):
@@ -71,9 +72,13 @@ def _count_clusters(scores: Sequence[Scores]) -> int:
 
 
 def estimate_difference(
-    differences: Sequence[float], span: Range, grain: float, by_item: ItemDifference | None = None
+    differences: Sequence[float],
+    span: Range,
+    grain: float,
+    by_item: ItemDifference | None = None,
+    unpaired: Interval | None = None,
 ) -> SeedDifference:
-    """Estimate the mean of differences that are paired by seed."""
+    """Estimate the mean of differences that are paired by seed; `unpaired` is that of shares of other items."""
     if by_item and span == ANY:
         span = by_item.span
     estimate = estimate_paired(differences, grain=grain, span=span)
@@ -86,6 +91,17 @@ def estimate_difference(
     if by_item and (claim := by_item.recipe or by_item.checkpoints):
         needed = by_item.needed_seeds if by_item.recipe else None
         return SeedDifference(estimate._replace(half_width=claim.half_width), claim.p, needed)
+    if unpaired is not None:
+        return _use_unpaired(estimate, unpaired)
     if by_item or not grain:  # a single item or passage; or every value that was measured is the same
         return SeedDifference(estimate._replace(half_width=None), 1.0, None)
     return SeedDifference(estimate, compute_p(estimate, len(differences) - 1), needed)
+
+
+def _use_unpaired(estimate: Estimate, unpaired: Interval) -> SeedDifference:
+    """Take the interval of the items for seeds that agree; p is that of a normal error as wide towards 0."""
+    low, high = unpaired
+    near = estimate.mean - low if estimate.mean > 0 else high - estimate.mean
+    p = compute_p(estimate._replace(half_width=near), math.inf)
+    wider = max(estimate.mean - low, high - estimate.mean)
+    return SeedDifference(estimate._replace(half_width=wider, interval=(low, high)), p, None)

@@ -74,6 +74,8 @@ def find_grain(values: Iterable[float]) -> float:
 
 def is_clear(estimate: Estimate) -> bool:
     """Is the mean beyond its own interval?"""
+    if estimate.interval is not None:
+        return estimate.interval[0] > 0 or estimate.interval[1] < 0
     return estimate.half_width is not None and abs(estimate.mean) > estimate.half_width
 
 

@@ -29,7 +29,7 @@ from sweeps.stage import Json
 from sweeps.stats.clusters import TINY, Floats, Places, average_clusters, bootstrap_crossed, bound_p, number_clusters
 from sweeps.stats.intervals import compute_p_of_t, critical_t, find_grain, holm
 from sweeps.stats.power import count_items_needed, count_seeds_needed
-from sweeps.stats.proportions import Interval, mcnemar
+from sweeps.stats.proportions import Interval, mcnemar, newcombe_interval
 
 ItemKey = tuple[bytes, int]
 Items = Mapping[ItemKey, Sequence[ItemRow]]  # of each run, by `item_key`
@@ -151,6 +151,23 @@ def compare_items(
     span = (-1.0, 1.0) if binary and runs[0].span == ANY else runs[0].span
     judged = replace(_judge(differences, places, left_out, step, cross_check), span=span)
     return replace(judged, mcnemar=_test_signs(differences, places)) if binary else judged
+
+
+def compare_unpaired(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> Interval | None:
+    """Estimate the difference of two shares that have no item in common, over other items; None if they are none.
+
+    The trials of each share are its clusters, which are items where there are no others.
+    """
+    sides = [list(side.values()) for side in (one, other)]
+    if not all(sides) or not all(are_binary(side) for side in sides):
+        return None
+    clusters = [{cluster for run in side for cluster in run.clusters.values()} for side in sides]
+    items = [{item for run in side for item in run.amounts} for side in sides]
+    if items[0] & items[1]:
+        return None
+    shares = [float(np.mean([sum(run.amounts.values()) / len(run.amounts) for run in side])) for side in sides]
+    (count, other_count), (share, other_share) = map(len, clusters), shares
+    return newcombe_interval(share * count, count, other_share * other_count, other_count)
 
 
 def are_binary(scores: Iterable[Scores]) -> bool:

@@ -1,4 +1,4 @@
-"""Shares of items: Wilson's interval, and McNemar's test of two models on the same items."""
+"""Shares of items: Wilson's interval, Newcombe's of a difference, and McNemar's test on the same items."""
 
 import math
 from typing import NamedTuple
@@ -28,6 +28,18 @@ def wilson_interval(right: float, items: int, *, alpha: float = ALPHA) -> Interv
     whole = 1 + z * z / items
     low, high = (middle - reach) / whole, (middle + reach) / whole
     return Interval(low if right else 0.0, high if right < items else 1.0)
+
+
+def newcombe_interval(right: float, items: int, other_right: float, other_items: int) -> Interval:
+    """Return the interval of the difference of two shares whose items differ (Newcombe 1998, method 10).
+
+    With p and q the shares, and (l, u) and (m, v) their Wilson intervals, it is from p - q - √((p - l)² + (v - q)²) to
+    p - q + √((u - p)² + (q - m)²): within [-1, 1], and not empty where a share is 0 or 1.
+    """
+    (low, high), share = wilson_interval(right, items), right / items
+    (other_low, other_high), other = wilson_interval(other_right, other_items), other_right / other_items
+    below, above = math.hypot(share - low, other_high - other), math.hypot(high - share, other - other_low)
+    return Interval(max(share - other - below, -1.0), min(share - other + above, 1.0))
 
 
 def mcnemar(only_one: int, only_other: int) -> float:

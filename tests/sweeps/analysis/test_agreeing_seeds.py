@@ -15,7 +15,7 @@ from sweeps.experiments.compare import name_leader
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import ItemKey, Items, read_scores
-from sweeps.stats.proportions import wilson_interval
+from sweeps.stats.proportions import newcombe_interval, wilson_interval
 
 WILSON = {  # right, items: low, high
     (8, 10): (0.4901625, 0.9433178),
@@ -166,3 +166,38 @@ def test_the_interval_holds_the_truth_in_nineteen_of_twenty_sweeps() -> None:
         held += level.ends.low <= 0.98 <= level.ends.high
     assert agreed > 100
     assert held >= 930
+
+
+@pytest.mark.parametrize(
+    ("counts", "known"),
+    [
+        ((56, 70, 48, 80), (0.052431472, 0.333872654)),
+        ((9, 10, 3, 10), (0.170522724, 0.809017974)),
+        ((10, 10, 0, 20), (0.679086037, 1.0)),
+        ((10, 10, 0, 10), (0.607509350, 1.0)),
+        ((5, 56, 0, 29), (-0.038137148, 0.192560014)),
+    ],
+)
+def test_the_interval_of_a_difference_of_shares_of_other_items_is_newcombes(
+    counts: tuple[int, int, int, int], known: tuple[float, float]
+) -> None:
+    """statsmodels 0.15.0: `confint_proportions_2indep(…, method="newcomb", compare="diff")`."""
+    assert newcombe_interval(*counts) == pytest.approx(known, abs=1e-8)
+
+
+def test_shares_without_an_item_in_common_are_compared_as_unpaired() -> None:
+    """Seeds that agree, on two test sets: the items of both sides make the interval, and it excludes 0."""
+    runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
+    for name, right, of in (("sl", 56, 70), ("rl", 48, 80)):
+        for seed in range(2):
+            cell = {"method": name}
+            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": right / of}))
+            items[item_key(cell, seed)] = [ItemRow(f"{name} {at}", {"accuracy": float(at < right)}) for at in range(of)]
+    (difference,) = compare(runs, metric="accuracy", items=items).differences
+    assert difference.by_item is None
+    sign = 1 if difference.one == "sl" else -1
+    assert difference.estimate.mean == pytest.approx(sign * 0.2)
+    assert difference.estimate.ends
+    assert sorted(sign * end for end in difference.estimate.ends[:2]) == pytest.approx([0.0524, 0.3339], abs=5e-5)
+    assert difference.clear
+    assert difference.after_holm
