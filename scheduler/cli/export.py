@@ -14,6 +14,7 @@ from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
 from scheduler.settings import read_settings
 from scheduler.state import run_history, views
+from scheduler.state.evaluation_items import read_told_results
 from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
 from sweeps.analysis.tables import INSTALL, build_frame, flatten_run, list_columns
@@ -45,11 +46,12 @@ def export(
         raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
     if form == "parquet" and str(target) == "-":
         raise click.UsageError("--output: expected a file for Parquet, got - (the terminal)")
-    with open_store(read_settings()) as store:
+    settings = read_settings()
+    with open_store(settings) as store:
         if place is not None:
-            track(store, name, place, output)
+            track(store, settings.store, name, place, output)
             return
-        names, rows = make_table(store, name, curves=curves)
+        names, rows = make_table(store, settings.store, name, curves=curves)
         if form == "parquet":
             target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
             write_parquet(names, list(rows), target)
@@ -63,11 +65,13 @@ def export(
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
 
-def make_table(store: Store, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
+def make_table(store: Store, url: str, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
     """List the columns and the rows of a sweep: its runs, or their learning curves."""
-    rows = views.read_results(store, views.read_sweep(store, name).name)
+    name = views.read_sweep(store, name).name
     if not curves:
+        rows = read_told_results(store, url, name)
         return list_columns(rows), map(flatten_run, rows)
+    rows = views.read_results(store, name)
     return list_curve_columns(rows), (
         point for run in run_history.follow_runs(store, name, rows) for point in read_curve_rows(run)
     )

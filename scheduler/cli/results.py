@@ -11,7 +11,7 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
-from scheduler.state.evaluation_items import read_items
+from scheduler.state.evaluation_items import read_items, read_told_results
 from scheduler.state.store import Store
 from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import SweepView
@@ -53,10 +53,12 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
 
 def show_results(store: Store, settings: Settings, name: str, output: Output) -> None:
     """Print the results of a sweep, finished or not."""
-    view, rows = views.read_sweep(store, name), views.read_results(store, name)
+    view = views.read_sweep(store, name)
     if output.form == "csv":
+        rows = read_told_results(store, settings.store, name)
         output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return
+    rows = views.read_results(store, name)
     kept = read_items(store, settings.store, name, choose_items(view.spec, rows))
     learning = read_training_facts(store, rows)
     known = Material(

@@ -9,7 +9,8 @@ from rich.progress import track as progress
 
 from scheduler.cli.console.output import Output
 from scheduler.errors import TrackerUnusable
-from scheduler.state import run_history, views
+from scheduler.state import run_history
+from scheduler.state.evaluation_items import read_told_results
 from scheduler.state.store import Store
 from scheduler.trackers import Tracker, open_tracker
 from sweeps.formatting import format_count
@@ -18,9 +19,9 @@ from sweeps.report.tracker_runs import TrackedRun, track_run
 TrackedRow = Mapping[str, Any]
 
 
-def track(store: Store, name: str, place: str, output: Output) -> None:
+def track(store: Store, url: str, name: str, place: str, output: Output) -> None:
     """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
-    sweep, runs = run_history.read_shared_facts(store, name), views.read_results(store, name)
+    sweep, runs = run_history.read_shared_facts(store, name), read_told_results(store, url, name)
     there, screen, rows = open_tracker(place, name), Console(stderr=True), list[TrackedRow]()
     for history in progress(
         run_history.follow_runs(store, name, runs),

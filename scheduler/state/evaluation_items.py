@@ -16,9 +16,11 @@ from scheduler.state import keys, views
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
-from sweeps.analysis.item_analysis import WantedItems
+from sweeps.analysis.item_analysis import WantedItems, choose_conditional
+from sweeps.analysis.told_items import add_denominators
 from sweeps.evaluation.item_rows import ItemRow, read_rows
 from sweeps.formatting import format_count
+from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key
 
@@ -133,6 +135,12 @@ def read_items(
         tuple(reader.describe_unread()),
         sum(map(len, reader.rows.values())),
     )
+
+
+def read_told_results(store: Store, url: str, name: str) -> list[RunResult]:
+    """Read the results of a sweep; what not all items of a run tell has how many do beside it, as METRIC.items."""
+    rows = views.read_results(store, name)
+    return add_denominators(rows, read_items(store, url, name, choose_conditional(rows)).items)
 
 
 def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:

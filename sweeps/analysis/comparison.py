@@ -164,7 +164,7 @@ def _compare_unpaired(
     scores: Mapping[str | None, Mapping[int, Scores]], by_item: Mapping[Pair, ItemDifference]
 ) -> dict[Pair, Interval]:
     """Compare the shares of pairs that have no item in common."""
-    pairs = {(one, other): (scores[one], scores[other]) for other, one in combinations(scores, 2)}
+    pairs = {(name, other): (scores[name], scores[other]) for other, name in combinations(scores, 2)}
     intervals = {pair: compare_unpaired(*sides) for pair, sides in pairs.items() if pair not in by_item}
     return {pair: interval for pair, interval in intervals.items() if interval}
 

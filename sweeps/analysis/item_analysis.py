@@ -21,6 +21,7 @@ from sweeps.analysis.targets import (
     Spec,
     describe_cell,
 )
+from sweeps.analysis.told_items import may_be_conditional
 from sweeps.environments import REGIME
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.class_scores import is_of_classes, share_classes, split_rows
@@ -93,6 +94,15 @@ def _has_tests(spec: Spec) -> bool:
     data = spec.get("data")
     sections = data.values() if isinstance(data, Mapping) else ()
     return any(isinstance(section, Mapping) and section.get("tests") for section in sections)
+
+
+def choose_conditional(rows: Sequence[RunResult]) -> dict[str, WantedItems]:
+    """Choose by measure the items of metrics that some items may not tell."""
+    by_measure: dict[str, list[str]] = {}
+    for metric in dict.fromkeys(name for row in keep_measured(rows) for name in row.metrics):
+        if may_be_conditional(metric) and (measure := find_measure(metric)):
+            by_measure.setdefault(measure, []).append(metric)
+    return {measure: WantedItems(metrics) for measure, metrics in by_measure.items()}
 
 
 def select_items(items: ItemsBy, metric: str) -> Items | None:

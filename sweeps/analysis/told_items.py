@@ -6,6 +6,7 @@ neither the best nor clear.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
@@ -66,6 +67,15 @@ def list_conditional(runs: Sequence[RunResult], items: Mapping[str, Items]) -> d
         if count and count.is_conditional:
             conditional[metric] = count
     return conditional
+
+
+def add_denominators(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[RunResult]:
+    """Add to each metric that some items of a run do not tell how many do, as METRIC.items, for tables of numbers."""
+    counted = []
+    for row in rows:
+        counts = {f"{metric}.items": count.items for metric, count in list_conditional([row], items).items()}
+        counted.append(replace(row, metrics={**row.metrics, **counts}) if counts else row)
+    return counted
 
 
 def warn_unknown(metric: str, count: Told | None) -> str:

@@ -9,7 +9,7 @@ are too many to answer with. But if it forecast the largest sizes much better th
 answer warns, and its band holds what the broken law says as well.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +89,7 @@ def _compare_with_bend(curves: Curves, tests: Backtests, row: int, newest: Truth
     error = float(np.sqrt(np.mean(squares)))
     if law_error <= BETTER * error:
         return None
-    found = _fit_bend(n, loss, weights)
-    return Bend(found.place, found.floor, found.scale, found.middle, law_error, error)
+    return replace(_fit_bend(n, loss, weights), law_error=law_error, error=error)
 
 
 def _fit_bend(n: Floats, loss: Floats, weights: Floats) -> Bend:
@@ -114,10 +113,10 @@ def _choose_place(places: Floats, logs: Floats, loss: Floats, weights: Floats) -
     """Choose of places (P, 4) the one with the least squares; E and S have a closed form, and neither is negative."""
     middle = float(logs.mean())
     g = _compute_power(places, logs, middle)
-    one, y = weights.sum(), (weights * loss).sum()
+    total, y = weights.sum(), (weights * loss).sum()
     sums, squares, products = g @ weights, g**2 @ weights, g @ (weights * loss)
-    scale = np.maximum((one * products - sums * y) / np.maximum(one * squares - sums**2, 1e-300), 0)
-    floor = (y - scale * sums) / one
+    scale = np.maximum((total * products - sums * y) / np.maximum(total * squares - sums**2, 1e-300), 0)
+    floor = (y - scale * sums) / total
     scale, floor = np.where(floor < 0, products / squares, scale), np.maximum(floor, 0)
     missed = (loss - floor[:, None] - scale[:, None] * g) ** 2 @ weights
     best = int(missed.argmin())

@@ -153,12 +153,12 @@ def compare_items(
     return replace(judged, mcnemar=_test_signs(differences, places)) if binary else judged
 
 
-def compare_unpaired(one: Mapping[int, Scores], other: Mapping[int, Scores]) -> Interval | None:
+def compare_unpaired(scores: Mapping[int, Scores], other: Mapping[int, Scores]) -> Interval | None:
     """Estimate the difference of two shares that have no item in common, over other items; None if they are none.
 
     The trials of each share are its clusters, which are items where there are no others.
     """
-    sides = [list(side.values()) for side in (one, other)]
+    sides = [list(side.values()) for side in (scores, other)]
     if not all(sides) or not all(are_binary(side) for side in sides):
         return None
     clusters = [{cluster for run in side for cluster in run.clusters.values()} for side in sides]

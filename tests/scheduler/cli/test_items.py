@@ -1,5 +1,6 @@
 """Items out of the artefact store: what the terminal says is what they say, and what is lost costs a note."""
 
+import csv
 import json
 import re
 import shutil
@@ -17,11 +18,13 @@ from scheduler import notebook, report_inputs
 from scheduler.artefacts import Artefacts, compress_rows
 from scheduler.cli import sweep as command
 from scheduler.cli.console.output import Output
+from scheduler.cli.export import make_table
 from scheduler.cli.results import show_results
+from scheduler.cli.track import track
 from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
 from scheduler.settings import read_settings
 from scheduler.state import evaluation_items as reading
-from scheduler.state import keys, views
+from scheduler.state import keys, run_history, views
 from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.store import Store
 from sweeps import best_cell, compare, item_key
@@ -31,6 +34,7 @@ from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.report.compose import compose
 from sweeps.report.document import Table
 from sweeps.report.plain_values import simplify
+from sweeps.report.tracker_runs import track_run
 from sweeps.stage import Json, Run
 from tests.scheduler.kept import COMPARE, answered, compared, lay_comparison, lay_items, many
 from tests.scheduler.night import Night
@@ -355,3 +359,26 @@ def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis
 
 def test_nothing_wanted_reads_nothing(night: Night) -> None:
     assert read_items(night.store, "nonsense://", "s", {}) == KeptItems({})
+
+
+def test_tables_and_trackers_show_how_many_items_tell_what_not_all_tell(
+    night: Night, store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = compared(("sl",), 2, ("rag",))
+    answers = {"open_book": 1.0, "closed_book": 0.0, "uplift": 1.0, "silent": 0.0}
+    kept = [ItemRow(item, {**answers, **({"faithfulness": 1.0} if item < 5 else {})}) for item in range(40)]
+    submit(night.store, submission(question, spec={**COMPARE, "sweep": "s"}))
+    lay_items(night.store, Artefacts(store_url), question, {run.measures["rag"]: kept for run in question.runs})
+    names, exported = make_table(night.store, store_url, "s")
+    for row in exported:
+        assert (row["faithfulness"], row["faithfulness.items"]) == (1.0, 5)
+    assert "open_book.items" not in names
+    show_results(night.store, read_settings({"SWEEP_STORE": store_url}), "s", Output("csv", Console()))
+    printed = list(csv.DictReader(StringIO(capsys.readouterr().out)))
+    assert [row["faithfulness.items"] for row in printed] == ["5"] * 3
+    track(night.store, store_url, "s", f"tensorboard:{tmp_path / 'runs'}", Output("json", Console()))
+    assert b"faithfulness.items" in b"".join(path.read_bytes() for path in (tmp_path / "runs").rglob("*tfevents*"))
+    sweep = run_history.read_shared_facts(night.store, "s")
+    rows = reading.read_told_results(night.store, store_url, "s")
+    for history in run_history.follow_runs(night.store, "s", rows):
+        assert track_run(sweep, history).summary["eval/faithfulness.items"] == 5
