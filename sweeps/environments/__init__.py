@@ -18,9 +18,11 @@ Messages = Sequence[Mapping[str, Any]]
 Text = str | Messages
 """What a model reads: plain text as it is, or messages (`role`, `content`) for the renderer of a chat model."""
 
-REGIME = "regime"  # the fact that is a name
+REGIME = "regime"  # a fact that is a text: of which kind the episode is, "bull"
+ROLE = "role"  # a fact that is a text: who has just acted, "buyer"
+ROLE_REWARD = "reward_"  # before the name of a role: the fact that says what the role has earned so far
 Facts = Mapping[str, Any]
-"""Numbers of the episode so far: `solved` (0 or 1), `drawdown`, … The fact `regime` is a text, its kind: "bull"."""
+"""Numbers of the episode so far: `solved` (0 or 1), `drawdown`, …; and the texts `regime` and `role`."""
 NOTHING: Facts = MappingProxyType({})
 
 
@@ -40,7 +42,17 @@ def list_numbers(facts: Facts) -> dict[str, float]:
 
 def read_regime(facts: Facts) -> str:
     """Read of which kind an episode is; nothing if the environment does not say it."""
-    return str(facts.get(REGIME, ""))
+    return _read_text(facts, REGIME)
+
+
+def read_role(facts: Facts) -> str:
+    """Read who has just acted; nothing if the environment has no roles."""
+    return _read_text(facts, ROLE)
+
+
+def _read_text(facts: Facts, name: str) -> str:
+    value = facts.get(name, "")
+    return value if isinstance(value, str) else ""
 
 
 class EpisodeShape(NamedTuple):

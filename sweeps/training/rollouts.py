@@ -8,10 +8,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.environments import ROLE_REWARD
 from sweeps.stage import Json
 
 Floats = npt.NDArray[np.float32]
@@ -30,6 +32,7 @@ class Rollout:
     cut: int = 0  # turns that ended at the most tokens, not at a stop
     unfinished: bool = False  # its turns ran out before the environment was done
     regime: str = ""  # of which kind the episode was, if the environment says it
+    spoken: tuple[tuple[str, int], ...] = ()  # for each action, its role and its tokens; empty without roles
 
     def __len__(self) -> int:
         """Count the tokens that a training on the rollout reads and pays for."""
@@ -47,12 +50,14 @@ class Rollout:
             "cut": self.cut,
             "unfinished": self.unfinished,
             **({"regime": self.regime} if self.regime else {}),
+            **({"spoken": [list(action) for action in self.spoken]} if self.spoken else {}),
         }
 
     @classmethod
     def read(cls, document: Mapping[str, Json]) -> "Rollout":
         """Read what `document` wrote."""
         tokens, logprobs, facts = document["tokens"], document["logprobs"], document["facts"]
+        spoken: Any = document.get("spoken", [])
         assert isinstance(tokens, list)
         assert isinstance(logprobs, list)
         assert isinstance(facts, dict)
@@ -66,7 +71,20 @@ class Rollout:
             cut=int(str(document.get("cut", 0))),
             unfinished=document.get("unfinished") is True,
             regime=str(document.get("regime", "")),
+            spoken=tuple((str(role), int(count)) for role, count in spoken),
         )
+
+    @property
+    def rewards(self) -> dict[str, float]:
+        """What each role has earned: what the environment says of it, or else the reward; of no role, the reward."""
+        roles = dict.fromkeys(role for role, _ in self.spoken) or {"": None}
+        return {role: float(self.facts.get(f"{ROLE_REWARD}{role}", self.reward)) for role in roles}
+
+    @property
+    def speakers(self) -> list[str]:
+        """The role of each token that the model sampled, in their order."""
+        roles = [role for role, count in self.spoken for _ in range(count)]
+        return roles or [""] * int(self.acted.sum())
 
 
 Group = Sequence[Rollout]
@@ -74,8 +92,24 @@ Group = Sequence[Rollout]
 
 
 def select_informative(groups: Sequence[Group]) -> list[Group]:
-    """Select the groups whose rollouts differ in reward: equal rewards give no gradient."""
-    return [group for group in groups if len(group) > 1 and len({rollout.reward for rollout in group}) > 1]
+    """Select the groups whose rollouts differ in the reward of a role: equal rewards give no gradient."""
+    return [group for group in groups if any(compare_roles(group))]
+
+
+def compare_roles(group: Group) -> list[dict[str, float]]:
+    """Compute for each rollout the advantage of each role that acts in it and earns what others do not.
+
+    The reward of a role less its mean over the rollouts of the group in which it acts; see `compute_advantages`.
+    """
+    earned = [rollout.rewards for rollout in group]
+    advantages: list[dict[str, float]] = [{} for _ in group]
+    for role in dict.fromkeys(role for rewards in earned for role in rewards):
+        acting = [place for place, rewards in enumerate(earned) if role in rewards]
+        values = [earned[place][role] for place in acting]
+        if len({*values}) > 1:
+            for place, value in zip(acting, subtract_mean(values), strict=True):
+                advantages[place][role] = value
+    return advantages
 
 
 def compute_advantages(group: Group) -> list[float]:
@@ -84,8 +118,12 @@ def compute_advantages(group: Group) -> list[float]:
     The mean of the group as a baseline: Shao et al. 2024 (arXiv 2402.03300, GRPO). Without the division, which gives
     tasks with similar rollouts more weight: Liu et al. 2025 (arXiv 2503.20783, Dr. GRPO).
     """
-    mean = sum(rollout.reward for rollout in group) / len(group)
-    return [rollout.reward - mean for rollout in group]
+    return subtract_mean([rollout.reward for rollout in group])
+
+
+def subtract_mean(values: Sequence[float]) -> list[float]:
+    mean = sum(values) / len(values)
+    return [value - mean for value in values]
 
 
 def weigh_tokens(
@@ -93,21 +131,26 @@ def weigh_tokens(
 ) -> list[Floats]:
     """Compute the weight of each token of each rollout: (n,) each, 0 for tokens that the model did not sample.
 
-    It is the advantage divided by the number of sampled tokens, so that the loss is a mean over them. `moved` is
-    log(policy/start) of each token in nats: the penalty subtracts what it moved beyond the mean, as tinker-cookbook
-    does.
+    It is the advantage of who says it, divided by the number of sampled tokens, so that the loss is a mean over them.
+    `moved` is log(policy/start) of each token in nats: the penalty subtracts what it moved beyond the mean, as
+    tinker-cookbook does.
     """
     rollouts = [rollout for group in groups for rollout in group]
-    flat = [value for group in groups for value in compute_advantages(group)]
+    flat = [value for group in groups for value in compare_roles(group)]
     own = sum(int(rollout.acted.sum()) for rollout in rollouts)
-    weights = [
-        np.where(rollout.acted, value, 0.0).astype(np.float64) for rollout, value in zip(rollouts, flat, strict=True)
-    ]
+    weights = [spread_advantages(rollout, advantages) for rollout, advantages in zip(rollouts, flat, strict=True)]
     if moved is not None and kl_penalty:
         mean = sum(float(far[rollout.acted].sum()) for rollout, far in zip(rollouts, moved, strict=True)) / own
         for values, rollout, far in zip(weights, rollouts, moved, strict=True):
             values[rollout.acted] -= kl_penalty * (far[rollout.acted] - mean)
     return [(values / own).astype(np.float32) for values in weights]
+
+
+def spread_advantages(rollout: Rollout, advantages: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Give each sampled token the advantage of the role that said it; (n,), 0 elsewhere."""
+    values = np.zeros(len(rollout))
+    values[rollout.acted] = [advantages.get(role, 0.0) for role in rollout.speakers]
+    return values
 
 
 def split_groups(groups: Sequence[Group], count: int) -> list[Sequence[Group]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
-from sweeps.environments import EpisodeShape, Split, Turn, list_numbers, read_regime
+from sweeps.environments import EpisodeShape, Split, Turn, list_numbers, read_regime, read_role
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import Utterance
 from sweeps.rendering.renderers import Renderer
@@ -52,6 +52,7 @@ class OpenRollout:
     unfinished: bool = False
     facts: Mapping[str, float] = field(default_factory=dict)
     regime: str = ""
+    spoken: list[tuple[str, int]] = field(default_factory=list)  # for each action, its role and its tokens
     messages: list[Mapping[str, Any]] | None = None  # the chat so far; None for plain text
     over: bool = False
     broken: str = ""
@@ -69,6 +70,7 @@ class OpenRollout:
         self.logprobs += written.logprobs.tolist()
         self.turns += 1
         self.cut += cut
+        self.spoken.append(("", len(written.tokens)))  # the environment says the role when it answers
 
     def to_rollout(self) -> Rollout:
         """Return the finished rollout."""
@@ -80,6 +82,7 @@ class OpenRollout:
             turns=self.turns,
             facts=self.facts,
             regime=self.regime,
+            spoken=tuple(self.spoken) if any(role for role, _ in self.spoken) else (),
             cut=self.cut,
             unfinished=self.unfinished,
         )
@@ -196,6 +199,7 @@ class EpisodePlayer:
     def _continue(self, seat: OpenRollout, answer: Turn, utterance: Utterance) -> None:
         seat.reward += answer.reward
         seat.facts, seat.regime = list_numbers(answer.facts), read_regime(answer.facts)
+        seat.spoken[-1] = (read_role(answer.facts), seat.spoken[-1][1])
         least, most = self._sandbox.shape.turns
         seat.over = answer.done or seat.turns >= most
         seat.unfinished = seat.over and not answer.done and least < most

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import cast
 
-from sweeps.environments import REGIME
+from sweeps.environments import REGIME, ROLE
 
 NAME = 100  # bytes of what names a kind
 PARTS = 100_000  # values in one answer: one that contains itself would have no end
@@ -64,7 +64,7 @@ def _encode(text: str, what: str) -> bytes:
 
 
 def read_facts(facts: object) -> dict[str, float | str]:
-    """Read the numbers that an environment says of an episode, and its regime. Raises InvalidReturn."""
+    """Read the numbers that an environment says of an episode, its regime and its role. Raises InvalidReturn."""
     if not isinstance(facts, Mapping):
         raise InvalidReturn(f"{name_type(facts)} as its facts; expected a mapping of names to numbers")
     _weigh(facts, "facts", PARTS)
@@ -72,15 +72,18 @@ def read_facts(facts: object) -> dict[str, float | str]:
     if wrong is not None:
         raise InvalidReturn(f"a fact whose name is {name_type(wrong)}")
     return {
-        name: _read_name(value, f"fact {name!r}") if name == REGIME else read_number(value, f"fact {name!r}")
+        name: _read_name(value, f"fact {name!r}") if _is_name(name, value) else read_number(value, f"fact {name!r}")
         for name, value in facts.items()
     }
 
 
+def _is_name(fact: str, value: object) -> bool:
+    return fact in (REGIME, ROLE) and isinstance(value, str)
+
+
 def _read_name(name: object, what: str) -> str:
-    """Read a short text that names a kind."""
-    if not isinstance(name, str):
-        raise InvalidReturn(f"{name_type(name)} as its {what}; expected text")
+    """Read a short text that names a kind, or a role."""
+    assert isinstance(name, str)
     _weigh(name, what, NAME)
     return name
 

@@ -279,11 +279,12 @@ def test_many_arenas_at_once_each_have_their_own(undisturbed: dict[int, Record])
         ({"pnl": 1.0, "regime": "bull"}, {"pnl": 1.0, "regime": "bull"}),
         ({"pnl": True, "regime": ""}, {"pnl": 1.0, "regime": ""}),
         ({"pnl": "high"}, "'pnl'"),
-        ({"regime": 3}, "'regime'"),
+        ({"role": "buyer", "reward_buyer": 1}, {"role": "buyer", "reward_buyer": 1.0}),
+        ({"regime": 3}, {"regime": 3.0}),
         ({"regime": "x" * 101}, "'regime'"),
     ],
 )
-def test_the_regime_is_the_one_fact_that_is_a_text(facts: dict[str, object], said: dict[str, object] | str) -> None:
+def test_only_the_regime_and_the_role_are_texts(facts: dict[str, object], said: dict[str, object] | str) -> None:
     if isinstance(said, str):
         with pytest.raises(InvalidReturn, match=said):
             read_facts(facts)
