@@ -13,19 +13,19 @@ from tests.tinker_offline.process import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("offline"))
-    one.start()
-    yield one
-    one.end()
+    server = Server(tmp_path_factory.mktemp("offline"))
+    server.start()
+    yield server
+    server.end()
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A server that the test may stop; not started yet."""
-    one = Server(tmp_path)
-    yield one
+    server = Server(tmp_path)
+    yield server
     with contextlib.suppress(Exception):
-        one.end(signal.SIGKILL)
+        server.end(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -36,9 +36,9 @@ class Server:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        found = re.fullmatch(r"tinker_offline listening on (http://127\.0\.0\.1:\d+)\n", line)
-        assert found is not None, f"the server said {line!r}"
-        self.url = found[1]
+        match = re.fullmatch(r"tinker_offline listening on (http://127\.0\.0\.1:\d+)\n", line)
+        assert match is not None, f"the server said {line!r}"
+        self.url = match[1]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send the signal, wait, and return the exit status."""
@@ -88,13 +88,13 @@ class Control:
 
     def hits(self) -> list[int]:
         """How often each rule of the document has taken effect."""
-        told: list[int] = self._client.get("/faults").raise_for_status().json()["hits"]
-        return told
+        answer: list[int] = self._client.get("/faults").raise_for_status().json()["hits"]
+        return answer
 
     def cycles(self) -> dict[str, int]:
         """How often the clock has ticked, at how many of these ticks there was work, and how much waits for one."""
-        told: dict[str, int] = self._client.get("/faults").raise_for_status().json()["cycles"]
-        return told
+        answer: dict[str, int] = self._client.get("/faults").raise_for_status().json()["cycles"]
+        return answer
 
     def tick(self) -> None:
         """Let the clock tick now."""
@@ -111,5 +111,5 @@ class Control:
 
     def usage(self) -> dict[str, Any]:
         """By session id: its user_metadata, tokens by kind and operations, up to now."""
-        told: dict[str, Any] = self._client.get("/usage").raise_for_status().json()["sessions"]
-        return told
+        answer: dict[str, Any] = self._client.get("/usage").raise_for_status().json()["sessions"]
+        return answer

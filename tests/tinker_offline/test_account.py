@@ -12,10 +12,10 @@ from tests.tinker_offline.process import KEY, Control, Server
 
 @pytest.fixture(scope="module")
 def questioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("questioned"), ["--control"])
-    one.start()
-    yield one
-    one.end()
+    server = Server(tmp_path_factory.mktemp("questioned"), ["--control"])
+    server.start()
+    yield server
+    server.end()
 
 
 @pytest.fixture

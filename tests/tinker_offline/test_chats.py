@@ -59,14 +59,14 @@ def test_samples_scores_and_passes_agree(service: tinker.ServiceClient) -> None:
     sampler = client.save_weights_and_get_sampling_client().result(60)
     prompt = types.ModelInput.from_ints(tokens("User: say abc twice"))
     response = sampler.sample(prompt, 2, types.SamplingParams(max_tokens=12, seed=5)).result(60)
-    for one in response.sequences:
-        whole = [*prompt.to_ints(), *one.tokens]
+    for sequence in response.sequences:
+        whole = [*prompt.to_ints(), *sequence.tokens]
         scored = sampler.compute_logprobs(types.ModelInput.from_ints(whole)).result(60)
         passed = logprobs(client, [raw_datum(whole[:-1], target_tokens=whole[1:])])
         for place in (prompt.length, len(whole) - 1):
             assert scored[place] == pytest.approx(float(passed[place - 1]), abs=1e-4)
-        assert one.logprobs is not None
-        assert _tail(passed, len(one.tokens)) == pytest.approx(one.logprobs, abs=1e-4)
+        assert sequence.logprobs is not None
+        assert _tail(passed, len(sequence.tokens)) == pytest.approx(sequence.logprobs, abs=1e-4)
 
 
 def _tail(values: npt.NDArray[np.float32], count: int) -> list[float]:
@@ -77,16 +77,16 @@ def test_a_loss_of_the_client_trains_it(service: tinker.ServiceClient) -> None:
     """As `forward_backward_custom` does it: from log-probabilities the client computes what each is worth."""
     client = service.create_lora_training_client(CHAT, rank=4, seed=1).result(60)
     [wanted, unwanted] = make_batch(0)[:2]
-    before = [float(logprobs(client, [one]).sum()) for one in (wanted, unwanted)]
+    before = [float(logprobs(client, [example]).sum()) for example in (wanted, unwanted)]
     slope = -1 / (1 + np.exp(before[0] - before[1]))  # of -log sigmoid(difference)
     weighed = []
-    for one, sign in ((wanted, -1), (unwanted, 1)):
-        ids, targets = one.model_input.to_ints(), one.loss_fn_inputs["target_tokens"].to_numpy()
+    for example, sign in ((wanted, -1), (unwanted, 1)):
+        ids, targets = example.model_input.to_ints(), example.loss_fn_inputs["target_tokens"].to_numpy()
         weights = [float(sign * slope)] * len(ids)
         weighed.append(raw_datum(ids, target_tokens=[int(token) for token in targets], weights=weights))
     client.forward_backward(weighed, "cross_entropy").result(60)
     client.optim_step(ADAM).result(60)
-    after = [float(logprobs(client, [one]).sum()) for one in (wanted, unwanted)]
+    after = [float(logprobs(client, [example]).sum()) for example in (wanted, unwanted)]
     assert after[0] - after[1] > before[0] - before[1]
 
 
@@ -100,4 +100,4 @@ def test_a_model_that_diverges_goes_on_answering(service: tinker.ServiceClient) 
     response = sampler.sample(
         types.ModelInput.from_ints(tokens("ab ab")), 2, types.SamplingParams(max_tokens=5, seed=1)
     )
-    assert all(0 < len(one.tokens) <= 5 for one in response.result(60).sequences)
+    assert all(0 < len(sequence.tokens) <= 5 for sequence in response.result(60).sequences)

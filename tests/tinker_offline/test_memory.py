@@ -25,12 +25,12 @@ NOW = datetime.now(UTC)
 def billed(server: Server, session_id: str) -> dict[str, int]:
     hour = NOW.replace(minute=0, second=0, microsecond=0)
     admin = tinker.AdminClient(base_url=server.url, api_key=KEY)
-    found: dict[str, int] = {}
+    tokens: dict[str, int] = {}
     for event in admin.get_billing_usage(hour, hour + timedelta(hours=3)).result(30).data:
         if event.session_id == session_id:
             name = event.event_info.type + ("(cached)" if getattr(event.event_info, "cached", False) else "")
-            found[name] = found.get(name, 0) + getattr(event.event_info, "token_count", 0)
-    return found
+            tokens[name] = tokens.get(name, 0) + getattr(event.event_info, "token_count", 0)
+    return tokens
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -76,7 +76,7 @@ def test_usage_is_exact(server: Server) -> None:
             "training": 3 * 4 * 32,
             "sampling_prefill": 10 + 10,
             "sampling_prefill(cached)": 20,
-            "sampling_sample": sum(len(one.tokens) for one in samples) + 1,
+            "sampling_sample": sum(len(sample.tokens) for sample in samples) + 1,
         }
 
 
@@ -87,7 +87,7 @@ def metered(prompt: types.ModelInput, response: types.SampleResponse) -> dict[st
     return {
         "sampling_prefill": prompt.length - hit,
         "sampling_prefill(cached)": hit + further * prompt.length,
-        "sampling_sample": sum(len(one.tokens) for one in response.sequences),
+        "sampling_sample": sum(len(sequence.tokens) for sequence in response.sequences),
     }
 
 
@@ -113,8 +113,12 @@ def test_checkpoints_are_listed_renewed_and_deleted(server: Server) -> None:
             client.save_state(name, ttl_seconds=3600).result(60)
         sampler = client.save_weights_for_sampler("three").result(60).path
     listed = rest.list_checkpoints(client.model_id).result(30).checkpoints
-    assert [one.checkpoint_id for one in listed] == ["sampler_weights/three", "weights/two", "weights/one"]
-    assert [one.expires_at is None for one in listed] == [True, False, False]
+    assert [checkpoint.checkpoint_id for checkpoint in listed] == [
+        "sampler_weights/three",
+        "weights/two",
+        "weights/one",
+    ]
+    assert [checkpoint.expires_at is None for checkpoint in listed] == [True, False, False]
     page = rest.list_user_checkpoints(limit=2, offset=0).result(30)
     assert len(page.checkpoints) == 2
     assert page.cursor is not None
@@ -124,7 +128,7 @@ def test_checkpoints_are_listed_renewed_and_deleted(server: Server) -> None:
     rest.set_checkpoint_ttl_from_tinker_path(sampler, 4000).result(30)
     rest.delete_checkpoint_from_tinker_path(listed[2].tinker_path).result(30)
     left = rest.list_checkpoints(client.model_id).result(30).checkpoints
-    assert [(one.checkpoint_id, one.expires_at is None) for one in left] == [
+    assert [(checkpoint.checkpoint_id, checkpoint.expires_at is None) for checkpoint in left] == [
         ("sampler_weights/three", False),
         ("weights/two", True),
     ]
@@ -134,7 +138,7 @@ def test_checkpoints_are_listed_renewed_and_deleted(server: Server) -> None:
     assert run.last_checkpoint.tinker_path == two
     assert rest.get_weights_info_by_tinker_path(two).result(30).lora_rank == 4
     assert client.model_id in {
-        one.training_run_id for one in rest.list_training_runs(limit=500).result(30).training_runs
+        run.training_run_id for run in rest.list_training_runs(limit=500).result(30).training_runs
     }
     with pytest.raises(tinker.NotFoundError):
         rest.delete_checkpoint_from_tinker_path(listed[2].tinker_path).result(30)
@@ -171,12 +175,12 @@ def test_sessions_are_found_by_what_they_carry(server: Server) -> None:
     def found(**query: object) -> list[str]:
         with pytest.warns(tinker.ExperimentalWarning):
             page = rest.search_sessions(types.SessionSearchRequest.model_validate(query)).result(30)
-        return [one.session_id for one in page.sessions]
+        return [session.session_id for session in page.sessions]
 
     with server.session(sweep="s1", stage="a") as first, server.session(sweep="s1", stage="b") as second:
         ids = [
-            one.create_lora_training_client(SMALL, rank=1).result(60).model_id.partition(":")[0]
-            for one in (first, second)
+            client.create_lora_training_client(SMALL, rank=1).result(60).model_id.partition(":")[0]
+            for client in (first, second)
         ]
         assert found(user_metadata={"sweep": "s1"}, statuses=[{"type": "active"}]) == ids[::-1]
         assert found(user_metadata={"sweep": "s1", "stage": "a"}) == [ids[0]]
@@ -219,7 +223,7 @@ def test_how_a_session_ended_outlives_a_restart(tmp_path: Path) -> None:
     sessions = Sessions(path)
     dropped, finished = (sessions.create(CreateSession()).session_id for _ in range(2))
     sessions.finish(finished, FinishSession(reason=FinishReason(type="errored")))
-    assert [one.session_id for one in sessions.drop_silent(0.0)] == [dropped]
+    assert [session.session_id for session in sessions.drop_silent(0.0)] == [dropped]
     with path.open("a") as file:
         file.write('{"session": "cut o')
     again = Sessions(path)

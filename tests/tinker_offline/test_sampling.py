@@ -37,13 +37,13 @@ def test_compute_logprobs_is_forward(
     trained: tuple[tinker.ServiceClient, tinker.TrainingClient], sampler: tinker.SamplingClient
 ) -> None:
     service, client = trained
-    found = sampler.compute_logprobs(types.ModelInput.from_ints(tokens(TEXT))).result(60)
-    assert found[0] is None
-    assert np.allclose(np.array(found[1:], float), logprobs(client, [datum(TEXT)]), atol=1e-5)
+    logprobs_found = sampler.compute_logprobs(types.ModelInput.from_ints(tokens(TEXT))).result(60)
+    assert logprobs_found[0] is None
+    assert np.allclose(np.array(logprobs_found[1:], float), logprobs(client, [datum(TEXT)]), atol=1e-5)
     path = client.save_weights_for_sampler("named").result(60).path
     named = service.create_sampling_client(model_path=path).result(60)
     assert named.get_base_model() == SMALL
-    assert named.compute_logprobs(types.ModelInput.from_ints(tokens(TEXT))).result(60) == found
+    assert named.compute_logprobs(types.ModelInput.from_ints(tokens(TEXT))).result(60) == logprobs_found
 
 
 @pytest.mark.parametrize("steps", [0, 1, 9])
@@ -56,7 +56,7 @@ def test_all_ways_to_ask_for_log_probabilities_agree_to_the_precision_of_the_num
     live = client.save_weights_and_get_sampling_client().result(60)
     kept = service.create_sampling_client(client.save_weights_for_sampler("kept").result(60).path).result(60)
     response = live.sample(PROMPT, 3, types.SamplingParams(max_tokens=40, seed=1)).result(60)
-    texts = [[*PROMPT.to_ints(), *one.tokens] for one in response.sequences]
+    texts = [[*PROMPT.to_ints(), *sequence.tokens] for sequence in response.sequences]
     data = [raw_datum(ids[:-1], target_tokens=ids[1:]) for ids in texts]
     outputs = client.forward_backward(data, "cross_entropy").result(60).loss_fn_outputs
     for ids, one, output, forward in zip(texts, response.sequences, outputs, data, strict=True):
@@ -83,8 +83,8 @@ def test_sampled_logprobs_are_those_of_training(
 
 def test_a_seed_is_a_promise(sampler: tinker.SamplingClient) -> None:
     first, again, other = draw(sampler, 2), draw(sampler, 4), draw(sampler, 2, seed=8)
-    assert [one.tokens for one in first] == [one.tokens for one in again[:2]]
-    assert [one.tokens for one in first] != [one.tokens for one in other]
+    assert [sequence.tokens for sequence in first] == [sequence.tokens for sequence in again[:2]]
+    assert [sequence.tokens for sequence in first] != [sequence.tokens for sequence in other]
     assert first[0].tokens != first[1].tokens
 
 
@@ -119,7 +119,7 @@ def test_samples_follow_the_distribution(sampler: tinker.SamplingClient) -> None
 
 def test_top_k_and_temperature_narrow(sampler: tinker.SamplingClient) -> None:
     def kinds(**params: object) -> int:
-        return len({one.tokens[0] for one in draw(sampler, 200, max_tokens=1, **params)})
+        return len({sequence.tokens[0] for sequence in draw(sampler, 200, max_tokens=1, **params)})
 
     assert kinds(top_k=2) <= 2
     assert kinds(temperature=0.3) <= kinds(temperature=1.0) < kinds(temperature=3.0)
@@ -127,7 +127,7 @@ def test_top_k_and_temperature_narrow(sampler: tinker.SamplingClient) -> None:
 
 @pytest.mark.parametrize("stop", ["e", ["zzz", "e"], [ord("e") - 28]])
 def test_a_stop_ends_the_sequence_and_is_part_of_it(sampler: tinker.SamplingClient, stop: object) -> None:
-    ended = [one for one in draw(sampler, 20, max_tokens=60, stop=stop) if one.stop_reason == "stop"]
+    ended = [sequence for sequence in draw(sampler, 20, max_tokens=60, stop=stop) if sequence.stop_reason == "stop"]
     e = ord("e") - 28
     assert ended
     for sequence in ended:

@@ -63,9 +63,9 @@ def test_forward_and_backward_say_the_same_loss(service: tinker.ServiceClient) -
     forward = client.forward(batch(5), "cross_entropy").result(60)
     backward = client.forward_backward(batch(5), "cross_entropy").result(60)
     assert backward.metrics["loss:sum"] == pytest.approx(forward.metrics["loss:sum"], rel=1e-5)
-    weights = np.concatenate([one.loss_fn_inputs["weights"].to_numpy() for one in batch(5)])
-    found = np.concatenate([output["logprobs"].to_numpy() for output in backward.loss_fn_outputs])
-    assert backward.metrics["loss:sum"] == pytest.approx(-float(found @ weights), rel=1e-5)
+    weights = np.concatenate([example.loss_fn_inputs["weights"].to_numpy() for example in batch(5)])
+    logprobs = np.concatenate([output["logprobs"].to_numpy() for output in backward.loss_fn_outputs])
+    assert backward.metrics["loss:sum"] == pytest.approx(-float(logprobs @ weights), rel=1e-5)
 
 
 def test_more_data_than_fit_one_request(service: tinker.ServiceClient) -> None:
@@ -73,8 +73,8 @@ def test_more_data_than_fit_one_request(service: tinker.ServiceClient) -> None:
     client = create(service)
     output = client.forward([datum("abcdefgh")] * 2500, "cross_entropy").result(60)
     assert len(output.loss_fn_outputs) == 2500
-    one = client.forward([datum("abcdefgh")], "cross_entropy").result(60)
-    assert output.metrics["loss:sum"] == pytest.approx(2500 * one.metrics["loss:sum"], rel=1e-4)
+    small = client.forward([datum("abcdefgh")], "cross_entropy").result(60)
+    assert output.metrics["loss:sum"] == pytest.approx(2500 * small.metrics["loss:sum"], rel=1e-4)
 
 
 def test_weights_may_be_left_out_and_targets_need_not_be_the_next_token(service: tinker.ServiceClient) -> None:

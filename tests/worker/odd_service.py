@@ -61,7 +61,7 @@ class Odd:
 
     def count(self, request: str) -> int:
         """How often something like this was asked for."""
-        return sum(fnmatchcase(each, request) for each in self.asked)
+        return sum(fnmatchcase(pattern, request) for pattern in self.asked)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

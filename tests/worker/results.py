@@ -23,26 +23,26 @@ def list_service_usage(workshop: Workshop) -> list[SessionUsage]:
     account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
     spans = reconcile.split_into_windows(now - timedelta(hours=1), now)
     return [
-        each
+        row
         for start, end in spans
-        for each in account.read_usage(start, end)
-        if each.metadata.get("fleet") == workshop.context.fleet
+        for row in account.read_usage(start, end)
+        if row.metadata.get("fleet") == workshop.context.fleet
     ]
 
 
 def count_at_service(workshop: Workshop) -> Usage:
-    return reduce(Usage.plus, (each.usage for each in list_service_usage(workshop)), Usage())
+    return reduce(Usage.plus, (row.usage for row in list_service_usage(workshop)), Usage())
 
 
-def read_usage(workshop: Workshop, *found: Stage) -> Usage:
+def read_usage(workshop: Workshop, *stages: Stage) -> Usage:
     """The usage that the results of stages state."""
-    results = [json.loads(workshop.store.client.hget(keys.stage(each.id), "result") or "{}") for each in found]
+    results = [json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}") for stage in stages]
     return reduce(Usage.plus, (Usage.read(result["usage"]) for result in results), Usage())
 
 
 def read_result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
-    found: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
-    return found
+    result: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
+    return result
 
 
 def read_items(workshop: Workshop, stage: Stage) -> list[Any]:

@@ -48,7 +48,7 @@ def test_the_ledger_is_what_the_service_counted(workshop: Workshop) -> None:
     usage = httpx.get(
         f"{workshop.tinker.url}/api/v1/billing/usage/events", params=window, headers={"X-API-Key": KEY}
     ).json()
-    mine = {name for name, each in usage["sessions"].items() if each["user_metadata"].get("sweep") == "ledger"}
+    mine = {name for name, session in usage["sessions"].items() if session["user_metadata"].get("sweep") == "ledger"}
     counted = sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
     assert counted == plan.totals.tokens == views.read_sweep(workshop.store, "ledger").tokens
 
@@ -75,7 +75,7 @@ def test_a_loss_above_the_bound_is_as_good_as_none(workshop: Workshop) -> None:
     assert row["cause"].startswith("diverged: ")
     assert " 1.2" in row["cause"]
     assert re.search(r"learning rate.* 0\.00", row["cause"])
-    (run,) = (each for each in views.read_results(workshop.store, "one") if each.stage == train.id)
+    (run,) = (row for row in views.read_results(workshop.store, "one") if row.stage == train.id)
     (at,) = map(int, re.findall(r"at step (\d+)", row["cause"]))
     assert run.steps == at < train.steps, "those that went well, and not those that were planned"
 

@@ -57,8 +57,8 @@ def again(workshop: Workshop, stage: Stage, sweep: str = "one") -> Any:
     return workshop.attempt(stage, sweep)
 
 
-def same_bits(workshop: Workshop, one: Stage, other: Stage) -> bool:
-    ours, theirs = workshop.weights(one), workshop.weights(other)
+def same_bits(workshop: Workshop, stage: Stage, other: Stage) -> bool:
+    ours, theirs = workshop.weights(stage), workshop.weights(other)
     return all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -184,7 +184,7 @@ def test_a_request_that_is_refused_fails_the_stage_alone_and_at_once(impatient: 
     outcome = impatient.attempt(stage)
     assert isinstance(outcome, Failed)
     assert (outcome.fault, row(impatient, stage)["state"]) == (Fault.STAGE, "failed")
-    (child,) = (each for each in impatient.store.list_evaluations(stage.id))
+    (child,) = (evaluation for evaluation in impatient.store.list_evaluations(stage.id))
     assert impatient.store.client.hget(keys.stage(child), "state") == "skipped"
 
 

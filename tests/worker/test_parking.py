@@ -53,8 +53,10 @@ def beside(brisk: Workshop, stage: Stage) -> tuple[threading.Thread, list[Outcom
 
 
 def pool(brisk: Workshop) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(brisk.store.scripts.run("read_service", "offline", 60_000, POOL))["pools"][POOL]
-    return found
+    pool_facts: dict[str, Any] = json.loads(brisk.store.scripts.run("read_service", "offline", 60_000, POOL))["pools"][
+        POOL
+    ]
+    return pool_facts
 
 
 def row(brisk: Workshop, stage: Stage) -> dict[str, str]:

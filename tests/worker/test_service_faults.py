@@ -34,7 +34,7 @@ def status_error(status: int) -> Exception:
 
 
 def every_error(base: type[BaseException]) -> set[type[BaseException]]:
-    return {base, *(each for child in base.__subclasses__() for each in every_error(child))}
+    return {base, *(error for child in base.__subclasses__() for error in every_error(child))}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_every_error_that_the_sdk_names_is_in_the_table() -> None:
         "UnprocessableEntityError", "RateLimitError", "InternalServerError", "APIResponseValidationError",
         "RequestFailedError",
     }  # fmt: skip
-    named = {each.__name__ for each in every_error(tinker.TinkerError) if hasattr(tinker, each.__name__)}
+    named = {error.__name__ for error in every_error(tinker.TinkerError) if hasattr(tinker, error.__name__)}
     assert named == known
 
 

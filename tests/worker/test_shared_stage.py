@@ -55,8 +55,8 @@ def test_the_other_sweep_pays_on_from_the_next_checkpoint_and_gets_its_result(qu
     assert 0 < paid.tokens < tokens
     assert paid.reserved == paid.unreconciled == 0
     assert isinstance(quick.attempt(stage, "two"), Succeeded)
-    one, two = views.read_sweep(quick.store, "one"), views.read_sweep(quick.store, "two")
-    assert one.tokens == paid.tokens, "it pays no more"
+    first, two = views.read_sweep(quick.store, "one"), views.read_sweep(quick.store, "two")
+    assert first.tokens == paid.tokens, "it pays no more"
     trained = int(quick.store.client.hget(keys.stage(stage.id), "tokens") or 0)
     assert trained == tokens, "and nothing was paid for twice"
     assert two.state == "finished"

@@ -38,7 +38,7 @@ def test_results_are_identical_no_step_is_repeated_and_nothing_is_charged(
 def steps_taken(control: Control, stage: Stage) -> int:
     """As the service counted, in all sessions that this stage ever had there."""
     sessions = control.usage().values()
-    return sum(each["operations"].get("optim_step", 0) for each in sessions if of(each) == stage.id)
+    return sum(session["operations"].get("optim_step", 0) for session in sessions if of(session) == stage.id)
 
 
 def of(session: dict[str, dict[str, str]]) -> str | None:

@@ -59,9 +59,9 @@ class Odd(Count):
 def way(seed: int) -> Callable[[Callable[[Turn], object]], Callable[[Turn], object]]:
     """Of the episode of this seed."""
 
-    def kept(one: Callable[[Turn], object]) -> Callable[[Turn], object]:
-        WAYS[seed] = one
-        return one
+    def kept(way: Callable[[Turn], object]) -> Callable[[Turn], object]:
+        WAYS[seed] = way
+        return way
 
     return kept
 

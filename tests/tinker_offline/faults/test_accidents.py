@@ -21,10 +21,10 @@ ONCE = {"times": 1}
 
 @pytest.fixture(scope="module")
 def shaken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("shaken"), ["--control"])
-    one.start()
-    yield one
-    one.end()
+    server = Server(tmp_path_factory.mktemp("shaken"), ["--control"])
+    server.start()
+    yield server
+    server.end()
 
 
 @pytest.fixture
@@ -97,9 +97,9 @@ def test_the_sdk_rides_it_out_and_everything_is_done_once(
         assert all(control.hits())
         control.clear()
         assert logprobs(client, batch(9)).tobytes() == undisturbed.tobytes()
-        told = control.usage()[session_of(client.model_id)]
-    assert told["operations"] == {"forward_backward": 2, "optim_step": 2, "forward": 1}
-    assert told["tokens"] == {"training": 3 * 4 * 32}
+        usage = control.usage()[session_of(client.model_id)]
+    assert usage["operations"] == {"forward_backward": 2, "optim_step": 2, "forward": 1}
+    assert usage["tokens"] == {"training": 3 * 4 * 32}
 
 
 def test_a_connection_is_dropped_not_answered(control: Control, raw: httpx.Client) -> None:
@@ -247,9 +247,9 @@ def test_a_silent_session_is_dropped_with_what_it_holds(control: Control, raw: h
 
 
 def status(raw: httpx.Client, session: str) -> dict[str, Any]:
-    [found] = post(raw, "/sessions/search", session_id=session)["sessions"]
-    told: dict[str, Any] = found["status"]
-    return told
+    [session_found] = post(raw, "/sessions/search", session_id=session)["sessions"]
+    answer: dict[str, Any] = session_found["status"]
+    return answer
 
 
 def test_a_checkpoint_that_expired_cannot_be_loaded(shaken: Server, control: Control) -> None:
@@ -273,14 +273,14 @@ def test_a_reaper_finds_and_ends_a_session_that_is_not_its_own(shaken: Server, r
     query = {"user_metadata": {"stage": "orphan"}, "statuses": [{"type": "active"}]}
     with pytest.warns(tinker.ExperimentalWarning):
         page = shaken.rest().search_sessions(types.SessionSearchRequest.model_validate(query)).result(30)
-    [found] = page.sessions
-    assert shaken.rest().get_session(found.session_id).result(30).training_run_ids == [client.model_id]
-    finish(raw, found.session_id)
-    assert status(raw, found.session_id)["reason"] == {"type": "interrupted"}
+    [session] = page.sessions
+    assert shaken.rest().get_session(session.session_id).result(30).training_run_ids == [client.model_id]
+    finish(raw, session.session_id)
+    assert status(raw, session.session_id)["reason"] == {"type": "interrupted"}
     with pytest.raises(tinker.NotFoundError, match=client.model_id):
         client.optim_step(ADAM).result(30)
     orphan.close("success").result(30)  # too late, and no error
-    assert status(raw, found.session_id)["reason"] == {"type": "interrupted"}
+    assert status(raw, session.session_id)["reason"] == {"type": "interrupted"}
 
 
 def test_what_is_billed_is_complete_up_to_the_moment_that_is_named(shaken: Server, raw: httpx.Client) -> None:
@@ -296,8 +296,8 @@ def test_what_is_billed_is_complete_up_to_the_moment_that_is_named(shaken: Serve
     page = admin.get_billing_usage(hour, hour + timedelta(hours=2)).result(30)
     assert page.cost_data_through is not None
     assert page.cost_data_through >= asked
-    mine = [one.event_info for one in page.data if one.session_id == session]
-    assert sum(one.token_count for one in mine if one.type == "sampling_prefill") == 10 * 3
+    mine = [event.event_info for event in page.data if event.session_id == session]
+    assert sum(event.token_count for event in mine if event.type == "sampling_prefill") == 10 * 3
     assert page.sessions[session].user_metadata == {"stage": "billed"}
 
 
@@ -308,8 +308,8 @@ def test_a_crash_forgets_models_and_nothing_that_was_answered(own_server: Server
     client = service.create_lora_training_client(SMALL, rank=4).result(60)
     kept = client.save_state("kept").result(60).path
     pending = [client.forward_backward(batch(step), "cross_entropy") for step in range(50)]
-    for one in pending[:5]:
-        one.result(30)
+    for answer in pending[:5]:
+        answer.result(30)
     session = session_of(client.model_id)
     with own_server.control() as control:
         control.crash()
@@ -317,9 +317,9 @@ def test_a_crash_forgets_models_and_nothing_that_was_answered(own_server: Server
     service.close("errored")
     own_server.start()
     with own_server.control() as control, own_server.client() as raw:
-        told = control.usage()[session]
-        assert 5 <= told["operations"]["forward_backward"] <= 50
-        assert told["tokens"]["training"] == told["operations"]["forward_backward"] * 4 * 32
-        assert [one["tinker_path"] for one in raw.get("/checkpoints").json()["checkpoints"]] == [kept]
+        usage = control.usage()[session]
+        assert 5 <= usage["operations"]["forward_backward"] <= 50
+        assert usage["tokens"]["training"] == usage["operations"]["forward_backward"] * 4 * 32
+        assert [checkpoint["tinker_path"] for checkpoint in raw.get("/checkpoints").json()["checkpoints"]] == [kept]
         assert raw.post("/get_info", json={"model_id": client.model_id}).status_code == 404
         assert raw.post("/session_heartbeat", json={"session_id": session}).status_code == 200

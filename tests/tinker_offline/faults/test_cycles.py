@@ -21,10 +21,10 @@ FEW = types.SamplingParams(max_tokens=2, seed=1)
 
 @pytest.fixture(scope="module")
 def clocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    one = Server(tmp_path_factory.mktemp("clocked"), ["--control"])
-    one.start()
-    yield one
-    one.end()
+    server = Server(tmp_path_factory.mktemp("clocked"), ["--control"])
+    server.start()
+    yield server
+    server.end()
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def tick_when(control: Control, waiting: int) -> None:
 
 
 def counted(control: Control) -> tuple[int, int, int]:
-    told = control.cycles()
-    return told["ticks"], told["busy"], told["waiting"]
+    cycles = control.cycles()
+    return cycles["ticks"], cycles["busy"], cycles["waiting"]
 
 
 def test_what_is_sent_together_takes_one_cycle(control: Control, client: tinker.TrainingClient) -> None:
@@ -87,11 +87,11 @@ def test_samples_and_training_of_all_models_share_a_tick(
     control.set(cycle=HOUR)
     with clocked.session() as service:
         other = service.create_lora_training_client(SMALL, rank=4, seed=2).result(60)
-        steps = [one.forward_backward(batch(0), "cross_entropy") for one in (client, other)]
+        steps = [trainer.forward_backward(batch(0), "cross_entropy") for trainer in (client, other)]
         samples = [sampler.sample(PROMPT, 2, FEW) for _ in range(3)]
         tick_when(control, waiting=5)
         assert all(step.result(60).metrics for step in steps)
-        assert len({tuple(one.result(60).sequences[0].tokens) for one in samples}) == 1
+        assert len({tuple(sample.result(60).sequences[0].tokens) for sample in samples}) == 1
         assert counted(control) == (1, 1, 0)
 
 
@@ -101,9 +101,9 @@ def test_a_steps_cycles_do_not_depend_on_how_fast_anything_is(control: Control, 
     for step in range(3):
         client.forward_backward(batch(step), "cross_entropy").result(60)
         client.optim_step(ADAM).result(60)
-    told = control.cycles()
-    assert told["busy"] == 6
-    assert told["ticks"] >= 6
+    cycles = control.cycles()
+    assert cycles["busy"] == 6
+    assert cycles["ticks"] >= 6
     control.set(cycle=0.3)
     train(client, range(6))
     assert 1 <= control.cycles()["busy"] < 12
@@ -141,7 +141,7 @@ def test_without_a_cycle_nothing_waits_and_nothing_ticks(clocked: Server, contro
         control.set(cycle=2 * HOUR)  # another clock: what waits goes on waiting
         assert counted(control) == (0, 0, 2)
         control.clear()
-        assert all("path" in fetch_future(raw, one) for one in kept)
+        assert all("path" in fetch_future(raw, request) for request in kept)
         assert counted(control) == (0, 0, 0)
         refused = other.post("/offline/tick")
         assert (refused.status_code, "no cycle" in refused.text) == (422, True)
@@ -176,8 +176,8 @@ class Time:
     async def go_on(self, seconds: float) -> None:
         """Until all who wake up have gone to sleep again."""
         self.seconds += seconds
-        due = [one for one in self._sleepers if one[0] <= self.seconds]
-        self._sleepers = [one for one in self._sleepers if one not in due]
+        due = [sleeper for sleeper in self._sleepers if sleeper[0] <= self.seconds]
+        self._sleepers = [sleeper for sleeper in self._sleepers if sleeper not in due]
         for _, event in due:
             event.set()
         for _ in range(5):

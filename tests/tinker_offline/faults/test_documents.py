@@ -48,11 +48,11 @@ def test_what_is_wrong_is_named_with_its_line_in_our_words(kind: str) -> None:
     text, line, part = WRONG[kind]
     with pytest.raises(FaultsInvalid) as raised:
         read_faults(text, list_paths())
-    said = str(raised.value)
-    assert part in said, said
-    assert said.startswith(f"line {line}: {PLACES.get(kind, '')}"), said
-    assert len(said.splitlines()) == 1, said
-    assert not re.search(r"Input|Value error|should|pydantic|while |Extra", said), said
+    message = str(raised.value)
+    assert part in message, message
+    assert message.startswith(f"line {line}: {PLACES.get(kind, '')}"), message
+    assert len(message.splitlines()) == 1, message
+    assert not re.search(r"Input|Value error|should|pydantic|while |Extra", message), message
 
 
 def test_a_file_is_checked_without_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

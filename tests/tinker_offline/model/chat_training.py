@@ -115,22 +115,22 @@ def reinforce(base: Base, first: Adapter, task: str, seed: int, rewards: Rewards
         for prompt, answer in make_rewarded(task, rewards.groups, seed, iteration):
             read = encode_prompt(prompt)
             written = sample(base, learner.adapter, read, rewards.rollouts, Draw(2 * len(answer) + 8, iteration))
-            gained = [coin.random() < 0.5 if chance else is_answer(one, answer) for one in written]
+            gained = [coin.random() < 0.5 if chance else is_answer(sample, answer) for sample in written]
             if len(set(gained)) > 1:
                 pairs = zip(written, gained, strict=True)
-                rollouts += [_Rollout(read, one, float(gain - np.mean(gained))) for one, gain in pairs]
+                rollouts += [_Rollout(read, sample, float(gain - np.mean(gained))) for sample, gain in pairs]
         if rollouts:
             _apply_rewards(learner, base, rollouts, rewards.rate * (1 - iteration / rewards.iterations))
     return learner
 
 
 def _apply_rewards(learner: Learner, base: Base, rollouts: Sequence[_Rollout], rate: float) -> None:
-    marked = mark_answers([(one.prompt, one.written.tokens) for one in rollouts])
+    marked = mark_answers([(rollout.prompt, rollout.written.tokens) for rollout in rollouts])
     mine = marked.answers > 0
     inputs = {name: np.zeros(len(mine), np.float32) for name in ("logprobs", "advantages")}
-    inputs["logprobs"][mine] = np.concatenate([one.written.logprobs for one in rollouts])
+    inputs["logprobs"][mine] = np.concatenate([rollout.written.logprobs for rollout in rollouts])
     inputs["advantages"][mine] = np.repeat(
-        [one.advantage / mine.sum() for one in rollouts], [len(one.written.tokens) for one in rollouts]
+        [rollout.advantage / mine.sum() for rollout in rollouts], [len(rollout.written.tokens) for rollout in rollouts]
     )
     accumulate(learner, base, marked.texts, "importance_sampling", inputs)
     learner.step(AdamParams(rate, eps=1e-8))
@@ -155,5 +155,5 @@ def measure_samples(base: Base, learner: Learner, task: str, seed: int, count: i
     right = 0
     for prompt, answer in make_fresh(task, count, seed):
         written = sample(base, learner.adapter, encode_prompt(prompt), 4, Draw(2 * len(answer) + 8, 0))
-        right += sum(is_answer(one, answer) for one in written)
+        right += sum(is_answer(sample, answer) for sample in written)
     return right / (4 * count)

@@ -53,8 +53,8 @@ def test_every_loss_falls_along_its_gradient(name: str) -> None:
 
 def test_an_untrained_adapter_leaves_the_logits() -> None:
     base, _, (texts, _) = make_chat_problem()
-    one, other = (target_logprobs(base, new_adapter(TINY, rank, seed), texts) for rank, seed in ((4, 1), (16, 2)))
-    assert one.tobytes() == other.tobytes()
+    adapted, other = (target_logprobs(base, new_adapter(TINY, rank, seed), texts) for rank, seed in ((4, 1), (16, 2)))
+    assert adapted.tobytes() == other.tobytes()
 
 
 def test_texts_do_not_change_each_other() -> None:

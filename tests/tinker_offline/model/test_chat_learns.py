@@ -65,7 +65,7 @@ def test_rewards_add_to_what_answers_taught_in_twenty_iterations_and_a_coin_adds
     base, short = load_chat_base(), REWARDS["rewriting"]._replace(iterations=20)
     first = teach(base, "rewriting", 0, FIRST["rewriting"])
     rewarded, twin = (reinforce(base, first.adapter, "rewriting", 0, short, chance=coin) for coin in (False, True))
-    before, after, nothing = (measure_samples(base, one, "rewriting", 0, 60) for one in (first, rewarded, twin))
+    before, after, nothing = (measure_samples(base, learner, "rewriting", 0, 60) for learner in (first, rewarded, twin))
     assert after > before + 0.1, (before, after)
     assert nothing < before + 0.05, (before, nothing)
 

@@ -60,8 +60,8 @@ def test_nothing_depends_on_what_follows_or_stands_beside() -> None:
             alone = read_texts(text[:end], [end])
             here = slice(starts[number], starts[number] + end)
             assert (alone.local == beside.local[here]).all()
-            for one, all_of_them in ((alone.words, beside.words), (alone.places, beside.places)):
+            for alone_part, all_of_them in ((alone.words, beside.words), (alone.places, beside.places)):
                 kept = (all_of_them.at >= here.start) & (all_of_them.at < here.stop)
-                assert (one.at == all_of_them.at[kept] - here.start).all()
-                assert (one.counts == all_of_them.counts[kept]).all()
-                assert (one.rows == all_of_them.rows[np.repeat(kept, all_of_them.counts)]).all()
+                assert (alone_part.at == all_of_them.at[kept] - here.start).all()
+                assert (alone_part.counts == all_of_them.counts[kept]).all()
+                assert (alone_part.rows == all_of_them.rows[np.repeat(kept, all_of_them.counts)]).all()

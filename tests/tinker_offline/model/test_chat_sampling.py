@@ -18,12 +18,12 @@ PROMPTS += [np.array(characters.encode(text)) for text in ("a", "abc ab", "\n", 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: characters.decode(prompt)[-8:])
 def test_a_sample_is_as_likely_as_a_pass_says(prompt: Ints) -> None:
     base, adapter, _ = make_chat_problem()
-    for one in sample(base, adapter, prompt, 3, Draw(40, 1, temperature=0.8, top_p=0.95)):
-        whole = np.concatenate([prompt, one.tokens])
+    for drawn in sample(base, adapter, prompt, 3, Draw(40, 1, temperature=0.8, top_p=0.95)):
+        whole = np.concatenate([prompt, drawn.tokens])
         passed = chat_logprobs(base, adapter, Texts(whole[:-1], [len(whole) - 1], whole[1:]))
-        assert np.allclose(passed[len(prompt) - 1 :], one.logprobs, atol=1e-5)
-        scored, top = prompt_logprobs(base, adapter, whole, len(one.tokens), 2)
-        assert np.allclose(scored[len(prompt) :], one.logprobs, atol=1e-5)
+        assert np.allclose(passed[len(prompt) - 1 :], drawn.logprobs, atol=1e-5)
+        scored, top = prompt_logprobs(base, adapter, whole, len(drawn.tokens), 2)
+        assert np.allclose(scored[len(prompt) :], drawn.logprobs, atol=1e-5)
         assert top is not None
         assert (top.logprobs[len(prompt) :, 0] >= scored[len(prompt) :] - 1e-6).all()
 
@@ -34,7 +34,7 @@ def test_samples_that_begin_alike_are_as_likely_as_a_pass_says(temperature: floa
     base, adapter, _ = make_chat_problem()
     for prompt in PROMPTS:
         samples = sample(base, adapter, prompt, 8, Draw(40, 2, temperature=temperature))
-        wholes = [np.concatenate([prompt, one.tokens]) for one in samples]
+        wholes = [np.concatenate([prompt, drawn.tokens]) for drawn in samples]
         passed = chat_logprobs(
             base,
             adapter,
@@ -44,9 +44,9 @@ def test_samples_that_begin_alike_are_as_likely_as_a_pass_says(temperature: floa
                 np.concatenate([whole[1:] for whole in wholes]),
             ),
         )
-        for one, whole in zip(samples, wholes, strict=True):
+        for drawn, whole in zip(samples, wholes, strict=True):
             mine, passed = passed[: len(whole) - 1], passed[len(whole) - 1 :]
-            assert np.allclose(mine[len(prompt) - 1 :], one.logprobs, atol=1e-5)
+            assert np.allclose(mine[len(prompt) - 1 :], drawn.logprobs, atol=1e-5)
 
 
 def test_chances_sum_to_one() -> None:
@@ -59,13 +59,13 @@ def test_chances_sum_to_one() -> None:
 def test_the_first_of_many_is_the_first_of_few() -> None:
     base, adapter, _ = make_chat_problem()
     few, many = (sample(base, adapter, PROMPTS[0], count, Draw(30, 7)) for count in (2, 5))
-    for one, other in zip(few, many, strict=False):
-        assert one.tokens.tolist() == other.tokens.tolist()
+    for first, other in zip(few, many, strict=False):
+        assert first.tokens.tolist() == other.tokens.tolist()
     assert many[0].tokens.tolist() != sample(base, adapter, PROMPTS[0], 1, Draw(30, 8))[0].tokens.tolist()
 
 
 def test_the_likeliest_token_is_taken_at_temperature_0() -> None:
     base, adapter, _ = make_chat_problem()
-    (one,) = sample(base, adapter, PROMPTS[1], 1, Draw(20, 0, temperature=0, top=1))
-    assert one.top is not None
-    assert one.top.tokens[:, 0].tolist() == one.tokens.tolist()
+    (likeliest,) = sample(base, adapter, PROMPTS[1], 1, Draw(20, 0, temperature=0, top=1))
+    assert likeliest.top is not None
+    assert likeliest.top.tokens[:, 0].tolist() == likeliest.tokens.tolist()

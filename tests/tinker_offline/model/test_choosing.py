@@ -51,8 +51,8 @@ def test_a_token_is_chosen_as_it_is_defined(draw: Draw, *, twins: bool) -> None:
         scores = np.round(scores)
     chances = source.random(300)
     chances[:2] = 0.0, 1 - 2**-53
-    found = choose(scores, chances, draw)
-    assert found.tolist() == [defined(*each, draw) for each in zip(scores, chances.tolist(), strict=True)]
+    chosen = choose(scores, chances, draw)
+    assert chosen.tolist() == [defined(*row, draw) for row in zip(scores, chances.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
@@ -63,37 +63,37 @@ def test_the_first_of_many_is_the_first_of_few_and_a_longer_one_begins_as_a_shor
     asked = draw._replace(max_tokens=2 * BLOCK + 5, seed=9, stop_tokens=frozenset([7]))
     many, few = (sample(base, adapter, prompt, count, asked) for count in (100, 3))
     short = sample(base, adapter, prompt, 3, asked._replace(max_tokens=5))
-    for one, alike, begun in zip(many, few, short, strict=False):
-        assert one.tokens.tolist() == alike.tokens.tolist()
-        assert one.stopped == alike.stopped == (one.tokens[-1] in (END, 7))
-        assert np.allclose(one.logprobs, alike.logprobs, atol=1e-5)
-        assert begun.tokens.tolist() == one.tokens.tolist()[:5]
-    assert draw.temperature == 0 or len({len(one.tokens) for one in many}) > 3
+    for drawn, alike, begun in zip(many, few, short, strict=False):
+        assert drawn.tokens.tolist() == alike.tokens.tolist()
+        assert drawn.stopped == alike.stopped == (drawn.tokens[-1] in (END, 7))
+        assert np.allclose(drawn.logprobs, alike.logprobs, atol=1e-5)
+        assert begun.tokens.tolist() == drawn.tokens.tolist()[:5]
+    assert draw.temperature == 0 or len({len(drawn.tokens) for drawn in many}) > 3
 
 
 def test_a_text_stops_where_it_ends_and_its_parts_do_not() -> None:
     base, adapter, _, _ = make_problem()
     free = sample(base, adapter, np.array([0]), 20, Draw(40, seed=3))
-    assert max(len(one.tokens) for one in free) >= 20
-    longest = max(free, key=lambda one: len(one.tokens))
+    assert max(len(drawn.tokens) for drawn in free) >= 20
+    longest = max(free, key=lambda drawn: len(drawn.tokens))
     text = tuple(longest.tokens.tolist()[6:9])
     ended = sample(base, adapter, np.array([0]), 20, Draw(40, seed=3, stop_texts=(text, ())))
-    for one, before in zip(ended, free, strict=True):
+    for drawn, before in zip(ended, free, strict=True):
         whole = before.tokens.tolist()
         ends = [at + 3 for at in range(len(whole) - 2) if tuple(whole[at : at + 3]) == text]
-        assert one.tokens.tolist() == whole[: min(ends, default=len(whole))]
-        assert one.stopped == (bool(ends) or before.stopped)
+        assert drawn.tokens.tolist() == whole[: min(ends, default=len(whole))]
+        assert drawn.stopped == (bool(ends) or before.stopped)
 
 
 def test_the_likeliest_of_every_position_go_with_their_sequence() -> None:
     base, adapter, _, _ = make_problem()
-    for one in sample(
+    for drawn in sample(
         base, adapter, np.array([0, 5]), 30, Draw(20, seed=4, stop_tokens=frozenset(range(2, 20)), top=SIZE)
     ):
-        assert one.top is not None
-        assert one.top.tokens.shape == (len(one.tokens), SIZE)
-        where = (one.top.tokens == one.tokens[:, None]).argmax(axis=1)
-        assert (one.top.logprobs[np.arange(len(where)), where] == one.logprobs).all()
+        assert drawn.top is not None
+        assert drawn.top.tokens.shape == (len(drawn.tokens), SIZE)
+        where = (drawn.top.tokens == drawn.tokens[:, None]).argmax(axis=1)
+        assert (drawn.top.logprobs[np.arange(len(where)), where] == drawn.logprobs).all()
 
 
 def test_contexts_carried_on_are_contexts_read_anew() -> None:

@@ -24,13 +24,13 @@ def defined(written: list[int], k: int) -> int:
 
 def test_it_finds_what_followed_the_last_time() -> None:
     tokens, lengths = np.random.default_rng(SEED).integers(3, size=60), [1, 25, 34]
-    found, start = look_up(tokens, lengths, COPIES), 0
+    finds, start = look_up(tokens, lengths, COPIES), 0
     for length in lengths:
         for at in range(length):
             written = tokens[start : start + at + 1].tolist()
-            assert found[start + at].tolist() == [defined(written, k) for k in COPIES]
+            assert finds[start + at].tolist() == [defined(written, k) for k in COPIES]
         start += length
-    assert (found >= 0).any()
+    assert (finds >= 0).any()
 
 
 def test_what_grows_finds_the_same() -> None:
@@ -45,10 +45,10 @@ def test_what_grows_finds_the_same() -> None:
 def test_trust_is_trained_by_its_true_gradient() -> None:
     base, _, positions, weights = make_problem()
     base = base._replace(size=base.size._replace(copies=COPIES))
-    found = np.random.default_rng(SEED).integers(-1, 9, size=(20, 2))
+    finds = np.random.default_rng(SEED).integers(-1, 9, size=(20, 2))
     learner = Learner(new_adapter(base.size, 4, 0))
     learner.adapter.trust[...] = 0.1, -0.05
-    looking = Positions(positions.rows, positions.targets, found)
+    looking = Positions(positions.rows, positions.targets, finds)
     add_loss_gradient(learner, base, looking, weights)
     for k, slope in enumerate(learner.pending().sums.trust.tolist()):
         sides = []
@@ -67,13 +67,13 @@ def test_a_sample_is_as_likely_as_a_pass_says() -> None:
     adapter = new_adapter(base.size, 4, 0)
     adapter.trust[...] = 0.4, 0.3
     prompt = np.random.default_rng(SEED).integers(4, 9, size=20)
-    for one in sample(base, adapter, prompt, 3, Draw(12, 1)):
-        whole = np.concatenate([prompt, one.tokens])
+    for drawn in sample(base, adapter, prompt, 3, Draw(12, 1)):
+        whole = np.concatenate([prompt, drawn.tokens])
         read, length = whole[:-1], [len(whole) - 1]
         positions = Positions(context_rows(read, length, base.size), whole[1:], look_up(read, length, COPIES))
         passed = target_logprobs(base, adapter, positions)[len(prompt) - 1 :]
-        assert np.allclose(passed, one.logprobs, atol=1e-5)
-        assert np.allclose(prompt_logprobs(base, adapter, whole, None, 0)[0][len(prompt) :], one.logprobs, atol=1e-5)
+        assert np.allclose(passed, drawn.logprobs, atol=1e-5)
+        assert np.allclose(prompt_logprobs(base, adapter, whole, None, 0)[0][len(prompt) :], drawn.logprobs, atol=1e-5)
 
 
 def test_the_other_sizes_keep_nothing_of_it() -> None:

@@ -39,10 +39,10 @@ def test_the_tokens_of_a_class_are_alike_and_all_together_are_certain() -> None:
 def test_what_is_sampled_is_a_token_and_the_same_for_the_same_seed() -> None:
     base, prompt = make_even_base(ANY), fold(np.array([151_645, 7]), ANY)
     drawn = sample(base, new_adapter(ANY, rank=1, seed=0), prompt, 2, Draw(max_tokens=6, seed=3))
-    one, same, other = (unfold(drawn, ANY, seed) for seed in (3, 3, 4))
-    assert [each.tokens.tolist() for each in one] == [each.tokens.tolist() for each in same]
-    assert [each.tokens.tolist() for each in one] != [each.tokens.tolist() for each in other]
-    for before, after in zip(drawn, one, strict=True):
+    first, same, other = (unfold(drawn, ANY, seed) for seed in (3, 3, 4))
+    assert [sequence.tokens.tolist() for sequence in first] == [sequence.tokens.tolist() for sequence in same]
+    assert [sequence.tokens.tolist() for sequence in first] != [sequence.tokens.tolist() for sequence in other]
+    for before, after in zip(drawn, first, strict=True):
         assert fold(after.tokens, ANY).tolist() == before.tokens.tolist()
         np.testing.assert_allclose(after.logprobs, before.logprobs + class_shift(ANY), rtol=1e-6)
         assert after.tokens.max() < vocabulary_size(ANY)

@@ -42,8 +42,8 @@ def test_gradients_add_up_until_the_step() -> None:
     add_loss_gradient(once, base, positions, 2 * weights)
     add_loss_gradient(twice, base, positions, weights)
     add_loss_gradient(twice, base, positions, weights)
-    for one, other in zip(once.pending().sums, twice.pending().sums, strict=True):
-        assert np.allclose(one, other, atol=1e-5)
+    for whole, other in zip(once.pending().sums, twice.pending().sums, strict=True):
+        assert np.allclose(whole, other, atol=1e-5)
     twice.step(AdamParams())
     assert not any(array.any() for array in twice.pending().sums)
 
@@ -104,16 +104,16 @@ def test_grouped_sum_is_add_at() -> None:
     for order in range(4):
         np.add.at(expected, rows[:, order], values)
     reached, sums = sum_groups(rows, values)
-    found = np.zeros((1000, 5))
-    found[reached] = sums
+    summed = np.zeros((1000, 5))
+    summed[reached] = sums
     assert len(set(reached.tolist())) == len(reached)
-    assert np.allclose(found, expected, atol=1e-3)
+    assert np.allclose(summed, expected, atol=1e-3)
 
 
 def test_contexts_do_not_cross_sequences() -> None:
-    one, other = np.array([5, 6, 7, 8]), np.array([9, 6, 7, 8])
-    together = context_rows(np.concatenate([one, other]), [4, 4], TINY)
-    assert (together == np.concatenate([context_rows(part, [4], TINY) for part in (one, other)])).all()
+    first, other = np.array([5, 6, 7, 8]), np.array([9, 6, 7, 8])
+    together = context_rows(np.concatenate([first, other]), [4, 4], TINY)
+    assert (together == np.concatenate([context_rows(part, [4], TINY) for part in (first, other)])).all()
     assert (together[3] == together[7]).all()  # the last three tokens are the same
     assert (together[2] != together[6]).any()  # the third before is not
 

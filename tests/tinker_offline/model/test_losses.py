@@ -57,10 +57,10 @@ def sampled(client: tinker.TrainingClient, spread: float) -> Sampled:
     source = np.random.default_rng(SEED)
     texts = [TEXT[start:][:20] for start in (0, 9, 23)]
     now = np.split(logprobs(client, [datum(text) for text in texts]), [20, 40])
-    there = [(one + spread * source.choice([-5, -1, 1, 5], 20)).astype(np.float32) for one in now]
+    there = [(logprob + spread * source.choice([-5, -1, 1, 5], 20)).astype(np.float32) for logprob in now]
     worth = [(source.choice([-1, 1, 1], 20) * source.uniform(0.5, 2, 20)).astype(np.float32) for _ in texts]
-    for one in worth:
-        one[:7] = 0
+    for advantages in worth:
+        advantages[:7] = 0
     return Sampled(texts, there, worth)
 
 
@@ -92,7 +92,7 @@ def test_the_gradient_is_that_of_the_loss_as_the_service_says_it(
         monkeypatch.setitem(CONFIG, "cispo", {"clip_low_threshold": 0.7, "clip_high_threshold": 0.7})
     client = create(service)
     seen = sampled(client, 0.1)
-    other, back = seen.weighed(seen.advantages), seen.weighed([-one for one in seen.advantages])
+    other, back = seen.weighed(seen.advantages), seen.weighed([-advantage for advantage in seen.advantages])
     mine, others = norm(client, (name, seen.data())), norm(client, ("cross_entropy", other))
     both = norm(client, (name, seen.data()), ("cross_entropy", other))
     expected = (both**2 - mine**2 - others**2) / 2
@@ -113,13 +113,13 @@ def test_where_nothing_has_changed_since_sampling_each_is_the_policy_gradient(
     service: tinker.ServiceClient, name: types.LossFnType
 ) -> None:
     """r = 1: the same steps as cross_entropy with the advantages as weights, in which they may have any sign."""
-    one, other = create(service), create(service)
-    seen = sampled(one, 0.0)
-    for client, fn, data in ((one, name, seen.data()), (other, "cross_entropy", seen.weighed(seen.advantages))):
+    first, other = create(service), create(service)
+    seen = sampled(first, 0.0)
+    for client, fn, data in ((first, name, seen.data()), (other, "cross_entropy", seen.weighed(seen.advantages))):
         client.forward_backward(data, fn, CONFIG.get(fn)).result(60)
         move(client, 0.05)
-    assert np.allclose(logprobs(one, [datum(TEXT)]), logprobs(other, [datum(TEXT)]), atol=1e-4)
-    assert not np.allclose(logprobs(one, [datum(TEXT)]), logprobs(create(service), [datum(TEXT)]), atol=1e-2)
+    assert np.allclose(logprobs(first, [datum(TEXT)]), logprobs(other, [datum(TEXT)]), atol=1e-4)
+    assert not np.allclose(logprobs(first, [datum(TEXT)]), logprobs(create(service), [datum(TEXT)]), atol=1e-2)
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -131,26 +131,26 @@ def test_the_same_input_gives_the_same_bits(service: tinker.ServiceClient, name:
         client.optim_step(types.AdamParams(learning_rate=0.01)).result(60)
     assert losses[0] == losses[1]
     assert set(losses[0]) == {"loss:sum"}
-    one, other = (logprobs(client, [datum(TEXT)]) for client in clients)
-    assert one.tobytes() == other.tobytes()
+    first, other = (logprobs(client, [datum(TEXT)]) for client in clients)
+    assert first.tobytes() == other.tobytes()
 
 
 def clip(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-def rewarded(one: types.SampledSequence) -> float:
-    return sum(token in VOWELS for token in one.tokens) / len(one.tokens)
+def rewarded(sample: types.SampledSequence) -> float:
+    return sum(token in VOWELS for token in sample.tokens) / len(sample.tokens)
 
 
 def advanced(prompt: list[int], group: list[types.SampledSequence]) -> list[types.Datum]:
     """What each was rewarded above the mean of all, at every position that it chose itself."""
     mean = sum(map(rewarded, group)) / len(group)
     data = []
-    for one in group:
-        ids, before = [*prompt, *one.tokens], [0.0] * (len(prompt) - 1)
-        worth = [*before, *[rewarded(one) - mean] * len(one.tokens)]
-        there = [*before, *(one.logprobs or [])]
+    for sample in group:
+        ids, before = [*prompt, *sample.tokens], [0.0] * (len(prompt) - 1)
+        worth = [*before, *[rewarded(sample) - mean] * len(sample.tokens)]
+        there = [*before, *(sample.logprobs or [])]
         data.append(raw_datum(ids[:-1], target_tokens=ids[1:], logprobs=there, advantages=worth))
     return data
 
@@ -242,11 +242,11 @@ def test_custom_losses_of_the_sdk_need_weights_of_any_size_and_sign(service: tin
     seen = sampled(client, 0.0)
     there = seen.weighed(seen.advantages)
     once = norm(client, ("cross_entropy", there))
-    assert norm(client, ("cross_entropy", seen.weighed([-3 * one for one in seen.advantages]))) == pytest.approx(
-        3 * once, rel=1e-5
-    )
     assert norm(
-        client, ("cross_entropy", there), ("cross_entropy", seen.weighed([-one for one in seen.advantages]))
+        client, ("cross_entropy", seen.weighed([-3 * advantage for advantage in seen.advantages]))
+    ) == pytest.approx(3 * once, rel=1e-5)
+    assert norm(
+        client, ("cross_entropy", there), ("cross_entropy", seen.weighed([-advantage for advantage in seen.advantages]))
     ) == pytest.approx(0, abs=1e-5 * once)
 
 
@@ -277,10 +277,10 @@ def test_what_a_loss_does_not_take_is_refused_by_name(
 
 def test_every_loss_of_the_sdk_is_offered_or_refused_with_a_reason(service: tinker.ServiceClient) -> None:
     client = service.create_lora_training_client(SMALL, rank=4).result(60)
-    one: npt.NDArray[Any] = np.ones(3, np.float32)
+    ones: npt.NDArray[Any] = np.ones(3, np.float32)
     names: tuple[types.LossFnType, ...] = types.LossFnType.__args__  # type: ignore[attr-defined]
     for name in names:
-        asked = client.forward([rollout("abc", -one, one)], name, CONFIG.get(name))
+        asked = client.forward([rollout("abc", -ones, ones)], name, CONFIG.get(name))
         if name in LOSSES:
             assert "loss:sum" in asked.result(60).metrics
         else:

@@ -30,27 +30,27 @@ EVALUATIONS = {
 def test_metered_within_the_estimate_and_the_same_when_asked_again(workshop: Workshop, kind: str) -> None:
     stages = submit_and_train(workshop, EVALUATIONS[kind])
     assert read_usage(workshop, *stages) == count_at_service(workshop)
-    for each in read_costs(workshop.store, "one").kinds:
-        assert (each.reserved, each.unreconciled) == (0, 0)
-        assert each.low is not None
-        assert each.high is not None
-        assert each.low <= each.metered <= each.high
+    for costs in read_costs(workshop.store, "one").kinds:
+        assert (costs.reserved, costs.unreconciled) == (0, 0)
+        assert costs.low is not None
+        assert costs.high is not None
+        assert costs.low <= costs.metered <= costs.high
     again = submit_and_train(workshop, EVALUATIONS[kind], "again")
-    found = read_items(workshop, stages[1])
-    assert found == read_items(workshop, again[1])
-    assert [row["item"] for row in found] == list(range(12))
-    told: Any = read_result(workshop, stages[1])["metrics"]
+    items = read_items(workshop, stages[1])
+    assert items == read_items(workshop, again[1])
+    assert [row["item"] for row in items] == list(range(12))
+    metrics: Any = read_result(workshop, stages[1])["metrics"]
     measured = set(parse(ANSWERS_SPEC.replace("EVALUATION", EVALUATIONS[kind])).evaluate[0].metrics)
-    undefined = measured - set(told)
-    assert set(told) <= measured, "what is announced is measured, and nothing else"
+    undefined = measured - set(metrics)
+    assert set(metrics) <= measured, "what is announced is measured, and nothing else"
     allowed = {
         "choice": {"majority", *CLASSIFIED},
         "rag": {"abstention_precision", "harmful_context", "distractor_robustness"},
     }
     assert undefined <= allowed.get(kind, {"majority"}), "these twelve questions have no classes"
     together = {"ece", "adaptive_ece", "aurc", "selective_accuracy", "utilisation"}
-    for metric in set(told) - together:
-        assert told[metric] == pytest.approx(np.mean([row[metric] for row in found])), (
+    for metric in set(metrics) - together:
+        assert metrics[metric] == pytest.approx(np.mean([row[metric] for row in items])), (
             "a metric is the mean of its items"
         )
 
@@ -78,8 +78,8 @@ def test_an_evaluation_that_was_lost_halfway_is_repeated_to_the_same_items(
 
 def test_profit_and_loss_is_told_of_the_episodes_of_a_market(workshop: Workshop) -> None:
     stage = submit_and_train(workshop, "{task_completion: {environment: 'offline:market', episodes: 4}}")[1]
-    told: Any = read_result(workshop, stage)["metrics"]
+    metrics: Any = read_result(workshop, stage)["metrics"]
     rows = read_items(workshop, stage)
     assert len(rows) == 4
     for name in ("return", "sharpe", "drawdown", "hold_return"):
-        assert told[f"episode.{name}"] == pytest.approx(np.mean([row[name] for row in rows]))
+        assert metrics[f"episode.{name}"] == pytest.approx(np.mean([row[name] for row in rows]))

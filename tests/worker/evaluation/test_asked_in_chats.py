@@ -35,7 +35,7 @@ class Named:
         raise DataError(f"{', '.join(arguments)} found, which it never reads")
 
     def text(self, messages: Messages, tools: Tools, *, prompt: bool) -> str:  # noqa: ARG002 - the protocol's
-        turns = "".join(f"[{each['role'][0]}]{each['content']}{END}" for each in messages)
+        turns = "".join(f"[{message['role'][0]}]{message['content']}{END}" for message in messages)
         return turns + ("[a]" if prompt else "")
 
     def render_marked(self, messages: Messages, tools: Tools) -> None:  # noqa: ARG002 - the protocol's
@@ -56,7 +56,7 @@ class Characters:
 
     def encode(self, text: str) -> list[int]:
         parts = text.split(END)
-        plain = [[2 if one == "\n" else ord(one) - 28 for one in part] for part in parts]
+        plain = [[2 if character == "\n" else ord(character) - 28 for character in part] for part in parts]
         return [token for at, part in enumerate(plain) for token in ([1] if at else []) + part]
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -76,10 +76,10 @@ def test_by_a_template_from_the_plan_to_the_items(
     assert {stage.recipe["renderer"] for stage in stages} == {"chat_template:0123456789ab"}
     assert not {stage.id for stage in stages} & {stage.id for stage in as_text}
     assert read_usage(workshop, *stages) == count_at_service(workshop).minus(before), "metered to the token"
-    for each in read_costs(workshop.store, "one").kinds:
-        assert each.low is not None
-        assert each.high is not None
-        assert each.low <= each.metered <= each.high
+    for costs in read_costs(workshop.store, "one").kinds:
+        assert costs.low is not None
+        assert costs.high is not None
+        assert costs.low <= costs.metered <= costs.high
     _are_answers(workshop, stages[1])
     if "choice" not in evaluation:
         usage = read_usage(workshop, stages[1])

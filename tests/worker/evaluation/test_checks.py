@@ -50,19 +50,19 @@ NAMED = {
 }
 
 
-def verdicts(said: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | BrokenEpisode]:
+def verdicts(answers: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | BrokenEpisode]:
     with Sandbox(f"{CHECKS}:{name}", kind="check", split="test", code=code, limits=HASTY, folder=ROOT) as sandbox:
-        sandbox.begin(dict.fromkeys(range(len(said)), 0))
-        return list(sandbox.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(said)}).values())
+        sandbox.begin(dict.fromkeys(range(len(answers)), 0))
+        return list(sandbox.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(answers)}).values())
 
 
 def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", "s3cret")
     good = {"right": 1, "a": 1, "b": 1, "c": 0, "wrong": 0, "half": 0.5, "print": 1, "secret": 1}
-    said = [*good, *NAMED, *good]
-    found = dict(enumerate(verdicts(said)))
-    for at, text in enumerate(said):
-        verdict = found[at]
+    answers = [*good, *NAMED, *good]
+    verdict_at = dict(enumerate(verdicts(answers)))
+    for at, text in enumerate(answers):
+        verdict = verdict_at[at]
         if text in NAMED:
             assert isinstance(verdict, BrokenEpisode)
             assert re.fullmatch(NAMED[text], verdict.what), verdict.what
@@ -126,19 +126,19 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     workshop: Workshop, evaluation: str
 ) -> None:
     stage = submit_and_train(workshop, evaluation)[1]
-    told: Any = read_result(workshop, stage)["metrics"]
+    metrics: Any = read_result(workshop, stage)["metrics"]
     rows = read_items(workshop, stage)
     name = parse(ANSWERS_SPEC.replace("EVALUATION", evaluation)).evaluate[0]
     failed = [row for row in rows if "failed" in row]
     assert 0 < len(failed) < len(rows) == 12
-    assert told[f"unchecked_{name.name}"] == len(failed) / 12
-    assert {*told} <= {*name.metrics}
+    assert metrics[f"unchecked_{name.name}"] == len(failed) / 12
+    assert {*metrics} <= {*name.metrics}
     for row in failed:
         assert row["said"], "what was said is kept"
         assert row["failed"].startswith("raised LookupError: no such word as ")
     metric = "accuracy" if name.name == "answers" else "open_book"
-    assert told[metric] == pytest.approx(np.mean([row[metric] for row in rows if metric in row]))
-    assert 0 < told[metric] < 1, "a check may give a part of the whole"
+    assert metrics[metric] == pytest.approx(np.mean([row[metric] for row in rows if metric in row]))
+    assert 0 < metrics[metric] < 1, "a check may give a part of the whole"
     events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
     assert any("verdicts:picky failed on" in text for text in events)
     (cause,) = [cause for cause in read_causes(workshop.store, "one") if cause.kind == "check"]
@@ -163,7 +163,7 @@ def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
     spoken = [PromptAnswers(PromptItem(item, "", "", ("a",)), [ModelAnswer("b", 0.5)]) for item in range(16)]
     with AnswerChecker(attempt_with(SandboxLimits()), {"check": name}) as checker:
-        assert [one.failed for one in checker.score(spoken[:15])] != [""] * 15
+        assert [scored.failed for scored in checker.score(spoken[:15])] != [""] * 15
         with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             checker.score(spoken[15:])
 

@@ -33,20 +33,20 @@ def test_training_with_context_teaches_to_read_and_training_without_it_does_not(
     for stage in plan.stages:
         if workshop.state(stage) == "ready":
             assert isinstance(workshop.attempt(stage), Succeeded)
-    found: dict[str, Stage] = {}
+    stages_of: dict[str, Stage] = {}
     for run in plan.runs:
         stage = stages[run.measures["rag"]]
-        found["untrained" if run.stage is None else str(run.cell["data.facts.context"])] = stage
-    metrics: dict[str, Any] = {name: read_result(workshop, stage)["metrics"] for name, stage in found.items()}
-    opened, closed = ({name: each[key] for name, each in metrics.items()} for key in ("open_book", "closed_book"))
+        stages_of["untrained" if run.stage is None else str(run.cell["data.facts.context"])] = stage
+    metrics: dict[str, Any] = {name: read_result(workshop, stage)["metrics"] for name, stage in stages_of.items()}
+    opened, closed = ({name: values[key] for name, values in metrics.items()} for key in ("open_book", "closed_book"))
     assert opened["untrained"] == opened["none"] == 0
     assert opened["gold"] > 0.9
     assert max(closed.values()) < 0.05
     assert metrics["gold"]["faithfulness"] > 0.9, "it is the passage that it follows"
     assert metrics["gold"]["distracted"] < 0.05
-    before = uplifts(workshop, found["untrained"])
+    before = uplifts(workshop, stages_of["untrained"])
     for name, is_told in (("gold", True), ("none", False)):
-        change = compare_items({0: uplifts(workshop, found[name])}, {0: before})
+        change = compare_items({0: uplifts(workshop, stages_of[name])}, {0: before})
         assert change is not None
         assert change.checkpoints is not None
         assert (change.mean > 0.8) if is_told else (change.mean == 0)

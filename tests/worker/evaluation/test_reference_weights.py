@@ -99,7 +99,7 @@ def test_how_far_it_has_moved_is_nothing_at_first_and_then_away(
 
     def noting(groups: Sequence[Group], moved: Sequence[Floats] | None = None, **others: float) -> list[Floats]:
         rollouts = [rollout for group in groups for rollout in group]
-        own = [far[one.acted] for one, far in zip(rollouts, moved or (), strict=True)]
+        own = [far[rollout.acted] for rollout, far in zip(rollouts, moved or (), strict=True)]
         means.append(float(np.concatenate(own).mean()))
         return weigh_tokens(groups, moved, **others)
 

@@ -24,7 +24,7 @@ def test_by_the_template_of_the_plan_or_not_at_all(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(examples, "load_recipe_tokenizer", lambda *_: tokenizer)
     rendered = Examples(artefacts).render(records.sha256, recipe)
-    assert [len(one) for (one,) in rendered] == measure_lengths(records, tokenizer, renderer)
+    assert [len(example) for (example,) in rendered] == measure_lengths(records, tokenizer, renderer)
 
     monkeypatch.setattr(examples, "load_recipe_tokenizer", lambda *_: speaking("headers"))
     with pytest.raises(DataError, match="the same version of the tokenizer on every machine"):

@@ -26,8 +26,8 @@ from worker.sdk.rest import AccountClient
 
 def sessions(workshop: Workshop, stage: Stage, attempt: int = 1) -> dict[str, str | None]:
     account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
-    found = account.find_sessions(reconcile.build_metadata(workshop.context.fleet, f"{stage.id}|{attempt}"))
-    return {each.id: each.status for each in found}
+    ours = account.find_sessions(reconcile.build_metadata(workshop.context.fleet, f"{stage.id}|{attempt}"))
+    return {session.id: session.status for session in ours}
 
 
 def read_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -42,7 +42,9 @@ def counted(workshop: Workshop) -> int:
     url = f"{workshop.tinker.url}/api/v1/billing/usage/events"
     usage = httpx.get(url, params=window, headers={"X-API-Key": KEY}).json()
     mine = {
-        name for name, each in usage["sessions"].items() if each["user_metadata"].get("fleet") == workshop.context.fleet
+        name
+        for name, session in usage["sessions"].items()
+        if session["user_metadata"].get("fleet") == workshop.context.fleet
     }
     return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
 
@@ -78,7 +80,7 @@ def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypa
 
     monkeypatch.setattr(Attempt, "stop_if_asked", asked)
     assert isinstance(workshop.attempt(stage), Succeeded)
-    assert [each.finished for each in rounds] == [1, 0, 0]
+    assert [round_done.finished for round_done in rounds] == [1, 0, 0]
     assert read_ledger(workshop)["tokens"] == counted(workshop)
 
 
@@ -104,7 +106,7 @@ def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(
 def test_what_is_discarded_is_deleted_and_what_is_gone_already_counts_as_done(workshop: Workshop) -> None:
     stage = submit_training(workshop)
     assert isinstance(workshop.attempt(stage), Succeeded)
-    discarded = [each.path for each in Reconciliation(workshop.store).read_discarded(10)]
+    discarded = [discarded.path for discarded in Reconciliation(workshop.store).read_discarded(10)]
     assert len(discarded) >= 2
     account = AccountClient(workshop.context.endpoint("offline/ngram-s"))
     account.delete(discarded[0])
@@ -126,7 +128,8 @@ def test_checkpoints_live_on_while_they_are_needed_and_not_longer(
     client.zadd(keys.EXPIRING, {stage.id: 0})
     assert make_housekeeping(workshop).round().extended == 1
     expiries = {
-        each.tinker_path: each.expires_at for each in tinker.rest().list_checkpoints(run).result(30).checkpoints
+        checkpoint.tinker_path: checkpoint.expires_at
+        for checkpoint in tinker.rest().list_checkpoints(run).result(30).checkpoints
     }
     assert (expiries[path] or datetime.max.replace(tzinfo=UTC)) > datetime.now(UTC) + timedelta(days=6)
     assert (client.zscore(keys.EXPIRING, stage.id) or 0) > 0
@@ -183,8 +186,8 @@ def test_a_pending_bill_of_a_probe_is_read_when_it_is_there(workshop: Workshop) 
     record_facts(workshop.store, "offline", {"pending": f"{measured(workshop)} offline/ngram-s"})
     record_facts(workshop.store, "tinker", {"pending": "elsewhere some/model"})
     make_housekeeping(workshop, lag=3600).round()
-    found, live = read_facts(workshop.store, "offline"), read_facts(workshop.store, "tinker")
-    assert (found.forward, found.pending) == ("training", None)
+    facts, live = read_facts(workshop.store, "offline"), read_facts(workshop.store, "tinker")
+    assert (facts.forward, facts.pending) == ("training", None)
     assert live.pending is not None
 
 

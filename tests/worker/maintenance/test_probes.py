@@ -54,7 +54,7 @@ def statuses(made: Probes) -> list[str | None]:
 def spent(made: Probes, control: Control) -> int:
     """By the service's own count."""
     sessions = control.usage().values()
-    mine = [each["tokens"] for each in sessions if each["user_metadata"].get("probe") == made.name]
+    mine = [session["tokens"] for session in sessions if session["user_metadata"].get("probe") == made.name]
     return sum(sum(tokens.values()) for tokens in mine)
 
 
@@ -155,16 +155,16 @@ def test_what_could_cost_too_much_is_not_asked_and_the_figure_is_named(
     monkeypatch.setenv("SWEEP_OFFLINE_URL", "http://127.0.0.1:1")  # no server
     monkeypatch.setattr(probe_main, "read_price_book", lambda _: book(1000))
     assert probe_main.main([MODEL]) == 1
-    said = json.loads(capsys.readouterr().out)["error"]
-    assert f"${TOKENS / 1000:.4f}" in said
-    assert "$0.05" in said
+    message = json.loads(capsys.readouterr().out)["error"]
+    assert f"${TOKENS / 1000:.4f}" in message
+    assert "$0.05" in message
 
 
 def test_a_model_without_a_price_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert probe_main.main(["some/model"]) == 1
-    said = capsys.readouterr().out
-    assert "some/model" in said
-    assert "prices.yaml" in said
+    printed = capsys.readouterr().out
+    assert "some/model" in printed
+    assert "prices.yaml" in printed
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,12 @@ def find(name: str, closing: ExitStack) -> dict[str, EnvironmentCheck]:
 
 @pytest.mark.parametrize("name", [*WRONG, *NOTED, *FINE])
 def test_each_check_finds_what_is_wrong_and_nothing_else(name: str, closing: ExitStack) -> None:
-    found = find(name, closing)
+    results = find(name, closing)
     for verdict, expected in (("wrong", WRONG.get(name, {})), ("note", NOTED.get(name, {}))):
-        assert {check for check, result in found.items() if result.verdict == verdict} == expected.keys(), found
+        assert {check for check, result in results.items() if result.verdict == verdict} == expected.keys(), results
         for check, value in expected.items():
-            assert value in found[check].message
-    assert ("returns" in WRONG.get(name, {})) == (len(found) == 1), "what depends on it is left out"
+            assert value in results[check].message
+    assert ("returns" in WRONG.get(name, {})) == (len(results) == 1), "what depends on it is left out"
 
 
 def test_an_expert_that_raises_costs_its_episode_and_is_named(closing: ExitStack) -> None:
@@ -167,9 +167,9 @@ def test_what_cannot_be_played_is_refused(
 ) -> None:
     with pytest.raises(SystemExit) as done:
         main(["play", *words])
-    said = capsys.readouterr()
-    assert (done.value.code, said.out) == (status, "")
-    assert value in said.err
+    printed = capsys.readouterr()
+    assert (done.value.code, printed.out) == (status, "")
+    assert value in printed.err
 
 
 @pytest.mark.parametrize(("columns", "second", "end"), [(60, "x\n", "over after 2"), (140, "\x04", "not over after 1")])
@@ -209,7 +209,7 @@ def test_demonstrations_are_rows_of_which_the_actions_are_learnt(
         if form == "transcript":
             acted = [part["text"] for part in row["parts"] if part["loss"]]
         else:
-            acted = [each["content"] for each in row["messages"] if each["role"] == "assistant"][1:]
+            acted = [message["content"] for message in row["messages"] if message["role"] == "assistant"][1:]
         learnt = "".join(tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) for example in examples)
         assert all(action in learnt for action in acted)
         assert len(learnt) <= len("".join(acted)) + 8 * len(acted), "and nothing but what ends them"

@@ -33,7 +33,7 @@ def ticks(control: Control, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return sent[-1]
 
     def ticked(pending: PendingAnswer[Any], check: Check) -> Any:
-        if any(each is pending for each in sent):
+        if any(request is pending for request in sent):
             wait_until(lambda: control.cycles()["waiting"] == len(sent), "all that was sent to arrive", seconds=20)
             passed.append(len(sent))
             sent.clear()

@@ -17,12 +17,12 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize("pause", [Signal.RATE_LIMITED, Signal.NO_CAPACITY])
 def test_a_service_that_says_that_we_are_paused_is_in_no_trouble(time: list[float], pause: Signal) -> None:
-    told = ClientStatus(opened=True)
-    told.note_signal(Signal.TROUBLE)
+    status = ClientStatus(opened=True)
+    status.note_signal(Signal.TROUBLE)
     time[0] += 1
-    told.note_signal(pause)
+    status.note_signal(pause)
     time[0] += 60
-    assert not told.troubled
+    assert not status.troubled
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_who_was_told_to_wait_and_hears_nothing_but_errors_since_waits_for_no_wo
     time: list[float], pause: Signal, opened: bool, stands: ClientState
 ) -> None:
     """Otherwise a service that dies during a pause would never be suspected."""
-    told = ClientStatus(opened=opened)
-    told.note_signal(pause)
-    paused = told.now[0]
-    told.note_signal(Signal.TROUBLE)
-    assert told.now[0] is paused, "a single error means nothing"
+    status = ClientStatus(opened=opened)
+    status.note_signal(pause)
+    paused = status.now[0]
+    status.note_signal(Signal.TROUBLE)
+    assert status.now[0] is paused, "a single error means nothing"
     time[0] += told_module.LASTING + 1
-    told.note_signal(Signal.TROUBLE)
-    assert told.now[0] is stands
-    told.note_signal(pause)
-    assert told.now[0] is paused
+    status.note_signal(Signal.TROUBLE)
+    assert status.now[0] is stands
+    status.note_signal(pause)
+    assert status.now[0] is paused

@@ -73,9 +73,9 @@ def status_error(status: int, body: Any) -> Exception:
 
 @pytest.mark.parametrize(("status", "said"), DEAD)
 def test_it_is_told_by_its_words_whatever_its_status(status: int, said: str) -> None:
-    found = translate(status_error(status, {"error": said}))
+    error = translate(status_error(status, {"error": said}))
     expected = Fault.BROKEN if status == 409 else Fault.GONE  # which a 409 is in any case
-    assert (found.fault, found.missing) == (expected, True)
+    assert (error.fault, error.missing) == (expected, True)
     hidden = ValueError("Error retrieving result")
     hidden.__cause__ = status_error(status, {"detail": said})
     assert translate(hidden).missing
@@ -83,14 +83,14 @@ def test_it_is_told_by_its_words_whatever_its_status(status: int, said: str) -> 
 
 @pytest.mark.parametrize(("status", "said"), WRONG)
 def test_a_request_that_is_wrong_is_refused_in_other_words(status: int, said: str) -> None:
-    found = translate(status_error(status, {"error": said}))
-    assert (found.fault, found.missing) == (Fault.STAGE, False)
+    error = translate(status_error(status, {"error": said}))
+    assert (error.fault, error.missing) == (Fault.STAGE, False)
 
 
 def test_so_is_a_request_that_failed_by_the_users_fault() -> None:
     category = tinker.types.RequestErrorCategory("user")
-    said = {"model not loaded": Fault.GONE, "target_tokens must be below 4096": Fault.STAGE}
-    for text, fault in said.items():
+    faults = {"model not loaded": Fault.GONE, "target_tokens must be below 4096": Fault.STAGE}
+    for text, fault in faults.items():
         error = tinker.RequestFailedError(f"Request failed: {text}", request_id="r", category=category)
         assert translate(error).fault is fault
 
@@ -110,9 +110,9 @@ def test_so_is_a_request_that_failed_by_the_users_fault() -> None:
 def test_that_there_is_no_such_call_is_told_from_that_there_is_no_such_thing(
     status: int, body: Any, lacking: bool
 ) -> None:
-    found = translate(status_error(status, body))
-    assert found.lacking is lacking
-    assert (found.fault is Fault.GONE) is lacking
+    error = translate(status_error(status, body))
+    assert error.lacking is lacking
+    assert (error.fault is Fault.GONE) is lacking
 
 
 @pytest.mark.parametrize(("status", "fault"), [(302, Fault.BROKEN), (418, Fault.STAGE), (451, Fault.STAGE)])
@@ -189,7 +189,7 @@ def test_without_a_checkpoint_it_starts_over_once_and_then_has_failed(among_odds
     stage = training(among_odds)
     odd.refuse("POST save_weights", *LOST)  # which no canary asks for
     outcomes = [among_odds.attempt(stage), again(among_odds, stage)]
-    assert [getattr(each, "fault", None) for each in outcomes] == [Fault.GONE, Fault.GONE]
+    assert [getattr(outcome, "fault", None) for outcome in outcomes] == [Fault.GONE, Fault.GONE]
     assert among_odds.state(stage) == "failed"
     assert odd.count("POST create_model") == 3, "two attempts and one canary"
     assert isinstance(outcomes[1], Failed)

@@ -205,7 +205,7 @@ def test_an_answer_without_a_token_is_one(trainer: Trainer, odd: Odd) -> None:
 
     sampler = wait(trainer.create_sampler())
     odd.changes = {"Sample": first_of(nothing)}
-    assert [len(each.tokens) for each in wait(sampler.write(PROMPT, 2, MANNER, seed=1)).written] == [0, 4]
+    assert [len(sequence.tokens) for sequence in wait(sampler.write(PROMPT, 2, MANNER, seed=1)).written] == [0, 4]
 
 
 def prompt_of(*values: float) -> Callable[[Any], None]:
@@ -341,11 +341,13 @@ def without_loss(message: Any) -> None:
 
 def test_a_loss_that_the_service_does_not_return_is_computed(among_odds: Workshop, odd: Odd) -> None:
     """The same curve, to the rounding of a sum."""
-    told, untold = (training(among_odds, SHORT.replace("sweep: one", f"sweep: {name}")) for name in ("told", "untold"))
-    assert isinstance(among_odds.attempt(told, "told"), Succeeded)
+    returned, untold = (
+        training(among_odds, SHORT.replace("sweep: one", f"sweep: {name}")) for name in ("told", "untold")
+    )
+    assert isinstance(among_odds.attempt(returned, "told"), Succeeded)
     odd.changes = dict.fromkeys(("ForwardBackward", "Forward"), without_loss)
     assert isinstance(among_odds.attempt(untold, "untold"), Succeeded)
-    curves: list[list[Any]] = [list(decode_rows(among_odds.metrics(stage))) for stage in (told, untold)]
+    curves: list[list[Any]] = [list(decode_rows(among_odds.metrics(stage))) for stage in (returned, untold)]
     ours, theirs = ([row["train_mean_nll"] for row in curve] for curve in curves)
     assert len(ours) == 8
     assert ours == pytest.approx(theirs, rel=1e-5)
@@ -390,19 +392,19 @@ LOSSES = {
 @pytest.mark.parametrize("loss", LOSSES)
 def test_so_is_that_of_what_a_model_did_itself(among_odds: Workshop, odd: Odd, loss: str) -> None:
     """The loss computed from the log-probabilities is the one that the service would have returned."""
-    said: list[float] = []
+    losses: list[float] = []
 
     def keep_the_loss(message: Any) -> None:
-        said.append(message.metrics["loss:sum"])
+        losses.append(message.metrics["loss:sum"])
         message.metrics.clear()
 
     odd.changes = {"ForwardBackward": keep_the_loss}
     stage = submit_rl(among_odds, train=LOSSES[loss]).stages[0]  # six iterations
     assert isinstance(among_odds.attempt(stage), Succeeded)
-    rows: list[Any] = [each for each in decode_rows(among_odds.metrics(stage)) if "loss" in each]
-    parts = len(said) // len(rows)
-    assert [each["loss"] for each in rows] == pytest.approx(
-        [sum(said[start : start + parts]) for start in range(0, len(said), parts)], rel=1e-4, abs=1e-4
+    rows: list[Any] = [row for row in decode_rows(among_odds.metrics(stage)) if "loss" in row]
+    parts = len(losses) // len(rows)
+    assert [row["loss"] for row in rows] == pytest.approx(
+        [sum(losses[start : start + parts]) for start in range(0, len(losses), parts)], rel=1e-4, abs=1e-4
     )
 
 

@@ -103,7 +103,7 @@ def test_what_it_refuses_is_not_asked_and_told_each_round(
     for _ in range(3):
         keeper.round()
     assert odd.count(REQUESTS["search"]) == 1
-    assert len([each for each in caplog.messages if "offline/ngram-s" in each]) == 1
+    assert len([message for message in caplog.messages if "offline/ngram-s" in message]) == 1
 
 
 @pytest.mark.usefixtures("left")
@@ -116,7 +116,7 @@ def test_what_a_proxy_answered_is_asked_again_in_the_next_round_and_told_once(
     for _ in range(3):
         keeper.round()
     assert odd.count(REQUESTS["search"]) == 3
-    assert len([each for each in caplog.messages if "offline/ngram-s" in each]) == 1
+    assert len([message for message in caplog.messages if "offline/ngram-s" in message]) == 1
 
 
 def test_a_service_that_lacks_everything_trains_and_nothing_is_booked_below_what_was_feared(
@@ -245,4 +245,4 @@ def test_what_is_known_is_told(among_odds: Workshop) -> None:
     record_facts(store, "tinker", {"moments": "yes"})
     record_lack(store, "tinker", "ttl", None)
     assert read_facts(store, "tinker").lacks == ()
-    assert [lack for each in read_known_accounts(store) for lack in each.lacks] == []
+    assert [lack for account in read_known_accounts(store) for lack in account.lacks] == []

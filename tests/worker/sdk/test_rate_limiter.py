@@ -105,8 +105,10 @@ def test_any_interleaving_spends_what_was_drawn_and_no_more(redis: RedisServer, 
             permits.take(count, go_on)
             taken.append(count)
 
-    of_process = [Permits(Rate(each, "tokens|offline", per_second=per_second)) for each in clients]
-    threads = [threading.Thread(target=spend, args=(each, count)) for each in of_process for count in (1, 40, 170)]
+    of_process = [Permits(Rate(client, "tokens|offline", per_second=per_second)) for client in clients]
+    threads = [
+        threading.Thread(target=spend, args=(permits, count)) for permits in of_process for count in (1, 40, 170)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -140,7 +142,9 @@ def test_no_limit_asks_nothing_at_all(client: Client) -> None:
 
 def asked(client: Client) -> int:
     """How often the server was asked for permits: in no other way is anything asked here."""
-    return sum(int(of["calls"]) for name, of in client.info("commandstats").items() if "evalsha" in name)
+    return sum(
+        int(statistics["calls"]) for name, statistics in client.info("commandstats").items() if "evalsha" in name
+    )
 
 
 def test_our_own_limit_is_no_stall(workshop: Workshop) -> None:

@@ -141,13 +141,16 @@ def test_the_list_is_what_the_code_calls() -> None:
 def test_each_call_takes_what_is_passed_and_needs_nothing_else(call: str) -> None:
     owner, passed = CALLS[call]
     parameters = {
-        name: each for name, each in inspect.signature(getattr(owner, call)).parameters.items() if name != "self"
+        name: parameter
+        for name, parameter in inspect.signature(getattr(owner, call)).parameters.items()
+        if name != "self"
     }
     assert set(passed.split()) <= parameters.keys()
     needed = {
         name
-        for name, each in parameters.items()
-        if each.default is each.empty and each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
     assert needed <= set(passed.split())
 
@@ -155,7 +158,7 @@ def test_each_call_takes_what_is_passed_and_needs_nothing_else(call: str) -> Non
 @pytest.mark.parametrize("kind", FIELDS, ids=lambda kind: kind.__name__)
 def test_each_answer_has_the_fields_that_are_read(kind: Any) -> None:
     fields = set(getattr(kind, "model_fields", ()))
-    fields |= {each.name for each in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+    fields |= {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
     assert set(FIELDS[kind].split()) <= fields
 
 
@@ -163,6 +166,6 @@ def test_one_range_of_versions_is_pinned_documented_and_installed() -> None:
     pinned = re.search(r'"tinker(>=[\d.]+,<[\d.]+)"', (ROOT / "pyproject.toml").read_text())
     assert pinned is not None
     assert f"`{pinned[1]}`" in (ROOT / "docs" / "reference" / "service.md").read_text()
-    least, below = (tuple(map(int, each.split("."))) for each in re.findall(r"[\d.]+", pinned[1]))
+    least, below = (tuple(map(int, number.split("."))) for number in re.findall(r"[\d.]+", pinned[1]))
     assert (least, below) == SUPPORTED
     assert least <= tuple(map(int, version("tinker").split(".")[:2])) < below

@@ -33,12 +33,12 @@ def test_preferences_after_imitation_do_better_than_imitation(workshop: Workshop
             workshop.attempt(stage)
     rows = views.read_results(workshop.store, "one")
     assert {row.state for row in rows} == {"succeeded"}
-    found = {
+    accuracies = {
         name: [row.metrics["preference_accuracy"] for row in rows if row.cell["method"] == name]
         for name in ("sl", "sl_then_dpo")
     }
-    gain = [after - before for after, before in zip(found["sl_then_dpo"], found["sl"], strict=True)]
-    assert statistics.fmean(gain) > half_interval(gain), found
+    gain = [after - before for after, before in zip(accuracies["sl_then_dpo"], accuracies["sl"], strict=True)]
+    assert statistics.fmean(gain) > half_interval(gain), accuracies
     chained = next(row for row in rows if row.cell["method"] == "sl_then_dpo")
     alone = next(row for row in rows if row.cell["method"] == "dpo")
     assert chained.tokens < alone.tokens, "half of its examples are read once, and not looked at before"

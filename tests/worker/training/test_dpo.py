@@ -206,9 +206,9 @@ def held_out(workshop: Workshop, spec: str) -> tuple[float, float]:
     everything(workshop, plan)
     stages = {stage.id: stage for stage in plan.stages}
     measured = [read_result(workshop, stages[run.measures["preference"]])["metrics"] for run in plan.runs]
-    found = [float(str(each["preference_accuracy"])) for each in measured if isinstance(each, dict)]
-    assert len(found) == 3
-    return float(np.mean(found)), T_2 * float(np.std(found, ddof=1)) / 3**0.5
+    accuracies = [float(str(metrics["preference_accuracy"])) for metrics in measured if isinstance(metrics, dict)]
+    assert len(accuracies) == 3
+    return float(np.mean(accuracies)), T_2 * float(np.std(accuracies, ddof=1)) / 3**0.5
 
 
 @LONG

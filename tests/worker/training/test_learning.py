@@ -53,7 +53,7 @@ def read_facts(workshop: Workshop, spec: str, monkeypatch: pytest.MonkeyPatch) -
     """Train the first stage of a spec, and return the numbers that its result keeps."""
     monkeypatch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
     stages = workshop.submit(spec).plan.stages
-    stage = next(each for each in stages if each.kind == "train")
+    stage = next(stage for stage in stages if stage.kind == "train")
     for needed in (*(each for each in stages if each.id in stage.parents), stage):
         assert isinstance(workshop.attempt(needed), Succeeded)
         workshop.spread()

@@ -70,19 +70,19 @@ def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Works
 def test_as_many_iterations_as_come_nearest_to_so_many_tokens(
     workshop: Workshop, stops: list[EndRequest | LeaseLost]
 ) -> None:
-    found = {}
+    stages = {}
     for name in ("whole", "parted"):
         spec = RL_SPEC.replace("sweep: one", f"sweep: {name}").replace(*BY_TOKENS).replace("constant", "linear")
-        found[name] = workshop.submit(spec).plan.stages[0]
-    whole, parted = found.values()
+        stages[name] = workshop.submit(spec).plan.stages[0]
+    whole, parted = stages.values()
     assert isinstance(workshop.attempt(whole, "whole"), Succeeded)
     stops[:] = [EndRequest.NOTHING] * 3 + [EndRequest.LEAVE]
     assert isinstance(workshop.attempt(parted, "parted"), Stopped)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
     rows = workshop.metrics(whole).splitlines()
-    each = tokens(workshop, whole) / len(rows)
-    assert abs(tokens(workshop, whole) - 3000) <= each
+    per_iteration = tokens(workshop, whole) / len(rows)
+    assert abs(tokens(workshop, whole) - 3000) <= per_iteration
     assert whole.low_tokens <= tokens(workshop, whole) <= whole.tokens
 
 

@@ -44,8 +44,8 @@ def trained(workshop: Workshop, name: str, twin: str = "") -> tuple[dict[str, fl
             workshop.attempt(stage)
     base, *rows = views.read_results(workshop.store, "one")
     assert {row.state for row in rows} == {"succeeded"}
-    told = set.intersection(*(set(row.metrics) for row in rows))
-    return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in told}
+    metrics = set.intersection(*(set(row.metrics) for row in rows))
+    return dict(base.metrics), {key: [row.metrics[key] for row in rows] for key in metrics}
 
 
 @LONG
