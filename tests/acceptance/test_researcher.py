@@ -55,7 +55,7 @@ def _words(count: int) -> list[str]:
 def test_a_run_with_failures_answers_and_says_what_is_missing(ran: Said) -> None:
     assert ran.status == 1
     (missing,) = [line for line in ran.out.splitlines() if "`sweep status rates`" in line]
-    assert re.findall(r"\d+", missing) == ["4", "8", "4"]
+    assert re.findall(r"\d+", missing) == ["6", "10", "4"]  # with the untrained model on each data set
     assert "`sweep retry rates`" in ran.err
     assert "`sweep retry rates`" not in ran.out, "errors go to stderr"
 
@@ -82,7 +82,7 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
     rows = list(csv.DictReader(io.StringIO(desk.call("-f", "csv", "results", "rates").out)))
     runs = desk.call("-f", "json", "results", "rates").json["runs"]
-    assert list(rows[0])[:4] == ["train.learning_rate", "data", "seed", "state"]
+    assert list(rows[0])[:5] == ["train.learning_rate", "data", "untrained", "seed", "state"]
     assert [float(row["nll"] or "nan") for row in rows] == pytest.approx(
         [run["metrics"].get("nll", float("nan")) for run in runs], nan_ok=True
     )
@@ -94,9 +94,9 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
     said, found = desk.call("digest", "rates").out.splitlines(), desk.call("-f", "json", "digest", "rates").json
     assert said[0].split() == ["rates", "is", "finished"]
-    assert re.findall(r"\d+", said[1]) == ["12", "24", "4", "8"]
+    assert re.findall(r"\d+", said[1]) == ["14", "26", "4", "8"]
     assert "best on hard: train.learning_rate=0.0123456: nll " in said[3]
-    assert (found["succeeded"], found["failed"], found["seconds_left"]) == (12, 4, None)
+    assert (found["succeeded"], found["failed"], found["seconds_left"]) == (14, 4, None)
     assert found["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
     assert sum(cause["stages"] for cause in found["failures"]) == 4
     assert desk.call("-f", "json", "status").json["webhooks"] == []
@@ -105,14 +105,14 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
 def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
     planned = desk.call("-f", "json", "plan", "more.yaml").json
-    shared = [stage for stage in planned["stages"] if "0.0123456" in stage["label"]]
+    shared = [stage for stage in planned["stages"] if re.search("0.0123456|untrained", stage["label"])]
     known = planned["reused"]
-    assert known["stages"] == len(shared) == 12
+    assert known["stages"] == len(shared) == 14
     assert known["saved_usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
     assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
     said = desk.call("plan", "more.yaml").out
     (line,) = [line for line in said.splitlines() if "already have results" in line]
-    assert re.search(r"12 stages .*\$0\.\d+", line)
+    assert re.search(r"14 stages .*\$0\.\d+", line)
     assert [sweep["sweep"] for sweep in desk.call("-f", "json", "list").json["sweeps"]] == ["rates"]
 
 
@@ -163,7 +163,7 @@ def test_a_terminal_is_not_overrun_and_ids_stay_whole(desk: Desk, columns: int) 
     assert process.wait(30) == 0, said.decode()
     lines = re.sub(r"\x1b\[\d*m", "", said.decode()).splitlines()
     assert max(map(len, lines)) <= columns
-    assert "rates: 24 stages" in lines
+    assert "rates: 26 stages" in lines
     assert sum(bool(re.search(r" (train|evaluate)-[0-9a-f]{16}( |$)", line)) for line in lines) == 24  # no id is cut
 
 
