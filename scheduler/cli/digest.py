@@ -18,8 +18,9 @@ from sweeps.stage import to_dollars
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
     """Sum up NAME: progress, cost, best conditions, failures, time left."""
-    with open_store(read_settings()) as store:
-        summary = read(store, name)
+    settings = read_settings()
+    with open_store(settings) as store:
+        summary = read(store, name, settings.store)
     if output.form == "json":
         output.print_document(_make_document(summary))
     elif output.form == "csv":
@@ -29,7 +30,7 @@ def digest(output: Output, name: str) -> None:
 
 
 def _make_document(summary: Digest) -> dict[str, Any]:
-    document = asdict(summary)
+    document = asdict(summary) | {"conclusion": summary.conclusion.document()}
     spent, limit = document.pop("spent"), document.pop("limit")
     failures = [cause._asdict() for cause in summary.failures]
     return document | {"failures": failures, "spent_usd": to_dollars(spent), "budget_usd": to_dollars(limit)}

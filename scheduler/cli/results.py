@@ -8,7 +8,7 @@ import click
 from scheduler.cli.compare_sweeps import show_across, split_names
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.cli.console.report_face import show_report
+from scheduler.cli.console.report_face import show_conclusion, show_findings
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items, read_told_results
@@ -51,13 +51,13 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
             show_results(store, settings, name, output)
 
 
-def show_results(store: Store, settings: Settings, name: str, output: Output) -> None:
-    """Print the results of a sweep, finished or not."""
+def show_results(store: Store, settings: Settings, name: str, output: Output) -> str:
+    """Print the results of a sweep, finished or not. Return the sentence that people read first."""
     view = views.read_sweep(store, name)
     if output.form == "csv":
         rows = read_told_results(store, settings.store, name)
         output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
-        return
+        return ""
     rows = views.read_results(store, name)
     kept = read_items(store, settings.store, name, choose_items(view.spec, rows))
     learning = read_training_facts(store, rows)
@@ -76,14 +76,17 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     if output.form == "json":
         facts = {**list_facts(known), "unread": list(kept.unread)}
         output.print_document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
-        return
+        return ""
+    report = compose_answer(known)
+    show_conclusion(output, report)
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
     _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
         output.say(_describe_sizes(view.spec, rows))
-    show_report(output, compose_answer(known))
+    show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
+    return report.conclusion.sentence if report.conclusion else ""
 
 
 def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:

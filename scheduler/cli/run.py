@@ -68,11 +68,13 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         if not have_ended(seen):
             with keep_everything_up(settings, output) as still_up:
                 seen = _watch_to_end(store, names, output, still_up)
-        for name in names:
-            show_results(store, settings, name, output)
+        sentences = {name: show_results(store, settings, name, output) for name in names}
         causes = {name: read_causes(store, name) for name in names}
         for name in names:
             _say_what_was_lost(output, name, causes[name])
+    for name, sentence in sentences.items():
+        if sentence:  # once more, below the tables
+            output.say(f"{name}: {sentence}")
     _raise_for_failures(seen, causes)
 
 

@@ -38,7 +38,10 @@ def run(settings: Settings) -> None:
     check_server(client, url)
     store = Store(client)
     forget_bugs(store)
-    scheduler, sender = Scheduler(store, Nudges(url), settings), NoticeSender(store, settings.notify)
+    scheduler, sender = (
+        Scheduler(store, Nudges(url), settings),
+        NoticeSender(store, settings.notify, url=settings.store),
+    )
     sender.start()
     while not stop.is_set():
         stop.wait(scheduler.run_tick())

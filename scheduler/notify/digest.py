@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.state import keys, views
+from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
-from scheduler.state.training_facts import find_learning_signs
+from scheduler.state.training_facts import find_learning_signs, read_training_facts
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid_cells import BestCell, best_cell
+from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.experiments.conclude_sweep import conclude_sweep
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.formatting import format_count, format_duration, format_usd
+from sweeps.report.inputs import Material
 from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
@@ -50,6 +55,7 @@ class Digest:
     parked_by: str  # the gate; empty if there are several
     spent: int
     limit: int | None
+    conclusion: Conclusion
     best: tuple[str, ...]
     failures: tuple[FailureCause, ...]  # the most frequent causes
     learning: tuple[str, ...]  # trainings that may not have learnt, one sentence each
@@ -62,7 +68,10 @@ class Digest:
         causes = [f"failed: {cause.stages:,} × {_shorten(cause.cause)} ({cause.label})" for cause in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
         spent = f"{format_usd(self.spent)}{limit} spent"
-        return "\n".join([self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left])
+        known = [] if self.conclusion.claim == "nothing_measured" else [self.conclusion.sentence]
+        return "\n".join(
+            [*known, self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left]
+        )
 
     def _format_counts(self) -> str:
         parked = f"held back ({self.parked_by})" if self.parked_by else "held back"
@@ -79,9 +88,12 @@ class Digest:
         return ", ".join([f"{self.succeeded:,} of {self.stages:,} stages done", *counts])
 
 
-def build_digest(store: Store, name: str) -> Digest:
-    """Build the digest of a sweep as it is now. Raises UnknownSweep."""
-    view = views.read_sweep(store, name)
+def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
+    """Build the digest of a sweep as it is now. Its items lie at `url`; without one they are not read.
+
+    Raises UnknownSweep.
+    """
+    view, rows = views.read_sweep(store, name), views.read_results(store, name)
     parked, by = _count_parked(store, view)
     count = view.counts.get
     return Digest(
@@ -98,11 +110,29 @@ def build_digest(store: Store, name: str) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        best=_describe_best_cells(view.spec, views.read_results(store, name)),
+        conclusion=_conclude(store, view, rows, url),
+        best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
+
+
+def _conclude(store: Store, view: SweepView, rows: Sequence[RunResult], url: str | None) -> Conclusion:
+    """Conclude from the same results as `sweep results`, so that both say the same."""
+    kept = KeptItems({}) if url is None else read_items(store, url, view.name, choose_items(view.spec, rows))
+    facts = read_training_facts(store, rows)
+    known = Material(
+        view.name,
+        view.state,
+        view.spec,
+        rows,
+        learning=facts.facts,
+        training=facts.running,
+        items=kept.items,
+        unread=kept.unread,
+    )
+    return conclude_sweep(known)
 
 
 def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:

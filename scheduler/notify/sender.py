@@ -35,12 +35,14 @@ class NoticeSender:
         environment: Mapping[str, str] = os.environ,
         *,
         deadline: float = DEADLINE,
+        url: str | None = None,  # where the items of evaluations lie
     ) -> None:
         self._store = store
         self._outbox = Outbox(store)
         self._fleet = fleet
         self._environment = environment
         self._deadline = deadline
+        self._url = url
         self._busy: set[str] = set()
         self._left = threading.Event()
 
@@ -112,7 +114,7 @@ class NoticeSender:
         from scheduler.notify.digest import build_digest  # heavy and seldom needed
 
         try:
-            return f"{notice.headline}\n{build_digest(self._store, notice.sweep).text}"
+            return f"{notice.headline}\n{build_digest(self._store, notice.sweep, self._url).text}"
         except RedisError:
             raise
         except Exception:  # the end of a sweep is worth a notice without its digest

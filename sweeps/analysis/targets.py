@@ -17,6 +17,7 @@ from sweeps.evaluation.nll import NLL
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
 from sweeps.results import RunResult, find_shared_keys, group_by_cell
+from sweeps.scaling.coded_text import CodedText
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best, name_metric
 from sweeps.spec.metric_wishes import list_directed, list_wishes
@@ -150,7 +151,8 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
     n, values = [size for size, _, _ in points], [value for _, value, _ in points]
     chance = read_chance(rows, metric)
     if chance is not None and math.isnan(chance):
-        unknown = "the score of guessing was not kept with these results, and the law needs it"
+        kept = "the score of guessing was not kept with these results, and the law needs it"
+        unknown = CodedText("chance_unknown", kept)
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
     if n and (reason := _find_no_law(rows, metric, items)):
         means = {size: [value for at, value, _ in points if at == size] for size in sorted({*n})}
@@ -169,7 +171,7 @@ def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) ->
     if few := [count for count in told_counts if count and count.is_too_few]:
         return f"fewer than {FEWEST} items tell {metric}: {min(few).describe()}"
     if not registry.has_law(metric):
-        return f"no law of sizes is known for {metric}"
+        return CodedText("no_known_law", f"no law of sizes is known for {metric}")
     guess = describe_guess(trained, metric, items)
     return f"no size is clearly better than {guess}" if guess else ""
 
@@ -180,9 +182,11 @@ def _unasked(
     """Say which part of the question has no answer."""
     if isinstance(spec.get("target"), dict):
         if goal is None:
-            yield "the target is a multiple of the untrained model's metric, which is not measured: there is no answer"
+            base = "the target is a multiple of the untrained model's metric, which is not measured: there is no answer"
+            yield CodedText("no_target", base)
         elif items and error is None and fit.minimum_data and fit.minimum_data.low is not None:
-            yield "the interval holds for these items alone: those of some sizes, or of the base, are missing"
+            missing = "the interval holds for these items alone: those of some sizes, or of the base, are missing"
+            yield CodedText("these_items_only", missing)
 
 
 def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
@@ -198,17 +202,23 @@ def read_chance(rows: Sequence[RunResult], metric: str) -> float | None:
     return math.nan if ranked else definition.chance
 
 
-def describe_met_sizes(fit: ScalingFit, metric: str, unit: SizeUnit) -> str:
-    """Say from which size on every measured value meets the target, for use where no law answers; or nothing."""
+def find_met_size(fit: ScalingFit, metric: str) -> float | None:
+    """Find the size from which on every measured value meets the target, where no law answers; None without one."""
     least = fit.minimum_data
     if least is None or least.status != "refused" or not len(fit.loss):
-        return ""
+        return None
     has = fit.loss >= least.target if registry.is_rising(metric) else fit.loss <= least.target
     first = int(has.argmax())
-    if not has[first:].all():
+    return float(fit.n[first]) if has[first:].all() else None
+
+
+def describe_met_sizes(fit: ScalingFit, metric: str, unit: SizeUnit) -> str:
+    """Say from which size on every measured value meets the target, for use where no law answers; or nothing."""
+    least, first = fit.minimum_data, find_met_size(fit, metric)
+    if least is None or first is None:
         return ""
-    every = "" if first else "at every size measured, "
-    return f"{metric} {choose_side(metric)} {least.target:.4g} is met {every}from {unit.write(fit.n[first])} on"
+    every = "at every size measured, " if first == fit.n[0] else ""
+    return f"{metric} {choose_side(metric)} {least.target:.4g} is met {every}from {unit.write(first)} on"
 
 
 def _errors(spec: Spec, rows: Sequence[RunResult], items: Items) -> list[float] | None:

@@ -10,6 +10,8 @@ from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.experiments.conclude_comparison import conclude_comparison, rank_methods
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
@@ -104,6 +106,11 @@ def _select_runs(rows: Sequence[RunResult], method: str | None) -> list[RunResul
     return [row for row in rows if row.cell.get(METHOD) == method]
 
 
+def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Conclude which method is the best by the first metric."""
+    return conclude_comparison(spec, list_asked(spec, rows), rows, items)
+
+
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which method is best by each metric, with the means, the paired differences, and those by item."""
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec, rows)
@@ -143,7 +150,7 @@ def _list_levels(comparison: Comparison, where: str) -> str:
 
 def name_leader(comparison: Comparison, best: Best, where: str) -> str:
     """Name the best method, and say whether it is clearly ahead of the next one."""
-    ranked = _rank(comparison, best)
+    ranked = rank_methods(comparison, best.mode)
     few = [method for method in comparison.contestants if method.estimate and method.told and method.told.is_too_few]
     left = warn_unknown(comparison.metric, ranked[0].told) if ranked else ""
     left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
@@ -154,7 +161,7 @@ def name_leader(comparison: Comparison, best: Best, where: str) -> str:
 
 def _weigh_guess(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say that the leader is no better than a guess, if it is so."""
-    ranked = _rank(comparison, best)
+    ranked = rank_methods(comparison, best.mode)
     runs = _select_runs(rows, ranked[0].name) if ranked else []
     guess = describe_guess(runs, comparison.metric, select_items(items, comparison.metric))
     return f" It is not clearly better than {guess}." if guess else ""
@@ -210,15 +217,6 @@ def _name_pair(difference: Difference) -> str:
     return f"{name_method(difference.one)} {MINUS} {name_method(difference.other)}"
 
 
-def _rank(comparison: Comparison, best: Best) -> list[MethodResult]:
-    measured = [
-        method for method in comparison.contestants if method.estimate and not (method.told and method.told.is_too_few)
-    ]
-    return sorted(
-        measured, key=lambda method: method.estimate.mean if method.estimate else 0, reverse=best.mode == "max"
-    )
-
-
 def name_method(method: str | None) -> str:
     """Name a method; none is the untrained model."""
     return "untrained" if method is None else method
@@ -265,7 +263,7 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None) -> l
     if not comparison.differences:
         return []
     many = len(comparison.differences) > DRAWN
-    leader = _rank(comparison, best)[0].name if best else comparison.contestants[0].name
+    leader = rank_methods(comparison, best.mode)[0].name if best else comparison.contestants[0].name
     drawn = [
         difference for difference in comparison.differences if not many or leader in (difference.one, difference.other)
     ][:DRAWN]
@@ -301,6 +299,7 @@ EXPERIMENT = Experiment(
     needs=("methods", "equal"),
     takes=("best", "methods", "equal"),
     plan_runs=plan_methods,
+    conclude=conclude,
     answer=answer_comparison,
     facts_key="differences",
     list_facts=list_differences,

@@ -9,6 +9,7 @@ from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import (
     Spec,
     choose_side,
+    describe_cell,
     describe_goal_source,
     find_metric,
     fit_runs,
@@ -19,6 +20,9 @@ from sweeps.analysis.targets import (
     write_law,
 )
 from sweeps.evaluation.registry import has_law
+from sweeps.experiments.conclude_scaling import conclude_scaling
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.evidence import choose_measured
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
@@ -80,6 +84,15 @@ def list_fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
         for fit in [fit_runs(asked, keep_measured(group), select_items(items, metric))]
         for law in (fit, *fit.alternatives)
     ]
+
+
+def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Conclude how much data the first data set needs, by the first metric."""
+    asked = split_spec(spec)
+    groups = [(describe_cell(on, without={"data"}), runs) for on, runs in group_by_cell(rows, without={"size"})]
+    place, group = choose_measured(groups)
+    data, several = str(group[0].cell.get("data")), len(asked) > 1 or len(groups) > 1
+    return conclude_scaling(asked[0], group, items, data=data, place=place, several=several)
 
 
 def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
@@ -248,6 +261,7 @@ EXPERIMENT = Experiment(
     needs=("train", "sizes"),
     takes=("train", "sizes", "target"),
     plan_runs=plan_scaling,
+    conclude=conclude,
     answer=answer_scaling,
     facts_key="fits",
     list_facts=list_fits,

@@ -19,6 +19,9 @@ from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import Spec, choose_best, split_variants
 from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.experiments.conclude_grid import conclude_grid
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.evidence import choose_measured, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
@@ -123,6 +126,16 @@ def _find_metric(spec: Spec) -> str:
 def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
     """List the keys of cells besides the data set: losses on different holdouts do not compare."""
     return {key for row in rows for key in row.cell} - {"data"}
+
+
+def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Conclude which cell of the first data set is the best by the first metric."""
+    wishes, groups = list_wishes(spec), split_variants(rows, _list_other_keys(rows))
+    if wishes and wishes[0].mode is None:
+        return refuse_direction(wishes[0].metric)
+    place, group = choose_measured(groups)
+    several = len(wishes) > 1 or len(groups) > 1
+    return conclude_grid(list_bests(spec, rows)[0], group, items, place=place.removeprefix("data="), several=several)
 
 
 def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
@@ -268,6 +281,7 @@ EXPERIMENT = Experiment(
     takes=("train", "best"),
     plan_runs=plan_grid,
     plan_shared_runs=plan_untrained,
+    conclude=conclude,
     answer=answer_grid,
     facts_key="best",
     list_facts=list_best,

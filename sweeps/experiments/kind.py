@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.planning.run_rows import CountedRun
 from sweeps.report.document import Answer
 from sweeps.spec.scalars import Finding
@@ -49,7 +50,8 @@ class Experiment:
     needs: tuple[str, ...]  # keys that the file must have
     takes: tuple[str, ...]  # of the keys that not every kind has, those that this one may have
     plan_runs: Callable[..., Iterator[PlannedRun]]  # (stage builder, variant)
-    answer: Callable[..., Answer]  # (spec, rows, items by measure)
+    conclude: Callable[..., Conclusion]  # (spec, rows, items by measure): of the first metric, data set and variant
+    answer: Callable[..., Answer]  # (spec, rows, items by measure): everything in detail
     facts_key: str  # of the JSON that `sweep results` prints
     list_facts: Callable[..., list[Fact]]  # (spec, rows, items by measure)
     list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself

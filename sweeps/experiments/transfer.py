@@ -9,6 +9,10 @@ from sweeps.analysis.transfer_gains import AXES, TransferCell, TransferMatrix, t
 from sweeps.errors import DataError, SweepsError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.nll import NLL
+from sweeps.evaluation.registry import choose_direction
+from sweeps.experiments.conclude_transfer import conclude_transfer
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.evidence import choose_measured, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
@@ -121,6 +125,20 @@ def list_matrices(spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> lis
     ]
 
 
+def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
+    """Conclude from the first metric and variant whether a source helps."""
+    del items
+    (wish, *others), variants = list_asked(spec), split_variants(rows, AXES)
+    if wish.mode is None and not is_directed(wish.metric):
+        return refuse_direction(wish.metric)
+    place, group = choose_measured(variants)
+    rises = wish.mode == "max" if wish.mode else choose_direction(wish.metric) == "higher"
+    matrix, sign = compute_matrix(group, wish), 1.0 if rises else -1.0
+    several = bool(others) or len(variants) > 1
+    unit = find_target_unit(spec, group)
+    return conclude_transfer(matrix, group, wish.metric, sign, place=place, several=several, unit=unit)
+
+
 def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which source helps which target by each metric, with a matrix for each variant and size."""
     del items
@@ -186,6 +204,7 @@ EXPERIMENT = Experiment(
     needs=("train", "sizes"),
     takes=("train", "sizes", "sources", "targets", "source_size", "share_sources"),
     plan_runs=plan_transfer,
+    conclude=conclude,
     answer=answer_transfer,
     facts_key="transfer",
     list_facts=list_matrices,

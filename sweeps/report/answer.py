@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.strata.stratum_differences import list_differences
-from sweeps.errors import SweepsError
+from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
@@ -18,8 +18,6 @@ from sweeps.spec.metric_wishes import choose_shown
 
 ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
-UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
-"""What rows can lack for an answer. It costs the answer, never the report or the rows."""
 
 
 def answer_question(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Report:
@@ -29,6 +27,7 @@ def answer_question(material: Material, kind: Experiment | None, signs: Sequence
         sweep=material.sweep,
         question=material.question or (kind.question if kind else ""),
         answer=drawn.sentences,
+        conclusion=conclude_material(material, kind, signs),
         facts=tuple(write_facts(material, kind)),
         notices=tuple(write_notices(material, signs)),
         findings=drop_empty(drawn.sections),

@@ -10,8 +10,9 @@ from sweeps.analysis.item_analysis import list_changes, list_strata, name_stratu
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.analysis.strata.stratum_differences import list_differences
+from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.experiment_registry import get_experiment
-from sweeps.report.answer import UNANSWERED, answer_question
+from sweeps.report.answer import answer_question
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.confusion_section import list_confusion_facts, show_confusions
 from sweeps.report.costs_section import show_costs
@@ -89,4 +90,5 @@ def list_facts(material: Material) -> dict[str, Any]:
         for stratum in list_test_sets(material.spec, material.rows, material.items)
     ]
     facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
+    facts = {"conclusion": simplify(conclude_material(material, kind, signs).document()), **facts}
     return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.experiments.conclusion import Conclusion, describe_caveats
 from sweeps.figures.charts import Chart
 from sweeps.report.table_cells import TableCell, show_rows
 
@@ -84,12 +85,19 @@ class Report:
 
     sweep: str
     question: str
-    answer: tuple[str, ...]  # sentences, the first one being the answer
+    answer: tuple[str, ...]  # sentences with the details
     notices: tuple[str, ...] = ()  # what the reader must know first
     facts: tuple[tuple[str, str], ...] = ()
     findings: tuple[Section, ...] = ()  # the tables and figures of the answer
     evidence: tuple[Section, ...] = ()  # what it rests on: training curves, failures, costs, every run
     made: str = ""
+    conclusion: Conclusion | None = None  # what every face says first
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The sentence of the conclusion, its caveats, and the details: each line once."""
+        first = (self.conclusion.sentence, describe_caveats(self.conclusion)) if self.conclusion else ()
+        return tuple(dict.fromkeys(filter(None, (*first, *self.answer))))
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -47,7 +47,7 @@ def _render_footer(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    first, *others = report.answer or ("",)
+    first, *others = report.lines or ("",)
     more = tag("ul", *(tag("li", _prose(line)) for line in others), class_="more") if others else ""
     facts = (tag("div", tag("dt", escape(name)), tag("dd", escape(value))) for name, value in report.facts)
     return tag(

@@ -29,8 +29,11 @@ def _lines(report: Report, folder: str | None) -> Iterator[str]:
         yield from (f"*{escape_markdown(report.question)}*", "")
     for notice in report.notices:
         yield from (f"> **{escape_markdown(notice)}**", "")
-    for place, line in enumerate(report.answer):
-        yield f"{'' if place == 0 and len(report.answer) == 1 else '- '}{escape_markdown(line)}"
+    for place, line in enumerate(report.lines):
+        if place:
+            yield f"- {escape_markdown(line)}"
+        else:
+            yield from (f"**{escape_markdown(line)}**", "")
     yield ""
     facts = "; ".join(f"{escape_markdown(name)}: {escape_markdown(value)}" for name, value in report.facts)
     yield from ([facts, ""] if facts else [])

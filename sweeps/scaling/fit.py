@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from sweeps.formatting import percent
 from sweeps.scaling.bend import Bend
+from sweeps.scaling.coded_text import CodedText
 from sweeps.scaling.fit_checks import (
     check_lengths,
     find_obstacle,
@@ -151,7 +152,7 @@ def fit_scaling(
     )[0]
     lost = warn_of_diverged(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
     lacking = () if seed is None else warn_of_missing_seeds(sizes[good], np.asarray(seed)[good])
-    aimless = () if sought == target else (f"the target is not finite: {target}",)
+    aimless = () if sought == target else (CodedText("no_target", f"the target is not finite: {target}"),)
     lonely = () if seed is None or fit.refused else warn_of_one_seed(np.asarray(seed)[good])
     return replace(fit, warnings=(*aimless, *lost, *lacking, *lonely, *fit.warnings))
 
@@ -257,25 +258,30 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
     if fit.trust and fit.trust.is_refused:
-        refused = f"past forecasts of the {curve.law} law failed: {fit.trust.reason}"
+        failed = f"past forecasts of the {curve.law} law failed: {fit.trust.reason}"
         if curve.law == "bounded" and fit.blocks is not None and not contradicted:
-            refused += "; the seeds do not contradict it, so use more items or seeds"
+            failed += "; the seeds do not contradict it, so use more items or seeds"
+        refused = CodedText("law_failed", failed)
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
         missed_by = f"{percent(error, 2)}, more than {percent(WARN, 0)}"
-        warnings += (f"fitted without the two largest sizes, the curve misses them by {missed_by}",)
+        missed = f"fitted without the two largest sizes, the curve misses them by {missed_by}"
+        warnings += (CodedText("law_misses", missed),)
     if contradicted:
-        warnings += (f"the seeds contradict the {curve.law} law: it misses sizes by more than the seeds differ",)
+        contradiction = f"the seeds contradict the {curve.law} law: it misses sizes by more than the seeds differ"
+        warnings += (CodedText("seeds_contradict", contradiction),)
     if fit.bend is not None:
-        warnings += (fit.bend.describe(),)
+        warnings += (CodedText("law_bends", fit.bend.describe()),)
     if curve.law != "pure" and curve.floor[0] == 0:
         limit = "highest reachable accuracy" if curve.law == "bounded" else "lowest reachable loss"
         unknown = f"the {limit} could not be estimated"
-        warnings += (f"{unknown}, so do not trust the curve far beyond the measured sizes",)
-    missed = fit.loss - fit.line(fit.n)
-    r2 = float(1 - np.sum(missed**2) / np.sum((fit.loss - fit.loss.mean()) ** 2))
+        far = f"{unknown}, so do not trust the curve far beyond the measured sizes"
+        warnings += (CodedText("limit_unknown", far),)
+    residuals = fit.loss - fit.line(fit.n)
+    r2 = float(1 - np.sum(residuals**2) / np.sum((fit.loss - fit.loss.mean()) ** 2))
     if refused is None and (r2 <= 0 or curve.is_flat[0]):
-        refused = f"a constant fits as well: the curve explains no more than chance would (R² {r2:.2g})"
+        constant = f"a constant fits as well: the curve explains no more than chance would (R² {r2:.2g})"
+        refused = CodedText("flat", constant)
         answer = answer and MinimumData(answer.target, "refused")
     return replace(
         fit,
@@ -294,7 +300,7 @@ def _name_alike(fits: Sequence[ScalingFit]) -> str:
     shown = f"the table has {every} answers; the interval in the first row covers {every}"
     if fits[0].minimum_data is None:
         shown = f"the table has {every} laws"
-    return f"the {laws} law fit the data about equally well; {shown}"
+    return CodedText("laws_tie", f"the {laws} law fit the data about equally well; {shown}")
 
 
 def _together(fits: Sequence[ScalingFit]) -> ScalingFit:

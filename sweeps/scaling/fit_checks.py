@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.formatting import percent
+from sweeps.scaling.coded_text import CodedText
 from sweeps.scaling.laws import FREE, Floats, Law
 from sweeps.scaling.selection import SPARE, WARN
 
@@ -17,14 +18,17 @@ def find_obstacle(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law 
     """Say why no law can be fitted to the mean losses (or errors) of sizes n, both (M,); None if one can."""
     needed = FREE[wanted] + SPARE
     if len(n) < needed:
-        return f"{len(n)} sizes are too few: the {law or 'simplest'} law needs {needed}"
+        few = f"{len(n)} sizes are too few: the {law or 'simplest'} law needs {needed}"
+        return CodedText("too_few_sizes", few)
     what, worsens = ("accuracy", "falls") if wanted == "bounded" else ("loss", "rises")
     for (before, after), (small, large), error in zip(pairwise(loss), pairwise(n), steps, strict=True):
         if after - before > max(FALL if wanted == "bounded" else RISE * before, 2 * error):
             first, then = (1 - before, 1 - after) if wanted == "bounded" else (before, after)
-            return f"the {what} {worsens} with more data, from {first:.4g} at {small:g} to {then:.4g} at {large:g}"
+            change = f"from {first:.4g} at {small:g} to {then:.4g} at {large:g}"
+            return CodedText("data_does_not_help", f"the {what} {worsens} with more data, {change}")
     better = "rise" if wanted == "bounded" else "fall"
-    return None if loss[-1] < loss[0] else f"the {what} does not {better} with more data"
+    same = CodedText("data_does_not_help", f"the {what} does not {better} with more data")
+    return None if loss[-1] < loss[0] else same
 
 
 def check_lengths(n: Floats, **others: npt.ArrayLike | None) -> None:
@@ -36,13 +40,14 @@ def check_lengths(n: Floats, **others: npt.ArrayLike | None) -> None:
 
 def warn_of_diverged(count: int, what: str) -> tuple[str, ...]:
     """Warn that runs diverged."""
-    return (f"{count} runs without a finite {what} were left out: they diverged",) if count else ()
+    words = f"{count} runs without a finite {what} were left out: they diverged"
+    return (CodedText("diverged_runs", words),) if count else ()
 
 
 def warn_of_one_seed(seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
     """Warn of a single seed: with nested subsets and nine sizes its 95 % intervals hold the truth in .83 to .97."""
     words = "there is one seed: what a seed does to all sizes alike is not in the intervals"
-    return (words,) if len(set(seeds.tolist())) == 1 else ()
+    return (CodedText("one_seed", words),) if len(set(seeds.tolist())) == 1 else ()
 
 
 def warn_of_missing_seeds(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:
@@ -50,7 +55,8 @@ def warn_of_missing_seeds(n: Floats, seeds: npt.NDArray[np.int_]) -> tuple[str, 
     everyone = set(seeds.tolist())
     lacking = [size for size in np.unique(n) if set(seeds[n == size].tolist()) != everyone]
     listed = ", ".join(f"{size:g}" for size in lacking)
-    return (f"not every seed has a result at size {listed}",) if lacking else ()
+    words = f"not every seed has a result at size {listed}"
+    return (CodedText("missing_seeds", words),) if lacking else ()
 
 
 def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) -> tuple[str, ...]:
@@ -61,4 +67,5 @@ def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) ->
         return ()
     band = f"95 % interval {low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "its interval has no bounds"
     where = f"at {times} times the largest size measured ({times * largest:,.0f})"
-    return (f"{where} the predicted {what} is uncertain by up to {percent(off, 1)}: {value:.4g} ({band})",)
+    words = f"{where} the predicted {what} is uncertain by up to {percent(off, 1)}: {value:.4g} ({band})"
+    return (CodedText("far_uncertain", words),)

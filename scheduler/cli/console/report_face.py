@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from scheduler.cli.console.output import Output
+from sweeps.experiments.conclusion import describe_caveats
 from sweeps.figures.charts import LineChart
 from sweeps.figures.terminal import draw_curves
 from sweeps.formatting import format_count
@@ -13,11 +14,24 @@ CURVES = 13  # lines in one drawing: the letters of more run into each other
 
 
 def show_report(output: Output, report: Report) -> None:
-    """Print the answer of a report, and the sections that show it."""
+    """Print the conclusion of a report, its answer in detail, and the sections that show it."""
+    show_conclusion(output, report)
+    show_findings(output, report)
+
+
+def show_conclusion(output: Output, report: Report) -> None:
+    """Print the conclusion, what limits it, and what the reader must know next."""
+    if conclusion := report.conclusion:
+        output.say("\n".join(filter(None, (conclusion.sentence, describe_caveats(conclusion)))))
     for notice in report.notices:
         output.say(notice)
-    if report.answer:
-        output.say("\n" + "\n".join(report.answer))
+
+
+def show_findings(output: Output, report: Report) -> None:
+    """Print the answer in detail, and the sections that show it."""
+    first = report.conclusion.sentence if report.conclusion else ""
+    if details := [line for line in report.answer if line != first]:
+        output.say("\n" + "\n".join(details))
     folded = 0
     for section in report.findings:
         output.say(f"\n{section.title}")

@@ -36,12 +36,12 @@ FIXED = {
     ),
     "sweep results": (
         *("runs[].cell.KEY", "runs[].seed", "runs[].state", "runs[].metrics.METRIC", "runs[].steps", "runs[].tokens"),
-        *("runs[].usd", "runs[].stage", "cells[].cell.KEY"),
+        *("runs[].usd", "runs[].stage", "cells[].cell.KEY", "conclusion"),
     ),
 }
 ESTIMATE = {"mean", "half_width", "seeds", "low", "high"}
 SHAPES = {"sweep", "pool", "account", "counts", "grid cell", "item difference", "learning sign"}
-SHAPES |= {"sample", "told", "guess"}
+SHAPES |= {"sample", "told", "guess", "conclusion"}
 SPEC = """
 sweep: planned
 experiment: data_scaling

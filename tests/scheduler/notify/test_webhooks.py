@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from scheduler.cli import main
 from scheduler.errors import SettingInvalid
+from scheduler.notify.digest import build_digest
 from scheduler.notify.outbox import (
     FIRST_WAIT,
     LONGEST_RETRY_AFTER,
@@ -307,8 +308,9 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
         while office.round():
             pass
     texts = [json.loads(request.body)["text"] for request in far.requests]
-    first, counts, money, failure = texts[-1].splitlines()
+    first, conclusion, counts, money, failure = texts[-1].splitlines()
     assert first.startswith("s: ")
+    assert conclusion == build_digest(night.store, "s").conclusion.sentence
     assert re.findall(r"\d+", counts) == ["1", "3", "1", "1"]
     assert "$0.0010" in money
     assert "the loss is no number" in failure

@@ -23,6 +23,7 @@ KIND = '''"""Longer: does training twice as long help?"""
 from dataclasses import replace
 
 from sweeps.analysis.item_analysis import ItemsBy
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment
 from sweeps.planning.runs import DatasetRun
 from sweeps.report.document import Answer, Section, make_table
@@ -46,6 +47,11 @@ def list_means(spec, rows, items):
     return [{"times": times, "nll": sum(each) / len(each)} for times, each in losses.items()]
 
 
+def conclude(spec, rows, items):
+    long, short = ([row["nll"] for row in list_means(spec, rows, items) if row["times"] == times] for times in (2, 1))
+    return Conclusion("better", "nll", "2 times as long", "1 time as long", short[0] - long[0])
+
+
 def answer(spec, rows, items):
     means = list_means(spec, rows, items)
     best = min(means, key=lambda row: row["nll"])
@@ -61,6 +67,7 @@ EXPERIMENT = Experiment(
     needs=("train",),
     takes=("train",),
     plan_runs=plan_lengths,
+    conclude=conclude,
     answer=answer,
     facts_key="longer",
     list_facts=list_means,
@@ -104,6 +111,8 @@ def test_it_plans_and_every_face_shows_its_answer() -> None:
     for face in (text.getvalue(), render_html(report, ""), render_markdown(report)):
         assert "2 times as long has the least loss: 2.5000." in face
         assert "2.7500" in face
+        assert report.conclusion is not None
+        assert report.conclusion.sentence in face
         assert "Mean loss of each length" in face
     assert report.question == "Does training longer help?"
     assert ("experiment", "longer training") in report.facts

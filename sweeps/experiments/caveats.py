@@ -1,0 +1,108 @@
+"""What limits a conclusion: codes from a closed list, each with the words that people read.
+
+`docs/reference/json.md` lists the codes; a test compares the lists.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+Caveat = Literal[
+    "failed_runs",
+    "unfinished_runs",
+    "diverged_runs",
+    "unmeasured_runs",
+    "one_seed",
+    "missing_seeds",
+    "no_shared_seed",
+    "seeds_agree",
+    "few_items",
+    "some_items",
+    "items_unknown",
+    "items_unread",
+    "saturated",
+    "answers_cut",
+    "may_not_have_learnt",
+    "idle_policy",
+    "one_of_several",
+    "chosen_on_holdout",
+    "may_be_luck",
+    "unequal_lengths",
+    "shared_source",
+    "no_direction",
+    "no_target",
+    "no_known_law",
+    "too_few_sizes",
+    "data_does_not_help",
+    "flat",
+    "law_failed",
+    "chance_unknown",
+    "extrapolated",
+    "may_be_unreachable",
+    "laws_tie",
+    "law_misses",
+    "seeds_contradict",
+    "law_bends",
+    "limit_unknown",
+    "far_uncertain",
+    "these_items_only",
+    "unusable_rows",
+    "unknown_experiment",
+]
+
+WORDS: Mapping[Caveat, str] = {
+    "failed_runs": "some runs failed",
+    "unfinished_runs": "some runs have not finished",
+    "diverged_runs": "some runs diverged",
+    "unmeasured_runs": "some runs were not measured",
+    "one_seed": "there is one seed",
+    "missing_seeds": "some seeds are missing",
+    "no_shared_seed": "the two share no seed",
+    "seeds_agree": "all seeds agree, and no items say more",
+    "few_items": "few items tell the metric",
+    "some_items": "not all items tell the metric",
+    "items_unknown": "it is unknown how many items tell the metric",
+    "items_unread": "some items could not be read",
+    "saturated": "the metric is as good as it can be",
+    "answers_cut": "some answers were cut",
+    "may_not_have_learnt": "some trainings may not have learnt",
+    "idle_policy": "a policy that never acts scores the same",
+    "one_of_several": "other data sets, variants or metrics have answers of their own",
+    "chosen_on_holdout": "the best was chosen on the holdout itself",
+    "may_be_luck": "the best of so many may be luck",
+    "unequal_lengths": "the runs used unequal numbers of tokens",
+    "shared_source": "each source was trained once for all seeds",
+    "no_target": "the target is relative to an untrained model that was not measured",
+    "no_direction": "nothing says which way the metric is better",
+    "no_known_law": "no law of sizes is known for the metric",
+    "too_few_sizes": "there are too few sizes for a law",
+    "data_does_not_help": "the metric does not improve with more data",
+    "flat": "a constant fits as well as a law",
+    "law_failed": "past forecasts of the law failed",
+    "chance_unknown": "the score of guessing is unknown",
+    "extrapolated": "the size is beyond the measured ones",
+    "may_be_unreachable": "perhaps no amount of data is enough",
+    "laws_tie": "several laws fit about equally well",
+    "law_misses": "the law misses the largest sizes",
+    "law_bends": "a law with a bend forecast the largest sizes better",
+    "seeds_contradict": "the seeds contradict the law",
+    "limit_unknown": "the limit of the curve is unknown",
+    "far_uncertain": "the curve is uncertain far beyond the sizes",
+    "these_items_only": "the interval holds for these items only",
+    "unusable_rows": "the rows cannot be compared",
+    "unknown_experiment": "the kind of experiment is unknown",
+}
+CAVEATS: tuple[Caveat, ...] = tuple(WORDS)
+REASONS: frozenset[Caveat] = frozenset(
+    {
+        *("no_direction", "no_known_law"),
+        *("no_target", "too_few_sizes", "data_does_not_help", "flat", "law_failed", "chance_unknown"),
+        *("few_items", "unusable_rows", "unknown_experiment", "failed_runs", "unmeasured_runs", "unfinished_runs"),
+        "diverged_runs",
+    }
+)
+"""Caveats that can be why there is no answer."""
+
+
+def order_caveats(codes: Collection[Caveat]) -> tuple[Caveat, ...]:
+    """Put caveats into the order in which they are listed."""
+    return tuple(code for code in CAVEATS if code in codes)

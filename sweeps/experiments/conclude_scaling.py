@@ -1,0 +1,169 @@
+"""Conclude how much data is needed: of the first data set, for the target of the sweep, or what more data changes."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, cast
+
+from sweeps.analysis.guessing import find_unbeaten
+from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.run_counts import count_runs
+from sweeps.analysis.seed_estimates import estimate_difference
+from sweeps.analysis.targets import Spec, choose_side, find_met_size, find_metric, fit_runs, read_zero_shot
+from sweeps.analysis.told_items import Told, count_told
+from sweeps.evaluation.registry import choose_direction
+from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
+from sweeps.experiments.conclusion import Claim, Conclusion
+from sweeps.experiments.evidence import (
+    Values,
+    conclude_guess,
+    find_best_learner,
+    is_saturated,
+    list_item_caveats,
+    list_run_caveats,
+    list_seed_caveats,
+    miss_results,
+    orient,
+    refuse_direction,
+)
+from sweeps.metrics.ranges import find_difference_range
+from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
+from sweeps.scaling.coded_text import read_code
+from sweeps.scaling.fit import ScalingFit
+from sweeps.spec.metric_wishes import is_directed, list_wishes
+from sweeps.spec.size_units import SizeUnit, find_unit
+from sweeps.stats.intervals import Estimate, find_grain, is_clear
+from sweeps.stats.paired_items import Items
+
+
+def conclude_scaling(
+    spec: Spec, rows: Sequence[RunResult], items: ItemsBy, *, data: str, place: str = "", several: bool = False
+) -> Conclusion:
+    """Conclude from the runs of one data set by the metric of the target, or else the first that is asked."""
+    metric = find_metric(spec)
+    mode = next((wish.mode for wish in list_wishes(spec) if wish.metric == metric), None)
+    if mode is None and not is_directed(metric):
+        return refuse_direction(metric)
+    kept, done, tally = select_items(items, metric), keep_measured(rows), count_runs(rows, metric)
+    trained = {size: runs for size, runs in _group_sizes(done).items() if read_values(runs, metric)}
+    runs = _SizedRuns(
+        f"{data} ({place})" if place else data,
+        metric,
+        1.0 if (mode == "max" if mode else choose_direction(metric) == "higher") else -1.0,
+        trained,
+        read_zero_shot(done, metric),
+        kept,
+        find_unit(spec, [data]),
+    )
+    conclusion = _weigh(spec, done, runs) if trained else miss_results(metric, tally)
+    codes = list_run_caveats(tally) | _list_size_caveats(runs) | {*conclusion.caveats}
+    if several:
+        codes.add("one_of_several")
+    return replace(conclusion, unit=runs.unit, caveats=order_caveats(codes))
+
+
+class _SizedRuns(NamedTuple):
+    """The trained runs of one data set by size, and the untrained model's value."""
+
+    name: str
+    metric: str
+    sign: float  # -1 where a lower value is better
+    trained: Mapping[float, Sequence[RunResult]]
+    base: float | None
+    items: Items | None
+    unit: SizeUnit
+
+    def values(self, size: float) -> Values:
+        return read_values(self.trained[size], self.metric)
+
+    def count_told(self) -> list[Told | None]:
+        return [count_told(runs, self.metric, self.items) for runs in self.trained.values()]
+
+
+def _list_size_caveats(runs: _SizedRuns) -> set[Caveat]:
+    if not runs.trained:
+        return set()
+    codes = list_seed_caveats([len(runs.values(size)) for size in runs.trained])
+    codes |= list_item_caveats(runs.metric, runs.count_told())
+    largest = runs.values(max(runs.trained))
+    if is_saturated(Estimate(statistics.fmean(largest.values()), None, len(largest)), runs.metric, runs.sign):
+        codes.add("saturated")
+    return codes
+
+
+def _group_sizes(rows: Sequence[RunResult]) -> dict[float, list[RunResult]]:
+    """Group the trained runs by size, from the smallest to the largest."""
+    groups = {float(str(cell["size"])): runs for cell, runs in group_by_cell(rows) if cell.get("size")}
+    return dict(sorted(groups.items()))
+
+
+def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusion:
+    """Weigh first whether anything was learnt, then what the law says of the target, then what more data changes."""
+    if any(count.is_too_few for count in runs.count_told() if count):
+        return Conclusion("too_few_items", runs.metric, runs.name)
+    every = [run for group in runs.trained.values() for run in group]
+    if find_unbeaten(every, runs.metric, runs.items):
+        largest = runs.trained[max(runs.trained)]
+        if guessed := conclude_guess(largest, runs.name, runs.metric, runs.items):
+            return guessed
+    values = {f"{runs.name} with {size:,.0f}": runs.values(size) for size in runs.trained}
+    learner = None if runs.base is None else find_best_learner(runs.base, values, runs.metric, runs.sign)
+    if learner is not None:
+        return Conclusion("nothing_learnt", runs.metric, learner.name, "untrained", *learner.effect)
+    fit = fit_runs(spec, done, runs.items)
+    conclusion = _answer_target(fit, runs) if spec.get("target") else _compare_ends(runs)
+    return replace(conclusion, caveats=_list_fit_caveats(fit))
+
+
+def _list_fit_caveats(fit: ScalingFit) -> tuple[Caveat, ...]:
+    """List the codes of what a fit warns of, and of why it refuses."""
+    texts = (*fit.warnings, fit.refused)
+    codes = {read_code(text) for text in texts} & {*CAVEATS}
+    least = fit.minimum_data
+    if least is not None:
+        codes |= {"extrapolated"} if least.status == "extrapolated" else set()
+        codes |= {"law_failed"} if least.reason else set()
+        codes |= {"may_be_unreachable"} if least.may_be_unreachable and least.status != "unreachable" else set()
+    return order_caveats(cast("set[Caveat]", codes))
+
+
+def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
+    """Answer how much data the target takes."""
+    metric, name, least = runs.metric, runs.name, fit.minimum_data
+    if least is None:
+        return Conclusion("no_answer", metric, name, "the target")
+    goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
+    met = find_met_size(fit, metric)
+    if least.status == "met" or met is not None:
+        return Conclusion("met_from", metric, name, goal, least.point if met is None else met)
+    if least.status == "refused":
+        return Conclusion("no_answer", metric, name, goal)
+    if least.status == "unreachable":
+        return Conclusion("unreachable", metric, name, goal)
+    if least.point is None:
+        return Conclusion("beyond_sizes", metric, name, goal, None, least.low, None)
+    return Conclusion("minimum_data", metric, name, goal, least.point, least.low, least.high)
+
+
+def _compare_ends(runs: _SizedRuns) -> Conclusion:
+    """Compare the largest size with the smallest, seed by seed."""
+    metric, name, small, large = runs.metric, runs.name, min(runs.trained), max(runs.trained)
+    first, last = runs.values(small), runs.values(large)
+    sizes = [runs.unit.write(size) for size in (small, large)]
+    if small == large:
+        mean = Estimate(statistics.fmean(last.values()), None, len(last))
+        return Conclusion("measured", metric, name, None, *orient(mean), place=f"with {sizes[1]}")
+    shared = sorted(first.keys() & last.keys())
+    if not shared:
+        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0])
+    grain = find_grain([*first.values(), *last.values()])
+    differences = [runs.sign * (last[seed] - first[seed]) for seed in shared]
+    difference = estimate_difference(differences, find_difference_range(metric), grain)
+    effect = orient(difference.estimate)
+    if len(shared) < 2:
+        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0], *effect)
+    if not is_clear(difference.estimate):
+        sides = f"{name} with {sizes[1]}", f"{name} with {sizes[0]}"
+        return Conclusion("no_clear_difference", metric, *sides, *effect)
+    claim: Claim = "more_data_helps" if difference.estimate.mean > 0 else "more_data_hurts"
+    return Conclusion(claim, metric, name, sizes[0], *effect, place=sizes[1])

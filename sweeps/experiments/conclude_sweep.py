@@ -1,0 +1,53 @@
+"""Conclude a sweep from its material: the claim of its kind, with the caveats that every kind has."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sweeps.analysis.idle_policies import list_idle
+from sweeps.analysis.learning_evidence import find_signs
+from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.run_counts import describe_cuts
+from sweeps.errors import SweepsError
+from sweeps.experiments.caveats import Caveat, order_caveats
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.experiment_registry import get_experiment
+from sweeps.experiments.kind import Experiment
+from sweeps.report.inputs import Material
+from sweeps.results import GIVEN_UP, keep_measured
+
+UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
+"""What rows can lack for an answer. It costs the answer, never the report or the rows."""
+
+
+def conclude_sweep(material: Material) -> Conclusion:
+    """Conclude a sweep, finished or not: the first line of every answer about it."""
+    signs = find_signs(material.rows, material.learning, material.training)
+    return conclude_material(material, get_experiment(material.experiment), signs)
+
+
+def conclude_material(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Conclusion:
+    """Conclude what the kind of experiment does, and add what limits any answer."""
+    if not keep_measured(material.rows):
+        return _miss_everything(material)
+    if kind is None:
+        return Conclusion("no_answer", caveats=("unknown_experiment",))
+    try:
+        conclusion = kind.conclude(material.spec, material.rows, material.items)
+    except UNANSWERED:
+        return Conclusion("no_answer", caveats=("unusable_rows",))
+    return replace(conclusion, caveats=order_caveats({*conclusion.caveats, *_list_shared_caveats(material, signs)}))
+
+
+def _miss_everything(material: Material) -> Conclusion:
+    """Conclude that nothing is measured, and whether more is to come."""
+    lost = [row.state in GIVEN_UP for row in material.rows]
+    codes: set[Caveat] = {"failed_runs"} if any(lost) else set()
+    codes |= {"unfinished_runs"} if not all(lost) or not lost else set()
+    return Conclusion("no_answer" if lost and all(lost) else "nothing_measured", caveats=order_caveats(codes))
+
+
+def _list_shared_caveats(material: Material, signs: Sequence[LearningSign]) -> set[Caveat]:
+    codes: set[Caveat] = {"may_not_have_learnt"} if signs else set()
+    codes |= {"answers_cut"} if describe_cuts(material.rows) else set()
+    codes |= {"idle_policy"} if any(list_idle(material.rows, material.items)) else set()
+    return codes | ({"items_unread"} if material.unread else set())

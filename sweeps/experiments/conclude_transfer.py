@@ -1,0 +1,98 @@
+"""Conclude whether a source helps a target: the strongest clear pair over all sizes, or at the only size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sweeps.analysis.transfer_gains import Overall, TransferCell, TransferMatrix
+from sweeps.experiments.caveats import Caveat, order_caveats
+from sweeps.experiments.conclusion import Claim, Conclusion
+from sweeps.experiments.evidence import (
+    Values,
+    find_best_learner,
+    list_run_caveats,
+    list_seed_caveats,
+    miss_results,
+    orient,
+)
+from sweeps.results import RunResult, group_by_cell, read_values
+from sweeps.spec.size_units import EXAMPLES, SizeUnit
+
+Pair = Overall | TransferCell
+
+
+def conclude_transfer(
+    matrix: TransferMatrix,
+    rows: Sequence[RunResult],
+    metric: str,
+    sign: float,
+    *,
+    place: str = "",
+    several: bool = False,
+    unit: SizeUnit = EXAMPLES,
+) -> Conclusion:
+    """Conclude from the matrix of one variant; `sign` is -1 where a lower value is better."""
+    pairs, where = _choose_pairs(matrix, unit)
+    known = [pair for pair in pairs if pair.gain]
+    conclusion = _judge_pairs(known, metric) if known else miss_results(metric, matrix.runs)
+    if known and conclusion.claim == "no_clear_difference":
+        conclusion = _find_nothing_learnt(rows, metric, sign) or conclusion
+    codes: set[Caveat] = list_run_caveats(matrix.runs) | {*conclusion.caveats}
+    codes |= list_seed_caveats([pair.gain.seeds for pair in known if pair.gain])
+    if matrix.shared:
+        codes.add("shared_source")
+    if several:
+        codes.add("one_of_several")
+    return replace(conclusion, place=", ".join(filter(None, (place, where))), caveats=order_caveats(codes))
+
+
+def _choose_pairs(matrix: TransferMatrix, unit: SizeUnit) -> tuple[Sequence[Pair], str]:
+    """Choose the pairs over all sizes; of a single size, or where no seed has all of them, those of the largest."""
+    sizes = [size for size in matrix.sizes if size]
+    if len(sizes) > 1 and any(pair.gain for pair in matrix.overall):
+        return matrix.overall, f"mean over {sizes[0]:,} to {unit.write_of_target(sizes[-1])}"
+    for size in (*reversed(sizes), 0):
+        cells = [cell for cell in matrix.cells if cell.size == size]
+        if any(cell.gain for cell in cells):
+            return cells, f"with {unit.write_of_target(size)}" if size else "without training on the target"
+    return (), ""
+
+
+def _judge_pairs(pairs: Sequence[Pair], metric: str) -> Conclusion:
+    clear = [pair for pair in pairs if pair.after_holm]
+    strongest = max(clear or pairs, key=lambda pair: abs(pair.gain.mean) if pair.gain else 0.0)
+    gain = strongest.gain
+    claim: Claim = "no_clear_difference"
+    caveats: tuple[Caveat, ...] = ()
+    if len({pair.verdict for pair in clear}) > 1:
+        claim = "mixed"
+    elif clear and gain:
+        claim = "helps" if gain.mean > 0 else "hurts"
+    elif gain and gain.half_width is None and (gain.seeds < 2 or gain.mean):
+        claim = "not_judged"
+        caveats = () if gain.seeds < 2 else ("seeds_agree",)
+    alone = isinstance(strongest, TransferCell) and not strongest.size
+    against = "the untrained model" if alone else f"{strongest.target} alone"
+    subject = f"{strongest.source} → {strongest.target}"
+    return Conclusion(claim, metric, subject, against, *orient(gain), caveats=caveats)
+
+
+def _find_nothing_learnt(rows: Sequence[RunResult], metric: str, sign: float) -> Conclusion | None:
+    """Conclude that no training is better than the untrained model on any target."""
+    best: Conclusion | None = None
+    for target in dict.fromkeys(row.cell.get("target") for row in rows):
+        own = [row for row in rows if row.cell.get("target") == target]
+        base = [row for row in own if row.cell.get("source") is None and not row.cell.get("size")]
+        known = read_values(base, metric)
+        cells: Mapping[str, Values] = {
+            _name(runs[0]): read_values(runs, metric) for cell, runs in group_by_cell(own) if cell.get("size")
+        }
+        learner = find_best_learner(next(iter(known.values())), cells, metric, sign) if known else None
+        if learner is None:
+            return None
+        best = best or Conclusion("nothing_learnt", metric, learner.name, "untrained", *learner.effect)
+    return best
+
+
+def _name(run: RunResult) -> str:
+    source, target, size = (run.cell.get(key) for key in ("source", "target", "size"))
+    return f"{target} alone, size {size}" if source is None else f"{source} → {target}, size {size}"
