@@ -32,17 +32,17 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "", *, 
         fewest = f"; at least {unit.write(least.low)} are needed" if least.low else ""
         return f"{name}: the size for {goal} is {least.status}{fewest}; {far}."
     needs = f"{name} needs about {_count(least, unit)} to reach {goal}{_say_how_far(least, fit)}"
-    return f"{needs}{explain_open_end(least, unit)}."
+    return f"{needs}.{explain_open_end(least, unit)}"
 
 
 def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     """Say why an interval has no upper end, and which run would probably give it one; "" where it has one."""
-    perhaps = "perhaps no amount of data reaches it" if least.may_be_unreachable else ""
+    never = "perhaps no amount of data reaches the target"
     if least.next_size is None:
-        return perhaps and f"; {perhaps}"
-    far = f"the curve may be above the target even at {REACH} times the largest size"
-    run = f"a run of {unit.write(least.next_size)} would probably give one"
-    return f"; there is no upper end because {perhaps or far}: {run}"
+        return f" But {never}." if least.may_be_unreachable else ""
+    reason = never if least.may_be_unreachable else f"the curve may miss the target at {REACH} times the largest size"
+    run = f"a run with {unit.write(least.next_size)} would probably give it one"
+    return f" The interval has no upper end, because {reason}; {run}."
 
 
 def say_what_would_narrow(least: MinimumData | None) -> str:

@@ -57,7 +57,7 @@ class Bend:
         """Say where the curve bends, and by how much a law that bends there forecast better."""
         errors = f"off by {percent(self.error, 1)} instead of {percent(self.law_error, 1)}"
         better = f"a law with a bend there forecast the largest sizes better ({errors})"
-        return f"the curve bends at about {float(f'{self.size:.2g}'):,.0f} examples: {better}"
+        return f"the curve bends at a size of about {float(f'{self.size:.2g}'):,.0f}: {better}"
 
 
 def find_bends(curves: Curves, tests: Backtests, kept: Floats) -> tuple[Bend | None, ...]:

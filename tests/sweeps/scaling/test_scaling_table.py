@@ -6,6 +6,7 @@ import pytest
 from sweeps.analysis.targets import fit_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.data_scaling import describe_law
+from sweeps.report.scaling_words import explain_open_end, summarise_fit
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_many, fit_scaling
 from sweeps.stage import Json
@@ -192,3 +193,15 @@ def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_with
     assert widths[0] > 0.2
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
     assert widths[2] < 0.1
+
+
+def test_an_answer_without_an_upper_end_names_the_run_that_would_give_one() -> None:
+    sizes = np.array([32 * 2.0**step for step in range(9)])
+    fit = fit_scaling(sizes, 0.5 + 2 * sizes**-0.05 * (1 + (sizes / 600) ** 2) ** -0.12, target=0.99)
+    assert fit.minimum_data
+    assert fit.minimum_data.next_size
+    assert f"{fit.minimum_data.next_size:,.0f} examples" in summarise_fit("law", fit, "nll")
+    closed = fit_scaling(sizes, 1.2 + 3 * sizes**-0.3, target=1.6)
+    assert closed.minimum_data
+    assert closed.minimum_data.high
+    assert explain_open_end(closed.minimum_data) == ""
