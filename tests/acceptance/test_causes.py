@@ -72,12 +72,13 @@ def test_what_other_peoples_code_lost_is_named_in_run_and_status(desk: Desk) -> 
 
     (broke,) = list_causes(desk, "breaks")
     assert (broke["kind"], broke["name"]) == ("environment", "my_breaks:Shop")
-    assert (broke["lost"], broke["among"], broke["failed_stages"]) == (16, 16, 1)
+    assert (broke["lost"], broke["among"]) == (32, 32), "of a training and of the untrained model"
+    assert (broke["failed_stages"], broke["stages"]) == (2, 2)
     line = ENVIRONMENT.partition("{body}")[0].count("\n") + 1
     place = rf"\(my_breaks\.py, line {line}, in decoder\.py, line \d+\)"
     assert re.search(f"raised JSONDecodeError: .* {place}", broke["cause"])
     (blurred,) = list_causes(desk, "blurs")
-    assert (blurred["lost"], blurred["failed_stages"], "nan" in blurred["cause"]) == (16, 1, True)
+    assert (blurred["lost"], blurred["failed_stages"], "nan" in blurred["cause"]) == (32, 2, True)
     (bent,) = list_causes(desk, "bends")
     assert 0 < bent["lost"] < bent["among"] / 2
     assert (bent["failed_stages"], "inf" in bent["cause"]) == (0, True)
@@ -86,8 +87,8 @@ def test_what_other_peoples_code_lost_is_named_in_run_and_status(desk: Desk) -> 
     assert (checked["kind"], checked["name"], checked["lost"], checked["among"]) == (
         "check",
         "my_checks:precision",
-        1,
-        6,
+        2,
+        12,
     )
     assert re.search(r"raised ZeroDivisionError: .* \(my_checks\.py, line 4\)", checked["cause"])
 
