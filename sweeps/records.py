@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, NoReturn, get_args
 
@@ -21,6 +21,7 @@ KEYS = (  # of a record, in any format that is read: what a column can stand for
     *("parts", "text"),
 )
 Row = Mapping[str, Any]
+MOST_CLASSES = 20  # different answers that are classes; more are answers
 
 
 class Origin(NamedTuple):
@@ -145,9 +146,26 @@ class Dataset:
     @property
     def parts(self) -> tuple[Records, ...]:
         """All records that a stage may name."""
-        named = (self.train, self.holdout, self.validation, self.whole)
-        further = (part for test in self.tests for part in (test.records, test.whole))
-        return tuple(part for part in (*named, *further) if part is not None)
+        held = [part for part in (self.holdout, self.validation, *(test.records for test in self.tests)) if part]
+        whole = [part for part in (self.whole, *(test.whole for test in self.tests)) if part]
+        return (self.train, *held, *whole, *filter(None, map(self.classify, held)))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The different answers of questions that name no candidates; nothing if they are too many for classes."""
+        records = (self.train, self.holdout, self.validation, *(test.records for test in self.tests))
+        rows = [row for part in records if part and part.format == "questions" for row in part.rows]
+        if any("candidates" in row or len(row["answers"]) != 1 for row in rows):
+            return ()
+        answers = sorted({row["answers"][0] for row in rows})
+        return tuple(answers) if 2 <= len(answers) <= MOST_CLASSES else ()
+
+    def classify(self, records: Records) -> Records | None:
+        """Give each question the classes of this data set as its candidates; None if there are none."""
+        if not self.classes or records.format != "questions":
+            return None
+        rows = tuple({**row, "candidates": [*self.classes]} for row in records.rows)
+        return replace(records, rows=rows)
 
 
 _WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)  # making one is slow

@@ -16,9 +16,9 @@ from sweeps.evaluation.evaluator import Metric
 from sweeps.evaluation.item_rows import CLASSES, ItemRow
 from sweeps.evaluation.metric_prefixes import CLASS_F1
 from sweeps.metrics import classification
-from sweeps.records import Row
+from sweeps.records import MOST_CLASSES, Row
 
-MOST = 20  # classes; candidates of more kinds are answers, not classes
+MOST = MOST_CLASSES
 TRUE, CHOSEN = "true_class", "chosen_class"  # values of an item: the places of its classes among all
 LOG_ODDS = "log_odds_"  # and its log-odds of each class against the others, by the class's place
 MAJORITY_F1, MAJORITY_BALANCED = "majority_macro_f1", "majority_balanced_accuracy"

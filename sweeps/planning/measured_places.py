@@ -4,19 +4,22 @@ An evaluation that does not fit a data set is left out there, and the plan and t
 is a mistake.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sweeps.errors import PlanError
+from sweeps.evaluation.choice import CHOICE
 from sweeps.evaluation.preference import PREFERENCE
 from sweeps.records import Dataset, Records
 from sweeps.spec.evaluation_section import Evaluation
+from sweeps.spec.model import SweepFields
 from sweeps.spec.scalars import show
 from sweeps.stage import LeftOut, Run
 
 PAIRS = PREFERENCE.formats
 FEW = 3  # reasons that an error names
+SHOWN = 20  # characters of a candidate in a note
 
 
 class Place(NamedTuple):
@@ -36,7 +39,13 @@ def list_places(dataset: Dataset, evaluation: Evaluation) -> list[Place]:
         whole = test.whole if evaluation.evaluator.reads_whole_context else None
         place = f"data.{dataset.name}.tests.{test.name}"
         places.append(Place(f"{test.name}.", f"{dataset.name} {test.name}", whole or test.records, place))
-    return places
+    return [place._replace(records=add_candidates(dataset, evaluation, place.records)) for place in places]
+
+
+def add_candidates(dataset: Dataset, evaluation: Evaluation, records: Records) -> Records:
+    """Let a choice be among the different answers of the data set, where its questions name no candidates."""
+    classified = dataset.classify(records) if evaluation.evaluator is CHOICE else None
+    return classified or records
 
 
 def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
@@ -102,3 +111,13 @@ def _write_error(evaluation: Evaluation, place: Place) -> str:
         return f"{place.where}: {asked}, got {form} records{pairs}"
     missing = evaluator.find_missing(place.records, evaluation.options)
     return f"{place.where}: the held-out questions have no {missing}; `evaluate: {evaluation.title}` needs them"
+
+
+def note_candidates(sweep: SweepFields, datasets: Iterable[Dataset]) -> Iterator[str]:
+    """Note the candidates of a choice where the questions name none."""
+    names = ", ".join(asked.title for asked in sweep.evaluate if asked.evaluator is CHOICE)
+    for dataset in datasets if names else ():
+        if dataset.classes:
+            listed = ", ".join(repr(text[:SHOWN]) for text in dataset.classes)
+            count = f"{len(dataset.classes)} different answers"
+            yield f"data.{dataset.name}: {names}: the candidates are its {count}: {listed}"

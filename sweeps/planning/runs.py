@@ -8,7 +8,7 @@ from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.experiments.kind import PlannedRun
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
 from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited
-from sweeps.planning.measured_places import Place, list_places
+from sweeps.planning.measured_places import Place, add_candidates, list_places
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.planning.stage_requests import EvaluationRequest, TrainingRequest
@@ -102,7 +102,8 @@ class DatasetRun:
             yield holdout
             looked = not evaluation.evaluator.reads_whole_context  # the validation set is only what training reads
             if self._chooses and self.size and self.dataset.validation is not None and looked:
-                records, on = self.dataset.validation, f"{self.dataset.name} validation"
+                records = add_candidates(self.dataset, evaluation, self.dataset.validation)
+                on = f"{self.dataset.name} validation"
                 yield holdout._replace(prefix=VALIDATION, on=on, records=records)
         if self.source is not None:
             source = list_places(self.source, evaluation)[0]._replace(prefix=SOURCE)

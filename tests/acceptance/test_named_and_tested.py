@@ -37,7 +37,7 @@ MEASURED = {"", "new_hospital.", "letters."}
 
 
 def write_files(desk: Desk) -> None:
-    """A window ends in its class; at the other hospital half of the windows have the class of the other."""
+    """A window ends in a mark of its class, and the classes are the answers that there are; at the other hospital half of the windows have the class of the other."""
 
     def write(name: str, count: int, start: int, turned: int) -> None:
         rows = []
@@ -45,7 +45,7 @@ def write_files(desk: Desk) -> None:
             answers = ("no.", "af.") if at % turned else ("af.", "no.")
             said = answers[at % 3 == 0]
             mark = "ab"[at % 3 == 0]
-            rows.append({"question": f"w{at * 7919 % 9973:04} {mark}=", "answer": said, "candidates": ["no.", "af."]})
+            rows.append({"question": f"w{at * 7919 % 9973:04} {mark}=", "answer": said})
         desk.write(name, "".join(json.dumps(row) + "\n" for row in rows))
 
     write("windows.jsonl", 160, 0, 10**9)

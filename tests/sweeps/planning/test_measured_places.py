@@ -152,3 +152,51 @@ def test_the_name_of_a_test_set_means_one_thing(name: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(HEAD, overrides=["evaluate=[nll, {rhythm: nll}]", f"data.a.tests={{{name}: x.jsonl}}"])
     assert not lacks(str(caught.value), f"data.a.tests {name}")
+
+
+def test_a_choice_among_labels_needs_no_column_of_candidates(folder: Path) -> None:
+    rows = [f"beat {at},{'NAV'[at % 3]}" for at in range(60)]
+    (folder / "windows.csv").write_text("\n".join(["signal,label", *rows[:45]]))
+    (folder / "other.csv").write_text("\n".join(["signal,label", *rows[45:]]))
+    data = "{ecg: {source: windows.csv, columns: {question: signal, answer: label}, tests: {other: other.csv}}}"
+    asked = [f"data={data}", "evaluate=[nll, {rhythm: {answers: {check: choice}}}]"]
+    made = planned(folder, SCALING, *asked, "target={metric: rhythm.macro_f1, above: 0.8}")
+    assert list_measures(made) == {"nll", "other.nll", "rhythm.answers", "other.rhythm.answers"}
+    assert made.left_out == ()
+    assert any("rhythm" in note and "3 different" in note and "'A', 'N', 'V'" in note for note in made.notes)
+    dataset = load_dataset("ecg", parse(SCALING, overrides=asked).data["ecg"], folder=folder, cache=folder)
+    stored = {records.sha256: records for records in dataset.parts}
+    items = {stage.recipe["items"] for stage in made.stages if stage.label.startswith("rhythm")}
+    assert items <= stored.keys()
+    assert {(*row["candidates"],) for sha in items for row in stored[str(sha)].rows} == {("A", "N", "V")}
+    trained = {stage.id for stage in planned(folder, SCALING, asked[0], "evaluate=[nll]").stages}
+    assert {stage.id for stage in made.stages if stage.kind == "train"} < trained
+
+
+def test_a_test_set_of_pairs_is_measured_against_the_same_start(folder: Path) -> None:
+    (folder / "more.jsonl").write_text(
+        jsonl({"prompt": f"q{at}", "chosen": "yes", "rejected": "no"} for at in range(9))
+    )
+    data = "data={pairs: {source: pairs.jsonl, holdout: 4, tests: {more: more.jsonl}}}"
+    made = planned(folder, SCALING, data, "evaluate=[preference]", "train.method=dpo")
+    assert list_measures(made) == {"preference", "more.preference"}
+    stages = {stage.id: stage for stage in made.stages}
+    (run,) = (run for run in made.runs if run.cell["size"])
+    start = stages[str(stages[run.measures["more.preference"]].recipe["reference"])]
+    (base,) = (run for run in made.runs if not run.cell["size"])
+    assert start.id == base.measures["more.preference"]
+
+
+def test_a_test_set_keeps_what_an_evaluation_that_varies_the_context_needs(folder: Path) -> None:
+    facts = [
+        {"question": f"hut {at}?", "answer": f"{at}", "context": f"Hut {at} is {at}.", "distractors": ["No."]}
+        for at in range(40)
+    ]
+    (folder / "facts.jsonl").write_text(jsonl(facts[:30]))
+    (folder / "later.jsonl").write_text(jsonl(facts[30:]))
+    data = "data={facts: {source: facts.jsonl, holdout: 6, context: none, tests: {later: later.jsonl}}}"
+    made = planned(folder, SCALING, data, "evaluate=[nll, rag]")
+    assert list_measures(made) == {"nll", "rag", "later.nll", "later.rag"}
+    dataset = load_dataset("facts", parse(SCALING, overrides=[data]).data["facts"], folder=folder, cache=folder)
+    items = {stage.recipe["items"] for stage in made.stages if stage.label.startswith("rag on facts later")}
+    assert items == {dataset.tests[0].whole.sha256 if dataset.tests[0].whole else ""}
