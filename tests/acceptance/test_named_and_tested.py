@@ -37,7 +37,7 @@ MEASURED = {"", "new_hospital.", "letters."}
 
 
 def write_files(desk: Desk) -> None:
-    """A window ends in a mark of its class; at the other hospital half of the marks are wrong. No row names candidates."""
+    """A window ends in a mark of its class; at the other hospital half of the marks are wrong."""
 
     def write(name: str, count: int, start: int, turned: int) -> None:
         rows = []
