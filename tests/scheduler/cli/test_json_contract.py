@@ -255,6 +255,21 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
     assert documents["grid"]["learning"]
 
 
+def test_results_and_digest_say_the_same_conclusion_first(
+    night: Night, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    lay_scaling(night.store)
+    lay_transfer(night.store)
+    lay_grid(night.store)
+    lay_comparison(night.store, Artefacts(str(tmp_path / "store")), {None: 0.1, "sl": 0.5, "rl": 0.6}, 3)
+    for name in ("scaling", "transfer", "grid", "s"):
+        conclusion = run("results", name)["conclusion"]
+        assert run("digest", name)["conclusion"] == conclusion
+        for words in (["results", name], ["digest", name]):
+            lines = CliRunner().invoke(command, words, env={"COLUMNS": "1000"}).stdout.splitlines()
+            assert conclusion["sentence"] in lines[: words.index(name) + (words[0] == "digest")]
+
+
 def test_the_keys_of_sweeps_side_by_side_are_documented(night: Night, run: Callable[..., Any]) -> None:
     for name in ("scaling", "other"):
         lay_scaling(night.store, name)

@@ -1,0 +1,461 @@
+"""What is planted in the rows of each kind of experiment is concluded: asserted by fields and codes, not by words."""
+
+import html
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from scheduler.cli.console.output import Output
+from scheduler.cli.console.report_face import show_report
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.experiments.caveats import CAVEATS
+from sweeps.experiments.conclude_sweep import conclude_sweep
+from sweeps.experiments.conclusion import CLAIMS, SENTENCES, Conclusion
+from sweeps.report.compose import compose, list_facts
+from sweeps.report.html import render_html
+from sweeps.report.inputs import Material
+from sweeps.report.markdown import escape_markdown, render_markdown
+from sweeps.results import RunResult
+from sweeps.stage import Json
+from sweeps.stats.paired_items import item_key
+from tests.sweeps.reports import EXPERIMENTS, material
+
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "json.md").read_text()
+KEYS = ["claim", "effect", "low", "high", "metric", "against", "caveats", "sentence"]
+SEEDS = range(3)
+MIN: dict[str, Json] = {"best": {"metric": "nll", "mode": "min"}}
+COMPARE: dict[str, Json] = {"experiment": "compare", "equal": {"tokens": 1000}, **MIN}
+GRID: dict[str, Json] = {"experiment": "grid", **MIN}
+TRANSFER: dict[str, Json] = {"experiment": "transfer"}
+SCALING: dict[str, Json] = {"experiment": "data_scaling"}
+SIZES = tuple(2**power for power in range(4, 12))
+Rows = list[RunResult]
+
+
+def run(cell: Mapping[str, Json], seed: int, **metrics: float) -> RunResult:
+    return RunResult(cell, seed, "succeeded", metrics, tokens=1000)
+
+
+def noise(*key: int, sd: float = 0.004) -> float:
+    return float(np.random.default_rng(key).normal(0, sd))
+
+
+def methods(sd: float = 0.004, metric: str = "nll", seeds: Sequence[int] = SEEDS, **means: float) -> Rows:
+    """Runs of methods around these means; `untrained` is measured once."""
+    rows = []
+    for place, (name, mean) in enumerate(means.items()):
+        if name == "untrained":
+            rows.append(run({"method": None}, 0, **{metric: mean}))
+            continue
+        rows += [run({"method": name}, seed, **{metric: mean + noise(place, seed, sd=sd)}) for seed in seeds]
+    return rows
+
+
+def best(metric: str, mode: str = "max", kind: str = "compare") -> dict[str, Json]:
+    return {"experiment": kind, "equal": {"tokens": 1000}, "best": {"metric": metric, "mode": mode}}
+
+
+def cells(sd: float = 0.004, metric: str = "nll", seeds: Sequence[int] = SEEDS, **means: float) -> Rows:
+    """Runs of a grid over one axis."""
+    return [
+        run({"train.rank": name}, seed, **{metric: mean + noise(place, seed, sd=sd)})
+        for place, (name, mean) in enumerate(means.items())
+        for seed in seeds
+    ]
+
+
+def pairs(gains: Mapping[tuple[str, str], float], sizes: Sequence[int] = (64,), seeds: Sequence[int] = SEEDS) -> Rows:
+    """Targets alone, sources alone, and pairs that gain so much; size 0 is the untrained model."""
+    rows, names = Rows(), list(dict.fromkeys(name for pair in gains for name in pair))
+    for place, target in enumerate(names):
+        rows.append(run({"source": None, "target": target, "size": 0}, 0, nll=3.0))
+        for size in sizes:
+            for seed in seeds:
+                alone = 3.0 - 0.1 * math.log(size) + noise(place, size, seed, 1)
+                rows.append(run({"source": None, "target": target, "size": size}, seed, nll=alone))
+                for source in (one for one, other in gains if other == target):
+                    value = alone - gains[source, target] + noise(place, size, seed, names.index(source), 2)
+                    rows.append(run({"source": source, "target": target, "size": size}, seed, nll=value))
+    return rows
+
+
+def sizes(
+    *,
+    floor: float = 1.0,
+    scale: float = 3.0,
+    power: float = 0.3,
+    seeds: Sequence[int] = SEEDS,
+    measured: Sequence[int] = SIZES,
+    base: float | None = 4.0,
+    sd: float = 0.002,
+) -> Rows:
+    """Losses that follow a law, and the untrained model."""
+    rows = [] if base is None else [run({"data": "code", "size": 0}, 0, nll=base)]
+    return rows + [
+        run({"data": "code", "size": size}, seed, nll=floor + scale * size**-power + noise(size, seed, sd=sd))
+        for size in measured
+        for seed in seeds
+    ]
+
+
+def below(goal: float, **more: Json) -> dict[str, Json]:
+    return {**SCALING, "target": {"metric": "nll", "below": goal, **more}}
+
+
+def lose(rows: Rows, *places: int, state: str = "failed") -> Rows:
+    """Lose the result of some runs."""
+    return [RunResult(row.cell, row.seed, state) if place in places else row for place, row in enumerate(rows)]
+
+
+def answered(rows: Rows, metric: str, share: float, count: int, kept: int | None = None) -> Any:
+    """Items of each run: so many, of which a share is right; only `kept` of them tell the metric."""
+    known = count if kept is None else kept
+    return {
+        item_key(row.cell, row.seed): [
+            ItemRow(
+                f"q{item}", {metric: float((item + row.seed) % count < share * count)} if item < known else {"x": 0.0}
+            )
+            for item in range(count)
+        ]
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Rows, and what is concluded from them: the claim, the effect within a tolerance, and caveats."""
+
+    spec: Mapping[str, Json]
+    rows: Rows
+    claim: str
+    effect: float | None = None
+    against: str | None = None
+    has: Sequence[str] = ()
+    lacks: Sequence[str] = ("failed_runs", "unfinished_runs", "one_seed")
+    items: Mapping[str, Any] = field(default_factory=dict)
+    within: float = 0.02
+    state: str = "finished"
+
+    def material(self) -> Material:
+        return Material("night", self.state, self.spec, self.rows, items=self.items)
+
+    @property
+    def conclusion(self) -> Conclusion:
+        return conclude_sweep(self.material())
+
+
+def plant_guess(share: float, guess: str, base: float, kind: str, claim: str) -> Planted:
+    """Accuracies around a share, with what is scored without knowledge."""
+    known, axis = {guess: base}, "train.rank" if kind == "grid" else "method"
+    rows = [
+        run({axis: name}, seed, accuracy=share + noise(place, seed, sd=0.02), **known)
+        for place, name in enumerate("ab")
+        for seed in SEEDS
+    ]
+    return Planted(best("accuracy", kind=kind), rows, claim)
+
+
+def flat(rows: Rows, value: float) -> Rows:
+    return [
+        RunResult(row.cell, row.seed, row.state, {"nll": value + (noise(place, 9) if row.cell.get("size") else 0)})
+        for place, row in enumerate(rows)
+    ]
+
+
+TWO = {("a", "b"): 0.2, ("b", "a"): 0.2}
+FACT = "episode.recovered"
+RECOVERED = methods(metric=FACT, a=0.2, b=0.8)
+FEW = answered(RECOVERED, "recovered", 0.5, 100, 5)
+SOME = answered(RECOVERED, "recovered", 0.5, 100, 60)
+CUT = [
+    RunResult(row.cell, row.seed, row.state, {**row.metrics, "cut_answers": 0.25}, stage=f"train-{place}")
+    for place, row in enumerate(methods(sl=2.0, rl=1.5))
+]
+PLANTED = {
+    # compare
+    "compare, a clear win": Planted(COMPARE, methods(untrained=3.0, sl=2.0, rl=1.5), "better", 0.5, "sl"),
+    "compare, a tie": Planted(
+        COMPARE, methods(sd=0.1, untrained=3.0, sl=2.0, rl=2.0), "no_clear_difference", within=0.3
+    ),
+    "compare, nothing learnt": Planted(
+        COMPARE, methods(sd=0.1, untrained=2.0, sl=2.0, rl=2.02), "nothing_learnt", against="untrained", within=0.3
+    ),
+    "compare, worse than untrained": Planted(
+        COMPARE, methods(untrained=1.0, sl=2.0, rl=2.5), "worse", -1.0, "untrained"
+    ),
+    "compare, one seed": Planted(
+        COMPARE, methods(seeds=[0], sl=2.0, rl=1.5), "not_judged", 0.5, "sl", ["one_seed"], ["failed_runs"]
+    ),
+    "compare, failed runs": Planted(
+        COMPARE, lose(methods(sl=2.0, rl=1.5), 5), "better", 0.5, has=["failed_runs", "missing_seeds"], lacks=[]
+    ),
+    "compare, half finished": Planted(
+        COMPARE,
+        lose(methods(sl=2.0, rl=1.5), 3, 4, 5, state="waiting"),
+        "measured",
+        2.0,
+        has=["unfinished_runs"],
+        lacks=[],
+    ),
+    "compare, nothing yet": Planted(
+        COMPARE, lose(methods(sl=2.0), 0, 1, 2, state="waiting"), "nothing_measured", has=["unfinished_runs"], lacks=[]
+    ),
+    "compare, everything failed": Planted(
+        COMPARE, lose(methods(sl=2.0), 0, 1, 2), "no_answer", has=["failed_runs"], lacks=[]
+    ),
+    "compare, diverged": Planted(
+        COMPARE,
+        [*methods(sl=2.0, rl=1.5), run({"method": "sl"}, 3, nll=math.nan)],
+        "better",
+        0.5,
+        has=["diverged_runs"],
+    ),
+    "compare, another metric is missing": Planted(
+        COMPARE,
+        [*methods(sl=2.0, rl=1.5), run({"method": "sl"}, 3, accuracy=1.0)],
+        "better",
+        0.5,
+        has=["unmeasured_runs"],
+    ),
+    "compare, no seed in common": Planted(
+        COMPARE, [*methods(sl=2.0), *methods(seeds=[7, 8], rl=1.5)], "not_judged", has=["no_shared_seed"]
+    ),
+    "compare, more is better": Planted(best("mrr"), methods(metric="mrr", a=0.5, b=0.8), "better", 0.3, "a"),
+    "compare, less is better": Planted(best("ece", "min"), methods(metric="ece", a=0.5, b=0.2), "better", 0.3, "a"),
+    "compare, perfect": Planted(
+        best("mrr"), methods(metric="mrr", sd=0.0, a=1.0, b=1.0), "no_clear_difference", 0.0, has=["saturated"]
+    ),
+    "compare, seeds agree": Planted(
+        COMPARE,
+        [run({"method": name}, seed, nll=value) for name, value in (("a", 1.0), ("b", 2.0)) for seed in SEEDS],
+        "better",
+        1.0,
+    ),
+    "compare, at chance": plant_guess(0.34, "chance", 0.3333, "compare", "at_chance"),
+    "compare, always one class": plant_guess(0.6, "majority", 0.6, "compare", "at_majority"),
+    "compare, unequal lengths": Planted(
+        COMPARE,
+        [
+            RunResult(row.cell, row.seed, row.state, row.metrics, tokens=900 if row.cell["method"] == "sl" else 400)
+            for row in methods(sl=2.0, rl=1.5)
+        ],
+        "better",
+        0.5,
+        has=["unequal_lengths"],
+    ),
+    "compare, two variants": Planted(
+        COMPARE,
+        [
+            RunResult({**row.cell, "model": model}, row.seed, row.state, row.metrics)
+            for model in "sm"
+            for row in methods(sl=2.0, rl=1.5)
+        ],
+        "better",
+        0.5,
+        has=["one_of_several"],
+    ),
+    "compare, no direction": Planted(
+        {**COMPARE, "best": None, "metrics": [{"metric": "episode.calls", "mode": None}]},
+        methods(metric="episode.calls", a=1.0, b=2.0),
+        "no_answer",
+        has=["no_direction"],
+    ),
+    # grid
+    "grid, a clear win": Planted(
+        GRID, cells(a=2.0, b=1.5, c=2.5), "best_cell", 0.5, "train.rank=a", ["chosen_on_holdout"]
+    ),
+    "grid, a tie of all": Planted(
+        GRID, cells(sd=0.1, a=2.0, b=2.0), "no_clear_difference", has=["chosen_on_holdout"], within=0.3
+    ),
+    "grid, some tie": Planted(GRID, cells(sd=0.01, a=2.0, b=2.001, c=9.0), "tied_best", within=0.05),
+    "grid, one cell": Planted(GRID, cells(a=2.0), "measured", 2.0, lacks=["chosen_on_holdout", "failed_runs"]),
+    "grid, one seed": Planted(
+        GRID, cells(seeds=[0], a=2.0, b=1.5), "not_judged", 0.5, has=["one_seed"], lacks=["failed_runs"]
+    ),
+    "grid, failed runs": Planted(
+        GRID, lose(cells(a=2.0, b=1.5), 0), "best_cell", 0.5, has=["failed_runs", "missing_seeds"], lacks=[]
+    ),
+    "grid, half finished": Planted(
+        GRID,
+        lose(cells(a=2.0, b=1.5, c=1.0), 6, 7, 8, state="running"),
+        "best_cell",
+        0.5,
+        has=["unfinished_runs"],
+        lacks=[],
+    ),
+    "grid, chosen on validation": Planted(
+        GRID,
+        [
+            RunResult(row.cell, row.seed, row.state, {**row.metrics, "validation.nll": row.metrics["nll"]})
+            for row in cells(a=2.0, b=1.5)
+        ],
+        "best_cell",
+        0.5,
+        lacks=["chosen_on_holdout"],
+    ),
+    "grid, at chance": plant_guess(0.34, "chance", 0.3333, "grid", "at_chance"),
+    "grid, always one class": plant_guess(0.6, "majority", 0.6, "grid", "at_majority"),
+    "grid, nothing learnt": Planted(
+        GRID,
+        [*cells(sd=0.1, a=2.0, b=2.1), run({"untrained": True}, 0, nll=2.0)],
+        "nothing_learnt",
+        against="untrained",
+        within=0.3,
+    ),
+    "grid, worse than untrained": Planted(
+        GRID, [*cells(a=2.0, b=2.5), run({"untrained": True}, 0, nll=1.0)], "worse", -1.0, "untrained"
+    ),
+    "grid, one cell and untrained": Planted(
+        GRID, [*cells(a=2.0), run({"untrained": True}, 0, nll=3.0)], "better", 1.0, "untrained"
+    ),
+    # transfer
+    "transfer, helps": Planted(TRANSFER, pairs(TWO), "helps", 0.2),
+    "transfer, hurts": Planted(TRANSFER, pairs({("a", "b"): -0.3, ("b", "a"): -0.1}), "hurts", -0.3, "b alone"),
+    "transfer, helps and hurts": Planted(TRANSFER, pairs({("a", "b"): 0.3, ("b", "a"): -0.1}), "mixed", 0.3),
+    "transfer, a tie": Planted(TRANSFER, pairs({("a", "b"): 0.0, ("b", "a"): 0.0}), "no_clear_difference", 0.0),
+    "transfer, over several sizes": Planted(TRANSFER, pairs(TWO, sizes=(32, 64)), "helps", 0.2),
+    "transfer, one seed": Planted(TRANSFER, pairs(TWO, seeds=[0]), "not_judged", 0.2, has=["one_seed"], lacks=[]),
+    "transfer, failed runs": Planted(TRANSFER, lose(pairs(TWO), 3), "helps", 0.2, has=["failed_runs"], lacks=[]),
+    "transfer, half finished": Planted(
+        TRANSFER, lose(pairs(TWO), 3, 5, 7, state="waiting"), "helps", 0.2, has=["unfinished_runs"], lacks=[]
+    ),
+    "transfer, nothing learnt": Planted(
+        TRANSFER, flat(pairs({("a", "b"): 0.0, ("b", "a"): 0.0}), 3.0), "nothing_learnt", against="untrained"
+    ),
+    "transfer, a shared source": Planted(
+        TRANSFER,
+        [*pairs(TWO), *(run({"source": one, "target": other, "size": 0}, 0, nll=2.9) for one, other in TWO)],
+        "helps",
+        0.2,
+        has=["shared_source"],
+    ),
+    "transfer, rows without a size": Planted(
+        TRANSFER, [run({"source": "a", "target": "b"}, 0, nll=1.0)], "no_answer", has=["unusable_rows"], lacks=[]
+    ),
+    # data scaling
+    "scaling, a minimum": Planted(
+        below(1.5), sizes(), "minimum_data", 393, within=30, lacks=["extrapolated", "failed_runs"]
+    ),
+    "scaling, extrapolated": Planted(below(1.25), sizes(), "minimum_data", 3940, within=1000, has=["extrapolated"]),
+    "scaling, out of reach": Planted(below(0.5), sizes(sd=0.0005), "unreachable"),
+    "scaling, far beyond": Planted(below(1.01), sizes(sd=0.0005), "beyond_sizes"),
+    "scaling, met at once": Planted(below(3.5), sizes(), "met_from", 16),
+    "scaling, met without a law": Planted(below(3.5), sizes(measured=(16, 32)), "met_from", 16, has=["too_few_sizes"]),
+    "scaling, too few sizes": Planted(below(1.5), sizes(measured=(16, 32)), "no_answer", has=["too_few_sizes"]),
+    "scaling, more data helps": Planted(SCALING, sizes(), "more_data_helps", 1.0, "16 examples", within=0.05),
+    "scaling, more data hurts": Planted(
+        SCALING, sizes(scale=-2.0), "more_data_hurts", -0.67, within=0.05, has=["data_does_not_help"]
+    ),
+    "scaling, no difference": Planted(SCALING, sizes(scale=0.0, sd=0.1), "no_clear_difference", within=0.3),
+    "scaling, nothing learnt": Planted(
+        below(1.5), sizes(scale=0.0, floor=4.0, sd=0.1), "nothing_learnt", against="untrained", within=0.3
+    ),
+    "scaling, one size": Planted(SCALING, sizes(measured=(16,)), "measured", 2.3, within=0.1),
+    "scaling, one seed": Planted(
+        below(1.5), sizes(seeds=[0]), "minimum_data", 393, has=["one_seed"], lacks=["failed_runs"], within=60
+    ),
+    "scaling, failed runs": Planted(
+        below(1.5), lose(sizes(), 5), "minimum_data", 393, has=["failed_runs", "missing_seeds"], lacks=[], within=30
+    ),
+    "scaling, half finished": Planted(
+        below(1.5),
+        lose(sizes(), *range(13, 25), state="waiting"),
+        "minimum_data",
+        393,
+        has=["unfinished_runs"],
+        lacks=[],
+        within=200,
+    ),
+    "scaling, no base": Planted(below(0.5, of="zero_shot"), sizes(base=None), "no_answer", has=["no_target"]),
+    "scaling, nothing yet": Planted(
+        SCALING,
+        lose(sizes(measured=(16,), base=None), 0, 1, 2, state="ready"),
+        "nothing_measured",
+        has=["unfinished_runs"],
+        lacks=[],
+    ),
+    "scaling, no law is known": Planted(
+        {**SCALING, "metrics": [{"metric": "ece", "mode": None}], "target": {"metric": "ece", "below": 0.1}},
+        [RunResult(row.cell, row.seed, row.state, {"ece": row.metrics["nll"] / 5}) for row in sizes()],
+        "no_answer",
+        has=["no_known_law"],
+    ),
+    # any kind
+    "few items tell it": Planted(
+        best(FACT), RECOVERED, "too_few_items", has=["few_items", "some_items"], items={"task_completion": FEW}
+    ),
+    "not all items tell it": Planted(
+        best(FACT),
+        RECOVERED,
+        "no_clear_difference",
+        has=["some_items"],
+        lacks=["few_items"],
+        items={"task_completion": SOME},
+    ),
+    "nobody knows how many items tell it": Planted(best(FACT), RECOVERED, "better", has=["items_unknown"]),
+    "answers were cut": Planted(COMPARE, CUT, "better", 0.5, has=["answers_cut"]),
+    "an unknown kind": Planted({"experiment": "none"}, cells(a=1.0), "no_answer", has=["unknown_experiment"]),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_is_planted_is_concluded(name: str) -> None:
+    case, conclusion = PLANTED[name], PLANTED[name].conclusion
+    assert (conclusion.claim, sorted(set(case.has) - {*conclusion.caveats})) == (case.claim, []), conclusion
+    assert set(case.lacks) & {*conclusion.caveats} - {*case.has} == set(), conclusion
+    if case.effect is not None:
+        assert conclusion.effect == pytest.approx(case.effect, abs=case.within)
+    if case.against is not None:
+        assert conclusion.against == case.against
+    if conclusion.low is not None and conclusion.high is not None and conclusion.effect is not None:
+        assert conclusion.low <= conclusion.effect <= conclusion.high
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_json_has_the_fields_and_the_sentence_has_their_numbers(name: str) -> None:
+    document, conclusion = list_facts(PLANTED[name].material())["conclusion"], PLANTED[name].conclusion
+    assert list(document) == KEYS
+    assert document == conclusion.document()
+    assert conclusion.sentence.endswith(".")
+    assert conclusion.sentence.count("\n") == 0
+    for part in (conclusion.metric, conclusion.against) if conclusion.claim == "better" else ():
+        assert str(part) in conclusion.sentence
+
+
+def list_codes(heading: str) -> list[str]:
+    """The codes of the table below a heading of the page, in its order."""
+    part = PAGE.partition(f"#### {heading}\n")[2].partition("\n#")[0]
+    rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    return [code.strip().strip("`") for row in rows for code in row.split(",")]
+
+
+def test_every_claim_and_caveat_is_documented_and_no_other() -> None:
+    assert sorted(list_codes("Claims")) == sorted(CLAIMS) == sorted(SENTENCES)
+    assert sorted(list_codes("Caveats")) == sorted(CAVEATS)
+
+
+def test_every_claim_is_reached() -> None:
+    assert {*CLAIMS} == {case.claim for case in PLANTED.values()}
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+def test_every_face_says_the_same_sentence_first(kind: str) -> None:
+    known = material(kind)
+    sentence, text = conclude_sweep(known).sentence, io.StringIO()
+    report = compose(known)
+    show_report(Output("table", Console(file=text, width=1000)), report)
+    assert text.getvalue().splitlines()[0] == sentence
+    assert report.lines[0] == sentence
+    headlines = re.findall(r'<p class="headline">(.*?)</p>', render_html(report, ""))
+    assert [html.unescape(line).replace("\N{NO-BREAK SPACE}", " ") for line in headlines] == [sentence]
+    (first, *_) = [line for line in render_markdown(report).splitlines() if line.startswith("**")]
+    assert first == f"**{escape_markdown(sentence)}**"
+    assert list_facts(known)["conclusion"]["sentence"] == sentence
