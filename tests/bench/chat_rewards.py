@@ -1,12 +1,13 @@
 """`make bench-chat`: what answers and rewards teach the model that reads whole chats, and how long a rollout takes.
 
-Prints the table of docs/reference/offline-models.md: four tasks, three seeds, each with fresh items. Some minutes.
+Prints the tables of docs/reference/offline-models.md: four tasks, three seeds, each with fresh items. Fifteen minutes
+of the processor.
 """
 
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
@@ -32,6 +33,10 @@ from tinker_offline.model.sampling import Draw, sample
 
 SEEDS, ITEMS, PROCESSES = range(3), 200, 2
 ROLLOUTS = 200
+
+
+STEPS = {"tool call": (50, 100), "clause": (50, 100, 300), "signal": (50, 100, 300), "rewriting": (50, 100)}
+SHUFFLED = 50  # steps with the answers of other items
 
 
 class Measured(NamedTuple):
@@ -69,6 +74,14 @@ def compare_rewards(task: str, seed: int) -> Row:
     )
 
 
+def compare_answers(task: str, seed: int) -> list[float]:
+    """Return the share of exact answers after each number of steps, then with shuffled answers."""
+    base = load_chat_base()
+    learners = [teach(base, task, seed, steps) for steps in STEPS[task]]
+    learners.append(teach(base, task, seed, SHUFFLED, shuffled=True))
+    return [measure(base, learner, task, seed, ITEMS) for learner in learners]
+
+
 def time_rollouts(group: int) -> float:
     """Return the median milliseconds of the processor for a rollout of a tool call, in groups of this size."""
     base = load_chat_base()
@@ -80,27 +93,41 @@ def time_rollouts(group: int) -> float:
     return float(np.median(times))
 
 
-def _list(results: Iterable[Measured]) -> str:
-    """List the answers of each seed, and in brackets the mean of the samples."""
-    measured = list(results)
-    answers = ", ".join(f"{one.answers:.2f}" for one in measured)
-    return f"{answers} ({statistics.fmean(one.samples for one in measured):.2f})"
+def _list_row(task: str, rows: list[Row]) -> list[str]:
+    """List the answers of each seed with the mean of the samples in brackets, then the gains."""
+    cells = []
+    for measured in zip(*rows, strict=True):
+        samples = statistics.fmean(one.samples for one in measured)
+        cells.append(f"{_list_shares([one.answers for one in measured])} ({samples:.2f})")
+    return [task, *cells, _interval([row.gain() for row in rows]), _interval([row.gain_of_twin() for row in rows])]
+
+
+def _list_shares(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.2f}" for share in shares)
 
 
 def _interval(gains: list[float]) -> str:
     return f"{statistics.fmean(gains):+.3f} ± {half_interval(gains):.3f}"
 
 
+def _write(cells: list[str]) -> None:
+    sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Print a line for each task as soon as it is measured, then the times."""
     with ProcessPoolExecutor(PROCESSES) as pool:
-        pending = {task: [pool.submit(compare_rewards, task, seed) for seed in SEEDS] for task in TASKS}
-        for task, futures in pending.items():
-            rows = [future.result() for future in futures]
-            cells = [_list(column) for column in zip(*rows, strict=True)]
-            gains = [_interval([row.gain() for row in rows]), _interval([row.gain_of_twin() for row in rows])]
-            sys.stdout.write(f"| {task} | {' | '.join([*cells, *gains])} |\n")
-            sys.stdout.flush()
+        taught = {task: [pool.submit(compare_answers, task, seed) for seed in SEEDS] for task in TASKS}
+        rewarded = {task: [pool.submit(compare_rewards, task, seed) for seed in SEEDS] for task in TASKS}
+        _write(["answers", *(f"{steps} steps" for steps in STEPS["clause"]), "shuffled"])
+        for task, shares in taught.items():
+            columns = [_list_shares(column) for column in zip(*(one.result() for one in shares), strict=True)]
+            blank = [""] * (len(STEPS["clause"]) + 1 - len(columns))
+            _write([task, *columns[:-1], *blank, columns[-1]])
+        _write(["rewards", "untrained", "answers", "then rewards", "then a coin", "gain", "gain of the coin"])
+        for task, rows in rewarded.items():
+            _write(_list_row(task, [row.result() for row in rows]))
     for group in (1, 8):
         sys.stdout.write(f"a rollout of a tool call, in groups of {group}: {time_rollouts(group):.1f} ms\n")
 
