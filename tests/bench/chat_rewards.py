@@ -79,7 +79,7 @@ def compare_answers(task: str, seed: int) -> list[float]:
     base = load_chat_base()
     learners = [teach(base, task, seed, steps) for steps in STEPS[task]]
     learners.append(teach(base, task, seed, SHUFFLED, shuffled=True))
-    return [measure(base, learner, task, seed, ITEMS) for learner in learners]
+    return [measure(base, learner, task, seed, ITEMS // 2) for learner in learners]
 
 
 def time_rollouts(group: int) -> float:
