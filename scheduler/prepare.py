@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from scheduler.artefacts import Artefacts, locate_records
 from scheduler.plugins.tokenizer_files import TokenizerPack
@@ -134,7 +135,7 @@ def build_submission(prepared: Prepared) -> Submission:
     sweep = prepared.sweep
     return Submission(
         plan=prepared.plan,
-        spec=sweep.model_dump(mode="json", exclude_defaults=True),
+        spec=_complete_spec(sweep, prepared.plan),
         restated=dict(list_restated(sweep)),
         user=_read_user(),
         rates={model: prepared.prices.rates(model) for model in sweep.models},
@@ -146,6 +147,12 @@ def build_submission(prepared: Prepared) -> Submission:
         deadline=None if sweep.deadline is None else write_moment(sweep.deadline),
         notify=tuple(dict.fromkeys(notice.address for notice in sweep.notify)),
     )
+
+
+def _complete_spec(sweep: Sweep, planned: Plan) -> dict[str, Any]:
+    """Complete the spec by what its answer is about, where only the data could say it."""
+    metrics = [{"metric": metric} for metric in planned.metrics]
+    return {**sweep.model_dump(mode="json", exclude_defaults=True), **({"metrics": metrics} if metrics else {})}
 
 
 def store_data(prepared: Prepared, artefacts: Artefacts) -> None:

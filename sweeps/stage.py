@@ -89,6 +89,7 @@ class Plan:
     notes: tuple[str, ...]
     prefixes: Prefixes
     left_out: tuple[LeftOut, ...] = ()
+    metrics: tuple[str, ...] = ()  # that the answer is about, where the one that it would be about is left out
 
     def contains(self, stage: Stage) -> dict[int, str]:
         """The proof that subsets nest: for each smaller size of the sweep, the hash of this stage's first n."""

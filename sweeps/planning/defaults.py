@@ -1,6 +1,6 @@
 """List the default of every key that a file leaves open; the plan shows them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from pydantic import BaseModel
@@ -16,10 +16,13 @@ Default = tuple[str, Json]
 
 
 def list_defaults(
-    sweep: SweepFields, renderers: Collection[str] = (), contexts: Mapping[str, str | None] = MappingProxyType({})
+    sweep: SweepFields,
+    renderers: Collection[str] = (),
+    contexts: Mapping[str, str | None] = MappingProxyType({}),
+    metrics: Sequence[str] = (),
 ) -> tuple[Default, ...]:
     """List the defaults in the order of the model; then those that depend on the data: `renderers` of the stages,
-    and `contexts` that the model reads with the questions of a data set."""
+    `contexts` that the model reads with the questions of a data set, and `metrics` that the answer is about."""
     renderer = ", ".join(sorted(set(renderers))) or PLAIN
     read = (
         (f"data.{name}.context", context)
@@ -31,6 +34,7 @@ def list_defaults(
         *_list_resolved(sweep),
         *read,
         *(() if sweep.renderer else (("renderer", renderer),)),
+        *((("metrics", [*metrics]),) if metrics else ()),
     )
 
 

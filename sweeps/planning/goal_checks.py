@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from sweeps.analysis.targets import find_metric
 from sweeps.errors import PlanError
-from sweeps.evaluation.metric_prefixes import get_base_name, get_prefix, strip_validation
+from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.evaluation.registry import find_measure
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.planning.measured_places import MeasuredPlaces
+from sweeps.spec.evaluation_section import choose_default_best
 from sweeps.spec.model import SweepFields
 from sweeps.stage import LeftOut, Run
 
@@ -27,11 +29,30 @@ def refuse_unmeasured_goals(sweep: SweepFields, runs: Sequence[Run], left_out: S
     for key, metric in _list_goals(sweep):
         if not {*_list_names(sweep, metric)}.isdisjoint(measures):
             continue
-        measure = str(find_measure(metric))
-        others = [f"{get_prefix(other)}{get_base_name(metric)}" for other in measures if other.endswith(f".{measure}")]
+        others = _list_elsewhere(sweep, measures, metric)
         reasons = "; ".join(evaluation.describe() for evaluation in left_out)
         advice = f"use {' or '.join(others)}" if others else "name a metric that is measured"
         raise PlanError(f"{key}: expected a metric that is measured, got {metric} ({reasons}); {advice}")
+
+
+def choose_default_metrics(sweep: SweepFields, runs: Sequence[Run], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+    """Choose what the answer is about where the file names nothing, and its default is measured on test sets alone."""
+    if not left_out or any(_list_goals(sweep)):
+        return ()
+    spec, kind = sweep.model_dump(mode="json", exclude_defaults=True), find_experiment(sweep.experiment)
+    metric = choose_default_best(spec).metric if kind.chooses or kind.list_bests else find_metric(spec)
+    measures = list(dict.fromkeys(measure for run in runs for measure in run.measures))
+    if not {*_list_names(sweep, metric)}.isdisjoint(measures):
+        return ()
+    return tuple(_list_elsewhere(sweep, measures, metric))
+
+
+def _list_elsewhere(sweep: SweepFields, measures: Sequence[str], metric: str) -> list[str]:
+    """List the same metric on the test sets that have it."""
+    measure = str(find_measure(metric))
+    tests = {name for section in sweep.data.values() for name in section.tests or ()}
+    places = [other.removesuffix(measure) for other in measures if other.endswith(f".{measure}")]
+    return [f"{place}{metric}" for place in places if place.rstrip(".").rpartition(".")[2] in tests]
 
 
 def _list_goals(sweep: SweepFields) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
 from sweeps.planning.defaults import list_defaults
-from sweeps.planning.goal_checks import settle_left_out
+from sweeps.planning.goal_checks import choose_default_metrics, settle_left_out
 from sweeps.planning.horizons import note_horizons
 from sweeps.planning.measured_places import note_candidates
 from sweeps.planning.plan_data import Load, PlanData
@@ -62,9 +62,8 @@ def plan(
     checks: Callable[[str], str] = refuse_checks,
 ) -> Plan:
     """Plan a sweep. `tokenizers` returns the tokenizer of a model, or the one at an address; `checks` returns the
-    digest of the code of a user check.
-
-    Raises PlanError if it cannot be planned, DataError if its data cannot be used."""
+    digest of the code of a user check. Raises PlanError or DataError if it cannot be planned, or read.
+    """
     validate(sweep, prices)
     data = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
@@ -75,6 +74,7 @@ def plan(
         raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
     stages, runs = tuple(builder.stages.values()), tuple(run for run, _ in made)
     left_out = settle_left_out(sweep, runs, builder.places)
+    metrics = choose_default_metrics(sweep, runs, left_out)
     _refuse_half_priced(sweep, stages, prices)
     totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
     notes = (
@@ -89,12 +89,11 @@ def plan(
         stages=stages,
         runs=runs,
         totals=totals,
-        defaults=list_defaults(
-            sweep, data.renderers.values(), {dataset.name: dataset.context for dataset in data.datasets.values()}
-        ),
+        defaults=list_defaults(sweep, data.renderers.values(), data.list_contexts(), metrics),
         notes=tuple(dict.fromkeys(notes)),
         prefixes=data.prefixes,
         left_out=left_out,
+        metrics=metrics,
     )
 
 

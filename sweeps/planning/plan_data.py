@@ -109,6 +109,10 @@ class PlanData:
                 self._owners.setdefault(records.sha256, made)
         return self.datasets[name, spec]
 
+    def list_contexts(self) -> dict[str, str | None]:
+        """List what is read with the questions of each data set."""
+        return {dataset.name: dataset.context for dataset in self.datasets.values()}
+
     @contextmanager
     def _name_data(self, records: Records) -> Iterator[None]:
         """Put the name of the data set before a DataError of the block."""

@@ -199,3 +199,5 @@ def test_what_was_trained_on_text_is_asked_questions_afterwards(desk: Desk) -> N
     before = desk.call("-f", "json", "results", "prose").json
     assert [run["stage"] for run in results["runs"]] == [run["stage"] for run in before["runs"]]
     assert {each["test"] for each in results["tests"]} == {"hard"}
+    assert "hard.quiz.accuracy" in desk.call("results", "asked").out.partition("Which")[0]
+    assert [fit["metric"] for fit in results["fits"]] == ["hard.quiz.accuracy"]

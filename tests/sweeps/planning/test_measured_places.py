@@ -200,3 +200,19 @@ def test_a_test_set_keeps_what_an_evaluation_that_varies_the_context_needs(folde
     dataset = load_dataset("facts", parse(SCALING, overrides=[data]).data["facts"], folder=folder, cache=folder)
     items = {stage.recipe["items"] for stage in made.stages if stage.label.startswith("rag on facts later")}
     assert items == {dataset.tests[0].whole.sha256 if dataset.tests[0].whole else ""}
+
+
+@pytest.mark.parametrize("label", ["", "asked."])
+def test_an_answer_whose_metric_is_left_out_is_about_the_test_sets_that_have_it(folder: Path, label: str) -> None:
+    (folder / "more.jsonl").write_text(jsonl({"question": f"pit {at}?", "answer": f"{at}"} for at in range(9)))
+    tests = "data.prose.tests={quiz: quiz.jsonl, more: more.jsonl}"
+    evaluation = "{asked: answers}" if label else "answers"
+    grid = SCALING.replace("data_scaling", "grid").replace("sizes: [4]\n", "vary: {train.rank: [4, 8]}\n")
+    made = planned(folder, grid, tests, f"evaluate=[{evaluation}, nll, {{other: answers}}]")
+    assert made.metrics == (f"quiz.{label}accuracy", f"more.{label}accuracy")
+    assert dict(made.defaults)["metrics"] == [*made.metrics]
+    named = planned(folder, grid, tests, f"evaluate=[{evaluation}, nll]", "metrics=[nll]")
+    assert named.metrics == ()
+    assert "metrics" not in dict(named.defaults)
+    assert planned(folder, SCALING, tests).metrics == (), "the loss is measured, and the answer is about it"
+    assert planned(folder, SCALING, tests, f"evaluate=[{evaluation}, {{loss: nll}}]").metrics == ()
