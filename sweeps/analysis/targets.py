@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sweeps.analysis.baselines import UNTRAINED, is_untrained
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.told_items import FEWEST, count_told
@@ -73,6 +74,8 @@ def name_cells(cells: Sequence[Mapping[str, Json]]) -> list[str]:
     for cell in cells:
         if "method" in cell:
             first, rest = "untrained" if cell["method"] is None else str(cell["method"]), ["method"]
+        elif is_untrained(cell):  # of a grid
+            first, rest = "untrained", [UNTRAINED]
         elif cell.get("size") == 0 and cell.get("source") is None:
             first, rest = "untrained", ["size", "source"]
         else:

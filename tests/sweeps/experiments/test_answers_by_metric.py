@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sweeps.analysis.targets import name_cells
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.report.compose import list_facts
 from sweeps.report.inputs import Material
@@ -180,3 +181,8 @@ def test_an_excluded_data_set_or_model_is_not_measured_untrained() -> None:
     assert [dict(run.cell) for run in plan.runs if run.cell.get("untrained")] == [
         {"model": "offline/ngram-s", "untrained": True}
     ]
+
+
+def test_a_base_model_is_called_untrained_in_figures_and_tables() -> None:
+    cells: list[dict[str, Json]] = [{"train.rank": 4, "model": "m"}, {"model": "m", "untrained": True}]
+    assert name_cells(cells) == ["rank=4", "untrained"]
