@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from sweeps.stage import Json
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.reports import EXPERIMENTS, material
 
-PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "json.md").read_text()
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
 KEYS = ["claim", "effect", "low", "high", "metric", "against", "caveats", "sentence"]
 SEEDS = range(3)
 MIN: dict[str, Json] = {"best": {"metric": "nll", "mode": "min"}}
@@ -175,6 +176,8 @@ FACT = "episode.recovered"
 RECOVERED = methods(metric=FACT, a=0.2, b=0.8)
 FEW = answered(RECOVERED, "recovered", 0.5, 100, 5)
 SOME = answered(RECOVERED, "recovered", 0.5, 100, 60)
+AGREED = methods(metric="accuracy", sd=0.0, a=0.0, b=1.0)
+ONE_ITEM = {item_key(row.cell, row.seed): [ItemRow("q", {"accuracy": row.metrics["accuracy"]})] for row in AGREED}
 CUT = [
     RunResult(row.cell, row.seed, row.state, {**row.metrics, "cut_answers": 0.25}, stage=f"train-{place}")
     for place, row in enumerate(methods(sl=2.0, rl=1.5))
@@ -401,6 +404,9 @@ PLANTED = {
         items={"task_completion": SOME},
     ),
     "nobody knows how many items tell it": Planted(best(FACT), RECOVERED, "better", has=["items_unknown"]),
+    "seeds agree, and one item says no more": Planted(
+        best("accuracy"), AGREED, "not_judged", 1.0, has=["seeds_agree", "few_items"], items={"answers": ONE_ITEM}
+    ),
     "answers were cut": Planted(COMPARE, CUT, "better", 0.5, has=["answers_cut"]),
     "an unknown kind": Planted({"experiment": "none"}, cells(a=1.0), "no_answer", has=["unknown_experiment"]),
 }
@@ -444,6 +450,26 @@ def test_every_claim_and_caveat_is_documented_and_no_other() -> None:
 
 def test_every_claim_is_reached() -> None:
     assert {*CLAIMS} == {case.claim for case in PLANTED.values()}
+
+
+def test_every_caveat_is_given_somewhere() -> None:
+    """By a planted result, or by a line of the code that warns."""
+    reached = {code for case in PLANTED.values() for code in case.conclusion.caveats}
+    folders = ("experiments", "scaling", "analysis")
+    files = [path for folder in folders for path in (ROOT / "sweeps" / folder).glob("*.py") if path.stem != "caveats"]
+    source = "\n".join(path.read_text() for path in files)
+    assert [code for code in CAVEATS if code not in reached and f'"{code}"' not in source] == []
+    assert len(reached) > len(CAVEATS) / 2
+
+
+def test_what_any_answer_lacks_is_a_caveat() -> None:
+    known = PLANTED["compare, a clear win"].material()
+    facts = {"method": "sl", "steps": 20, "window": 5, "first": 3.0, "last": 3.0, "step_sd": 0.0}
+    rows = [replace(row, stage=f"train-{place}") for place, row in enumerate(known.rows)]
+    flat_trainings = {str(row.stage): facts for row in rows}
+    assert conclude_sweep(known).caveats == ()
+    assert conclude_sweep(replace(known, unread=["a file is gone"])).caveats == ("items_unread",)
+    assert conclude_sweep(replace(known, rows=rows, learning=flat_trainings)).caveats == ("may_not_have_learnt",)
 
 
 @pytest.mark.parametrize("kind", EXPERIMENTS)
