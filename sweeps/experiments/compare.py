@@ -41,12 +41,16 @@ PAIRS = (
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:
     """List what the cells hold besides what is varied."""
-    return {METHOD: (None, *(sweep.methods or {}))}
+    return {METHOD: (None, *_list_compared(sweep))}
 
 
 def count_axes(sweep: SweepFields) -> Mapping[str, int]:
     """Count the methods."""
-    return {"methods": len(sweep.methods or {})}
+    return {"methods": len(_list_compared(sweep))}
+
+
+def _list_compared(sweep: SweepFields) -> list[str]:
+    return [name for name, method in (sweep.methods or {}).items() if method.compared]
 
 
 def list_asked(spec: Spec, rows: Sequence[RunResult]) -> list[MetricWish]:

@@ -26,10 +26,12 @@ from sweeps.stage import MICRO, Json, Run, Stage
 
 
 def plan_methods(builder: StageBuilder, variant: Variant) -> Iterator["MethodRun"]:
-    """Plan the untrained model, then every method at every seed."""
+    """Plan the untrained model, then every method that is compared, at every seed."""
     seeds, methods = builder.sweep.seed_values, variant.methods
     yield MethodRun(builder, variant, {"method": None, **variant.cell}, seeds[0], ())
     for name, method in methods.items():
+        if not method.compared:
+            continue
         parts = tuple(MethodPart(methods[part], share) for part, share in method.chain) or (MethodPart(method),)
         for seed in seeds:
             yield MethodRun(builder, variant, {"method": name, **variant.cell}, seed, parts)

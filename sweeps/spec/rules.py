@@ -216,11 +216,14 @@ def check_validation(sweep: SweepFields) -> Iterator[Finding]:
 
 
 def check_methods(sweep: SweepFields) -> Iterator[Finding]:
+    parts = {part for method in (sweep.methods or {}).values() for part, _ in method.chain}
     for name, method in (sweep.methods or {}).items():
         here = ("methods", name)
         if method.data is not None and method.data not in sweep.data:
             yield (*here, "data"), refuse_word(method.data, list(sweep.data))
         yield from (((*here, "then", *at), text) for at, text in check_chain(sweep, [name for name, _ in method.chain]))
+        if not method.compared and name not in parts:
+            yield (*here, "compared"), "expected a part of some chain (`then`), got a method that none names"
         given = [key for key in LENGTHS if getattr(method, key) is not None]
         if given:
             yield (*here, given[0]), "not used in a comparison: `equal` sets the length of every method; leave it out"
@@ -232,7 +235,7 @@ def check_chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
     known = {name: method for name, method in (sweep.methods or {}).items() if method.then is None}
     for index, part in enumerate(then):
         if part not in known:
-            yield (index,), refuse_word(part, list(known))
+            yield (index,), f"expected the name of a method of this file: {refuse_word(part, list(known))}"
     parts = [known[part] for part in then if part in known]
     for key in ("rank", "train_mlp", "train_attn", "train_unembed"):
         values = {getattr(part, key) for part in parts}

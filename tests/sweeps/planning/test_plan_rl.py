@@ -124,6 +124,13 @@ def test_equal_shares_are_the_chain_without_shares() -> None:
     assert plain.digest == "b111522ffe54db33"
 
 
+def test_a_part_that_is_not_compared_has_no_runs_and_changes_no_chain() -> None:
+    whole, part = compared(), compared("methods.sl.compared=false", "methods.rl.compared=false")
+    chained = [run for run in whole.runs if run.cell["method"] not in ("sl", "rl")]
+    assert list(part.runs) == chained
+    assert {stage.id for stage in part.stages} < {stage.id for stage in whole.stages}
+
+
 def test_a_method_is_excluded_where_it_is_not_wanted() -> None:
     """Each with its own values: a rate of one method makes no further cells of the others."""
     varied = "vary={methods.rl.learning_rate: [0.01, 0.1]}"

@@ -281,6 +281,14 @@ def test_a_method_names_methods_and_data_that_are_there() -> None:
     assert not lacks(refused(text, "methods.rl.rank=64"), "methods.sl_then_rl.then: rank 32 64")
 
 
+def test_a_method_that_is_not_compared_is_part_of_a_chain() -> None:
+    text = (ROOT / "examples/compare.yaml").read_text()
+    assert parse(text, overrides=["methods.sl.compared=false"]).methods
+    unused = ["methods.sl.compared=false", "methods.sl_then_rl={then: [rl, rl]}"]
+    assert not lacks(refused(text, *unused), "methods.sl.compared: `then`")
+    assert not lacks(refused(text, "methods.sl_then_rl.compared=false"), "methods.sl_then_rl: compared `then`")
+
+
 @pytest.mark.parametrize(
     ("then", "named"),
     [
