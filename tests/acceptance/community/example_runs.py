@@ -6,9 +6,11 @@ python -m tests.acceptance.community.example_runs --costs    write the line of e
 """
 
 import re
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,20 @@ def copy_new(desk: Desk, name: str) -> Path:
     return desk.folder / name
 
 
-def run_example(desk: Desk, name: str, *overrides: str, wait: float = 290) -> dict[str, Any]:
-    """Run an example to its end, cut by `overrides`, and return what `sweep -f json results` prints."""
+def run_example(
+    desk: Desk, name: str, *overrides: str, wait: float = 290, file: str = "sweep.yaml", make: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Run an example to its end, cut by `overrides`, and return what `sweep -f json results` prints.
+
+    `make` has the words with which `make_data.py` writes its data first, for a twin.
+    """
     folder = copy_new(desk, name)
+    if make:
+        subprocess.run([sys.executable, "make_data.py", *make], cwd=folder, check=True, timeout=60)
     inside = Desk(folder, {"SWEEP_HOME": str(desk.home), **desk.environment})
-    done = inside.sweep("run", "sweep.yaml", *overrides, wait=wait)
+    done = inside.sweep("run", file, *overrides, wait=wait)
     assert done.status == 0, done.err + done.out[-2000:]
-    planned = inside.call("-f", "json", "plan", "sweep.yaml", *overrides).json
+    planned = inside.call("-f", "json", "plan", file, *overrides).json
     return inside.call("-f", "json", "results", planned["sweep"]).json
 
 
