@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 ABSTAIN = "unknown"
@@ -16,7 +17,7 @@ OFFICE = (["order", "parcel", "invoice"], ["paid by card", "sent by post", "kept
 MANUAL = (["pump", "valve", "boiler", "filter"], ["oil it", "open it", "shut it", "clean it"], "after week")
 
 
-def make_question(kind: tuple[list[str], list[str], str], chance: random.Random, used: set[str]) -> dict[str, object]:
+def make_question(kind: tuple[list[str], list[str], str], chance: random.Random, used: set[str]) -> dict[str, Any]:
     """Draw a question with the passage that answers it, and three about other devices."""
     things, sayings, when = kind
     passages, subjects = [], []
@@ -32,16 +33,16 @@ def make_question(kind: tuple[list[str], list[str], str], chance: random.Random,
     return {"question": question, "answer": passages[0], "context": context, "distractors": distractors}
 
 
-def write_lesson(row: dict[str, object], reads: str, chance: random.Random) -> dict[str, object]:
+def write_lesson(row: dict[str, Any], reads: str, chance: random.Random) -> dict[str, Any]:
     """Write a question as a prompt: with nothing, its passage, its passage among others, or another passage only."""
-    others = list(row["distractors"])  # type: ignore[call-overload]
+    others = row["distractors"]
     amid = chance.sample([row["context"], *others], 4)
     lines = {"nothing": [], "passage": [row["context"]], "among": amid, "another": others[:1]}[reads]
     answer = ABSTAIN if reads == "another" else row["answer"]
-    return {"prompt": "".join(f"{line}\n" for line in lines) + str(row["question"]), "completion": answer}
+    return {"prompt": "".join(f"{line}\n" for line in lines) + row["question"], "completion": answer}
 
 
-def write_rows(name: str, rows: Iterator[dict[str, object]] | list[dict[str, object]]) -> None:
+def write_rows(name: str, rows: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
     (HERE / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
