@@ -161,14 +161,14 @@ def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
             if seen.queued or seen.taken >= pool.capacity.limit:
                 queued = f", {seen.queued} queued at the service" if seen.queued else ""
                 used = f"{seen.taken - seen.queued} of {pool.capacity.limit}"
-                grows = "; the limit still grows" if pool.capacity.searching else ""
-                yield Reason("slots", f"{wait}: {used} slots (open clients) of the service are in use{queued}{grows}")
+                grows = "; a higher limit is being tried" if pool.capacity.searching else ""
+                yield Reason("slots", f"{wait}: {service.name} has {used} allowed clients open{queued}{grows}")
     if fleet.threads:
         yield Reason(
             "tick", "1 ready stage starts in a moment" if ready == 1 else f"{ready:,} ready stages start in a moment"
         )
     else:
-        yield Reason("threads", f"{wait} for a free thread")
+        yield Reason("threads", f"{wait} for a free worker thread")
 
 
 def _wait(stages: int) -> str:

@@ -28,15 +28,15 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "samples": ("samples", "Show the worst and best answers of NAME before and after training."),
     "evaluate": ("evaluate", "Evaluate every model that NAME trained, in a new sweep."),
     "report": ("report", "Write the report of NAME, finished or not, to a file."),
-    "export": ("export", "Export all runs of NAME as a table, or to a tracker."),
+    "export": ("export", "Export all runs of NAME as a table, or to a tracker such as W&B."),
     "costs": ("costs", "Show what was estimated, spent and billed."),
     "budget": ("costs", "Set the total budget of NAME, in US dollars."),
     "events": ("events", "Show what happened to the stages of NAME, newest last."),
-    "digest": ("digest", "Sum up NAME: progress, cost, best conditions, failures, time left."),
+    "digest": ("digest", "Sum up NAME: progress, cost, best results, failures, time left."),
     "pause": ("control", "Pause NAME: its running stages save a checkpoint and stop."),
-    "resume": ("control", "Continue NAME after a pause, or a service that refused the key."),
+    "resume": ("control", "Continue NAME after a pause, or after a refused key or bill."),
     "cancel": ("control", "Cancel NAME."),
-    "retry": ("control", "Try the failed and cancelled stages of NAME, and those after them."),
+    "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
     "priority": ("control", "Set the priority of NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
@@ -94,7 +94,10 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="tinker-sweeps", message="%(version)s")
 @click.pass_context
 def sweep(context: click.Context, form: str) -> None:
-    """Run overnight batches of fine-tuning experiments: one file in, an answer out."""
+    """Run overnight batches of fine-tuning experiments: one file in, an answer out.
+
+    FILE is a sweep file, such as examples/demo_scaling.yaml. NAME is the name of a sweep, as `sweep list` shows it.
+    """
     from scheduler.cli.console.output import Output  # not needed to print help
     from scheduler.proxies import spare_this_machine
 

@@ -31,7 +31,7 @@ def pause(output: Output, name: str) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
-    """Continue NAME after a pause, or a service that refused the key.
+    """Continue NAME after a pause, or after a refused key or bill.
 
     A service is stopped when it refuses the API key or when a bill is unpaid. Without NAME, only services are tried.
     """
@@ -75,7 +75,7 @@ def cancel(output: Output, name: str) -> None:
 @click.option("--failed", is_flag=True, help="Only failed and skipped stages, not cancelled ones.")
 @click.pass_obj
 def retry(output: Output, name: str, failed: bool) -> None:
-    """Try the failed and cancelled stages of NAME, and those after them."""
+    """Try the failed, skipped and cancelled stages of NAME again."""
     how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
     with open_store(read_settings()) as store:
         view = read_sweep(store, name)

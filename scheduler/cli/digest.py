@@ -17,7 +17,7 @@ from sweeps.stage import to_dollars
 @click.argument("name")
 @click.pass_obj
 def digest(output: Output, name: str) -> None:
-    """Sum up NAME: progress, cost, best conditions, failures, time left."""
+    """Sum up NAME: progress, cost, best results, failures, time left."""
     settings = read_settings()
     with open_store(settings) as store:
         summary = read(store, name, settings.store)

@@ -41,7 +41,10 @@ Row = Mapping[str, Any]
 def export(
     output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
 ) -> None:
-    """Export all runs of NAME as a table, or to a tracker. The columns are those of `sweep -f csv results`."""
+    """Export all runs of NAME as a table, or to a tracker such as W&B.
+
+    The columns are those of `sweep -f csv results`.
+    """
     if place is not None and (form or target or curves):
         raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
     if form == "parquet" and str(target) == "-":

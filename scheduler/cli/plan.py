@@ -151,11 +151,15 @@ def print_summary(output: Output, planned: Plan) -> None:
     )
     exact = totals.low_tokens == totals.tokens
     free = all(find_service(str(stage.recipe["model"])) == "offline" for stage in planned.stages)
-    pretend = "pretend price: offline models cost nothing" if free and totals.micro_usd is not None else ""
+    pretend = (
+        "a pretend price from the price list; offline models cost nothing"
+        if free and totals.micro_usd is not None
+        else ""
+    )
     how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"the prices are from {_format_span(*totals.price_dates)}")
+        output.say(f"the price list is of {_format_span(*totals.price_dates)}")
 
 
 def _format_span(low: str, high: str) -> str:

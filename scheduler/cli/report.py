@@ -25,7 +25,12 @@ FORMS = ("html", "md", "svg", "png")
 @click.command()
 @click.argument("name")
 @click.option(
-    "--format", "form", type=click.Choice(FORMS), default="html", help="A page, Markdown, or figures as files."
+    "--format",
+    "form",
+    type=click.Choice(FORMS),
+    default="html",
+    show_default=True,
+    help="One HTML page, one Markdown file, or only the figures, a file for each.",
 )
 @click.option("-o", "--output", "target", type=OutputPath(), help="The file to write; - is the terminal.")
 @click.option("--figures", type=OutputPath(), help="Also write every figure as a file into this folder.")

@@ -73,12 +73,12 @@ def describe_choice(
 ) -> str:
     """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
     groups = {*free.values()}
-    where = " of the source's test split" if own else ""
+    where = " in the source's test split" if own else ""
     if len(chosen) == len(free):
         return f"{part}: all {len(free):,} rows{where or ' that can be held out'}"
     if len(groups) == len(free):
-        how = "chosen by a hash of their content, so always the same rows"
-        return f"{part}: {len(chosen):,} of {len(free):,} rows{where}, {how}"
+        how = "a hash of their content chooses them, so they are always the same"
+        return f"{part}: {len(chosen):,} of the {len(free):,} rows{where}; {how}"
     taken = len({free[key] for key in chosen})
     requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
     rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{requested}"

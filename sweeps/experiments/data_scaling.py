@@ -169,7 +169,7 @@ def _explain_columns(fits: Sequence[ScalingFit]) -> str:
     """Write the laws of a table with their letters, and say what its error is."""
     laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
     formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
-    return f"Laws: {formulas}. Error: at the 2 largest sizes, when fitted without them."
+    return f"Laws: {formulas}. Error: how far a curve that is fitted without the 2 largest sizes misses them."
 
 
 def _draw_line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:
@@ -220,8 +220,8 @@ def _list_measured(name: str, rows: Sequence[RunResult], metric: str, unit: Size
             unit.many: int(size),
             "seeds": len(at_size),
             "mean": float(np.mean(at_size)),
-            "least": min(at_size),
-            "most": max(at_size),
+            "lowest": min(at_size),
+            "highest": max(at_size),
         }
         for size, at_size in values.items()
     ]

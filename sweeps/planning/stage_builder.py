@@ -252,5 +252,5 @@ def _label(asked: TrainingRequest, what: str) -> str:
 
 
 def _label_of(asked: EvaluationRequest) -> str:
-    trained = asked.of.label if asked.of else f"{asked.model} untrained"
-    return f"{asked.evaluation.title} on {asked.on}: {trained}"
+    trained = f"trained on {asked.of.label}" if asked.of else f"{asked.model} untrained"
+    return f"{asked.evaluation.title} on {asked.on}, {trained}"

@@ -14,8 +14,8 @@ from sweeps.report.table_cells import TableCell, show_dollars
 from sweeps.stage import MICRO
 
 COLUMNS = (
-    "Reserved: held back for running stages. Unreconciled: what lost attempts may have cost, until the service's own "
-    "count is known."
+    "Estimate: with the fewest (low) and the most (high) tokens that the stages may need. Reserved: held back for "
+    "running stages. Unreconciled: what lost attempts may have cost, until the service's own count is known."
 )
 
 
@@ -27,7 +27,10 @@ def show_costs(material: Material) -> Section:
         parts.append(_draw_costs(kinds))
     if material.billed:
         parts.append(
-            make_table([_show_bill(bill) for bill in material.billed], caption="Counted and billed by the service")
+            make_table(
+                [_show_bill(bill) for bill in material.billed],
+                caption="Counted and billed by the service, until the time on the right",
+            )
         )
     return Section("What it cost", tuple(parts))
 

@@ -85,6 +85,6 @@ def _table(table: Table) -> Iterator[str]:
         yield f"| {' | '.join(map(escape_markdown, row))} |"
     yield ""
     if len(table.rows) > MOST:
-        yield from (f"… and {len(table.rows) - MOST:,} more rows; the page that `sweep report` writes has all.", "")
+        yield from (f"… and {len(table.rows) - MOST:,} more rows, which the HTML report has.", "")
     if table.folded:
         yield from ("</details>", "")

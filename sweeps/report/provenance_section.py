@@ -15,9 +15,17 @@ def show_provenance(material: Material) -> Section:
     parts: list[Part] = [Code(write_yaml(material.spec), "yaml")]
     if material.defaults:
         taken = [{"key": path, "default": format_number(value)} for path, value in material.defaults.items()]
-        parts.append(make_table(taken, caption="Keys at their default", folded=True))
+        parts.append(
+            make_table(taken, caption="Keys at their default (docs/reference/spec.md explains each)", folded=True)
+        )
     if material.data:
-        parts.append(make_table([_show_use(use) for use in material.data], caption="Data, by content", folded=True))
+        parts.append(
+            make_table(
+                [_show_use(use) for use in material.data],
+                caption="Data sets, by the hash of their content",
+                folded=True,
+            )
+        )
     versions = [{"what": name, "version": version} for name, version in material.versions.items()]
     if material.price_dates:
         oldest, newest = material.price_dates
@@ -25,11 +33,11 @@ def show_provenance(material: Material) -> Section:
         versions.append({"what": "price list", "version": f"prices of {dated}"})
     if versions:
         parts.append(make_table(versions, caption="Versions"))
-    return Section("What was asked, and with what", tuple(parts))
+    return Section("The sweep file, its data and versions", tuple(parts))
 
 
 def _show_use(use: DataUse) -> dict[str, Any]:
-    return {"sha256": use.records, "used to": use.what, "stages": use.stages, "for example": use.example}
+    return {"sha256": use.records, "use": use.what, "stages": use.stages, "for example": use.example}
 
 
 def write_yaml(spec: Mapping[str, Json]) -> str:

@@ -53,8 +53,8 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
     listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
     (share, source), *others = listed
     rest = "".join(f", {part} from {origin}" for part, origin in others)
-    remedy = f"{NARROWED[parts[0][0]][1]} would narrow it"
-    return f"{share} of the variance behind the interval comes from {source}{rest}; {remedy}."
+    remedy = f"{NARROWED[parts[0][0]][1]} would narrow the interval most"
+    return f"{remedy}: {share} of its variance comes from {source}{rest}."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: SizeUnit) -> str:

@@ -264,7 +264,7 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
         refused = CodedText("law_failed", failed)
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
-        missed_by = f"{percent(error, 2)}, more than {percent(WARN, 0)}"
+        missed_by = f"{percent(error, 2)} (a warning from {percent(WARN, 0)} on)"
         missed = f"fitted without the two largest sizes, the curve misses them by {missed_by}"
         warnings += (CodedText("law_misses", missed),)
     if contradicted:
@@ -297,10 +297,10 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
 def _name_alike(fits: Sequence[ScalingFit]) -> str:
     """Say that several laws fit, whose answers are all shown."""
     laws, every = " and the ".join(f"{fit.law}" for fit in fits), "both" if len(fits) == 2 else "all"
-    shown = f"the table has {every} answers; the interval in the first row covers {every}"
+    shown = f"the table has a row for each, and the interval in the first of these rows covers {every} answers"
     if fits[0].minimum_data is None:
         shown = f"the table has {every} laws"
-    return CodedText("laws_tie", f"the {laws} law fit the data about equally well; {shown}")
+    return CodedText("laws_tie", f"the {laws} law fit about equally well; {shown}")
 
 
 def _together(fits: Sequence[ScalingFit]) -> ScalingFit:

@@ -66,6 +66,6 @@ def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) ->
     if off <= WARN:
         return ()
     band = f"95 % interval {low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "its interval has no bounds"
-    where = f"at {times} times the largest size measured ({times * largest:,.0f})"
-    words = f"{where} the predicted {what} is uncertain by up to {percent(off, 1)}: {value:.4g} ({band})"
+    where = f"at {times * largest:,.0f}, which is {times} times the largest size measured,"
+    words = f"{where} the predicted {what} of {value:.4g} may be wrong by up to {percent(off, 1)} ({band})"
     return (CodedText("far_uncertain", words),)
