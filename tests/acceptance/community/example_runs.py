@@ -50,8 +50,8 @@ def run_example(
 
 def plan_live(name: str, desk: Desk) -> dict[str, Any]:
     """Plan an example for the live model, with its vocabulary from `.tokenizers`: nothing is asked of a service."""
-    spec = EXAMPLES / name / "sweep.yaml"
-    planned = desk.call("-f", "json", "plan", str(spec), f"model={LIVE}", f"tokenizer={VOCABULARY}")
+    inside = Desk(copy_new(desk, name))  # its own modules, such as an environment, are looked for in the current folder
+    planned = inside.call("-f", "json", "plan", "sweep.yaml", f"model={LIVE}", f"tokenizer={VOCABULARY}")
     assert planned.status == 0, planned.err
     return planned.json
 

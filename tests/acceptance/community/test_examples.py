@@ -4,8 +4,10 @@ import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_runs import (
@@ -102,6 +104,18 @@ def read_own(name: str) -> list[dict[str, object]]:
     ]
 
 
+def find_first(name: str) -> dict[str, Any]:
+    """Return the first data set of an example that has a file."""
+    data = YAML(typ="safe").load((EXAMPLES / name / "sweep.yaml").read_text())["data"]
+    return next(options for options in data.values() if (EXAMPLES / name / options["source"]).is_file())
+
+
+def vary_record(row: dict[str, object], number: int, group: str | None) -> object:
+    """Make a record another one, and every few of them another group's."""
+    named = {} if group is None else {group: f"{row[group]} ({number // 4})"}
+    return vary_text(row | named, number)
+
+
 def vary_text(value: object, number: int) -> object:
     """Make a record another one: the first text that it asks with gets a number."""
     if isinstance(value, dict):
@@ -116,10 +130,9 @@ def vary_text(value: object, number: int) -> object:
 def test_data_of_the_users_own_take_the_place_of_its_data(desk: Desk, name: str) -> None:
     """Records of the form that the README shows, in the first data set's file: the plan reads them as its own."""
     folder = copy_new(desk, name)
-    shown = read_own(name)
-    file = next(iter(sorted(folder.glob("*.jsonl"))))
-    rows = [vary_text(row, number) for number in range(400) for row in shown]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown, first = read_own(name), find_first(name)
+    rows = [vary_record(row, number, first.get("group")) for number in range(400) for row in shown]
+    (folder / first["source"]).write_text("".join(json.dumps(row) + "\n" for row in rows))
     planned = Desk(folder).call("-f", "json", "plan", "sweep.yaml")
     assert planned.status == 0, planned.err
     assert any(f"{len(rows)} rows" in note.replace(",", "") for note in planned.json["notes"]), planned.json["notes"]
