@@ -1,0 +1,122 @@
+"""The example `regulatory_assistant`: DPO teaches the planted preference and no facts, and a coin teaches neither."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import Desk
+from tests.acceptance.community.example_runs import EXAMPLES, run_example
+from tests.sweeps.files import load
+
+NAME = "regulatory_assistant"
+WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
+FOLDER = EXAMPLES / NAME
+PREFERENCE = "pairs.preference_accuracy"
+HALF = 0.5  # the share of a guess between two answers
+
+
+def load_checks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("answer_checks", FOLDER / "answer_checks.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read_means(results: dict[str, Any], metric: str) -> dict[str, float]:
+    """Return the mean of a metric for each method."""
+    return {
+        cell["cell"]["method"]: cell["metrics"][metric]["mean"]
+        for cell in results["cells"]
+        if cell["cell"].get("method") and metric in cell["metrics"]
+    }
+
+
+def find_difference(results: dict[str, Any], metric: str, one: str, other: str) -> dict[str, Any]:
+    """Return the difference of two methods, as one minus other."""
+    for difference in results["differences"]:
+        if difference["metric"] == metric and {difference["one"], difference["other"]} == {one, other}:
+            if difference["one"] == one:
+                return dict(difference["estimate"]) | {"clear": difference["clear"]}
+            estimate = difference["estimate"]
+            turned = {"mean": -estimate["mean"], "low": -estimate["high"], "high": -estimate["low"]}
+            return turned | {"clear": difference["clear"]}
+    raise AssertionError((metric, one, other))
+
+
+def test_dpo_teaches_the_preference_and_the_coin_does_not(desk: Desk) -> None:
+    short = ["equal.tokens=2.5e5", "seeds=2", "data.questions.holdout=8", "data.pairs.holdout=15"]
+    evaluate = 'evaluate=[preference, {answer: {answers: {check: "answer_checks:limit_right", most: 50}}}]'
+    metrics = "metrics=[pairs.preference_accuracy, answer.accuracy]"
+    results = run_example(desk, NAME, *short, evaluate, metrics)
+    assert results["conclusion"]["metric"] == PREFERENCE
+    preference, answer = (read_means(results, metric) for metric in (PREFERENCE, "answer.accuracy"))
+    assert preference["sl_dpo"] > 0.9
+    assert preference["sl_dpo"] > preference["sl_coin"] + 0.2
+    assert answer["sl_dpo"] < answer["sl"] + 0.1
+
+
+@WHOLE
+@pytest.mark.timeout(900)
+def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) -> None:
+    results = run_example(desk, NAME, wait=800)
+    assert results["conclusion"]["metric"] == PREFERENCE
+    assert find_difference(results, PREFERENCE, "sl_dpo", "sl_coin")["low"] > 0.1
+    gained = find_difference(results, "answer.accuracy", "sl_dpo", "sl")
+    assert not gained["clear"] or gained["mean"] < 0
+    kinds = {
+        row["stratum"]: row["mean"]
+        for row in results["strata"]
+        if row["metric"] == "abstention.accuracy" and row["cell"].get("method") == "sl"
+    }
+    assert kinds["outside"] > kinds["gap"] + 0.3  # a topic that is never covered is noticed; a gap is not
+
+
+@WHOLE
+@pytest.mark.timeout(900)
+def test_of_twenty_seeds_of_the_coin_at_most_two_prefer_the_chosen_answer(desk: Desk) -> None:
+    settings = ["seeds=20", "equal.tokens=1e5", "evaluate=[preference]", "metrics=[pairs.preference_accuracy]"]
+    results = run_example(desk, NAME, *settings, wait=800)
+    differences = list[float]()
+    by_seed = {
+        (run["cell"].get("method"), run["seed"]): run["metrics"][PREFERENCE]
+        for run in results["runs"]
+        if PREFERENCE in run["metrics"]
+    }
+    for seed in range(20):
+        differences.append(by_seed["sl_coin", seed] - by_seed["sl", seed])
+    assert sum(difference > 0.4 for difference in differences) <= 2, differences
+    assert not find_difference(results, PREFERENCE, "sl_coin", "sl")["low"] > 0
+
+
+@pytest.mark.parametrize("name", ["questions", "pairs", "coin"])
+def test_no_document_is_on_two_sides(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.jsonl").write_bytes((FOLDER / f"{name}.jsonl").read_bytes())
+    data = load(tmp_path, f"{name}.jsonl", group="document", holdout=20)
+    assert data.holdout
+    assert not {*data.train.groups} & {*data.holdout.groups}
+
+
+def test_pairs_are_about_other_documents_and_both_of_their_answers_are_right() -> None:
+    checks = load_checks()
+    rows = {
+        name: [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("questions", "pairs", "coin")
+    }
+    assert not {row["document"] for row in rows["questions"]} & {row["document"] for row in rows["pairs"]}
+    for pair in rows["pairs"]:
+        assert checks.read(pair["chosen"]) == checks.read(pair["rejected"])
+        limit, clause = checks.read(pair["chosen"])
+        assert f"{clause} The " in pair["prompt"]
+        assert f" within {limit}." in pair["prompt"]
+    same = sum(pair["chosen"] == coin["chosen"] for pair, coin in zip(rows["pairs"], rows["coin"], strict=True))
+    assert 0.4 < same / len(rows["pairs"]) < 0.6
+    for row in rows["questions"]:
+        assert checks.abstains_rightly(row["answer"], [row["answer"]])
+        assert (row["kind"] == "covered") == (checks.read(row["answer"])[1] != "")
