@@ -159,7 +159,7 @@ def print_summary(output: Output, planned: Plan) -> None:
     how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"the price list is of {_format_span(*totals.price_dates)}")
+        output.say(f"the price list dates from {_format_span(*totals.price_dates)}")
 
 
 def _format_span(low: str, high: str) -> str:

@@ -264,7 +264,7 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
         refused = CodedText("law_failed", failed)
         answer = answer and MinimumData(answer.target, "refused")
     elif error > WARN:
-        missed_by = f"{percent(error, 2)} (a warning from {percent(WARN, 0)} on)"
+        missed_by = f"{percent(error, 2)} (more than {percent(WARN, 0)} is a warning)"
         missed = f"fitted without the two largest sizes, the curve misses them by {missed_by}"
         warnings += (CodedText("law_misses", missed),)
     if contradicted:
