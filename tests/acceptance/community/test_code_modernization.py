@@ -20,6 +20,7 @@ from tests.sweeps.files import load
 NAME = "code_modernization"
 WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
 FOLDER = EXAMPLES / NAME
+BEHAVIOUR = 'evaluate=[{behaviour: {answers: {check: "line_checks:behaves", most: 48}}}]'
 SHORT = ["target=null", "data.pairs.holdout=5"]
 
 
@@ -45,14 +46,13 @@ def read_means(results: dict[str, Any], metric: str) -> dict[tuple[str, int], fl
     }
 
 
-def test_more_projects_make_more_lines_behave_and_more_compile_than_behave(desk: Desk) -> None:
-    results = run_example(desk, NAME, *SHORT, "sizes=[3, 24]", "seeds=2")
+def test_more_projects_make_more_lines_behave(desk: Desk) -> None:
+    results = run_example(desk, NAME, *SHORT, BEHAVIOUR, "sizes=[3, 24]", "seeds=2", "metrics=[behaviour.accuracy]")
     conclusion = results["conclusion"]
     assert conclusion["claim"] == "more_data_helps"
     assert conclusion["metric"] == "behaviour.accuracy"
-    behaves, compiles = (read_means(results, f"{name}.accuracy") for name in ("behaviour", "compile"))
+    behaves = read_means(results, "behaviour.accuracy")
     assert behaves["pairs", 24] > behaves["pairs", 3] + 0.2
-    assert compiles["pairs", 24] >= behaves["pairs", 24]
 
 
 def test_answers_of_other_lines_teach_a_style_and_no_line_behaves(desk: Desk) -> None:
@@ -75,8 +75,7 @@ def test_the_whole_example_says_how_many_projects_are_needed(desk: Desk) -> None
 @WHOLE
 @pytest.mark.timeout(900)
 def test_of_twenty_seeds_of_the_twin_at_most_two_teach_anything(desk: Desk) -> None:
-    evaluate = 'evaluate=[{behaviour: {answers: {check: "line_checks:behaves", most: 48}}}]'
-    settings = ["data.shuffled.holdout=5", "sizes=[6]", "seeds=20", evaluate, "metrics=[behaviour.accuracy]"]
+    settings = ["data.shuffled.holdout=5", "sizes=[6]", "seeds=20", BEHAVIOUR, "metrics=[behaviour.accuracy]"]
     results = run_example(desk, NAME, *settings, wait=800, file="null.yaml")
     trained = [run["metrics"]["behaviour.accuracy"] for run in results["runs"] if run["cell"]["size"]]
     assert len(trained) == 20
