@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community bench bench-statistics bench-curves bench-chat chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community bench bench-statistics bench-curves bench-chat chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -31,6 +31,10 @@ examples: setup
 # Runs each example of examples/community from an empty folder, and prints its name, seconds and conclusion: minutes.
 examples-community: setup
 	@$(BIN)/python -m tests.acceptance.community.example_runs
+
+# Checks what the examples conclude in full, and that their null twins conclude nothing over many seeds: hours.
+community: setup
+	COMMUNITY=all $(BIN)/python -m pytest tests/acceptance/community
 
 # Measures reading a file, planning and submitting as a grid grows tenfold, the report of a thousand runs, and a night
 # with faults against a bare loop over the SDK.
