@@ -5,14 +5,8 @@ import json
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_runs import (
-    EXAMPLES,
-    FALSE_CLAIMS,
-    IN_FULL,
-    NULL_RUNS,
-    import_module,
-    run_example,
-)
+from tests.acceptance.community.example_modules import FALSE_CLAIMS, IN_FULL, NULL_RUNS, import_module
+from tests.acceptance.community.example_runs import EXAMPLES, run_example
 
 NAME = "agent_reasoning"
 COIN = "methods.rl.environment=environment:CoinDesk"
