@@ -1,9 +1,11 @@
 """Read the columns that a spec names: those that become keys of a record, the group of a row, and its stratum.
 
-A name is that of a column of the file, also where the column is renamed. Reads no file itself.
+A name is that of a column of the file, also where the column is renamed. A text with names in braces is filled in from
+several columns, and a list is the same for every row. Reads no file itself.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn
@@ -13,6 +15,7 @@ from sweeps.errors import DataError
 
 MISSING = "(missing)"  # the stratum of a row without a value in that column
 SHOWN = 20  # columns in one message
+NAMED = re.compile(r"\{([^{}]+)\}")  # a column in a text that is filled in
 OF_QUESTIONS = ("context", "distractors", "candidates", "variants")
 FIELDS = tuple(dict.fromkeys([*(key for shape in SHAPES for key in (*shape.keys, *shape.besides)), *OF_QUESTIONS]))
 
@@ -28,17 +31,19 @@ class RowLabels(NamedTuple):
 class ColumnReader:
     """Reads the named columns of each row, and remembers which columns there were."""
 
-    names: Mapping[str, str] = field(default_factory=dict)  # key of the record: column of the file
+    names: Mapping[str, str | Sequence[str]] = field(default_factory=dict)  # key of the record: column, text or list
     group: str | None = None
     by: str | None = None
     there: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.used = {*self.names.values(), *filter(None, (self.group, self.by))}
+        self.sources = {key: list_sources(name) for key, name in self.names.items()}
+        self.used = {*(name for names in self.sources.values() for name in names)}
+        self.used |= {*filter(None, (self.group, self.by))}
 
     def read(self, row: object) -> tuple[object, RowLabels]:
         """Rename the columns of a row, and read its group and stratum. Raises BadRow if it has no group."""
-        if not self.used or not isinstance(row, dict):
+        if not (self.used or self.names) or not isinstance(row, dict):
             return row, RowLabels()
         self.there.update(dict.fromkeys(map(str, row)))
         group = _label(row.get(self.group), self.group) if self.group else None
@@ -49,7 +54,7 @@ class ColumnReader:
 
     def refuse_absent(self, where: str) -> None:
         """Raise DataError for a named column that no row has."""
-        wanted = [(f"columns.{key}", column) for key, column in self.names.items()]
+        wanted = [(f"columns.{key}", column) for key, columns in self.sources.items() for column in columns]
         wanted += [(key, column) for key, column in (("group", self.group), ("by", self.by)) if column]
         for key, column in wanted:
             if self.there and column not in self.there:
@@ -58,9 +63,28 @@ class ColumnReader:
     def _rename(self, row: dict[str, Any]) -> dict[str, Any]:
         if not self.names:
             return row
-        gone = {*self.names, *self.names.values()}
-        renamed = {key: _to_text(row[column]) for key, column in self.names.items() if column in row}
-        return {**{key: value for key, value in row.items() if key not in gone}, **renamed}
+        gone = {*self.names, *(column for columns in self.sources.values() for column in columns)}
+        filled = {key: _fill_in(name, row) for key, name in self.names.items() if {*self.sources[key]} <= {*row}}
+        return {**{key: value for key, value in row.items() if key not in gone}, **filled}
+
+
+def list_sources(name: str | Sequence[str]) -> list[str]:
+    """List the columns that a name is read from: those in braces, or else the one of that name; none for a list."""
+    if not isinstance(name, str):
+        return []
+    return list(dict.fromkeys(NAMED.findall(name))) or [name]
+
+
+def _fill_in(name: str | Sequence[str], row: Mapping[str, Any]) -> object:
+    if not isinstance(name, str):
+        return [*name]
+    if not NAMED.search(name):
+        return _to_text(row[name])
+    values = {column: _to_text(row[column]) for column in list_sources(name)}
+    for column, value in values.items():
+        if not isinstance(value, str):
+            raise BadRow(f"{column}: expected text or a number to fill in, got a JSON {type(value).__name__}")
+    return NAMED.sub(lambda found: str(values[found[1]]), name)
 
 
 def refuse_columns(columns: ColumnReader, what: str) -> None:

@@ -39,7 +39,7 @@ class SourcePlace:
     cache: Path
     context: str
     lines: bool
-    columns: Mapping[str, str]
+    columns: Mapping[str, str | Sequence[str]]
     group: str | None
     by: str | None
 

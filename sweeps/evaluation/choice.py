@@ -45,7 +45,9 @@ class Choice(ForwardEvaluator):
         return list_choices(records)[0]
 
     def find_missing(self, records: Records, options: Options) -> str:
-        return "" if all("candidates" in row for row in records.rows) else "candidates for each of them"
+        if all("candidates" in row for row in records.rows):
+            return ""
+        return "candidates for each of them (the same for all rows: `columns: {candidates: [yes, no]}`)"
 
     def find_errors(self, options: Options) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for key in ("samples", "temperature", "most"):

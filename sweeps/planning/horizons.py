@@ -19,6 +19,7 @@ ANSWERED = ("completion", "chat", "transcript", "questions")  # the formats in w
 FEWEST = 20  # rows: fewer say nothing about what other rows decide
 ENOUGH = 500  # rows that are read for it
 MOST_TOKENS = 20_000  # learnt tokens that are read
+INTRODUCING = ":=>?|"  # signs behind which, and a space, it looks back; a line's beginning does too
 WORD, LONG_WORD = re.compile(r"\w+"), 16
 LEAST = 0.5  # share of the answers beyond the commonest one, below which there is a note
 
@@ -57,6 +58,11 @@ def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
         if far > LEAST * len(examples):
             before = f"{far:,} of {len(examples):,} answers have more before them"
             yield f"{model} sees {reach}: {before}, which it can only copy from; put what decides near the answer"
+        elif (hidden := sum(map(is_not_introduced, examples))) > LEAST * len(examples):
+            yield (
+                f"{model} sees {reach} only behind a line's beginning, or behind one of {INTRODUCING} and a space: "
+                f"{hidden:,} of {len(examples):,} answers begin elsewhere; end what is asked with `: `"
+            )
         return
     decided = count_decided(examples, HORIZONS[model], repeats=model == REPEATS)
     if decided.is_little:
@@ -145,3 +151,10 @@ def _is_repeated(example: Example, answer: tuple[int, ...]) -> bool:
     before = example.tokens.tolist()[: int(example.weights.argmax()) + 1]
     text = answer[:-1] if len(answer) > 1 else answer
     return any(tuple(before[at : at + len(text)]) == text for at in range(len(before) - len(text) + 1))
+
+
+def is_not_introduced(example: Example) -> bool:
+    """Say whether the first answer begins where the model that reads all does not look back at words and places."""
+    before = OfflineTokenizer().decode(example.tokens.tolist()[: int(example.weights.argmax()) + 1])
+    start = before[before.rfind("\n") + 1 :]
+    return bool(start) and not (len(start) > 1 and start[-1] == " " and start[-2] in INTRODUCING)

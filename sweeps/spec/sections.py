@@ -25,13 +25,17 @@ from sweeps.spec.scalars import (
 )
 
 Column = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Column, ...], Field(min_length=2)]
+SAME_FOR_ALL = "candidates"  # the only key that a list in `columns` can give to every row
 
 
-def check_columns(value: Mapping[str, str]) -> Frozen:
-    """Accept `{question: signal}`: keys of a record, each with the column that it is read from."""
-    for key in value:
+def check_columns(value: Mapping[str, str | tuple[str, ...]]) -> Frozen:
+    """Accept `{question: signal}`: keys of a record, each with its column; of candidates also the same for all rows."""
+    for key, column in value.items():
         if key not in KEYS:
             raise ValueError(f"expected a key of a record, and then the column of the file: {refuse_word(key, KEYS)}")
+        if not isinstance(column, str) and key != SAME_FOR_ALL:
+            raise ValueError(f"{key}: expected a column of the file, got a list; only {SAME_FOR_ALL} may be a list")
     return Frozen(value)
 
 
@@ -51,7 +55,9 @@ class DataSpec(SpecModel):
     validation: Annotated[int | float | str | None, PlainValidator(allow_none(check_holdout))] = None
     format: Literal["text", "lines", "chat", "completion", "preference", "transcript", "questions"] | None = None
     context: Literal["none", "gold", "mix"] | None = None  # which part of a question's context the model reads
-    columns: Annotated[Mapping[str, Column], AfterValidator(check_columns)] | None = None  # by the key of a record
+    columns: Annotated[Mapping[str, Column | Texts], AfterValidator(check_columns)] | None = (
+        None  # by the key of a record
+    )
     group: Column | None = None  # rows with the same value never cross a split
     by: Column | None = None  # results are shown for each value
     tests: Annotated[Mapping[Name, Column], AfterValidator(check_tests)] | None = None  # further files to measure on

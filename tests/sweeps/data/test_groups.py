@@ -158,6 +158,7 @@ def test_uneven_groups_and_a_single_one_held_out_are_said(tmp_path: Path) -> Non
         ({"group": "subject", "holdout": 20}, ("holdout", "20 groups", "19 of 20 groups", "'subject'")),
         ({"group": "subject", "holdout": 15, "validation": 5}, ("validation", "5 groups", "only 4 of 20 groups")),
         ({"columns": {"question": "signl"}}, ("columns.question", "'signl'", "question, answer")),
+        ({"columns": {"question": "{question} {devcie}"}}, ("columns.question", "'devcie'", "`device`")),
     ],
 )
 def test_what_cannot_be_grouped_is_refused_with_what_there_is(
@@ -214,6 +215,29 @@ def test_columns_of_each_kind_of_file_become_the_keys_of_a_record(tmp_path: Path
     assert seen[0].train.rows[0].keys() == {"question", "answers"}
     assert {*seen[0].holdout.strata} == {"0", "1"}
     assert any("keys not used: note" in note for note in seen[0].notes)
+
+
+def test_a_text_is_filled_in_from_columns_and_a_list_of_candidates_is_that_of_every_row(
+    tmp_path: Path,
+) -> None:
+    rows = [{"signal": f"{at} up", "label": at % 2, "age": 40 + at, "subject": at // 4} for at in range(24)]
+    names = {"question": "{age} years: {signal}\nclass: ", "answer": "label", "candidates": ("0", "1")}
+    (tmp_path / "d.jsonl").write_text(jsonl(rows))
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    seen = [load(tmp_path, file, holdout=2, columns=names, group="subject") for file in ("d.jsonl", "d.csv")]
+    assert len({(data.train.sha256, data.holdout.sha256) for data in seen}) == 1
+    read_all = [*seen[0].train.rows, *seen[0].holdout.rows]
+    assert all(row["candidates"] == ["0", "1"] for row in seen[0].holdout.rows)
+    assert {row["question"] for row in read_all} == {f"{40 + at} years: {at} up\nclass: " for at in range(24)}
+    assert not any("keys not used" in note for note in seen[0].notes)
+
+
+def test_a_right_answer_that_is_none_of_the_candidates_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text(
+        jsonl({"question": f"q {at}", "answer": "yes" if at else "maybe"} for at in range(9))
+    )
+    assert "d.jsonl:1: candidates" in refusal(tmp_path, "d.jsonl", holdout=2, columns={"candidates": ("yes", "no")})
 
 
 def test_a_renamed_column_replaces_one_of_that_name(tmp_path: Path) -> None:

@@ -9,11 +9,20 @@ import pytest
 
 from scheduler.prepare import prepare
 from scheduler.settings import read_settings
-from sweeps.planning.horizons import HORIZONS, PLACES, READS_ALL, REPEATS, WORDS, count_decided, is_beyond_reach
+from sweeps.planning.horizons import (
+    HORIZONS,
+    INTRODUCING,
+    PLACES,
+    READS_ALL,
+    REPEATS,
+    WORDS,
+    count_decided,
+    is_beyond_reach,
+)
 from sweeps.records import Format, Records
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
-from tinker_offline.model import feature_rows
+from tinker_offline.model import characters, feature_rows, hashing
 from tinker_offline.model.ngram import SIZES
 
 TAIL = 12  # characters between what decides and the answer
@@ -55,6 +64,8 @@ def test_the_horizons_are_those_of_the_models() -> None:
     assert [name for name, size in SIZES.items() if size.copies] == [REPEATS]
     assert SIZES[READS_ALL].chats
     assert (feature_rows.PLACES, feature_rows.WORDS) == (PLACES, WORDS)
+    signs = [chr(32 + place) for place in range(95)]
+    assert [*INTRODUCING] == [sign for sign in signs if hashing.INTRODUCES[characters.encode(sign)].all()]
 
 
 def make_signals(letters: str, length: int = 200, back: int = 60, suffix: str = "") -> list[dict[str, Any]]:
@@ -142,10 +153,21 @@ evaluate: [nll]
         ("offline/ngram-r", make_calls(), ("4 characters", "of 160", READS_ALL)),
         ("offline/ngram-l", make_signals("abcdefgh"), ("6 characters", "of 360", READS_ALL, str(PLACES))),
         (READS_ALL, make_signals("abcdefgh", 260), (f"{PLACES} characters", f"{WORDS} words", "360 of 360")),
+        (READS_ALL, make_signals("abcdefgh", 100), ("360 of 360", "`: `", INTRODUCING)),
+        (READS_ALL, make_signals("abcdefgh", 100, suffix="\nclass: "), ()),
         (READS_ALL, make_calls(), ()),
         ("offline/ngram-s", make_signals("abcdefgh", 30, 2), ()),
     ],
-    ids=["calls", "calls repeated", "200 symbols", "260 symbols", "calls read whole", "symbols in sight"],
+    ids=[
+        "calls",
+        "calls repeated",
+        "200 symbols",
+        "260 symbols",
+        "symbols that nothing ends",
+        "symbols of a class",
+        "calls read whole",
+        "symbols in sight",
+    ],
 )
 def test_a_plan_names_the_family_that_can(
     tmp_path: Path, model: str, rows: list[dict[str, Any]], facts: tuple[str, ...]
