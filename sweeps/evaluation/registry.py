@@ -15,6 +15,7 @@ NAMES = (
     "nll",
     "preference",
     "answers",
+    "clusters",
     "reliability",
     "rag",
     "task_completion",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.metrics import citations, trading
-from sweeps.metrics.grouping import adjusted_rand
+from sweeps.metrics.grouping import adjusted_rand, group_profiles, split_adjusted_rand
 
 RETURNS = [0.04, -0.02, 0.01, -0.05, 0.03, 0.02, -0.01, 0.06, -0.03, 0.0]
 
@@ -86,6 +86,40 @@ def test_random_groupings_against_scikit_learn(pairs: list[tuple[int, int]]) -> 
     sklearn = pytest.importorskip("sklearn.metrics")
     one, other = zip(*pairs, strict=True)
     assert adjusted_rand(one, other) == pytest.approx(sklearn.adjusted_rand_score(one, other))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=30))
+def test_the_parts_of_the_index_have_it_as_their_mean(pairs: list[tuple[int, int]]) -> None:
+    one, other = zip(*pairs, strict=True)
+    assert np.mean(split_adjusted_rand(one, other)) == pytest.approx(adjusted_rand(one, other))
+
+
+def test_the_parts_vary_as_the_index_does_over_samples() -> None:
+    """The standard error of their mean is about the spread of the index over 300 fresh samples of 120 items."""
+    random = np.random.default_rng(4)
+
+    def draw() -> tuple[list[int], list[int]]:
+        right = random.integers(0, 3, 120)
+        return right.tolist(), np.where(random.random(120) < 0.7, right, random.integers(0, 3, 120)).tolist()
+
+    spread = np.std([adjusted_rand(*draw()) for _ in range(300)])
+    errors = [np.std(split_adjusted_rand(*draw()), ddof=1) / math.sqrt(120) for _ in range(10)]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 9, 30])
+def test_profiles_are_grouped_as_scipy_groups_them(count: int) -> None:
+    hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
+    shares = np.random.default_rng(count).dirichlet([0.4] * 5, 30)
+    theirs = hierarchy.fcluster(hierarchy.linkage(np.sqrt(shares), "average"), count, "maxclust")
+    assert adjusted_rand(group_profiles(shares, count).tolist(), theirs.tolist()) == 1
+
+
+def test_equal_profiles_are_one_group_and_too_many_groups_are_refused() -> None:
+    assert group_profiles([[1, 0], [0, 1], [1, 0], [0, 1]], 2).tolist() == [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="1 to 2 groups"):
+        group_profiles([[1, 0], [0, 1]], 3)
 
 
 @pytest.mark.parametrize(
