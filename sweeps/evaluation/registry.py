@@ -15,7 +15,7 @@ NAMES = (
     "nll",
     "preference",
     "answers",
-    "clusters",
+    "clustering",
     "reliability",
     "rag",
     "task_completion",

@@ -95,4 +95,4 @@ def test_the_best_trained_run_is_shown_against_its_baseline() -> None:
 
 
 def test_only_what_writes_has_samples() -> None:
-    assert {name for name, each in EVALUATORS.items() if not writes_text(each)} == {"nll", "preference", "clusters"}
+    assert {name for name, each in EVALUATORS.items() if not writes_text(each)} == {"nll", "preference", "clustering"}

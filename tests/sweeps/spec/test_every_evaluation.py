@@ -36,7 +36,7 @@ ASKED: dict[str, dict[str, Any]] = {
         f"{{reliability: {{perturb: {changes}}}}}": ["mean_accuracy", "worst_accuracy", "spread", "flip_rate"]
         for changes in ("[case]", "[case, typos, spaces, filler]")
     },
-    "grouping": {"clusters": ["adjusted_rand"]},
+    "grouping": {"clustering": ["adjusted_rand"]},
     "reading": {"rag": [metric for metric in RAG.metric_names if metric not in ("unchecked_rag", "cut_rag")]},
     "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "majority", "accuracy"]},
     "classes": {

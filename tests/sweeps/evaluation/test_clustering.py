@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sweeps.evaluation.clusters import CLUSTERS, score_clusters
+from sweeps.evaluation.clustering import CLUSTERING, score_clusters
 from sweeps.records import Records
 
 NAMES = ["milk", "bread", "soap"]
@@ -49,5 +49,5 @@ def test_candidates_are_known_by_their_text_and_not_by_their_place() -> None:
     ids=["suits", "other candidates", "one group", "none", "too many"],
 )
 def test_what_does_not_suit_is_said(records: Records, missing: str) -> None:
-    assert missing in CLUSTERS.find_missing(records, {})
-    assert bool(missing) == bool(CLUSTERS.find_missing(records, {}))
+    assert missing in CLUSTERING.find_missing(records, {})
+    assert bool(missing) == bool(CLUSTERING.find_missing(records, {}))

@@ -1,4 +1,4 @@
-"""The evaluator `clusters`: do items that a model takes for alike belong together? There is no vector: see below.
+"""The evaluator `clustering`: do items that a model takes for alike belong together? There is no vector: see below.
 
 The service embeds nothing, so the likeness of two items is read from log-probabilities, by forward passes: two are
 alike if the model gives the candidates similar probabilities behind both. Names of clusters do not matter, so no
@@ -20,10 +20,10 @@ from sweeps.rendering.prompts import list_choices
 MOST = 1000  # items: the likeness of every two is held in memory
 
 
-class Clusters(ForwardEvaluator):
+class Clustering(ForwardEvaluator):
     """Items are grouped by the probabilities of their candidates, into as many groups as there are right answers."""
 
-    name = "clusters"
+    name = "clustering"
     metrics = (Metric("adjusted_rand", "higher", (-0.5, 1.0)),)
     formats = ("questions",)
     data = "questions that all have the same candidates"
@@ -64,4 +64,4 @@ def score_clusters(records: Records, log_likelihoods: Sequence[float]) -> list[I
     ]
 
 
-EVALUATOR = CLUSTERS = Clusters()
+EVALUATOR = CLUSTERING = Clustering()
