@@ -84,7 +84,7 @@ def _fill_in(name: str | Sequence[str], row: Mapping[str, Any]) -> object:
     for column, value in values.items():
         if not isinstance(value, str):
             raise BadRow(f"{column}: expected text or a number to fill in, got a JSON {type(value).__name__}")
-    return NAMED.sub(lambda found: str(values[found[1]]), name)
+    return NAMED.sub(lambda match: str(values[match[1]]), name)
 
 
 def refuse_columns(columns: ColumnReader, what: str) -> None:
