@@ -57,7 +57,7 @@ def test_dpo_teaches_the_preference_and_the_coin_does_not(desk: Desk) -> None:
     results = run_example(desk, NAME, *short, evaluate, metrics)
     assert results["conclusion"]["metric"] == PREFERENCE
     preference, answer = (read_means(results, metric) for metric in (PREFERENCE, "answer.accuracy"))
-    assert preference["sl_dpo"] > 0.9
+    assert preference["sl_dpo"] > 0.75
     assert preference["sl_dpo"] > preference["sl_coin"] + 0.2
     assert answer["sl_dpo"] < answer["sl"] + 0.1
 
