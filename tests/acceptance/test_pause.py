@@ -168,7 +168,7 @@ REASONS: dict[str, Callable[[Store], None]] = {
     "clients": partial(told, signs=("limited",)),
     "breaker": suspected,
 }
-NUMBERS = {"slots": ["1 of 2 slots", "1 queued"], "sweep slots": ["1 slots"], "window": ["22:00-07:30 UTC"]}
+NUMBERS = {"slots": ["1 of 2 allowed clients", "1 queued"], "sweep slots": ["1 slots"], "window": ["22:00-07:30 UTC"]}
 
 
 @pytest.mark.parametrize("gate", REASONS)
