@@ -58,11 +58,16 @@ def run_backtests(curves: Curves, noise: tuple[Floats, Floats] | None) -> Backte
         missed[:, row, place],
         np.abs(forecast[:, row, first - 1] - forecast[:, row, place]),
         relative[:, row, place],
-        missed[:, len(starts) + np.arange(len(inner)), inner] / curves.loss[:, inner],
+        _relate(missed[:, len(starts) + np.arange(len(inner)), inner], curves.loss[:, inner]),
         relative[:, len(starts) - 2, -2:],
         relative[:, len(starts) - 1 :: -1, -1],
         None if noise is None else _compare_with_noise(curves, fits, masks[: len(starts)], missed, noise),
     )
+
+
+def _relate(missed: Floats, loss: Floats) -> Floats:
+    """Divide misses by their losses; a miss of a loss of 0, such as that of a perfect accuracy, is one of 100 %."""
+    return np.asarray(missed / np.where(loss > 0, loss, np.maximum(np.abs(missed), 1e-300)))
 
 
 def _refit(curves: Curves, masks: Floats) -> Curves:

@@ -84,6 +84,20 @@ def test_a_refused_accuracy_says_whether_its_seeds_differ_as_much() -> None:
         assert shares[0] <= np.mean(["use more items or seeds" in why for why in refused]) <= shares[1]
 
 
+def test_sizes_that_are_perfect_leave_the_parts_of_the_interval_known() -> None:
+    """Of the 48 items as measured, the largest two sizes have all: a loss of 0, of which no share can be missed."""
+    right = [15, 12, 18, 44, 40, 46, 46, 47, 47, 48, 48, 48, 48, 48, 48]
+    runs = np.repeat([16, 32, 64, 128, 256], 3)
+    fit = fit_scaling(runs, np.array(right) / 48, seed=[0, 1, 2] * 5, target=0.8, chance=0.0, error=0.03)
+    answer = fit.minimum_data
+    assert answer is not None
+    assert answer.parts is not None
+    assert sum(answer.parts) == pytest.approx(1)
+    assert answer.low is not None
+    assert answer.high is not None
+    assert answer.low <= 31 <= answer.high
+
+
 def test_an_accuracy_that_falls_is_refused_in_its_own_words() -> None:
     fit = fit_scaling(SIZES, np.linspace(0.9, 0.2, 9), chance=0.1, target=0.95)
     assert fit.refused == "the accuracy falls with more data, from 0.9 at 32 to 0.8125 at 64"

@@ -1,0 +1,67 @@
+"""The example `cross_domain_transfer` finds the planted table: code helps rules about it, and nothing else."""
+
+import os
+from typing import Any
+
+import pytest
+
+from tests.acceptance.command import Desk
+from tests.acceptance.community.example_runs import run_example
+
+WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
+
+SMALL = ["sizes=[16]", "seeds=2", "source_size=150", "data.rules.holdout=40", "data.pulse.holdout=40"]
+NOTHING = {"no_clear_difference", "nothing_learnt"}
+NULL = ["sources=[code]", "targets=[pulse]"]
+
+
+def find_cell(results: dict[str, Any], source: str, target: str, size: int) -> dict[str, Any]:
+    """Find the gain of a pair at a size."""
+    cells = results["transfer"][0]["cells"]
+    wanted = (source, target, size)
+    return next(cell for cell in cells if (cell["source"], cell["target"], cell["size"]) == wanted)
+
+
+def test_code_helps_rules_about_the_same_table_and_a_pulse_does_not(desk: Desk) -> None:
+    results = run_example(desk, "cross_domain_transfer", *SMALL, "sources=[code, pulse]", "targets=[rules]")
+    shared, other = (find_cell(results, source, "rules", 16) for source in ("code", "pulse"))
+    assert (shared["verdict"], shared["after_holm"]) == ("helps", True)
+    assert shared["gain"]["low"] > 1
+    assert other["verdict"] != "helps"
+    conclusion = results["conclusion"]
+    assert conclusion["claim"] in {"helps", "mixed"}
+    assert conclusion["low"] > 1
+    assert conclusion["metric"] == "nll"
+    assert conclusion["against"] == "rules alone"
+
+
+def test_the_pair_that_shares_nothing_concludes_nothing(desk: Desk) -> None:
+    conclusion = run_example(desk, "cross_domain_transfer", *SMALL, *NULL)["conclusion"]
+    assert conclusion["claim"] in NOTHING
+    assert conclusion["low"] < 0 < conclusion["high"]
+
+
+@WHOLE
+def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
+    results = run_example(desk, "cross_domain_transfer", wait=900)
+    assert results["conclusion"]["claim"] == "mixed"
+    assert results["conclusion"]["low"] > 1
+    shared, other = (find_cell(results, source, "rules", 16)["gain"] for source in ("code", "pulse"))
+    assert shared["low"] > 0 > other["high"]
+    assert find_cell(results, "code", "rules", 16)["multiplier"]["value"] > 3
+    assert find_cell(results, "code", "pulse", 16)["verdict"] == "unclear"
+    words = ("data.code.source=other_code.jsonl", "sources=[code]", "targets=[rules]", "sizes=[16]")
+    (desk.folder / "cross_domain_transfer").rename(desk.folder / "first")
+    form = run_example(desk, "cross_domain_transfer", "sweep=another-table", *words, wait=900)
+    assert find_cell(form, "code", "rules", 16)["gain"]["high"] < shared["low"], "the table is worth more than the form"
+
+
+@WHOLE
+def test_twenty_seeds_of_the_pair_that_shares_nothing(desk: Desk) -> None:
+    false = 0
+    for number in range(20):
+        seeds = f"seeds={[2 * number, 2 * number + 1]}"
+        claim = run_example(desk, "cross_domain_transfer", f"sweep=twin-{number}", *SMALL, *NULL, seeds)
+        false += claim["conclusion"]["claim"] not in NOTHING
+        (desk.folder / "cross_domain_transfer").rename(desk.folder / f"twin-{number}")
+    assert false <= 2
