@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community bench bench-statistics bench-curves bench-chat chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat chaos nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -31,6 +31,11 @@ examples: setup
 # Runs each example of examples/community from an empty folder, and prints its name, seconds and conclusion: minutes.
 examples-community: setup
 	@$(BIN)/python -m tests.acceptance.community.example_runs
+
+# Checks what every example concludes, cut to seeds, sizes and steps that take ten minutes together. `make test` has
+# the shortest of them.
+community-short: setup
+	COMMUNITY=short $(BIN)/python -m pytest tests/acceptance/community
 
 # Checks what the examples conclude in full, and that their null twins conclude nothing over many seeds: hours.
 community: setup

@@ -1,4 +1,7 @@
-"""Import the modules of an example, and say when its long tests run."""
+"""Import the modules of an example, and say when its longer tests run.
+
+COMMUNITY=short runs what takes a quarter of a minute to two minutes, COMMUNITY=all everything; `make test` the rest.
+"""
 
 import importlib
 import os
@@ -9,7 +12,9 @@ import pytest
 
 from tests.acceptance.community.example_runs import EXAMPLES
 
-IN_FULL = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes of training: COMMUNITY=all")
+LENGTH = os.environ.get("COMMUNITY", "")
+IN_FULL = pytest.mark.skipif(LENGTH != "all", reason="minutes of training: COMMUNITY=all")
+IN_SHORT = pytest.mark.skipif(LENGTH not in ("short", "all"), reason="up to two minutes of training: COMMUNITY=short")
 NULL_RUNS, FALSE_CLAIMS = 20, 2  # how often a null twin runs, and how often it may claim something: chance, at .05
 
 

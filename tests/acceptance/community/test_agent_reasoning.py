@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import FALSE_CLAIMS, IN_FULL, NULL_RUNS, import_module
+from tests.acceptance.community.example_modules import FALSE_CLAIMS, IN_FULL, IN_SHORT, NULL_RUNS, import_module
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 
 NAME = "agent_reasoning"
@@ -45,6 +45,7 @@ def test_an_expert_completes_every_order_with_the_fewest_calls(monkeypatch: pyte
         assert turn.facts["calls"] == turn.facts["fewest_calls"]
 
 
+@IN_SHORT
 def test_too_few_tokens_teach_nothing_and_the_answer_says_so(desk: Desk) -> None:
     """A reduced form: what is measured, over which seeds, and that rewards alone never differed."""
     results = run_example(

@@ -1,7 +1,6 @@
 """The example `biosignal` needs more than a few subjects, shows that a split by record flatters, and finds no null."""
 
 import csv
-import os
 import re
 from collections import defaultdict
 from typing import Any, cast
@@ -11,13 +10,13 @@ import pytest
 from scheduler.prepare import prepare
 from scheduler.settings import read_settings
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import EXAMPLES, copy_new, run_example
 
 SHORT = (
     *("sizes=[96]", "seeds=2", "target=null", "train.steps=60"),
     *("data.subjects.holdout=40", "data.shuffled.holdout=40"),
 )
-FULL = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="COMMUNITY=all runs the examples in full")
 
 
 def read_auroc(results: dict[str, object], name: str, size: int, metric: str = "auroc") -> list[float]:
@@ -27,6 +26,7 @@ def read_auroc(results: dict[str, object], name: str, size: int, metric: str = "
     return [run["metrics"][metric] for run in runs if run["cell"] == {"data": name, "size": size}]
 
 
+@IN_SHORT
 def test_new_subjects_are_told_and_a_split_by_record_flatters(desk: Desk) -> None:
     results = run_example(desk, "biosignal", *SHORT)
     assert results["conclusion"]["metric"] == "auroc"
@@ -74,7 +74,7 @@ def test_windows_of_the_users_own_take_the_place_of_its_data(desk: Desk) -> None
     assert any("900 rows" in note for note in planned.json["notes"])
 
 
-@FULL
+@IN_FULL
 @pytest.mark.timeout(600)
 def test_in_full_the_split_by_record_flatters_beyond_its_interval(desk: Desk) -> None:
     results = run_example(desk, "biosignal", wait=590)

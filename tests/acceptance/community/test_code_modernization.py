@@ -14,11 +14,11 @@ import pytest
 
 from sweeps.training.data_order import count_group_rows, order_subset
 from tests.acceptance.command import ROOT, Desk
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import EXAMPLES, copy_new, run_example
 from tests.sweeps.files import load
 
 NAME = "code_modernization"
-WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
 FOLDER = EXAMPLES / NAME
 BEHAVIOUR = 'evaluate=[{behaviour: {answers: {check: "line_checks:behaves", most: 48}}}]'
 
@@ -45,6 +45,7 @@ def read_means(results: dict[str, Any], metric: str) -> dict[tuple[str, int], fl
     }
 
 
+@IN_SHORT
 def test_more_projects_make_more_lines_behave(desk: Desk) -> None:
     results = run_example(desk, NAME, "target=null", BEHAVIOUR, "sizes=[3, 24]", "metrics=[behaviour.accuracy]")
     conclusion = results["conclusion"]
@@ -61,7 +62,7 @@ def test_answers_of_other_lines_teach_a_style_and_no_line_behaves(desk: Desk) ->
     assert behaves["shuffled", 24] <= 0.05
 
 
-@WHOLE
+@IN_FULL
 @pytest.mark.timeout(900)
 def test_the_whole_example_says_how_many_projects_are_needed(desk: Desk) -> None:
     results = run_example(desk, NAME, wait=800)
@@ -71,7 +72,7 @@ def test_the_whole_example_says_how_many_projects_are_needed(desk: Desk) -> None
     assert compiles["pairs", 48] > behaves["pairs", 48]
 
 
-@WHOLE
+@IN_FULL
 @pytest.mark.timeout(900)
 def test_of_twenty_seeds_of_the_twin_at_most_two_teach_anything(desk: Desk) -> None:
     settings = ["data.shuffled.holdout=5", "sizes=[6]", "seeds=20", BEHAVIOUR, "metrics=[behaviour.accuracy]"]

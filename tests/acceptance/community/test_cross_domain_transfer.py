@@ -1,14 +1,10 @@
 """The example `cross_domain_transfer` finds the planted table: code helps rules about it, and nothing else."""
 
-import os
 from typing import Any
 
-import pytest
-
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL
 from tests.acceptance.community.example_runs import run_example
-
-WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
 
 SMALL = ["sizes=[16]", "seeds=2", "source_size=150", "data.rules.holdout=40", "data.pulse.holdout=40"]
 NOTHING = {"no_clear_difference", "nothing_learnt"}
@@ -41,7 +37,7 @@ def test_the_pair_that_shares_nothing_concludes_nothing(desk: Desk) -> None:
     assert conclusion["low"] < 0 < conclusion["high"]
 
 
-@WHOLE
+@IN_FULL
 def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
     results = run_example(desk, "cross_domain_transfer", wait=900)
     assert results["conclusion"]["claim"] == "mixed"
@@ -56,7 +52,7 @@ def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
     assert find_cell(form, "code", "rules", 16)["gain"]["high"] < shared["low"], "the table is worth more than the form"
 
 
-@WHOLE
+@IN_FULL
 def test_twenty_seeds_of_the_pair_that_shares_nothing(desk: Desk) -> None:
     false = 0
     for number in range(20):

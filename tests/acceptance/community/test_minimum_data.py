@@ -1,15 +1,14 @@
 """The example `minimum_data` finds how much data a planted domain needs, and nothing where nothing is to be learnt."""
 
 import math
-import os
 from typing import Any
 
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import run_example
 
-WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
 SMALL = ["seeds=2"]
 NULL = ["sweep=twin", "data={twin: {source: shuffled.jsonl, holdout: 48}}", "sizes=[16, 32, 64, 128, 256]"]
 NOTHING = {"nothing_learnt", "at_majority", "at_chance", "no_clear_difference"}
@@ -38,13 +37,14 @@ def test_forty_clauses_need_the_rows_that_show_four_of_five(desk: Desk) -> None:
     assert sum(need["parts"].values()) == pytest.approx(1)
 
 
+@IN_SHORT
 def test_shuffled_answers_conclude_nothing(desk: Desk) -> None:
     conclusion = run_example(desk, "minimum_data", *SMALL, *NULL)["conclusion"]
     assert conclusion["claim"] in NOTHING
     assert conclusion["low"] is None or conclusion["low"] <= 0
 
 
-@WHOLE
+@IN_FULL
 def test_twice_the_clauses_need_more_and_both_truths_are_found(desk: Desk) -> None:
     results = run_example(desk, "minimum_data", wait=900)
     short, long = (find_need(results, f"clauses_{count}") for count in (40, 80))
@@ -54,7 +54,7 @@ def test_twice_the_clauses_need_more_and_both_truths_are_found(desk: Desk) -> No
     assert "one_of_several" in results["conclusion"]["caveats"]
 
 
-@WHOLE
+@IN_FULL
 def test_twenty_seeds_of_shuffled_answers(desk: Desk) -> None:
     false = 0
     for number in range(20):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_SHORT
 from tests.acceptance.community.example_runs import copy_new, run_example
 
 SMALL = [
@@ -50,6 +51,7 @@ def list_values(results: dict[str, Any]) -> list[tuple[Any, ...]]:
     return sorted((str(run["cell"]), run["seed"], run["state"], run["metrics"]["nll"]) for run in results["runs"])
 
 
+@IN_SHORT
 @pytest.mark.timeout(300)  # two runs, one of which waits for an outage to end
 def test_a_bad_night_has_the_numbers_of_a_quiet_one(desk: Desk) -> None:
     quiet = run_example(desk, "overnight", *SMALL)

@@ -1,16 +1,15 @@
 """The example `product_understanding` learns to categorise, rank and group; shuffled categories teach nothing."""
 
 import json
-import os
 import re
 
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL
 from tests.acceptance.community.example_runs import EXAMPLES, copy_new, run_example
 
 SHORT = ("sizes=[96]", "seeds=1", "target=null", "data.searches.holdout=24")
-FULL = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="COMMUNITY=all runs the examples in full")
 
 
 def check_values(results: dict[str, list[dict[str, dict[str, object]]]], size: int) -> None:
@@ -58,7 +57,7 @@ def test_listings_of_the_users_own_take_the_place_of_its_data(desk: Desk) -> Non
     assert any("400 rows" in note for note in planned.json["notes"])
 
 
-@FULL
+@IN_FULL
 @pytest.mark.timeout(600)
 def test_in_full_it_says_how_many_products_are_needed(desk: Desk) -> None:
     results = run_example(desk, "product_understanding", wait=590)

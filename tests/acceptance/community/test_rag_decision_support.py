@@ -1,16 +1,15 @@
 """The example `rag_decision_support` finds what each kind of training rows does; its twin finds nothing."""
 
 import json
-import os
 from typing import Any
 
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 
-long_form = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="COMMUNITY=all runs the full form")
 FOLDER = EXAMPLES / "rag_decision_support"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt"}
 
@@ -43,6 +42,7 @@ def test_the_three_kinds_of_rows_are_of_the_same_questions() -> None:
     assert unanswered[2] > 60
 
 
+@IN_SHORT
 def test_rows_without_passages_destroy_reading(desk: Desk) -> None:
     """Reduced: the model before against the one after questions without passages."""
     reader = "{method: sl, data: office, rank: 16, batch_size: 16, learning_rate: 0.02}"
@@ -67,6 +67,7 @@ def test_rows_without_passages_destroy_reading(desk: Desk) -> None:
     assert conclusion["low"] > 0.3
 
 
+@IN_SHORT
 def test_the_null_twin_claims_nothing(desk: Desk) -> None:
     conclusion = run_example(
         desk, "rag_decision_support", "data.book.holdout=12", "equal={tokens: 6e4}", "seeds=2", file="null.yaml"
@@ -74,7 +75,7 @@ def test_the_null_twin_claims_nothing(desk: Desk) -> None:
     assert conclusion["claim"] in NO_CLAIMS, conclusion
 
 
-@long_form
+@IN_FULL
 def test_what_is_read_in_training_decides(desk: Desk) -> None:
     results = run_example(desk, "rag_decision_support", wait=900)
     conclusion = results["conclusion"]
@@ -90,7 +91,7 @@ def test_what_is_read_in_training_decides(desk: Desk) -> None:
     assert precision["after_grounded"] < 0.7, "it abstains by chance: it says the word, and does not know when"
 
 
-@long_form
+@IN_FULL
 def test_twenty_twins_make_at_most_two_claims(tmp_path_factory: pytest.TempPathFactory) -> None:
     claims = []
     for number in range(20):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 from tests.sweeps.files import load
 
 NAME = "regulatory_assistant"
-WHOLE = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="minutes: COMMUNITY=all")
 FOLDER = EXAMPLES / NAME
 PREFERENCE = "pairs.preference_accuracy"
 HALF = 0.5  # the share of a guess between two answers
@@ -62,7 +61,7 @@ def test_dpo_teaches_the_preference_and_the_coin_does_not(desk: Desk) -> None:
     assert answer["sl_dpo"] < answer["sl"] + 0.1
 
 
-@WHOLE
+@IN_FULL
 @pytest.mark.timeout(900)
 def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) -> None:
     results = run_example(desk, NAME, wait=800)
@@ -78,7 +77,7 @@ def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) 
     assert kinds["outside"] > kinds["gap"] + 0.3  # a topic that is never covered is noticed; a gap is not
 
 
-@WHOLE
+@IN_FULL
 @pytest.mark.timeout(900)
 def test_of_twenty_seeds_of_the_coin_at_most_two_prefer_the_chosen_answer(desk: Desk) -> None:
     settings = ["seeds=20", "equal.tokens=1e5", "evaluate=[preference]", "metrics=[pairs.preference_accuracy]"]

@@ -1,16 +1,15 @@
 """The example `reliability` finds the recipe that loses calibration; of labels by a coin it claims nothing."""
 
 import json
-import os
 from typing import Any
 
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 
-long_form = pytest.mark.skipif(os.environ.get("COMMUNITY") != "all", reason="COMMUNITY=all runs the full form")
 FOLDER = EXAMPLES / "reliability"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt", "at_chance", "at_majority"}
 BY_CHOICE = "evaluate=[{answers: {check: choice}}]"
@@ -42,6 +41,7 @@ def test_the_pairs_have_the_labels_of_the_messages() -> None:
     assert [(row["question"], row["answer"]) for row in messages] == [(row["prompt"], row["chosen"]) for row in pairs]
 
 
+@IN_SHORT
 def test_rewards_lose_calibration_and_no_accuracy(desk: Desk) -> None:
     """Reduced: SL against SL → RL by the probabilities of the labels."""
     results = run_example(desk, "reliability", TWO, BY_CHOICE, "metrics=[ece, brier]", "seeds=2", "equal={tokens: 1e5}")
@@ -51,13 +51,14 @@ def test_rewards_lose_calibration_and_no_accuracy(desk: Desk) -> None:
     assert results["conclusion"]["metric"] == "ece"
 
 
+@IN_SHORT
 def test_of_a_coins_labels_nothing_is_claimed(desk: Desk) -> None:
     cut = [TWO, BY_CHOICE, "metrics=[accuracy]", "seeds=2", "equal={tokens: 5e4}"]
     conclusion = run_example(desk, "reliability", *cut, make=["coin"])["conclusion"]
     assert conclusion["claim"] in NO_CLAIMS, conclusion
 
 
-@long_form
+@IN_FULL
 def test_the_full_form_keeps_the_calibrated_recipe_apart(desk: Desk) -> None:
     results = run_example(desk, "reliability", wait=900)
     conclusion = results["conclusion"]
@@ -72,7 +73,7 @@ def test_the_full_form_keeps_the_calibrated_recipe_apart(desk: Desk) -> None:
         assert difference["clear"], metric
 
 
-@long_form
+@IN_FULL
 def test_twenty_coins_make_at_most_two_claims(tmp_path_factory: pytest.TempPathFactory) -> None:
     claims = []
     for number in range(20):
