@@ -59,7 +59,7 @@ def _folder(item: pytest.Item) -> str:
 
 
 def _is_fleet(item: pytest.Item) -> bool:
-    return _folder(item) in FLEETS and item.path.name not in ALONE
+    return _folder(item) in FLEETS and item.path.name not in ALONE and item.path.parent.name != "community"
 
 
 def _place(item: pytest.Item) -> int:

@@ -55,6 +55,7 @@ def test_more_projects_make_more_lines_behave(desk: Desk) -> None:
     assert behaves["pairs", 24] > behaves["pairs", 3] + 0.2
 
 
+@IN_SHORT
 def test_answers_of_other_lines_teach_a_style_and_no_line_behaves(desk: Desk) -> None:
     results = run_example(desk, NAME, "data.shuffled.holdout=5", "sizes=[3, 24]", "seeds=2", file="null.yaml")
     assert results["conclusion"]["claim"] in {"nothing_learnt", "no_clear_difference", "no_answer"}

@@ -25,6 +25,7 @@ def find_need(results: dict[str, Any], data: str) -> dict[str, Any]:
     return need
 
 
+@IN_SHORT
 def test_forty_clauses_need_the_rows_that_show_four_of_five(desk: Desk) -> None:
     data = "data={clauses_40: {source: clauses_40.jsonl, holdout: 48}}"
     results = run_example(desk, "minimum_data", *SMALL, data)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import IN_FULL
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 from tests.sweeps.files import load
 
@@ -49,6 +49,7 @@ def find_difference(results: dict[str, Any], metric: str, one: str, other: str) 
     raise AssertionError((metric, one, other))
 
 
+@IN_SHORT
 def test_dpo_teaches_the_preference_and_the_coin_does_not(desk: Desk) -> None:
     short = ["equal.tokens=2.5e5", "seeds=2", "data.questions.holdout=8", "data.pairs.holdout=15"]
     evaluate = 'evaluate=[preference, {answer: {answers: {check: "answer_checks:limit_right", most: 50}}}]'
