@@ -79,10 +79,11 @@ class Scheduler:
     def run_tick(self) -> float:
         """Tick if we lead. Return the seconds until the next tick. Wait for a Redis in trouble as long as it takes."""
         try:
-            self._report()
-            if problems := self._find_problems():
+            if problems := self._find_problems():  # before the first write, which a replica refuses without its reason
                 log.error("Redis is not safe to use, so nothing new starts:\n%s", "\n".join(problems))
+                self._report()
                 return TROUBLE
+            self._report()
             if not self._store.scripts.run("take_duty", self._name, self._lead):
                 return PAUSE
             self._write_limits()

@@ -94,8 +94,9 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
     said, found = desk.call("digest", "rates").out.splitlines(), desk.call("-f", "json", "digest", "rates").json
     assert said[0].split() == ["rates", "is", "finished"]
-    assert re.findall(r"\d+", said[1]) == ["14", "26", "4", "8"]
-    assert "best on hard: train.learning_rate=0.0123456: nll " in said[3]
+    assert said[1] == desk.call("-f", "json", "results", "rates").json["conclusion"]["sentence"]
+    assert re.findall(r"\d+", said[2]) == ["14", "26", "4", "8"]
+    assert "best on hard: train.learning_rate=0.0123456: nll " in said[4]
     assert (found["succeeded"], found["failed"], found["seconds_left"]) == (14, 4, None)
     assert found["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
     assert sum(cause["stages"] for cause in found["failures"]) == 4
