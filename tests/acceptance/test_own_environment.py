@@ -14,6 +14,8 @@ import random
 
 from sweeps.environments import EpisodeShape, Turn
 
+pytestmark = pytest.mark.skipif(os.environ.get("METHODS") != "all", reason="a minute of training: METHODS=all")
+
 
 class Call:
     def __init__(self, seed, split):
