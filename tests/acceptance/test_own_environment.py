@@ -1,11 +1,14 @@
 """An environment of the user's own, from its demonstrations to the comparison: what an agent did, in each regime."""
 
 import json
+import os
 from typing import Any
 
 import pytest
 
 from tests.acceptance.command import Desk
+
+pytestmark = pytest.mark.skipif(os.environ.get("METHODS") != "all", reason="a minute of training: METHODS=all")
 
 CALLS = '''
 """Call the tool that the last digit asks for: `o` for odd, `e` for even. A wrong call meets an error."""
@@ -13,8 +16,6 @@ CALLS = '''
 import random
 
 from sweeps.environments import EpisodeShape, Turn
-
-pytestmark = pytest.mark.skipif(os.environ.get("METHODS") != "all", reason="a minute of training: METHODS=all")
 
 
 class Call:
