@@ -4,18 +4,17 @@ import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
-from scheduler.state.evaluation_items import KeptItems, read_items
+from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
 from scheduler.state.store import Store
-from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import StageView, read_recipes
-from sweeps.analysis.item_analysis import choose_items
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import WIDE
 from sweeps.formatting import format_count
@@ -36,16 +35,11 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
     Raises UnknownSweep.
     """
     view, rows = views.read_sweep(store, name), views.read_results(store, name)
-    items = KeptItems({}) if url is None else read_items(store, url, name, choose_items(view.spec, rows))
     stages, spent = views.read_stages(store, name), costs.read_costs(store, name)
-    learning = read_training_facts(store, rows)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
     totals = json.loads(kept[0] or "{}")
-    return Material(
-        sweep=name,
-        state=view.state,
-        spec=view.spec,
-        rows=rows,
+    return replace(
+        read_answer_inputs(store, view, rows, url),
         stages=view.counts,
         troubles=_list_troubles(stages),
         spending=spent.kinds,
@@ -54,11 +48,6 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         ],
         limit=spent.limit,
         services=view.services,
-        learning=learning.facts,
-        training=learning.running,
-        items=items.items,
-        unread=items.unread,
-        left_out=view.left_out,
         curves=_read_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
         data=_list_data(store, stages),

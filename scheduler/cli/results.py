@@ -11,18 +11,16 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_conclusion, show_findings
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
-from scheduler.state.evaluation_items import read_items, read_told_results
+from scheduler.state.answer_inputs import read_answer_inputs
+from scheduler.state.evaluation_items import read_told_results
 from scheduler.state.store import Store
-from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import SweepView
-from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.analysis.told_items import Told, list_conditional
 from sweeps.evaluation.metric_prefixes import CUT, get_base_name
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
-from sweeps.report.inputs import Material
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult, group_by_cell
@@ -59,22 +57,10 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return ""
     rows = views.read_results(store, name)
-    kept = read_items(store, settings.store, name, choose_items(view.spec, rows))
-    learning = read_training_facts(store, rows)
-    known = Material(
-        name,
-        view.state,
-        view.spec,
-        rows,
-        learning=learning.facts,
-        training=learning.running,
-        items=kept.items,
-        unread=kept.unread,
-        left_out=view.left_out,
-    )
-    summaries = _add_told(views.read_cells(store, name), rows, kept.items)
+    known = read_answer_inputs(store, view, rows, settings.store)
+    summaries = _add_told(views.read_cells(store, name), rows, known.items)
     if output.form == "json":
-        facts = {**list_facts(known), "unread": list(kept.unread)}
+        facts = {**list_facts(known), "unread": list(known.unread)}
         output.print_document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
         return ""
     report = compose_answer(known)

@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.state import keys, views
-from scheduler.state.evaluation_items import KeptItems, read_items
+from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
-from scheduler.state.training_facts import find_learning_signs, read_training_facts
+from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from sweeps.analysis.grid_cells import BestCell, best_cell
-from sweeps.analysis.item_analysis import choose_items
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.formatting import format_count, format_duration, format_usd
-from sweeps.report.inputs import Material
 from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
@@ -110,29 +108,12 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
-        conclusion=_conclude(store, view, rows, url),
+        conclusion=conclude_sweep(read_answer_inputs(store, view, rows, url)),
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
         seconds_left=None if by else _estimate_seconds_left(store, view),
     )
-
-
-def _conclude(store: Store, view: SweepView, rows: Sequence[RunResult], url: str | None) -> Conclusion:
-    """Conclude from the same results as `sweep results`, so that both say the same."""
-    kept = KeptItems({}) if url is None else read_items(store, url, view.name, choose_items(view.spec, rows))
-    facts = read_training_facts(store, rows)
-    known = Material(
-        view.name,
-        view.state,
-        view.spec,
-        rows,
-        learning=facts.facts,
-        training=facts.running,
-        items=kept.items,
-        unread=kept.unread,
-    )
-    return conclude_sweep(known)
 
 
 def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """A conclusion: a claim from a closed list, its effect with an interval, what it is compared with, and its caveats.
 
-The sentence is written from the same fields by one function for each claim, so words and fields cannot disagree.
+The sentence is written from the same fields by one template for each claim, so words and fields cannot disagree.
 `docs/reference/json.md` lists every claim and every caveat; a test compares the lists.
 """
 
@@ -63,7 +63,7 @@ class Conclusion:
     @property
     def sentence(self) -> str:
         """Write the conclusion in one sentence."""
-        return SENTENCES[self.claim](self)
+        return _write_sentence(self)
 
     def document(self) -> dict[str, Json]:
         """Return it as JSON."""
@@ -107,147 +107,69 @@ def _write_sizes(claim: Conclusion) -> str:
     return f"{text} (95 % interval {claim.low:,.0f} {'or more' if claim.high is None else f'to {claim.high:,.0f}'})"
 
 
-def _place(claim: Conclusion) -> str:
-    return f" ({claim.place})" if claim.place else ""
-
-
-def _say_better(claim: Conclusion) -> str:
-    return (
-        f"{claim.subject} has a better {claim.metric} than {claim.against}{_place(claim)}, by {_write_effect(claim)}."
-    )
-
-
-def _say_worse(claim: Conclusion) -> str:
-    worse = _write_effect(claim, turn=True)
-    return f"{claim.subject} has a worse {claim.metric} than {claim.against}{_place(claim)}, by {worse}."
-
-
-def _say_no_difference(claim: Conclusion) -> str:
-    sides = f"{claim.subject} and {claim.against}"
-    difference = f"the first is better by {_write_effect(claim, sign='+')}"
-    return f"{sides} do not differ clearly in {claim.metric}{_place(claim)}: {difference}."
-
-
 def _say_not_judged(claim: Conclusion) -> str:
-    best = f"{claim.subject} has the best {claim.metric}{_place(claim)}"
+    best = "{subject} has the best {metric}{place}"
     if claim.effect is None:
-        return f"{best}; how much better than {claim.against} is unknown."
-    effect = _write_effect(claim, sign="+")
-    return f"{best}; it is better than {claim.against} by {effect}, and nothing says how sure that is."
-
-
-def _say_measured(claim: Conclusion) -> str:
-    value = f"{claim.metric} is {_write_effect(claim)}"
-    return f"{claim.subject}{_place(claim)}: {value}; there is nothing to compare it with."
-
-
-def _say_best_cell(claim: Conclusion) -> str:
-    next_cell = f"better than the next cell, {claim.against}, by {_write_effect(claim)}"
-    return f"{claim.subject} has the best {claim.metric}{_place(claim)}: {next_cell}."
-
-
-def _say_tied_best(claim: Conclusion) -> str:
-    tie = f"some cells are clearly worse, but {claim.against} is not"
-    return f"{claim.subject} has the best {claim.metric}{_place(claim)}; {tie}: by {_write_effect(claim, sign='+')}."
-
-
-def _say_helps(claim: Conclusion) -> str:
-    better = f"{claim.metric} is better than {claim.against} by {_write_effect(claim)}"
-    return f"{claim.subject} helps{_place(claim)}: {better}."
-
-
-def _say_hurts(claim: Conclusion) -> str:
-    worse = f"{claim.metric} is worse than {claim.against} by {_write_effect(claim, turn=True)}"
-    return f"{claim.subject} hurts{_place(claim)}: {worse}."
-
-
-def _say_mixed(claim: Conclusion) -> str:
-    largest = f"{claim.subject} has the largest effect: {claim.metric} is better than {claim.against}"
-    effect = _write_effect(claim, sign="+")
-    return f"Some sources help and others hurt{_place(claim)}; {largest} by {effect}."
-
-
-def _say_minimum_data(claim: Conclusion) -> str:
-    return f"{claim.subject} needs about {_write_sizes(claim)} to reach {claim.against}{_place(claim)}."
-
-
-def _say_met_from(claim: Conclusion) -> str:
-    return (
-        f"{claim.subject} reaches {claim.against}{_place(claim)} at every measured size from {_write_sizes(claim)} on."
-    )
+        return f"{best}; how much better than {{against}} is unknown."
+    return f"{best}; it is better than {{against}} by {{signed}}, and nothing says how sure that is."
 
 
 def _say_beyond_sizes(claim: Conclusion) -> str:
-    least = "" if claim.low is None else f": {claim.unit.write(claim.low)} or more, if at all"
-    return f"{claim.subject} reaches {claim.against}{_place(claim)} only far beyond the measured sizes{least}."
-
-
-def _say_unreachable(claim: Conclusion) -> str:
-    never = "the fitted curve levels off first"
-    return f"No amount of data is enough for {claim.subject} to reach {claim.against}{_place(claim)}: {never}."
-
-
-def _say_more_data_helps(claim: Conclusion) -> str:
-    return (
-        f"More data helps {claim.subject}: {claim.metric} is better{_compare_sizes(claim)} by {_write_effect(claim)}."
-    )
-
-
-def _say_more_data_hurts(claim: Conclusion) -> str:
-    worse = _write_effect(claim, turn=True)
-    return f"More data hurts {claim.subject}: {claim.metric} is worse{_compare_sizes(claim)} by {worse}."
-
-
-def _compare_sizes(claim: Conclusion) -> str:
-    return f" with {claim.place} than with {claim.against}"
-
-
-def _say_nothing_learnt(claim: Conclusion) -> str:
-    best = f"the best, {claim.subject}, is better by {_write_effect(claim, sign='+')}"
-    return f"Nothing is clearly better than the {claim.against} model in {claim.metric}{_place(claim)}: {best}."
-
-
-def _say_guess(claim: Conclusion) -> str:
-    better = f"it is better by {_write_effect(claim, sign='+')}"
-    return f"{claim.subject} has no clearly better {claim.metric} than {claim.against}{_place(claim)}: {better}."
-
-
-def _say_too_few_items(claim: Conclusion) -> str:
-    return f"There is no answer{_place(claim)}: too few items tell {claim.metric}."
+    least = "" if claim.low is None else ": {least} or more, if at all"
+    return f"{{subject}} reaches {{against}}{{place}} only far beyond the measured sizes{least}."
 
 
 def _say_no_answer(claim: Conclusion) -> str:
     why = next((WORDS[code] for code in claim.caveats if code in REASONS), "the results do not give one")
-    about = f" for {claim.subject}" if claim.subject else ""
-    goal = f" about {claim.against}" if claim.against else ""
-    return f"There is no answer{about}{goal}{_place(claim)}: {why}."
+    about = " for {subject}" if claim.subject else ""
+    goal = " about {against}" if claim.against else ""
+    return f"There is no answer{about}{goal}{{place}}: {why}."
 
 
-def _say_nothing_measured(_: Conclusion) -> str:
-    return "Nothing has been measured yet."
-
-
-SENTENCES: Mapping[Claim, Callable[[Conclusion], str]] = {
-    "better": _say_better,
-    "worse": _say_worse,
-    "no_clear_difference": _say_no_difference,
+GUESS = "{subject} has no clearly better {metric} than {against}{place}: it is better by {signed}."
+SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function where the fields choose the words
+    "better": "{subject} has a better {metric} than {against}{place}, by {effect}.",
+    "worse": "{subject} has a worse {metric} than {against}{place}, by {worse}.",
+    "no_clear_difference": "{subject} and {against} do not differ clearly in {metric}{place}: the first is better by "
+    "{signed}.",
     "not_judged": _say_not_judged,
-    "measured": _say_measured,
-    "best_cell": _say_best_cell,
-    "tied_best": _say_tied_best,
-    "helps": _say_helps,
-    "hurts": _say_hurts,
-    "mixed": _say_mixed,
-    "minimum_data": _say_minimum_data,
-    "met_from": _say_met_from,
+    "measured": "{subject}{place}: {metric} is {effect}; there is nothing to compare it with.",
+    "best_cell": "{subject} has the best {metric}{place}: better than the next cell, {against}, by {effect}.",
+    "tied_best": "{subject} has the best {metric}{place}; some cells are clearly worse, but {against} is not: by "
+    "{signed}.",
+    "helps": "{subject} helps{place}: {metric} is better than {against} by {effect}.",
+    "hurts": "{subject} hurts{place}: {metric} is worse than {against} by {worse}.",
+    "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect: {metric} is better than "
+    "{against} by {signed}.",
+    "minimum_data": "{subject} needs about {sizes} to reach {against}{place}.",
+    "met_from": "{subject} reaches {against}{place} at every measured size from {sizes} on.",
     "beyond_sizes": _say_beyond_sizes,
-    "unreachable": _say_unreachable,
-    "more_data_helps": _say_more_data_helps,
-    "more_data_hurts": _say_more_data_hurts,
-    "nothing_learnt": _say_nothing_learnt,
-    "at_chance": _say_guess,
-    "at_majority": _say_guess,
-    "too_few_items": _say_too_few_items,
+    "unreachable": "No amount of data is enough for {subject} to reach {against}{place}: the fitted curve levels off "
+    "first.",
+    "more_data_helps": "More data helps {subject}: {metric} is better with {bare_place} than with {against} by "
+    "{effect}.",
+    "more_data_hurts": "More data hurts {subject}: {metric} is worse with {bare_place} than with {against} by {worse}.",
+    "nothing_learnt": "Nothing is clearly better than the {against} model in {metric}{place}: the best, {subject}, is "
+    "better by {signed}.",
+    "at_chance": GUESS,
+    "at_majority": GUESS,
+    "too_few_items": "There is no answer{place}: too few items tell {metric}.",
     "no_answer": _say_no_answer,
-    "nothing_measured": _say_nothing_measured,
+    "nothing_measured": "Nothing has been measured yet.",
 }
+
+
+def _write_sentence(claim: Conclusion) -> str:
+    words = SENTENCES[claim.claim]
+    return (words if isinstance(words, str) else words(claim)).format(
+        subject=claim.subject,
+        metric=claim.metric,
+        against=claim.against,
+        place=f" ({claim.place})" if claim.place else "",
+        bare_place=claim.place,
+        effect=_write_effect(claim),
+        signed=_write_effect(claim, sign="+"),
+        worse=_write_effect(claim, turn=True),
+        sizes=_write_sizes(claim),
+        least="" if claim.low is None else claim.unit.write(claim.low),
+    )
