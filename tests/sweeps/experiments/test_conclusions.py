@@ -452,14 +452,20 @@ def test_every_claim_is_reached() -> None:
     assert {*CLAIMS} == {case.claim for case in PLANTED.values()}
 
 
-def test_every_caveat_is_given_somewhere() -> None:
-    """By a planted result, or by a line of the code that warns."""
+ELSEWHERE = {"items_unread", "may_not_have_learnt"}  # planted by the test below
+UNPLANTED = {  # no result here leads to them yet: only a line of the code that warns gives them
+    *("idle_policy", "may_be_luck", "flat", "law_failed", "law_bends", "limit_unknown", "chance_unknown"),
+    "these_items_only",
+}
+
+
+def test_every_caveat_is_given_by_a_planted_result_but_for_those_that_are_named() -> None:
     reached = {code for case in PLANTED.values() for code in case.conclusion.caveats}
     folders = ("experiments", "scaling", "analysis")
     files = [path for folder in folders for path in (ROOT / "sweeps" / folder).glob("*.py") if path.stem != "caveats"]
     source = "\n".join(path.read_text() for path in files)
-    assert [code for code in CAVEATS if code not in reached and f'"{code}"' not in source] == []
-    assert len(reached) > len(CAVEATS) / 2
+    assert {*CAVEATS} - reached == UNPLANTED | ELSEWHERE
+    assert [code for code in UNPLANTED if f'"{code}"' not in source] == []
 
 
 def test_what_any_answer_lacks_is_a_caveat() -> None:
