@@ -53,9 +53,9 @@ class Kind:
             {seed: self.rows(model, shared) for seed in range(count)}
             for model, count in ((self.before, 1 if self.once else self.seeds), (self.after, self.seeds))
         ]
-        found = change(sides[0], sides[1], metric=self.metric)
-        assert found
-        return found
+        difference = change(sides[0], sides[1], metric=self.metric)
+        assert difference
+        return difference
 
     def claimed(self, experiments: int, start: int = 0) -> float:
         """The share of the experiments in which a change is claimed."""
@@ -75,7 +75,9 @@ class Asked:
         """Items of a cluster have most in common."""
         places = np.arange(len(self.hard)) // self.together
         own = np.random.default_rng(0)
-        hard, odd = (np.sqrt(0.5) * (each[places] + own.normal(size=len(each))) for each in (self.hard, self.odd))
+        hard, odd = (
+            np.sqrt(0.5) * (effects[places] + own.normal(size=len(effects))) for effects in (self.hard, self.odd)
+        )
         return replace(self, hard=hard, odd=odd)
 
     def own(self) -> Floats:
@@ -86,7 +88,7 @@ class Asked:
     def rows(self, **columns: Floats) -> list[ItemRow]:
         listed = {name: values.tolist() for name, values in columns.items()}
         return [
-            ItemRow(at, {name: each[at] for name, each in listed.items()}, cluster=at // self.together)
+            ItemRow(at, {name: values[at] for name, values in listed.items()}, cluster=at // self.together)
             for at in range(len(self.hard))
         ]
 
@@ -95,8 +97,8 @@ def answers(model: Model, asked: Asked) -> list[ItemRow]:
     """Right as often as it is likely; what is said of it is more by the effect."""
     likely = expit(0.7 + model.sharp * asked.hard)
     right = asked.own() < likely
-    said = np.clip(likely + model.effect + model.luck * asked.random.normal(), 0, 1)
-    return asked.rows(confidence=said, right=right.astype(float), brier=(said - right) ** 2)
+    confidence = np.clip(likely + model.effect + model.luck * asked.random.normal(), 0, 1)
+    return asked.rows(confidence=confidence, right=right.astype(float), brier=(confidence - right) ** 2)
 
 
 def samples(model: Model, asked: Asked) -> list[ItemRow]:
@@ -112,8 +114,8 @@ def samples(model: Model, asked: Asked) -> list[ItemRow]:
 def losses(model: Model, asked: Asked) -> list[ItemRow]:
     """Nats over the tokens of a document: the effect is on each token."""
     tokens = np.round(40 * np.exp(0.4 * asked.odd)) + 5
-    each = 2 + 0.4 * asked.hard + 0.1 * asked.random.normal(size=len(tokens))
-    return asked.rows(nll=tokens * (each + model.effect + model.luck * asked.random.normal()), tokens=tokens)
+    per_token = 2 + 0.4 * asked.hard + 0.1 * asked.random.normal(size=len(tokens))
+    return asked.rows(nll=tokens * (per_token + model.effect + model.luck * asked.random.normal()), tokens=tokens)
 
 
 STEADY, LUCKY = Model(), Model(luck=0.05)

@@ -45,10 +45,13 @@ def changed_share(asked: Asked, *, grouped: bool) -> Ends:
     better = asked.random.beta(0.6, 0.4, GROUPS)[asked.of]
     after, before = (asked.random.random(len(asked.of)) < share for share in (better, 0.5))
     sides = [{0: read_scores(asked.rows(grouped=grouped, accuracy=side), "accuracy")} for side in (after, before)]
-    found = compare_items(*sides, cross_check=False)
-    assert found
-    assert found.checkpoints
-    return found.mean - 0.1 - found.checkpoints.half_width, found.mean - 0.1 + found.checkpoints.half_width
+    difference = compare_items(*sides, cross_check=False)
+    assert difference
+    assert difference.checkpoints
+    return (
+        difference.mean - 0.1 - difference.checkpoints.half_width,
+        difference.mean - 0.1 + difference.checkpoints.half_width,
+    )
 
 
 def changed_loss_of_seeds(asked: Asked, *, grouped: bool) -> Ends:
@@ -61,10 +64,10 @@ def changed_loss_of_seeds(asked: Asked, *, grouped: bool) -> Ends:
         losses = {"nll": tokens * (2 + own + noise + luck), "tokens": tokens}
         after[seed] = read_scores(asked.rows(grouped=grouped, **losses), "nll")
         before[seed] = read_scores(asked.rows(grouped=grouped, nll=2 * tokens, tokens=tokens), "nll")
-    found = compare_items(after, before, cross_check=False)
-    assert found
-    assert found.recipe
-    return found.mean - 0.2 - found.recipe.half_width, found.mean - 0.2 + found.recipe.half_width
+    difference = compare_items(after, before, cross_check=False)
+    assert difference
+    assert difference.recipe
+    return difference.mean - 0.2 - difference.recipe.half_width, difference.mean - 0.2 + difference.recipe.half_width
 
 
 def share_of_a_stratum(asked: Asked, *, grouped: bool) -> Ends:

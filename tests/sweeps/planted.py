@@ -77,18 +77,18 @@ class Accuracy:
         right = expit(logit(self.truth(SIZES)) + 0.05 * drawn(chance, (experiments, self.seeds, len(SIZES)), "nested"))
         if not self.alike:
             return np.asarray(chance.binomial(self.items, right) / self.items)
-        found = np.zeros_like(right)
+        shares = np.zeros_like(right)
         for place, skill in enumerate(ndtri(right)):
             own, new = chance.standard_normal(self.items), chance.standard_normal((*skill.shape, self.items))
             hard = np.sqrt(self.alike) * own + np.sqrt(1 - self.alike) * new
-            found[place] = (hard < skill[:, :, None]).mean(axis=2)
-        return found
+            shares[place] = (hard < skill[:, :, None]).mean(axis=2)
+        return shares
 
     def fits(self, experiments: int, size: float, seed: int = 0) -> Fits:
         """All experiments asked for the accuracy that the truth has at `size`."""
-        found = self.accuracies(experiments, seed)
-        error = np.sqrt(found * (1 - found) / (self.items - 1)) if self.alike else None
-        return _asked(found, self.truth, size, chance=self.chance, error=error)
+        shares = self.accuracies(experiments, seed)
+        error = np.sqrt(shares * (1 - shares) / (self.items - 1)) if self.alike else None
+        return _asked(shares, self.truth, size, chance=self.chance, error=error)
 
 
 def _asked(
@@ -167,11 +167,11 @@ class Coverage:
     @classmethod
     def of(cls, fits: Sequence[ScalingFit], size: float) -> "Coverage":
         answers = [fit.minimum_data for fit in fits]
-        told = [answer for answer in answers if answer and answer.low is not None]
-        bounds = [(answer.low or 0.0, answer.high or np.inf) for answer in told]
+        bounded = [answer for answer in answers if answer and answer.low is not None]
+        bounds = [(answer.low or 0.0, answer.high or np.inf) for answer in bounded]
         return cls(
-            len(told) / len(fits),
-            sum(low <= size <= high for low, high in bounds) / max(len(told), 1),
-            sum(np.isinf(high) for _, high in bounds) / max(len(told), 1),
+            len(bounded) / len(fits),
+            sum(low <= size <= high for low, high in bounds) / max(len(bounded), 1),
+            sum(np.isinf(high) for _, high in bounds) / max(len(bounded), 1),
             float(np.median([high / low for low, high in bounds])) if bounds else np.inf,
         )

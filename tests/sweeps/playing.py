@@ -40,7 +40,7 @@ def play_all(environment: Environment, policy: Policy, split: Split = "test", co
 
 
 def mean_reward(played: Sequence[Played]) -> float:
-    return sum(one.reward for one in played) / len(played)
+    return sum(episode.reward for episode in played) / len(played)
 
 
 def expert(episode: Episode) -> str:
@@ -61,6 +61,8 @@ def repeated(played: Played) -> Policy:
 
 def fingerprint(played: Sequence[Played]) -> str:
     """Of all that was read, done, earned and told."""
-    told = [[one.prompt, one.actions, [[*turn[:3], {**turn.facts}] for turn in one.turns]] for one in played]
-    rounded = json.dumps(told, sort_keys=True, default=float)
+    episodes = [
+        [episode.prompt, episode.actions, [[*turn[:3], {**turn.facts}] for turn in episode.turns]] for episode in played
+    ]
+    rounded = json.dumps(episodes, sort_keys=True, default=float)
     return hashlib.sha256(rounded.encode()).hexdigest()[:16]

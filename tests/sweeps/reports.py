@@ -133,20 +133,20 @@ def row(cell: Mapping[str, Json], seed: int, state: str = "succeeded", **metrics
 
 def answers_of(rows: Sequence[RunResult], count: int = 60) -> Items:
     """What each run has answered: the untrained are too sure of themselves, the trained hardly."""
-    chance, found = random.Random(11), dict[ItemKey, list[ItemRow]]()
-    for each in rows:
-        trained = bool(each.cell.get("method") or each.cell.get("size"))
-        answers = found.setdefault(item_key(each.cell, each.seed), [])
+    chance, items = random.Random(11), dict[ItemKey, list[ItemRow]]()
+    for row in rows:
+        trained = bool(row.cell.get("method") or row.cell.get("size"))
+        answers = items.setdefault(item_key(row.cell, row.seed), [])
         for item in range(count):
             stated = chance.betavariate(2, 1)
             right = chance.random() < (stated if trained else stated**3)
             values = {"confidence": stated, "right": float(right), "accuracy": float(right)}
             answers.append(ItemRow(f"q{item}", values))
-    return found
+    return items
 
 
 def curves_of(rows: Sequence[RunResult], points: int = 60) -> list[LearningCurve]:
-    return [_curve(each.stage, points, acts=each.cell.get("method") == "rl") for each in rows if each.stage]
+    return [_curve(row.stage, points, acts=row.cell.get("method") == "rl") for row in rows if row.stage]
 
 
 def _curve(stage: str, points: int, *, acts: bool) -> LearningCurve:
@@ -237,11 +237,11 @@ def hostile(experiment: str) -> Material:
     asked: dict[str, Json] = {"experiment": experiment, "question": EVIL, "model": EVIL, EVIL: [EVIL, {EVIL: EVIL}]}
     spec = {**EXPERIMENTS[experiment][1], **asked}
 
-    def renamed(each: RunResult) -> RunResult:
-        cell = {key: f"{EVIL}{value}" if isinstance(value, str) else value for key, value in each.cell.items()}
-        return replace(each, cell=cell, state=each.state)
+    def renamed(run: RunResult) -> RunResult:
+        cell = {key: f"{EVIL}{value}" if isinstance(value, str) else value for key, value in run.cell.items()}
+        return replace(run, cell=cell, state=run.state)
 
-    rows = [renamed(each) for each in EXPERIMENTS[experiment][0]]
+    rows = [renamed(run) for run in EXPERIMENTS[experiment][0]]
     rows += [replace(rows[-1], state="failed", metrics={}, seed=99)]
     return material(
         experiment,
@@ -252,5 +252,5 @@ def hostile(experiment: str) -> Material:
         troubles=[trouble(EVIL)],
         defaults={EVIL: EVIL},
         versions={EVIL: EVIL},
-        curves=[replace(each, label=EVIL) for each in curves_of(rows)],
+        curves=[replace(curve, label=EVIL) for curve in curves_of(rows)],
     )

@@ -135,9 +135,9 @@ def make_tokenizer(template: str | None) -> Any:
     return made
 
 
-def chat(*said: str, system: str | None = None) -> list[dict[str, Any]]:
+def chat(*texts: str, system: str | None = None) -> list[dict[str, Any]]:
     """A chat of user and assistant in turns."""
-    turns = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(said)]
+    turns = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(texts)]
     return [*([] if system is None else [{"role": "system", "content": system}]), *turns]
 
 

@@ -28,8 +28,8 @@ def test_known_amounts(tokens: int, rate: int, right: int) -> None:
 
 @given(USAGES, RATES)
 def test_the_amount_is_the_least_that_covers_the_price_of_the_whole(usage: Usage, rates: Rates) -> None:
-    each = (rates.training, rates.prefill, rates.cached_prefill, rates.sample)
-    exact = sum(Fraction(tokens * (rate or 0), 10**6) for tokens, rate in zip(usage, each, strict=True))
+    prices = (rates.training, rates.prefill, rates.cached_prefill, rates.sample)
+    exact = sum(Fraction(tokens * (rate or 0), 10**6) for tokens, rate in zip(usage, prices, strict=True))
     assert exact <= rates.price(usage) < exact + 1
     assert exact - 1 < rates.price_at_least(usage) <= exact
 
@@ -85,25 +85,25 @@ def row(**changes: str) -> str:
 )
 def test_the_longest_name_decides(model: str, train: int | None) -> None:
     rows = [row(), row(train="2", variant='"peft:131072"'), row(train="3", variant='"peft:262144"')]
-    found = parse_prices(f"prices: [{', '.join(rows)}]").find_price(model)
-    assert (found is None) if train is None else (found is not None and found.train == train)
+    price = parse_prices(f"prices: [{', '.join(rows)}]").find_price(model)
+    assert (price is None) if train is None else (price is not None and price.train == train)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_newest_row_counts_wherever_it_stands(order: tuple[int, ...]) -> None:
     rows = [row(train=str(n), date=f"2026-0{n}-01") for n in (1, 2, 3)]
-    found = parse_prices(f"prices: [{', '.join(rows[each] for each in order)}]").find_price("m")
-    assert found is not None
-    assert found.train == 3
-    assert str(found.date) == "2026-03-01"
+    price = parse_prices(f"prices: [{', '.join(rows[place] for place in order)}]").find_price("m")
+    assert price is not None
+    assert price.train == 3
+    assert str(price.date) == "2026-03-01"
 
 
 def test_a_book_laid_over_ours_speaks_alone_of_the_models_it_names() -> None:
     ours = parse_prices(f"prices: [{row()}, {row(variant='long', train='9')}, {row(model='n', train='4')}]")
     theirs = parse_prices(f"prices: [{row(train='5', date='2020-01-01')}]", name="mine.yaml")
     both = ours.override_with(theirs)
-    found = {model: price.train for model in ("m", "m:long", "n") if (price := both.find_price(model))}
-    assert found == {"m": Decimal(5), "m:long": Decimal(5), "n": Decimal(4)}
+    prices = {model: price.train for model in ("m", "m:long", "n") if (price := both.find_price(model))}
+    assert prices == {"m": Decimal(5), "m:long": Decimal(5), "n": Decimal(4)}
     assert both.name == "mine.yaml"
     assert both.kept == ours.kept is None
 
@@ -111,9 +111,9 @@ def test_a_book_laid_over_ours_speaks_alone_of_the_models_it_names() -> None:
 def test_the_book_of_the_repository_prices_the_offline_models_and_says_they_are_pretend() -> None:
     book = prices()
     for size in "sml":
-        found = book.find_price(f"offline/ngram-{size}")
-        assert found is not None
-        assert "pretend" in found.source
+        price = book.find_price(f"offline/ngram-{size}")
+        assert price is not None
+        assert "pretend" in price.source
         assert all(rate is not None for rate in book.rates(f"offline/ngram-{size}").document().values())
     assert book.find_price("offline/ngram-xl") is None
 
@@ -129,7 +129,7 @@ def test_the_book_of_the_repository_knows_the_newest_prices_and_the_long_context
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         (f"prices: [{ROW}, {ROW}]", "prices.1: m "),
         ("prices: [{model: m}]", "prices.0.source"),
@@ -143,7 +143,7 @@ def test_the_book_of_the_repository_knows_the_newest_prices_and_the_long_context
         ("", "nothing `prices:` `storage:`"),
     ],
 )
-def test_a_book_that_cannot_be_is_refused(text: str, said: str) -> None:
+def test_a_book_that_cannot_be_is_refused(text: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_prices(text)
-    assert not lacks(str(caught.value), said)
+    assert not lacks(str(caught.value), words)

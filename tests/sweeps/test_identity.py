@@ -79,14 +79,14 @@ def test_entries_spelled_apart_are_the_document(document: dict[str, Any]) -> Non
 
 
 @given(PLAIN, PLAIN)
-def test_different_values_have_different_texts(one: Any, other: Any) -> None:
-    assert (canonicalize(one) == canonicalize(other)) == (_typed(one) == _typed(other))
+def test_different_values_have_different_texts(first: Any, other: Any) -> None:
+    assert (canonicalize(first) == canonicalize(other)) == (_typed(first) == _typed(other))
 
 
 def test_another_interpreter_says_the_same() -> None:
     code = "from sweeps.identity import fingerprint; print(fingerprint({'a': 0.1, 'b': ['x', {'c': None}]}))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert said == fingerprint({"b": ["x", {"c": None}], "a": 0.1})
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == fingerprint({"b": ["x", {"c": None}], "a": 0.1})
 
 
 def _typed(value: Any) -> Any:

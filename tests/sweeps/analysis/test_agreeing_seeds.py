@@ -26,19 +26,19 @@ WILSON = {  # right, items: low, high
 }
 
 
-def rows(right: int, of: int, cluster: int = 1) -> list[ItemRow]:
+def rows(right: int, count: int, cluster: int = 1) -> list[ItemRow]:
     """Items of which the first so many are right; `cluster` of them share a passage."""
-    return [ItemRow(at, {"accuracy": float(at < right)}, cluster=f"p{at // cluster}") for at in range(of)]
+    return [ItemRow(at, {"accuracy": float(at < right)}, cluster=f"p{at // cluster}") for at in range(count)]
 
 
-def sweep(of: int, cluster: int = 1, **right: tuple[int, ...]) -> tuple[list[RunResult], Items]:
+def sweep(items_of_run: int, cluster: int = 1, **right: tuple[int, ...]) -> tuple[list[RunResult], Items]:
     """Runs of methods, `untrained` among them, by how many items each seed has right; and their items."""
     runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
-    for name, each in right.items():
+    for name, counts in right.items():
         cell = {"method": None if name == "untrained" else name}
-        for seed, count in enumerate(each):
-            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": count / of}))
-            items[item_key(cell, seed)] = rows(count, of, cluster)
+        for seed, count in enumerate(counts):
+            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": count / items_of_run}))
+            items[item_key(cell, seed)] = rows(count, items_of_run, cluster)
     return runs, items
 
 
@@ -52,18 +52,18 @@ def test_the_interval_of_a_share_is_that_of_other_libraries(
 def test_a_perfect_share_against_a_half_is_clear_by_its_items() -> None:
     """It was told as ± 1.2968, not clearly ahead, with 2 seeds to settle it, of 2 seeds."""
     runs, items = sweep(100, untrained=(50,), sl=(100, 100))
-    found = compare(runs, metric="accuracy", items=items)
-    levels = {each.name: each.estimate for each in found.contestants}
+    comparison = compare(runs, metric="accuracy", items=items)
+    levels = {contestant.name: contestant.estimate for contestant in comparison.contestants}
     assert levels["sl"]
     assert levels["sl"].document() == pytest.approx(
         {"mean": 1.0, "half_width": 1 - 0.9630065, "seeds": 2, "low": 0.9630065, "high": 1.0}, abs=1e-7
     )
-    (pair,) = found.differences
+    (pair,) = comparison.differences
     error = math.sqrt(0.25 * 100 / 99 / 100)  # of a mean of 100 items that are 0 or 1, half and half
     assert (pair.clear, pair.after_holm) == (True, True)
     assert pair.estimate.mean == 0.5
     assert pair.estimate.half_width == pytest.approx(1.98422 * error, rel=1e-4), "t(.975, 99)"
-    sentence = name_leader(found, Best(metric="accuracy", mode="max"), "")
+    sentence = name_leader(comparison, Best(metric="accuracy", mode="max"), "")
     assert "1.0000 (0.9630 to 1.0000)" in sentence
     assert "0.5000 ± 0.0997" in sentence
 
@@ -132,11 +132,11 @@ def test_a_grid_judges_cells_whose_seeds_agree_by_their_items_too() -> None:
         for seed in range(2)
     ]
     items = {item_key(run.cell, run.seed): rows(cells[int(str(run.cell["rank"]))], 60) for run in runs}
-    found = best_cell(runs, metric="accuracy", items=items)
-    assert found.best
-    assert found.best.chosen_by
-    assert found.best.chosen_by.interval == pytest.approx(wilson_interval(60, 60))
-    assert {cell.cell["rank"]: cell.apart for cell in found.cells} == {1: False, 2: False, 3: True}
+    chosen = best_cell(runs, metric="accuracy", items=items)
+    assert chosen.best
+    assert chosen.best.chosen_by
+    assert chosen.best.chosen_by.interval == pytest.approx(wilson_interval(60, 60))
+    assert {cell.cell["rank"]: cell.apart for cell in chosen.cells} == {1: False, 2: False, 3: True}
 
 
 def test_a_transfer_of_shares_that_agree_is_no_certainty() -> None:
@@ -188,11 +188,13 @@ def test_the_interval_of_a_difference_of_shares_of_other_items_is_newcombes(
 def test_shares_without_an_item_in_common_are_compared_as_unpaired() -> None:
     """Seeds that agree, on two test sets: the items of both sides make the interval, and it excludes 0."""
     runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
-    for name, right, of in (("sl", 56, 70), ("rl", 48, 80)):
+    for name, right, count in (("sl", 56, 70), ("rl", 48, 80)):
         for seed in range(2):
             cell = {"method": name}
-            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": right / of}))
-            items[item_key(cell, seed)] = [ItemRow(f"{name} {at}", {"accuracy": float(at < right)}) for at in range(of)]
+            runs.append(RunResult(cell, seed, "succeeded", {"accuracy": right / count}))
+            items[item_key(cell, seed)] = [
+                ItemRow(f"{name} {at}", {"accuracy": float(at < right)}) for at in range(count)
+            ]
     (difference,) = compare(runs, metric="accuracy", items=items).differences
     assert difference.by_item is None
     sign = 1 if difference.one == "sl" else -1

@@ -25,9 +25,9 @@ def stated(confidence: list[float], right: list[int]) -> list[ItemRow]:
     return [ItemRow(at, {"confidence": sure, "right": is_right}) for at, (sure, is_right) in pairs]
 
 
-def known(found: Change | None) -> Change:
-    assert found
-    return found
+def known(difference: Change | None) -> Change:
+    assert difference
+    return difference
 
 
 def random_answers(seed: int, items: int, over: float = 0.0) -> list[ItemRow]:
@@ -40,20 +40,20 @@ def random_answers(seed: int, items: int, over: float = 0.0) -> list[ItemRow]:
 def test_the_paired_difference_by_hand() -> None:
     """Of eight items two rise by 1, and the mean is 0.25 ± t(7)·0.4629/√8."""
     before, after = [0.0, 1, 0, 1, 0, 0, 1, 1], [1.0, 1, 0, 1, 1, 0, 1, 1]
-    found = known(change({0: rows("accuracy", before)}, {0: rows("accuracy", after)}, metric="accuracy"))
-    assert (found.before, found.after, found.mean) == (0.5, 0.75, 0.25)
-    assert found.high - found.mean == pytest.approx(2.364624 * 0.46291 / math.sqrt(8), rel=1e-4)
-    assert (found.items, found.clusters, found.seeds, found.left_out) == (8, 8, 1, 0)
-    assert not found.clear
+    difference = known(change({0: rows("accuracy", before)}, {0: rows("accuracy", after)}, metric="accuracy"))
+    assert (difference.before, difference.after, difference.mean) == (0.5, 0.75, 0.25)
+    assert difference.high - difference.mean == pytest.approx(2.364624 * 0.46291 / math.sqrt(8), rel=1e-4)
+    assert (difference.items, difference.clusters, difference.seeds, difference.left_out) == (8, 8, 1, 0)
+    assert not difference.clear
 
 
 def test_calibration_errors_by_hand() -> None:
     """ECE .25 of (.95, .95, .55, .55), (1, 0, 1, 0); of the same right ones at .5, .5, .5, .5 it is 0."""
     before, after = stated([0.95, 0.95, 0.55, 0.55], [1, 0, 1, 0]), stated([0.5] * 4, [1, 0, 1, 0])
-    found = known(change({0: before}, {0: after}, metric="ece"))
-    assert (found.before, found.after) == pytest.approx((0.25, 0.0))
-    assert -0.25 < found.mean < 0, "less what noise gives to the first"
-    assert found.low < found.mean < found.high
+    difference = known(change({0: before}, {0: after}, metric="ece"))
+    assert (difference.before, difference.after) == pytest.approx((0.25, 0.0))
+    assert -0.25 < difference.mean < 0, "less what noise gives to the first"
+    assert difference.low < difference.mean < difference.high
     ranked = known(change({3: stated([0.9, 0.8, 0.7, 0.6], [1, 1, 0, 1])}, {3: before}, metric="source.aurc"))
     assert ranked.before == pytest.approx(0.145833, abs=1e-6)
 
@@ -74,15 +74,15 @@ def test_the_parts_of_what_is_about_all_items_have_it_for_their_mean(metric: str
 
 def test_noise_alone_makes_no_calibration_error() -> None:
     """Of calibrated models the error is about .07 with 200 items; less its bias it is near nothing."""
-    found, plain = [], []
+    errors, plain = [], []
     for seed in range(100):
         sure, right = (
             np.array([row.values[key] for row in random_answers(seed, 200)], float) for key in ("confidence", "right")
         )
         plain.append(calibration.ece(sure, right))
-        found.append(resample("ece", sure, right, np.arange(200), np.ones((1, 200)))[0])
+        errors.append(resample("ece", sure, right, np.arange(200), np.ones((1, 200)))[0])
     assert np.mean(plain) > 0.06
-    assert np.mean(found) < 0.02
+    assert np.mean(errors) < 0.02
     wrong = resample("ece", np.full(400, 0.9), np.tile([1.0, 0.0], 200), np.arange(400), np.ones((1, 400)))
     assert wrong == pytest.approx(0.4, abs=1e-3), "where it plainly is not calibrated, next to nothing is taken"
 
@@ -101,10 +101,10 @@ def test_a_side_is_no_other_than_itself_and_swapping_turns_the_sign(metric: str)
 @pytest.mark.parametrize("metric", ["ece", "right"])
 def test_what_only_one_has_is_left_out_and_counted(metric: str) -> None:
     whole, less = random_answers(1, 60), random_answers(2, 60, 0.3)
-    found = known(change({0: whole, 1: whole}, {0: less[5:], 1: less[:-2], 2: less}, metric=metric))
-    assert (found.items, found.left_out, found.seeds) == (53, 7, 2)
+    difference = known(change({0: whole, 1: whole}, {0: less[5:], 1: less[:-2], 2: less}, metric=metric))
+    assert (difference.items, difference.left_out, difference.seeds) == (53, 7, 2)
     short = known(change({0: whole[5:-2], 1: whole[5:-2]}, {0: less[5:-2], 1: less[5:-2]}, metric=metric))
-    assert (found.mean, found.low, found.p) == pytest.approx((short.mean, short.low, short.p))
+    assert (difference.mean, difference.low, difference.p) == pytest.approx((short.mean, short.low, short.p))
     assert change({0: whole, 1: whole}, {2: less}, metric=metric) is None
     assert change({0: whole}, {0: less}, metric="agreement") is None
     assert known(change({7: whole}, {0: less, 1: less}, metric=metric)).seeds == 2, "measured once, it stands for all"
@@ -113,13 +113,13 @@ def test_what_only_one_has_is_left_out_and_counted(metric: str) -> None:
 @pytest.mark.parametrize("metric", ["ece", "right"])
 def test_a_single_cluster_says_nothing_and_copies_say_no_more(metric: str) -> None:
     sides = random_answers(1, 60), random_answers(2, 60, 0.3)
-    one = [[replace(row, cluster="c") for row in side] for side in sides]
-    found = known(change({0: one[0]}, {0: one[1]}, metric=metric))
-    assert (found.low, found.high, found.p, found.clear) == (-math.inf, math.inf, 1, False)
+    together = [[replace(row, cluster="c") for row in side] for side in sides]
+    difference = known(change({0: together[0]}, {0: together[1]}, metric=metric))
+    assert (difference.low, difference.high, difference.p, difference.clear) == (-math.inf, math.inf, 1, False)
     copied = [
         [replace(row, item=f"{row.item}/{at}", cluster=row.item) for row in side for at in range(4)] for side in sides
     ]
-    once, more = (known(change({0: one}, {0: other}, metric=metric)) for one, other in (sides, copied))
+    once, more = (known(change({0: first}, {0: other}, metric=metric)) for first, other in (sides, copied))
     assert more.clusters == 60
     assert more.mean == pytest.approx(once.mean)
     assert more.high - more.low == pytest.approx(once.high - once.low, rel=0.02)
@@ -132,20 +132,20 @@ def test_answers_that_are_all_alike_leave_open_what_so_few_can(metric: str) -> N
     tiny = known(change({0: stated([0.0] * 30, [0] * 30)}, {0: stated(unlikely, [0] * 30)}, metric="adaptive_ece"))
     assert tiny.high - tiny.mean == pytest.approx(1 - 0.025 ** (1 / 30))
     before, after = stated([0.5] * 30, [0] * 30), stated([1.0] * 30, [1] * 30)
-    found = known(change({0: before}, {0: after}, metric=metric))
-    assert abs(found.mean) == pytest.approx(1)
-    inside = found.mean - found.low if found.mean > 0 else found.high - found.mean
+    difference = known(change({0: before}, {0: after}, metric=metric))
+    assert abs(difference.mean) == pytest.approx(1)
+    inside = difference.mean - difference.low if difference.mean > 0 else difference.high - difference.mean
     assert inside == pytest.approx(1 - 0.025 ** (1 / 30))
-    assert max(abs(found.low), abs(found.high)) == pytest.approx(1), "no difference of shares is larger"
-    assert found.clear
+    assert max(abs(difference.low), abs(difference.high)) == pytest.approx(1), "no difference of shares is larger"
+    assert difference.clear
 
 
 def test_a_few_items_that_all_change_are_not_yet_clear() -> None:
     """Five of a hundred, all to the better, come by chance in one of sixteen: t would have called it .02."""
     before = rows("accuracy", [0.0] * 100)
     five, six = (rows("accuracy", [1.0] * count + [0.0] * (100 - count)) for count in (5, 6))
-    found = known(change({0: before}, {0: five}, metric="accuracy"))
-    assert (found.p, found.clear, found.low > 0) == (1 / 16, False, True)
+    difference = known(change({0: before}, {0: five}, metric="accuracy"))
+    assert (difference.p, difference.clear, difference.low > 0) == (1 / 16, False, True)
     assert known(change({0: before}, {0: six}, metric="accuracy")).clear
 
 
@@ -159,8 +159,8 @@ def sweep(runs: list[RunResult], values: Floats, metric: str = "score") -> list[
         item_key(run.cell, run.seed): rows("score", [value, value + 1]) for run, value in zip(runs, values, strict=True)
     }
     return [
-        (each.against, *each.cell.values(), round(each.change.mean, 9), each.change.seeds)
-        for each in compare_with_baselines(runs, items, metric=metric)
+        (comparison.against, *comparison.cell.values(), round(comparison.change.mean, 9), comparison.change.seeds)
+        for comparison in compare_with_baselines(runs, items, metric=metric)
     ]
 
 
@@ -190,9 +190,9 @@ def test_a_source_whose_other_seeds_are_lost_stands_for_its_own_only() -> None:
 
 
 def test_a_family_is_judged_together() -> None:
-    found = known(change({0: rows("score", [0.0] * 6)}, {0: rows("score", [1.0] * 6)}, metric="score"))
-    assert (found.p, found.clear) == (1 / 32, True)
-    alone, both = judge_together({"a": found}), judge_together({"a": found, "b": found})
+    difference = known(change({0: rows("score", [0.0] * 6)}, {0: rows("score", [1.0] * 6)}, metric="score"))
+    assert (difference.p, difference.clear) == (1 / 32, True)
+    alone, both = judge_together({"a": difference}), judge_together({"a": difference, "b": difference})
     assert alone["a"].after_holm
     assert not both["a"].after_holm
     assert isinstance(compare_with_baselines([], {}, metric="score"), tuple)

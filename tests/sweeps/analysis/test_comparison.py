@@ -21,18 +21,18 @@ RUNS = [
 ]
 
 
-def between(one: str | None, other: str | None, runs: list[RunResult] = RUNS) -> Difference:
-    found = compare(runs, metric="score").differences
-    (difference,) = (each for each in found if (each.one, each.other) == (one, other))
+def between(first: str | None, other: str | None, runs: list[RunResult] = RUNS) -> Difference:
+    differences = compare(runs, metric="score").differences
+    (difference,) = (difference for difference in differences if (difference.one, difference.other) == (first, other))
     return difference
 
 
 def test_differences_are_taken_seed_by_seed() -> None:
     """0.3, 0.2 and 0.4: mean 0.3, sd 0.1, t(.975, 2) = 4.303."""
-    found = between("rl", "sl").estimate
-    assert found.mean == pytest.approx(0.3)
-    assert found.half_width == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
-    assert (found.seeds, between("rl", "sl").clear) == (3, True)
+    estimate = between("rl", "sl").estimate
+    assert estimate.mean == pytest.approx(0.3)
+    assert estimate.half_width == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
+    assert (estimate.seeds, between("rl", "sl").clear) == (3, True)
     assert critical_t(2) == pytest.approx(4.3027, abs=1e-4)
 
 
@@ -43,8 +43,8 @@ def test_the_untrained_model_stands_for_every_seed() -> None:
 
 def test_a_claim_stands_among_all_or_alone() -> None:
     """p = 0.035, 0.011 and 0.011 by t with 2 degrees of freedom: of three, 0.011 stands below 0.05/3."""
-    found = compare(RUNS, metric="score").differences
-    assert {(each.one, each.other): each.after_holm for each in found} == {
+    differences = compare(RUNS, metric="score").differences
+    assert {(difference.one, difference.other): difference.after_holm for difference in differences} == {
         ("sl", None): True, ("rl", None): True, ("rl", "sl"): True,
     }  # fmt: skip
     noisy = [*RUNS, *(run("dpo", seed, value) for seed, value in enumerate((0.55, 0.7, 0.72)))]
@@ -54,20 +54,23 @@ def test_a_claim_stands_among_all_or_alone() -> None:
 
 def test_what_is_missing_is_counted_and_what_is_left_is_paired() -> None:
     runs = [run("sl", 0, 0.5), run("sl", 1, None), run("sl", 2, 0.7), *(run("rl", seed, 0.9) for seed in range(3))]
-    found = compare(runs, metric="score")
-    assert {each.name: each.missing for each in found.contestants} == {"sl": 1, "rl": 0}
-    assert found.differences[0].estimate.seeds == 2
+    comparison = compare(runs, metric="score")
+    assert {contestant.name: contestant.missing for contestant in comparison.contestants} == {"sl": 1, "rl": 0}
+    assert comparison.differences[0].estimate.seeds == 2
     assert not compare([run("sl", 0, None), run("rl", 0, 1.0)], metric="score").differences
 
 
 def test_one_seed_has_a_mean_and_no_interval() -> None:
-    found = between("rl", "sl", [run("sl", 0, 0.5), run("rl", 0, 0.9)])
-    assert (found.estimate.half_width, found.clear, found.after_holm) == (None, False, False)
+    difference = between("rl", "sl", [run("sl", 0, 0.5), run("rl", 0, 0.9)])
+    assert (difference.estimate.half_width, difference.clear, difference.after_holm) == (None, False, False)
 
 
 def test_what_each_took_is_told() -> None:
-    found = {each.name: (each.tokens, each.micro_usd) for each in compare(RUNS, metric="score").contestants}
-    assert found == {None: (1, 2), "sl": (10, 20), "rl": (20, 40)}
+    costs = {
+        contestant.name: (contestant.tokens, contestant.micro_usd)
+        for contestant in compare(RUNS, metric="score").contestants
+    }
+    assert costs == {None: (1, 2), "sl": (10, 20), "rl": (20, 40)}
 
 
 def test_variants_are_not_thrown_together() -> None:
@@ -82,13 +85,17 @@ def test_shares_that_are_equal_by_chance_are_no_certainty(seeds: int, items: int
     shares = chance.binomial(items, 0.8, (150, 4, seeds)) / items
     claims = [
         any(
-            each.after_holm
-            for each in compare(
-                [run(f"m{name}", seed, float(share)) for name, row in enumerate(one) for seed, share in enumerate(row)],
+            difference.after_holm
+            for difference in compare(
+                [
+                    run(f"m{name}", seed, float(share))
+                    for name, row in enumerate(shares_of_methods)
+                    for seed, share in enumerate(row)
+                ],
                 metric="score",
             ).differences
         )
-        for one in shares
+        for shares_of_methods in shares
     ]
     assert np.mean(claims) <= 0.08
 

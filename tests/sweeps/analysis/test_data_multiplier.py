@@ -47,10 +47,10 @@ def plain(worth: Multiplier | None) -> list[float | None]:
 
 def test_the_multiplier_is_read_off_the_targets_own_curve_and_no_further() -> None:
     matrix = transfer_matrix(experiment({("a", "b"): 2.0, ("b", "a"): 0.7}))
-    found = {size: matrix.cell("a", "b", size).multiplier for size in SIZES}
+    multipliers = {size: matrix.cell("a", "b", size).multiplier for size in SIZES}
     for size in SIZES[:-1]:
-        assert plain(found[size]) == pytest.approx([2.0, 2.0, 2.0])
-    assert found[512] == (1.0, ">", 1.0, math.inf)
+        assert plain(multipliers[size]) == pytest.approx([2.0, 2.0, 2.0])
+    assert multipliers[512] == (1.0, ">", 1.0, math.inf)
     low = {size: matrix.cell("b", "a", size).multiplier for size in SIZES}
     assert low[32] == (1.0, "<", 0.0, 1.0)
     assert plain(low[64]) == pytest.approx([0.7, 0.7, 0.7])
@@ -59,8 +59,8 @@ def test_the_multiplier_is_read_off_the_targets_own_curve_and_no_further() -> No
 
 
 def test_the_relative_gain_is_a_share_of_what_the_target_learns_alone() -> None:
-    found = transfer_matrix(experiment({("a", "b"): 2.0})).cell("a", "b", 128).relative
-    assert found == pytest.approx(0.2 * math.log(2) / (4.0 - loss(512)))
+    gain = transfer_matrix(experiment({("a", "b"): 2.0})).cell("a", "b", 128).relative
+    assert gain == pytest.approx(0.2 * math.log(2) / (4.0 - loss(512)))
 
 
 def test_a_curve_that_rises_by_chance_is_evened_out_and_no_gain_is_worth_its_own_examples() -> None:
@@ -94,8 +94,12 @@ def test_the_interval_of_a_multiple_has_the_error_of_the_curve_it_is_read_off(be
             for seed in range(3)
         ]
         matrix = transfer_matrix(runs)
-        found = [matrix.cell(*pair, size).multiplier for pair in (("a", "b"), ("b", "a")) for size in (64, 128)]
-        held += [each.low <= 1.5 <= each.high for each in found if each and each.low and each.high]
+        multipliers = [matrix.cell(*pair, size).multiplier for pair in (("a", "b"), ("b", "a")) for size in (64, 128)]
+        held += [
+            multiplier.low <= 1.5 <= multiplier.high
+            for multiplier in multipliers
+            if multiplier and multiplier.low and multiplier.high
+        ]
     assert len(held) > 100
     assert np.mean(held) >= 0.92
 
@@ -105,14 +109,14 @@ def test_more_gain_is_never_worth_fewer_examples() -> None:
     curve = Reference.fit({size: float(random.normal(loss(size), 0.1)) for size in SIZES})
     for size in SIZES:
         worth = [curve.multiplier(size, Estimate(float(gain), None, 3)) for gain in np.linspace(-1, 1, 41)]
-        values = [each.value for each in worth if each]
+        values = [multiplier.value for multiplier in worth if multiplier]
         assert values == sorted(values)
         assert len(values) == 41
 
 
 def test_a_pair_is_judged_over_all_sizes_by_the_seeds_that_have_them_all() -> None:
     runs = experiment({("a", "b"): 1.2, ("b", "a"): 1.0}, noise=0.02)
-    kept = [each for each in runs if (tuple(each.cell.values()), each.seed) != (("b", "a", 64), 1)]
+    kept = [run for run in runs if (tuple(run.cell.values()), run.seed) != (("b", "a", 64), 1)]
     matrix = transfer_matrix(kept)
     ab, ba = matrix.overall
     assert (ab.source, ab.target, ab.sizes) == ("a", "b", SIZES)
@@ -128,12 +132,12 @@ def test_a_pair_is_judged_over_all_sizes_by_the_seeds_that_have_them_all() -> No
 
 def test_what_one_gives_more_than_it_takes() -> None:
     matrix = transfer_matrix(experiment({("a", "b"): 2.0, ("b", "a"): 1.0, ("c", "a"): 1.0}, noise=0.01))
-    (found,) = (each for each in matrix.asymmetries if each.size == 128)
-    assert (found.one, found.other, found.clear, found.after_holm) == ("a", "b", True, True)
+    (asymmetry,) = (asymmetry for asymmetry in matrix.asymmetries if asymmetry.size == 128)
+    assert (asymmetry.one, asymmetry.other, asymmetry.clear, asymmetry.after_holm) == ("a", "b", True, True)
     there, back = matrix.cell("a", "b", 128).gain, matrix.cell("b", "a", 128).gain
     assert there
     assert back
-    assert found.difference.mean == pytest.approx(there.mean - back.mean)
+    assert asymmetry.difference.mean == pytest.approx(there.mean - back.mean)
 
 
 def test_runs_that_are_not_there_are_counted() -> None:
@@ -181,5 +185,5 @@ def test_a_noisy_target_does_not_make_claims_of_its_noise() -> None:
 
 def test_what_is_planted_is_found() -> None:
     """Six times the noise of a run: in nine of ten matrices, and as what helps."""
-    found = [null(seed, effect=0.06).cell("a", "b", 64) for seed in range(40)]
-    assert sum(cell.after_holm and cell.verdict == "helps" for cell in found) >= 36
+    cells = [null(seed, effect=0.06).cell("a", "b", 64) for seed in range(40)]
+    assert sum(cell.after_holm and cell.verdict == "helps" for cell in cells) >= 36

@@ -76,13 +76,13 @@ def learn(item: int, size: float) -> str:
 
 def test_a_third_of_three_classes_at_all_sizes_is_no_law() -> None:
     """It was told with a formula of R² -.27."""
-    found = sweep(say_first)
-    assert {row.metrics["accuracy"] for row in found.rows} == {1 / 3}
-    assert {row.metrics["majority"] for row in found.rows} == {1 / 3}
-    (fit,) = list_facts(found)["fits"]
+    material = sweep(say_first)
+    assert {row.metrics["accuracy"] for row in material.rows} == {1 / 3}
+    assert {row.metrics["majority"] for row in material.rows} == {1 / 3}
+    (fit,) = list_facts(material)["fits"]
     assert fit["law"] is None
     assert "always saying 'N' (0.3333)" in fit["refused"]
-    assert "always saying 'N' (0.3333)" in compose_answer(found).answer[0]
+    assert "always saying 'N' (0.3333)" in compose_answer(material).answer[0]
 
 
 def test_answers_at_random_are_no_better_either() -> None:
@@ -92,9 +92,9 @@ def test_answers_at_random_are_no_better_either() -> None:
 
 
 def test_the_commonest_answer_of_six_in_ten_is_what_counts() -> None:
-    found = sweep(say_first, commonest=0.6)
-    assert {round(row.metrics["majority"], 3) for row in found.rows} == {0.6}
-    assert "'N' (0.6000)" in compose_answer(found).answer[0]
+    material = sweep(say_first, commonest=0.6)
+    assert {round(row.metrics["majority"], 3) for row in material.rows} == {0.6}
+    assert "'N' (0.6000)" in compose_answer(material).answer[0]
 
 
 def test_what_is_learnt_has_its_law() -> None:

@@ -151,8 +151,8 @@ def test_a_training_that_many_cells_need_is_told_once_and_at_its_place_in_the_ch
         run({"method": "also"}, 0, "e", "c"),
     ]
     signs = list_learning_signs(rows, dict.fromkeys("abcde", lose([3.0] * 8)))
-    told = {(sign.cell["method"], sign.place, sign.chain): sign.stages for sign in signs}
-    assert told == {
+    counts = {(sign.cell["method"], sign.place, sign.chain): sign.stages for sign in signs}
+    assert counts == {
         ("sl", 1, 1): ("a",),
         ("then", 2, 2): ("b",),
         ("only", 1, 2): ("c",),

@@ -28,8 +28,8 @@ SHARES = ["accuracy", "ece"]
 def runs(metric: str, **values: tuple[float, ...]) -> list[RunResult]:
     return [
         RunResult({"method": name}, seed, "succeeded", {metric: value})
-        for name, each in values.items()
-        for seed, value in enumerate(each)
+        for name, scores in values.items()
+        for seed, value in enumerate(scores)
     ]
 
 
@@ -53,13 +53,13 @@ def test_what_a_metric_can_be(metric: str, span: tuple[float, float]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.02, 0.5, 0.98, 1.0]), min_size=2, max_size=4), st.sampled_from(SHARES))
 def test_of_shares_every_interval_is_of_shares(values: list[float], metric: str) -> None:
-    found = compare(runs(metric, one=tuple(values), other=tuple(reversed(values))), metric=metric)
-    told: list[Estimate | None] = [each.estimate for each in found.contestants]
-    told += [each.estimate for each in found.differences]
+    comparison = compare(runs(metric, one=tuple(values), other=tuple(reversed(values))), metric=metric)
+    estimates: list[Estimate | None] = [contestant.estimate for contestant in comparison.contestants]
+    estimates += [difference.estimate for difference in comparison.differences]
     best = best_cell(runs(metric, one=tuple(values), other=tuple(values[::-1])), metric=metric, mode="max")
-    told += [each for cell in best.cells for each in (cell.chosen_by, cell.held_out, cell.behind)]
-    told += [each for axis in best.axes for each in (axis.mean, axis.effect)]
-    for estimate in told:
+    estimates += [estimate for cell in best.cells for estimate in (cell.chosen_by, cell.held_out, cell.behind)]
+    estimates += [estimate for axis in best.axes for estimate in (axis.mean, axis.effect)]
+    for estimate in estimates:
         if estimate is not None and estimate.ends is not None:
             assert estimate.span != ANY
             assert estimate.span[0] <= estimate.ends.low <= estimate.mean <= estimate.ends.high <= estimate.span[1]
@@ -84,10 +84,10 @@ def test_it_is_told_by_its_ends_where_it_would_go_beyond() -> None:
 
 def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too() -> None:
     before, after = ({seed: rows(seed, side) for seed in range(2)} for side in (0, 1))
-    found = change(before, after, metric="accuracy")
-    assert found
-    assert (found.high, show_change(found)["95 % interval"].text.rpartition(" ")[2]) == (1.0, "+1.000")
-    pair = compare_items(*({s: read_scores(each, "accuracy") for s, each in side.items()} for side in (after, before)))
+    difference = change(before, after, metric="accuracy")
+    assert difference
+    assert (difference.high, show_change(difference)["95 % interval"].text.rpartition(" ")[2]) == (1.0, "+1.000")
+    pair = compare_items(*({s: read_scores(rows, "accuracy") for s, rows in side.items()} for side in (after, before)))
     assert pair
     table, _ = compare_by_item("accuracy", {"it": pair})
     assert isinstance(table, Table)

@@ -31,25 +31,25 @@ def answer(name: str, options: Mapping[str, Any]) -> tuple[dict[tuple[int, str],
     """Answer each prompt of an evaluator by a text of its own; return the texts, and the samples."""
     evaluator = find_evaluator(name, options)
     assert isinstance(evaluator, AnswerEvaluator)
-    said: dict[tuple[int, str], list[str]] = {}
+    written: dict[tuple[int, str], list[str]] = {}
     answered = []
     for ask in evaluator.list_prompts(QUESTIONS, options):
         texts = [f"{ask.item} {ask.under} {number}" for number in range(options.get("samples", 1))]
-        said[ask.item, ask.under] = texts
+        written[ask.item, ask.under] = texts
         scores = [score_text("exact", text, ask.answers) for text in texts]
         answered.append(ScoredAnswers(ask, [ModelAnswer(text, 0.5) for text in texts], scores))
     rows = evaluator.measure(answered, options).rows
     metric = next(name for name in evaluator.metric_names if name in rows[0].values)
     picker = SamplePicker(metric, list_asked(evaluator, QUESTIONS, options), {})
-    return said, picker.pick((), rows, worst=5, best=5)
+    return written, picker.pick((), rows, worst=5, best=5)
 
 
 def test_what_was_said_to_each_prompt_is_shown_beside_it() -> None:
     for name, more in (("answers", {}), ("answers", {"samples": 3}), ("reliability", {}), ("rag", {"abstain": "?"})):
-        said, chosen = answer(name, {"name": name, "check": "exact", "most": 8, **more})
+        written, chosen = answer(name, {"name": name, "check": "exact", "most": 8, **more})
         assert chosen.best == (), "no item is in both"
         shown = {(sample.item, prompt.under): [*prompt.after] for sample in chosen.worst for prompt in sample.prompts}
-        assert shown == said, name
+        assert shown == written, name
         assert not any(prompt.before for sample in chosen.worst for prompt in sample.prompts)
 
 
@@ -59,7 +59,7 @@ def test_of_candidates_the_likeliest_is_shown() -> None:
     rows = [choose(0, [-3.0, -1.0], [True, False]), choose(1, [-3.0, -1.0], [False, True])]
     picker = SamplePicker("accuracy", list_asked(evaluator, QUESTIONS, options), list_candidates(evaluator, QUESTIONS))
     worst, best = picker.pick(rows[:1], rows, worst=1, best=1)
-    assert [(each.item, each.before, each.after, each.prompts[0].after) for each in (*worst, *best)] == [
+    assert [(sample.item, sample.before, sample.after, sample.prompts[0].after) for sample in (*worst, *best)] == [
         (0, 0.0, 0.0, ("2",)),
         (1, None, 1.0, ("2",)),
     ]
@@ -95,4 +95,8 @@ def test_the_best_trained_run_is_shown_against_its_baseline() -> None:
 
 
 def test_only_what_writes_has_samples() -> None:
-    assert {name for name, each in EVALUATORS.items() if not writes_text(each)} == {"nll", "preference", "clustering"}
+    assert {name for name, evaluator in EVALUATORS.items() if not writes_text(evaluator)} == {
+        "nll",
+        "preference",
+        "clustering",
+    }

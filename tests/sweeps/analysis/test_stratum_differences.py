@@ -135,13 +135,13 @@ def test_the_difference_of_two_means_is_that_of_welch() -> None:
         read_scores([ItemRow(f"{name}{at}", {"reward": float(x)}) for at, x in enumerate(side)], "reward")
         for name, side in values.items()
     )
-    found = compare_parts({0: a}, {0: b})
-    assert found is not None
+    difference = compare_parts({0: a}, {0: b})
+    assert difference is not None
     welch = scipy_stats.ttest_ind(values["a"], values["b"], equal_var=False)
-    assert found.mean == pytest.approx(values["a"].mean() - values["b"].mean())
-    assert found.claim.p == pytest.approx(welch.pvalue)
+    assert difference.mean == pytest.approx(values["a"].mean() - values["b"].mean())
+    assert difference.claim.p == pytest.approx(welch.pvalue)
     ends = welch.confidence_interval(0.95)
-    assert found.claim.half_width == pytest.approx((ends.high - ends.low) / 2)
+    assert difference.claim.half_width == pytest.approx((ends.high - ends.low) / 2)
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["groups of one stratum", "groups of both"])
@@ -157,9 +157,9 @@ def test_intervals_of_differences_hold_over_groups(shared: bool) -> None:
             value = effects[group] + 0.3 * random.normal()
             rows.append(ItemRow(at, {"reward": float(value)}, f"g{group}", {}, stratum))
         sides = [{0: read_scores([row for row in rows if row.stratum == name], "reward")} for name in "xy"]
-        found = compare_parts(*sides)
-        assert found is not None
-        covered += abs(found.mean) <= found.claim.half_width
+        difference = compare_parts(*sides)
+        assert difference is not None
+        covered += abs(difference.mean) <= difference.claim.half_width
     assert 0.92 <= covered / 400 <= 0.985
 
 

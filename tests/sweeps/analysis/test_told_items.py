@@ -42,16 +42,16 @@ def play(method: str | None, seed: int) -> list[PlayedEpisode]:
         {"recovered": float((task * 7 + seed) % 10 < 10 * share)} if task < TOLD[method] else {}
         for task in range(EPISODES)
     ]
-    return [PlayedEpisode(task, float(task % 2), 3, each, "") for task, each in enumerate(facts)]
+    return [PlayedEpisode(task, float(task % 2), 3, numbers, "") for task, numbers in enumerate(facts)]
 
 
 def evaluate(cells: Mapping[ItemKey, list[PlayedEpisode]], named: Mapping[ItemKey, Mapping[str, Json]]) -> Material:
     """A comparison, measured by the evaluator itself."""
     rows, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
     for key, episodes in cells.items():
-        found = TASK_COMPLETION.measure(episodes, {})
-        rows.append(RunResult(named[key], key[1], "succeeded", found.metrics, stage=None))
-        items[key] = list(found.rows)
+        measured = TASK_COMPLETION.measure(episodes, {})
+        rows.append(RunResult(named[key], key[1], "succeeded", measured.metrics, stage=None))
+        items[key] = list(measured.rows)
     spec = {"experiment": "compare", "best": {"metric": METRIC, "mode": "max"}, "evaluate": [{"name": "nll"}]}
     return material("compare", rows, items={"task_completion": items}, spec=spec, curves=())
 
@@ -79,11 +79,11 @@ FACES: Mapping[str, Callable[[Report], str]] = {
 
 
 def test_one_episode_of_two_hundred_wins_nothing(recovering: Material) -> None:
-    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
-    assert {each.name: each.told for each in found.contestants} == {
+    comparison = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    assert {contestant.name: contestant.told for contestant in comparison.contestants} == {
         None: Told(1, 200), "sl": Told(360, 600), "rl": Told(270, 600),
     }  # fmt: skip
-    untrained = found.contestants[0].estimate
+    untrained = comparison.contestants[0].estimate
     assert untrained
     assert untrained.mean == 1.0, "it is the best by its mean alone"
     first, second = compose_answer(recovering).answer[0].split(" Not ranked")
@@ -93,8 +93,8 @@ def test_one_episode_of_two_hundred_wins_nothing(recovering: Material) -> None:
 
 
 def test_differences_are_over_the_items_that_both_tell_and_few_are_not_clear(recovering: Material) -> None:
-    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
-    pairs = {(each.one, each.other): each for each in found.differences}
+    comparison = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    pairs = {(difference.one, difference.other): difference for difference in comparison.differences}
     own = [row.values for row in recovering.items["task_completion"][item_key({"method": "sl"}, 0)]]
     few = pairs["sl", None].by_item
     assert few
@@ -120,7 +120,9 @@ def test_every_run_has_its_own_and_programs_are_told_too(recovering: Material) -
     assert TableCell("1.0000 (1 of 200)", 1.0) in cells
     assert sum("(120 of 200)" in cell.text for cell in cells) == 6, "the fact of three seeds, and the rate by it"
     (untrained,) = (
-        each for each in list_facts(recovering)["differences"] if (each["one"], each["other"]) == ("sl", None)
+        difference
+        for difference in list_facts(recovering)["differences"]
+        if (difference["one"], difference["other"]) == ("sl", None)
     )
     assert untrained["by_item"]["items"] == 1
     assert untrained["told"] == {"one": {"items": 360, "of": 600}, "other": {"items": 1, "of": 200}}
@@ -130,10 +132,10 @@ def test_every_run_has_its_own_and_programs_are_told_too(recovering: Material) -
 def test_a_change_is_over_common_items_before_and_after_too(recovering: Material) -> None:
     kept = recovering.items["task_completion"]
     before, after = ({seed: kept[item_key({"method": name}, seed)] for seed in range(3)} for name in ("sl", "rl"))
-    found = change(before, after, metric=METRIC)
-    assert found
-    assert (found.items, found.left_out) == (90, 30)
-    assert found.after - found.before == pytest.approx(found.mean)
+    difference = change(before, after, metric=METRIC)
+    assert difference
+    assert (difference.items, difference.left_out) == (90, 30)
+    assert difference.after - difference.before == pytest.approx(difference.mean)
     few = change({0: kept[item_key({"method": None}, 0)]}, after, metric=METRIC)
     assert few
     assert (few.items, few.clear) == (1, False)
@@ -146,27 +148,29 @@ def test_a_few_common_items_that_all_change_are_not_clear() -> None:
     rows = {
         side: [ItemRow(at, {"f": side} if at < 10 or at % 2 == side else {}) for at in range(40)] for side in (0, 1)
     }
-    found = change({0: rows[0]}, {0: rows[1]}, metric="episode.f")
-    assert found
-    assert (found.items, found.mean) == (10, 1.0)
-    assert found.p < 0.05
-    assert not found.clear
+    difference = change({0: rows[0]}, {0: rows[1]}, metric="episode.f")
+    assert difference
+    assert (difference.items, difference.mean) == (10, 1.0)
+    assert difference.p < 0.05
+    assert not difference.clear
 
 
 def test_a_grid_has_no_winner_by_few_items() -> None:
-    told = {1: 200, 2: 150, 3: 2}
-    runs = [RunResult({"rank": rank}, 0, "succeeded", {METRIC: 1.0 if rank == 3 else rank / 4}) for rank in told]
+    items_with_fact = {1: 200, 2: 150, 3: 2}
+    runs = [
+        RunResult({"rank": rank}, 0, "succeeded", {METRIC: 1.0 if rank == 3 else rank / 4}) for rank in items_with_fact
+    ]
     items: Items = {
         item_key(run.cell, 0): [
-            ItemRow(at, {"recovered": run.metrics[METRIC]} if at < told[int(str(run.cell["rank"]))] else {})
+            ItemRow(at, {"recovered": run.metrics[METRIC]} if at < items_with_fact[int(str(run.cell["rank"]))] else {})
             for at in range(200)
         ]
         for run in runs
     }
-    found = best_cell(runs, metric=METRIC, mode="max", items=items)
-    assert found.best
-    assert found.best.cell == {"rank": 2}
-    assert [cell.cell["rank"] for cell in found.cells] == [2, 1, 3]
+    chosen = best_cell(runs, metric=METRIC, mode="max", items=items)
+    assert chosen.best
+    assert chosen.best.cell == {"rank": 2}
+    assert [cell.cell["rank"] for cell in chosen.cells] == [2, 1, 3]
     spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": METRIC, "mode": "max"}}
     assert choose_items(spec, runs)["task_completion"].runs is None, "all are read: how many tell it decides"
     told_by = material("grid", runs, items={"task_completion": items}, spec=spec, curves=())
@@ -178,13 +182,13 @@ def test_a_grid_has_no_winner_by_few_items() -> None:
 
 def test_a_fact_of_right_and_wrong_is_a_share_as_far_as_intervals_go(recovering: Material) -> None:
     """Its evaluator does not know that it is one; its episodes do."""
-    found = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
-    levels = [each.estimate for each in found.contestants if each.name]
+    comparison = compare(recovering.rows, metric=METRIC, items=recovering.items["task_completion"])
+    levels = [contestant.estimate for contestant in comparison.contestants if contestant.name]
     assert [level.interval for level in levels if level] == [
         pytest.approx(wilson_interval(0.7 * 120, 120), abs=1e-9),
         pytest.approx(wilson_interval(0.5 * 90, 90), abs=1e-9),
     ]
-    assert {each.estimate.span for each in found.differences} == {(-1.0, 1.0)}
+    assert {difference.estimate.span for difference in comparison.differences} == {(-1.0, 1.0)}
 
 
 def test_without_items_the_answer_says_that_it_is_not_known_how_many_tell(recovering: Material) -> None:
@@ -211,9 +215,9 @@ def test_what_few_items_tell_has_no_law() -> None:
 def test_what_every_item_tells_has_no_denominator() -> None:
     runs = [RunResult({"method": None}, 0, "succeeded", {"accuracy": 0.5})]
     items = {item_key({"method": None}, 0): [ItemRow(at, {"accuracy": at % 2}) for at in range(6)]}
-    told = count_told(runs, "accuracy", items)
-    assert told == Told(6, 6)
-    assert not told.is_too_few, "a small holdout is all there is; its intervals say so"
+    counts = count_told(runs, "accuracy", items)
+    assert counts == Told(6, 6)
+    assert not counts.is_too_few, "a small holdout is all there is; its intervals say so"
     assert count_told(runs, "accuracy", None) is None
 
 
@@ -231,11 +235,11 @@ def test_a_drawdown_of_zero_without_a_trade_is_said_to_be_that() -> None:
             episodes.append(PlayedEpisode(task, reward, 4, facts, ""))
         cell: dict[str, Json] = {"method": method}
         named[item_key(cell, 0)], played[item_key(cell, 0)] = cell, episodes
-    found = evaluate(played, named)
-    ((cell_of_it, zero, count),) = list_idle(found.rows, found.items)
+    material = evaluate(played, named)
+    ((cell_of_it, zero, count),) = list_idle(material.rows, material.items)
     assert (cell_of_it, count) == ({"method": None}, 30)
     assert {"episode.drawdown", "episode.return", "episode.sharpe"} <= {*zero}
     assert not any(name.startswith(("episode.hold_", "episode.random_")) for name in zero)
-    assert list_facts(found)["idle"] == [{"cell": {"method": None}, "facts": zero, "episodes": 30}]
+    assert list_facts(material)["idle"] == [{"cell": {"method": None}, "facts": zero, "episodes": 30}]
     for face in FACES.values():
-        assert "0 in all 30 episodes" in face(compose_answer(found))
+        assert "0 in all 30 episodes" in face(compose_answer(material))

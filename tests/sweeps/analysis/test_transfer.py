@@ -50,10 +50,10 @@ def test_planted_gains_are_found_with_the_pooled_interval() -> None:
     assert verdicts["b", "a"] == "hurts"
     assert matrix.cell("a", "b", 128).after_holm
     for (source, target), gain in GAINS.items():
-        found = matrix.cell(source, target, 128).gain
-        assert found
-        assert found.half_width
-        assert found.mean == pytest.approx(gain, abs=2 * found.half_width)
+        estimate = matrix.cell(source, target, 128).gain
+        assert estimate
+        assert estimate.half_width
+        assert estimate.mean == pytest.approx(gain, abs=2 * estimate.half_width)
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("mrr", -1), ("accuracy", -1), ("bits_per_byte", 1)])
@@ -61,19 +61,19 @@ def test_what_helps_depends_on_which_way_the_metric_is_better(metric: str, sign:
     """The same runs, told by a metric that rises as the model gets better: it helps as much, and forgets as much."""
     before = transfer_matrix(experiment())
     turned = [
-        replace(each, metrics={name.replace("nll", metric): sign * value for name, value in each.metrics.items()})
-        for each in experiment()
+        replace(row, metrics={name.replace("nll", metric): sign * value for name, value in row.metrics.items()})
+        for row in experiment()
     ]
     after = transfer_matrix(turned, metric=metric)
     assert [(cell.verdict, cell.after_holm) for cell in after.cells] == [
         (cell.verdict, cell.after_holm) for cell in before.cells
     ]
-    found, expected = (matrix.cell("a", "b", 128) for matrix in (after, before))
-    assert found.gain
+    cell, expected = (matrix.cell("a", "b", 128) for matrix in (after, before))
+    assert cell.gain
     assert expected.gain
-    assert found.gain.mean == pytest.approx(expected.gain.mean)
-    assert found.forgetting
-    assert found.forgetting.mean == pytest.approx(0.2), "the source's loss rose from 1.5 to 1.7"
+    assert cell.gain.mean == pytest.approx(expected.gain.mean)
+    assert cell.forgetting
+    assert cell.forgetting.mean == pytest.approx(0.2), "the source's loss rose from 1.5 to 1.7"
 
 
 def test_an_improvement_of_a_rank_from_305_to_903_helps() -> None:
@@ -89,7 +89,7 @@ def test_an_improvement_of_a_rank_from_305_to_903_helps() -> None:
 
 
 def test_a_metric_without_a_known_direction_is_refused_until_it_is_said() -> None:
-    rows = [replace(each, metrics={"episode.luck": each.metrics["nll"]}) for each in experiment()]
+    rows = [replace(row, metrics={"episode.luck": row.metrics["nll"]}) for row in experiment()]
     with pytest.raises(DataError, match=r"episode\.luck.*better="):
         transfer_matrix(rows, metric="episode.luck")
     assert transfer_matrix(rows, metric="episode.luck", better="lower").cell("b", "a", 128).verdict == "hurts"
@@ -146,10 +146,8 @@ def test_missing_and_diverged_runs_are_shown_as_missing() -> None:
 def test_of_a_source_whose_other_seeds_are_lost_the_one_that_is_left_stands_for_itself() -> None:
     """What was to be measured once stands for all seeds; what survived once does not."""
     left = [
-        replace(each, state="failed", metrics={})
-        if tuple(each.cell.values()) == ("a", "b", 0) and each.seed != 2
-        else each
-        for each in experiment()
+        replace(row, state="failed", metrics={}) if tuple(row.cell.values()) == ("a", "b", 0) and row.seed != 2 else row
+        for row in experiment()
     ]
     matrix = transfer_matrix(left)
     alone, after = matrix.cell("a", "b", 0).gain, matrix.cell("a", "b", 128).forgetting
@@ -162,7 +160,7 @@ def test_sources_that_all_seeds_share_are_told_of() -> None:
     """Three targets from one trained source say how targets vary, and nothing of another training of the source."""
     assert not transfer_matrix(experiment()).shared
     assert not transfer_matrix(experiment(seeds=1)).shared
-    once = [each for each in experiment() if each.cell["size"] or not each.seed]
+    once = [row for row in experiment() if row.cell["size"] or not row.seed]
     assert transfer_matrix(once).shared
     text = compose(material("transfer", once)).sections[0].parts[0]
     assert isinstance(text, Paragraph)
@@ -180,7 +178,7 @@ def test_no_results_make_an_empty_matrix() -> None:
 
 
 def test_a_matrix_of_what_was_not_measured_is_none() -> None:
-    answered = [replace(each, metrics={"accuracy": 0.5}) for each in experiment()]
+    answered = [replace(row, metrics={"accuracy": 0.5}) for row in experiment()]
     with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
         transfer_matrix(answered)
     assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")

@@ -75,8 +75,8 @@ def test_the_split_follows_the_content_and_not_the_order(tmp_path: Path) -> None
     other = load(tmp_path, Spec(write(tmp_path / "b.jsonl", shuffled), holdout=0.2, validation=10))
     assert first.validation
     assert other.validation
-    for one, two in ((first.holdout, other.holdout), (first.validation, other.validation)):
-        assert set(one.digests) == set(two.digests)
+    for part, two in ((first.holdout, other.holdout), (first.validation, other.validation)):
+        assert set(part.digests) == set(two.digests)
     assert [len(first.train), len(first.holdout), len(first.validation)] == [70, 20, 10]
     parts = (first.train, first.holdout, first.validation)
     assert len({digest for part in parts for digest in part.digests}) == 100
@@ -110,14 +110,14 @@ def test_bad_lines_are_named_five_at_most_and_counted(tmp_path: Path) -> None:
     message = refusal(tmp_path, Spec("a.jsonl"))
     assert message.startswith("data.mine: a.jsonl:3: ")
     assert "not JSON" in message.splitlines()[0]
-    found = dict(line.split(": ", 1) for line in message.removeprefix("data.mine: ").splitlines() if ": " in line)
+    messages = dict(line.split(": ", 1) for line in message.removeprefix("data.mine: ").splitlines() if ": " in line)
     facts = {
         "a.jsonl:5": "JSON list",
         "a.jsonl:7": "without text",
         "a.jsonl:9": "text: JSON int",
         "a.jsonl:11": "text: empty",
     }
-    assert [lacks(found[line], words) for line, words in facts.items()] == [[]] * len(facts)
+    assert [lacks(messages[line], words) for line, words in facts.items()] == [[]] * len(facts)
     assert "a.jsonl:13" not in message
     assert "6 bad lines;" in message
 

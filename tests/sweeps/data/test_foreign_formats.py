@@ -138,9 +138,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("row", "says"), REFUSED, ids=[says for _, says in REFUSED])
 def test_what_would_be_lost_is_refused_by_line(tmp_path: Path, row: dict[str, Any], says: str) -> None:
     (tmp_path / "d.jsonl").write_text("\n" + jsonl([row]))
-    said = refusal(tmp_path, "d.jsonl")
-    assert said.startswith("data.mine: d.jsonl:2: ")
-    assert not lacks(said, says)
+    message = refusal(tmp_path, "d.jsonl")
+    assert message.startswith("data.mine: d.jsonl:2: ")
+    assert not lacks(message, says)
 
 
 def test_a_format_that_is_asked_for_says_what_a_row_with_two_means(tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_pair_that_cannot_be_told_is_refused(tmp_path: Path, name: str) -> None:
     row, says = WRONG[name]
     (tmp_path / "d.jsonl").write_text(jsonl([row]))
-    said = refusal(tmp_path, "d.jsonl")
-    assert said.startswith("data.mine: d.jsonl:1: ")
-    assert not lacks(said, says)
+    message = refusal(tmp_path, "d.jsonl")
+    assert message.startswith("data.mine: d.jsonl:1: ")
+    assert not lacks(message, says)
 
 
 def test_text_that_begins_with_the_prompt_is_read_once(tmp_path: Path) -> None:
@@ -217,9 +217,9 @@ def test_text_that_begins_with_the_prompt_is_read_once(tmp_path: Path) -> None:
         {"prompt": f"Where is lot {at}? ", "chosen": f"Where is lot {at}? here", "rejected": f"Where is lot {at}? no"}
         for at in range(3)
     ]
-    found = read(tmp_path, *rows)
-    assert [dict(row) for row in found.train.rows] == [{**row, "chosen": "here", "rejected": "no"} for row in rows]
-    assert any("begin with the prompt" in note for note in found.notes)
+    dataset = read(tmp_path, *rows)
+    assert [dict(row) for row in dataset.train.rows] == [{**row, "chosen": "here", "rejected": "no"} for row in rows]
+    assert any("begin with the prompt" in note for note in dataset.notes)
     mixed = [*rows, {"prompt": "Who?", "chosen": "Ada", "rejected": "Bob"}]
     (tmp_path / "d.jsonl").write_text(jsonl(mixed))
     assert not lacks(refusal(tmp_path, "d.jsonl"), "d.jsonl:1: begins prompt")

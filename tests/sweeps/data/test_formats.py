@@ -102,18 +102,20 @@ FILES: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_the_same_rows_are_the_same_data(tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name)
-    found = load(tmp_path, name)
-    assert found.train.rows == tuple(ROWS)
-    assert found.notes[0].startswith(f"{name}: 3 rows read as completion by prompt, completion")
+    dataset = load(tmp_path, name)
+    assert dataset.train.rows == tuple(ROWS)
+    assert dataset.notes[0].startswith(f"{name}: 3 rows read as completion by prompt, completion")
     (tmp_path / "plain.jsonl").write_text(TEXT)
-    assert found.train.sha256 == load(tmp_path, "plain.jsonl").train.sha256
+    assert dataset.train.sha256 == load(tmp_path, "plain.jsonl").train.sha256
 
 
 @pytest.mark.parametrize("name", ["c.parquet", "c.csv", "c.json", "shares.jsonl"])
 def test_chats_too_also_where_messages_are_text_or_have_other_names(tmp_path: Path, name: str) -> None:
     as_text = [{"messages": json.dumps(row["messages"]), "n": at} for at, row in enumerate(CHATS)]
     shared = {"user": "human", "assistant": "gpt"}
-    said = [[{"from": shared[each["role"]], "value": each["content"]} for each in row["messages"]] for row in CHATS]
+    conversations = [
+        [{"from": shared[turn["role"]], "value": turn["content"]} for turn in row["messages"]] for row in CHATS
+    ]
     match name:
         case "c.parquet":
             nulls = [
@@ -129,7 +131,7 @@ def test_chats_too_also_where_messages_are_text_or_have_other_names(tmp_path: Pa
         case "c.json":
             (tmp_path / name).write_text(json.dumps({"train": as_text}))
         case _:
-            (tmp_path / name).write_text(jsonl({"conversations": each} for each in said))
+            (tmp_path / name).write_text(jsonl({"conversations": turns} for turns in conversations))
     assert load(tmp_path, name).train.rows == tuple(CHATS)
 
 
@@ -142,9 +144,9 @@ def test_a_pattern_names_all_of_its_files_and_each_row_knows_its_own(tmp_path: P
         (f"{tmp_path}/p[01].jsonl", f"{tmp_path}/"),
         ("memory://many/p*.jsonl", "memory://many/"),
     ):
-        found = load(tmp_path, source)
-        assert found.train.rows == tuple(ROWS)
-        assert [found.train.place(at) for at in (1, 2)] == [f"{begin}p0.jsonl:2", f"{begin}p1.jsonl:1"]
+        dataset = load(tmp_path, source)
+        assert dataset.train.rows == tuple(ROWS)
+        assert [dataset.train.place(at) for at in (1, 2)] == [f"{begin}p0.jsonl:2", f"{begin}p1.jsonl:1"]
 
 
 def test_a_folder_may_be_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,9 +156,9 @@ def test_a_folder_may_be_where_one_stands(tmp_path: Path, monkeypatch: pytest.Mo
     for at, part in enumerate((ROWS[:2], ROWS[2:])):
         (tmp_path / "sh" / f"train-0000{at}-of-00002.jsonl").write_text(jsonl(part))
     for source in ("sh", "sh/train*", "./sh/*.jsonl"):
-        found = load(Path(), source)
-        assert found.train.place(2).removeprefix("./") == "sh/train-00001-of-00002.jsonl:1"
-        assert len(found.train) == 3
+        dataset = load(Path(), source)
+        assert dataset.train.place(2).removeprefix("./") == "sh/train-00001-of-00002.jsonl:1"
+        assert len(dataset.train) == 3
 
 
 def test_rows_of_a_table_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> None:
@@ -211,9 +213,9 @@ def test_what_cannot_be_read_says_what_would_be_right(tmp_path: Path, name: str)
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow", reason="the extra `export` is not installed")
     (tmp_path / name).write_bytes(content)
-    said = refusal(tmp_path, name)
-    assert said.startswith(f"data.mine: {name}")
-    assert not lacks(said, says if name != "empty.csv" else "empty.csv:3: without completion")
+    message = refusal(tmp_path, name)
+    assert message.startswith(f"data.mine: {name}")
+    assert not lacks(message, says if name != "empty.csv" else "empty.csv:3: without completion")
 
 
 def test_folders_that_hold_several_things_name_them(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_columns_and_strata_of_the_data_set_apply(tmp_path: Path) -> None:
     assert {*test.records.strata} == {"y", "z"}
     assert {row["question"] for row in test.records.rows} == {f"b{at}" for at in range(6)}
     (tmp_path / "odd.csv").write_text("sig,label,site\nb,n,x\n")
-    said = refusal(tmp_path, "rows.csv", holdout=4, tests={"far": "odd.csv"}, columns=columns, by="site")
-    assert not lacks(said, "tests.far odd.csv 'signal' `sig`")
+    message = refusal(tmp_path, "rows.csv", holdout=4, tests={"far": "odd.csv"}, columns=columns, by="site")
+    assert not lacks(message, "tests.far odd.csv 'signal' `sig`")
 
 
 def test_questions_can_test_what_was_trained_on_text(tmp_path: Path) -> None:
@@ -100,13 +100,13 @@ def test_questions_can_test_what_was_trained_on_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [("", "tests.far far.jsonl"), ('{"question": "a"}\n', "tests.far far.jsonl"), ("{\n", "tests.far far.jsonl:1")],
 )
-def test_a_file_that_cannot_be_read_is_named_with_its_test_set(tmp_path: Path, content: str, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_its_test_set(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "rows.jsonl").write_text(jsonl(ROWS))
     (tmp_path / "far.jsonl").write_text(content)
-    assert not lacks(refusal(tmp_path, "rows.jsonl", holdout=4, tests={"far": "far.jsonl"}), said)
+    assert not lacks(refusal(tmp_path, "rows.jsonl", holdout=4, tests={"far": "far.jsonl"}), words)
 
 
 def test_a_test_set_may_not_take_everything(tmp_path: Path) -> None:

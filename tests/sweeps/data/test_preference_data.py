@@ -60,13 +60,13 @@ def _differences(
     rows: Sequence[Row], known: dict[str, int], pieces: Callable[[str], Iterable[str]]
 ) -> npt.NDArray[np.float64]:
     """How often each piece is in the chosen text, less how often in the rejected one."""
-    found = np.zeros((len(rows), len(known)))
+    counts = np.zeros((len(rows), len(known)))
     for number, row in enumerate(rows):
         for side, sign in (("chosen", 1), ("rejected", -1)):
             for piece in pieces(row[side]):
                 if piece in known:
-                    found[number, known[piece]] += sign
-    return found
+                    counts[number, known[piece]] += sign
+    return counts
 
 
 def test_they_load_as_pairs_with_a_held_out_part_of_their_own(tmp_path: Path) -> None:

@@ -14,35 +14,40 @@ from tests.sweeps.files import jsonl, load, read, refusal, turn
 
 Make = Callable[[str, str], dict[str, Any]]
 FORMS: dict[str, Make] = {
-    "completion": lambda asked, said: {"prompt": asked, "completion": said},
-    "preference": lambda asked, said: {"prompt": asked, "chosen": said, "rejected": f"no {said}"},
-    "pairs of messages": lambda asked, said: {
+    "completion": lambda asked, answer: {"prompt": asked, "completion": answer},
+    "preference": lambda asked, answer: {"prompt": asked, "chosen": answer, "rejected": f"no {answer}"},
+    "pairs of messages": lambda asked, answer: {
         "prompt": [turn("user", asked)],
-        "chosen": [turn("assistant", said)],
-        "rejected": [turn("assistant", f"no {said}")],
+        "chosen": [turn("assistant", answer)],
+        "rejected": [turn("assistant", f"no {answer}")],
     },
-    "questions": lambda asked, said: {"question": asked, "answer": said},
-    "chat": lambda asked, said: {
-        "messages": [turn("user", asked), turn("assistant", said), turn("user", "more"), turn("assistant", said)]
+    "questions": lambda asked, answer: {"question": asked, "answer": answer},
+    "chat": lambda asked, answer: {
+        "messages": [turn("user", asked), turn("assistant", answer), turn("user", "more"), turn("assistant", answer)]
     },
-    "chat with shots": lambda asked, said: {
-        "messages": [turn("user", "x"), turn("assistant", "y", weight=0), turn("user", asked), turn("assistant", said)]
+    "chat with shots": lambda asked, answer: {
+        "messages": [
+            turn("user", "x"),
+            turn("assistant", "y", weight=0),
+            turn("user", asked),
+            turn("assistant", answer),
+        ]
     },
-    "chat that begins with a greeting": lambda asked, said: {
-        "messages": [turn("assistant", "Hi!"), turn("user", asked), turn("assistant", said)]
+    "chat that begins with a greeting": lambda asked, answer: {
+        "messages": [turn("assistant", "Hi!"), turn("user", asked), turn("assistant", answer)]
     },
-    "transcript": lambda asked, said: {"parts": [{"text": asked, "loss": False}, {"text": said, "loss": True}]},
-    "alpaca": lambda asked, said: {"instruction": "Find it", "input": asked, "output": said},
+    "transcript": lambda asked, answer: {"parts": [{"text": asked, "loss": False}, {"text": answer, "loss": True}]},
+    "alpaca": lambda asked, answer: {"instruction": "Find it", "input": asked, "output": answer},
 }
 
 
 def parts(data: Dataset) -> list[set[int]]:
     """The numbers of the lots that each part asks about."""
-    found = []
+    numbers = []
     for part in (data.train, data.holdout, data.validation):
         texts = [str(row) for row in part.rows] if part else []
-        found.append({int(text.partition("lot ")[2].partition("?")[0]) for text in texts})
-    return found
+        numbers.append({int(text.partition("lot ")[2].partition("?")[0]) for text in texts})
+    return numbers
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -146,7 +151,7 @@ def test_a_form_letter_is_no_near_duplicate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("text", "other", "same"),
     [
         ("What is 3 + 4?", "what is 3 + 4", True),
         ("It’s “here”…", 'It\'s "here"', True),
@@ -158,14 +163,14 @@ def test_a_form_letter_is_no_near_duplicate() -> None:
         ("12 3", "1 23", False),
     ],
 )
-def test_alike_is_what_reads_the_same(one: str, other: str, same: bool) -> None:
-    assert (fold_text(one) == fold_text(other)) is same
+def test_alike_is_what_reads_the_same(text: str, other: str, same: bool) -> None:
+    assert (fold_text(text) == fold_text(other)) is same
 
 
 def test_a_count_that_is_too_high_says_what_became_of_the_rows(tmp_path: Path) -> None:
     rows = [{"prompt": f"q{at % 24}", "completion": "a"} for at in range(64)]
     (tmp_path / "d.jsonl").write_text(jsonl(rows))
-    said = refusal(tmp_path, "d.jsonl", holdout=64)
-    assert "23 of 24 different rows (64 rows read, 40 of which repeat another)" in said
+    message = refusal(tmp_path, "d.jsonl", holdout=64)
+    assert "23 of 24 different rows (64 rows read, 40 of which repeat another)" in message
     data = load(tmp_path, "d.jsonl", holdout=4, validation=2)
     assert data.account == "64 rows read, of which 40 repeat another, 4 are held out, 2 are for validation; 18 are left"

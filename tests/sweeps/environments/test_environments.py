@@ -136,11 +136,11 @@ def test_what_decides_an_action_stands_in_the_last_five_characters() -> None:
 def test_in_the_market_the_trend_beats_holding_which_beats_chance() -> None:
     trend = play_all(Market(), expert)
     facts = [played.turns[-1].facts for played in trend]
-    held = mean(one["hold_reward"] for one in facts)
-    chance = mean(one["random_reward"] for one in facts)
+    held = mean(episode["hold_reward"] for episode in facts)
+    chance = mean(episode["random_reward"] for episode in facts)
     assert mean_reward(trend) > 1.5
     assert chance < held < 0.25 * mean_reward(trend)
-    assert mean(one["return"] for one in facts) > mean(one["hold_return"] for one in facts) > 0
+    assert mean(episode["return"] for episode in facts) > mean(episode["hold_return"] for episode in facts) > 0
     assert mean_reward(play_all(Market(), at_random(3))) < 0.1
 
 

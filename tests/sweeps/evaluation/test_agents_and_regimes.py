@@ -28,15 +28,15 @@ from tests.sweeps.reports import list_rows
 
 def measure(facts: Sequence[dict[str, float]], regimes: Sequence[str] = ()) -> Measured:
     episodes = [
-        PlayedEpisode(task, told.get("pnl", 0.0), 1, told, "", regimes[task] if regimes else "")
-        for task, told in enumerate(facts)
+        PlayedEpisode(task, numbers.get("pnl", 0.0), 1, numbers, "", regimes[task] if regimes else "")
+        for task, numbers in enumerate(facts)
     ]
     return TASK_COMPLETION.measure(episodes, {})
 
 
 def test_recovery_is_a_rate_over_the_episodes_that_met_an_error() -> None:
     """Of four episodes three met errors, and two of them got over: 2/3, whatever the one without says."""
-    found = measure(
+    measured = measure(
         [
             {"errors": 2.0, "recovered": 1.0, "solved": 1.0},
             {"errors": 1.0, "recovered": 0.0, "solved": 0.0},
@@ -44,12 +44,12 @@ def test_recovery_is_a_rate_over_the_episodes_that_met_an_error() -> None:
             {"errors": 1.0, "recovered": 1.0, "solved": 0.0},
         ]
     )
-    assert found.metrics[RECOVERY] == pytest.approx(2 / 3)
-    assert [row.values.get(RECOVERY) for row in found.rows] == [1.0, 0.0, None, 1.0]
-    row = RunResult({"method": "rl"}, 0, "succeeded", found.metrics)
-    told = count_told([row], RECOVERY, {item_key(row.cell, 0): found.rows})
-    assert told is not None
-    assert (told.items, told.of) == (3, 4), "it carries its denominator"
+    assert measured.metrics[RECOVERY] == pytest.approx(2 / 3)
+    assert [row.values.get(RECOVERY) for row in measured.rows] == [1.0, 0.0, None, 1.0]
+    row = RunResult({"method": "rl"}, 0, "succeeded", measured.metrics)
+    counts = count_told([row], RECOVERY, {item_key(row.cell, 0): measured.rows})
+    assert counts is not None
+    assert (counts.items, counts.of) == (3, 4), "it carries its denominator"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_says_that_an_error_was_met_and_got_over(facts: list[dict[str, floa
 
 def test_calls_over_the_fewest_are_those_of_solved_tasks() -> None:
     """3/2 and 4/4: a mean of 1.25. A task that is not solved took as many calls as it liked."""
-    found = measure(
+    measured = measure(
         [
             {"solved": 1.0, "calls": 3.0, "fewest_calls": 2.0},
             {"solved": 1.0, "calls": 4.0, "fewest_calls": 4.0},
@@ -76,15 +76,18 @@ def test_calls_over_the_fewest_are_those_of_solved_tasks() -> None:
             {"solved": 1.0},
         ]
     )
-    assert found.metrics[EFFORT] == 1.25
-    assert [row.values.get(EFFORT) for row in found.rows] == [1.5, 1.0, None, None, None]
+    assert measured.metrics[EFFORT] == 1.25
+    assert [row.values.get(EFFORT) for row in measured.rows] == [1.5, 1.0, None, None, None]
 
 
 def test_it_is_known_what_measures_them_which_way_is_better_and_their_range() -> None:
     assert [find_measure(name) for name in (RECOVERY, EFFORT)] == ["task_completion"] * 2
     assert (choose_direction(RECOVERY), choose_direction(EFFORT)) == ("higher", "lower")
     known = [find_metric(name) for name in (RECOVERY, EFFORT)]
-    assert [(one.span, one.conditional) for one in known if one] == [((0.0, 1.0), True), ((0.0, math.inf), True)]
+    assert [(metric.span, metric.conditional) for metric in known if metric] == [
+        ((0.0, 1.0), True),
+        ((0.0, math.inf), True),
+    ]
 
 
 def act_rightly(episode: Episode) -> str:
@@ -96,10 +99,10 @@ def act_rightly(episode: Episode) -> str:
 def test_the_built_in_tools_say_what_a_recovery_rate_needs() -> None:
     """Every second task has an error; the expert gets over each, and who only calls the tool over none."""
     played = [play(ToolUse(), seed, "test", act_rightly) for seed in range(60)]
-    found = measure([list_numbers(one.turns[-1].facts) for one in played])
-    told = sum(RECOVERY in row.values for row in found.rows)
-    assert found.metrics[RECOVERY] == 1.0
-    assert 20 < told < 40
+    measured = measure([list_numbers(episode.turns[-1].facts) for episode in played])
+    recoveries = sum(RECOVERY in row.values for row in measured.rows)
+    assert measured.metrics[RECOVERY] == 1.0
+    assert 20 < recoveries < 40
 
 
 def test_the_market_says_its_regime() -> None:
@@ -124,38 +127,40 @@ PNL = [{"bull": 0.05, "bear": -0.03, "sideways": 0.0}[name] + CHANCE.normal(0, 0
 
 
 def strata(seeds: int = 1) -> tuple[list[RunResult], dict[str, StratumResult], Material]:
-    found = measure([{"pnl": pnl, "return": pnl, "solved": float(pnl > 0)} for pnl in PNL], REGIMES)
-    rows = [RunResult({"method": "rl"}, seed, "succeeded", found.metrics) for seed in range(seeds)]
-    items = {"task_completion": {item_key(row.cell, row.seed): found.rows for row in rows}}
+    measured = measure([{"pnl": pnl, "return": pnl, "solved": float(pnl > 0)} for pnl in PNL], REGIMES)
+    rows = [RunResult({"method": "rl"}, seed, "succeeded", measured.metrics) for seed in range(seeds)]
+    items = {"task_completion": {item_key(row.cell, row.seed): measured.rows for row in rows}}
     spec: dict[str, Json] = {"experiment": "compare", "metrics": [{"metric": "episode.pnl", "mode": "max"}]}
     return (
         rows,
-        {f"{one.metric} {one.stratum}": one for one in list_strata(rows, items)},
+        {f"{stratum.metric} {stratum.stratum}": stratum for stratum in list_strata(rows, items)},
         Material("s", "finished", spec, rows, items=items),
     )
 
 
 def test_a_fact_of_episodes_has_its_mean_and_interval_in_each_regime() -> None:
     """The interval of one seed is that of the mean over its episodes, by scipy."""
-    _, found, material = strata()
+    _, estimates, material = strata()
     for name in ("bull", "bear", "sideways"):
         own = [pnl for pnl, regime in zip(PNL, REGIMES, strict=True) if regime == name]
-        one = found[f"episode.pnl {name}"]
+        estimate = estimates[f"episode.pnl {name}"]
         low, high = stats.t.interval(0.95, len(own) - 1, statistics.fmean(own), stats.sem(own))
-        assert (one.items, one.seeds) == (20, 1)
-        assert [one.mean, one.low, one.high] == pytest.approx([statistics.fmean(own), low, high], abs=2e-4)
+        assert (estimate.items, estimate.seeds) == (20, 1)
+        assert [estimate.mean, estimate.low, estimate.high] == pytest.approx(
+            [statistics.fmean(own), low, high], abs=2e-4
+        )
     facts = list_facts(material)["strata"]
-    assert {(one["column"], one["stratum"]) for one in facts} == {("regime", name) for name in {*REGIMES}}
+    assert {(fact["column"], fact["stratum"]) for fact in facts} == {("regime", name) for name in {*REGIMES}}
     shown = list_rows(compose_answer(material), "regime")
     assert [row["regime"].text for row in shown] == ["bear", "bull", "sideways"], "of the metric that the file names"
 
 
 def test_a_ratio_of_all_returns_is_computed_anew_from_those_of_a_regime() -> None:
-    _, found, _ = strata()
+    _, estimates, _ = strata()
     for name in ("bull", "bear", "sideways"):
         own = [pnl for pnl, regime in zip(PNL, REGIMES, strict=True) if regime == name]
-        assert found[f"return_sharpe {name}"].mean == pytest.approx(trading.sharpe(own))
-        assert found[f"return_cvar {name}"].mean == pytest.approx(trading.cvar(own))
+        assert estimates[f"return_sharpe {name}"].mean == pytest.approx(trading.sharpe(own))
+        assert estimates[f"return_cvar {name}"].mean == pytest.approx(trading.cvar(own))
     assert {*OF_RETURNS} == {"return_sharpe", "return_sortino", "return_cvar"}
 
 

@@ -23,17 +23,17 @@ from tests.sweeps.reports import material
 
 
 def measure(tasks: Sequence[int], facts: Sequence[dict[str, float]]) -> Measured:
-    episodes = [PlayedEpisode(task, 0.0, 1, told, "") for task, told in zip(tasks, facts, strict=True)]
+    episodes = [PlayedEpisode(task, 0.0, 1, numbers, "") for task, numbers in zip(tasks, facts, strict=True)]
     return TASK_COMPLETION.measure(episodes, {})
 
 
 def test_pass_at_k_and_pass_hat_k_by_hand() -> None:
     """Task 0: both; task 1: one of two; task 2: none; task 3: both."""
     solved = [1, 1, 0, 1, 0, 0, 1, 1]
-    found = measure([0, 0, 1, 1, 2, 2, 3, 3], [{"solved": float(each)} for each in solved])
-    told = [found.metrics[name] for name in ("task_completion", *OF_ATTEMPTS)]
-    assert told == [5 / 8, 3 / 4, 2 / 4]
-    assert [row.values["task_pass_hat_k"] for row in found.rows] == [1, 1, 0, 0, 0, 0, 1, 1]
+    measured = measure([0, 0, 1, 1, 2, 2, 3, 3], [{"solved": float(success)} for success in solved])
+    metrics = [measured.metrics[name] for name in ("task_completion", *OF_ATTEMPTS)]
+    assert metrics == [5 / 8, 3 / 4, 2 / 4]
+    assert [row.values["task_pass_hat_k"] for row in measured.rows] == [1, 1, 0, 0, 0, 0, 1, 1]
     assert not {*OF_ATTEMPTS} & {*measure([0, 1], [{"solved": 1.0}] * 2).metrics}
     for attempts, announced in ((1, False), (4, True)):
         listed = TASK_COMPLETION.list_metrics({"attempts": attempts})
@@ -42,12 +42,12 @@ def test_pass_at_k_and_pass_hat_k_by_hand() -> None:
 
 def test_returns_of_the_episodes_that_tell_one() -> None:
     returns = np.random.default_rng(0).normal(0.01, 0.05, 40).tolist()
-    found = measure(range(41), [{"return": each} for each in returns] + [{"error": 1.0}])
-    assert found.metrics["return_sharpe"] == pytest.approx(trading.sharpe(returns))
-    assert found.metrics["return_sortino"] == pytest.approx(trading.sortino(returns))
-    assert found.metrics["return_cvar"] == pytest.approx(np.sort(returns)[:2].mean())
-    assert found.metrics["episode.return"] == pytest.approx(np.mean(returns))
-    assert not {*OF_RETURNS} & {*found.rows[40].values}
+    measured = measure(range(41), [{"return": value} for value in returns] + [{"error": 1.0}])
+    assert measured.metrics["return_sharpe"] == pytest.approx(trading.sharpe(returns))
+    assert measured.metrics["return_sortino"] == pytest.approx(trading.sortino(returns))
+    assert measured.metrics["return_cvar"] == pytest.approx(np.sort(returns)[:2].mean())
+    assert measured.metrics["episode.return"] == pytest.approx(np.mean(returns))
+    assert not {*OF_RETURNS} & {*measured.rows[40].values}
     assert "return_sharpe" not in measure([0, 1], [{"return": 0.1}] * 2).metrics, "no spread, no ratio"
 
 
@@ -62,13 +62,13 @@ def test_it_is_known_what_measures_it_and_which_way_is_better(metric: str) -> No
 def test_a_change_of_a_sharpe_ratio_has_an_interval() -> None:
     def play(mean: float, seed: int) -> Measured:
         random = np.random.default_rng([7, seed])
-        return measure(range(200), [{"return": each} for each in (mean + random.normal(0, 0.05, 200)).tolist()])
+        return measure(range(200), [{"return": value} for value in (mean + random.normal(0, 0.05, 200)).tolist()])
 
     sides = [{seed: play(mean, seed).rows for seed in range(3)} for mean in (0.0, 0.05)]
-    found = change(sides[0], sides[1], metric="return_sharpe")
-    assert found is not None
-    assert found.clear
-    assert found.low < 1 < found.high, "the mean is one deviation higher"
+    difference = change(sides[0], sides[1], metric="return_sharpe")
+    assert difference is not None
+    assert difference.clear
+    assert difference.low < 1 < difference.high, "the mean is one deviation higher"
 
 
 def test_the_best_of_many_cells_is_deflated_by_their_number() -> None:
@@ -79,10 +79,10 @@ def test_the_best_of_many_cells_is_deflated_by_their_number() -> None:
         for number in range(9):
             random = np.random.default_rng([3, number])
             returns = random.normal(best if number == 4 else 0.0, 0.05, 100)
-            found = measure(range(100), [{"return": each} for each in returns.tolist()])
+            measured = measure(range(100), [{"return": value} for value in returns.tolist()])
             cell: dict[str, Json] = {"train.rank": number}
-            rows.append(RunResult(cell, 0, "succeeded", found.metrics))
-            items[item_key(cell, 0)] = found.rows
+            rows.append(RunResult(cell, 0, "succeeded", measured.metrics))
+            items[item_key(cell, 0)] = measured.rows
         spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "return_sharpe", "mode": "max"}}
         return material("grid", rows, spec=spec, items={"task_completion": items}, curves=())
 
@@ -106,8 +106,8 @@ def test_ratios_of_rag_change_with_an_interval() -> None:
             for item in range(50)
         ]
 
-    found = change({0: answer(10, 30)}, {0: answer(30, 10)}, metric="abstention_precision")
-    assert found is not None
-    assert [found.before, found.after] == pytest.approx([0.25, 0.75])
-    assert 0 < found.low < 0.5 < found.high < 1
+    difference = change({0: answer(10, 30)}, {0: answer(30, 10)}, metric="abstention_precision")
+    assert difference is not None
+    assert [difference.before, difference.after] == pytest.approx([0.25, 0.75])
+    assert 0 < difference.low < 0.5 < difference.high < 1
     assert change({0: answer(0, 0)}, {0: answer(30, 10)}, metric="abstention_precision") is None

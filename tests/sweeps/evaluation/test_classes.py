@@ -49,15 +49,15 @@ def measure(logits: Sequence[Sequence[float]], true: Sequence[int], *, extra: bo
 
 
 def test_the_evaluator_says_what_scikit_learn_says() -> None:
-    found = measure(LOGITS, read_digits(TRUE))
-    assert [found.metrics[name] for name in F1] == pytest.approx(PER_CLASS, abs=1e-11)
-    assert (found.metrics["macro_f1"], found.metrics["balanced_accuracy"]) == pytest.approx(MEANS, abs=1e-11)
-    assert found.metrics["auroc"] == pytest.approx(AUROC, abs=1e-11)
-    assert found.metrics["accuracy"] == pytest.approx(18 / 24), "the trace of the confusion matrix"
-    assert found.metrics["majority_macro_f1"] == pytest.approx(2 * 0.5 / 1.5 / 3), "12 of 24 are of the commonest"
-    assert found.metrics["majority_balanced_accuracy"] == pytest.approx(1 / 3)
+    measured = measure(LOGITS, read_digits(TRUE))
+    assert [measured.metrics[name] for name in F1] == pytest.approx(PER_CLASS, abs=1e-11)
+    assert (measured.metrics["macro_f1"], measured.metrics["balanced_accuracy"]) == pytest.approx(MEANS, abs=1e-11)
+    assert measured.metrics["auroc"] == pytest.approx(AUROC, abs=1e-11)
+    assert measured.metrics["accuracy"] == pytest.approx(18 / 24), "the trace of the confusion matrix"
+    assert measured.metrics["majority_macro_f1"] == pytest.approx(2 * 0.5 / 1.5 / 3), "12 of 24 are of the commonest"
+    assert measured.metrics["majority_balanced_accuracy"] == pytest.approx(1 / 3)
     for name in (*F1, "macro_f1", "balanced_accuracy", "auroc"):
-        assert found.metrics[name] == pytest.approx(np.mean([row.values[name] for row in found.rows]))
+        assert measured.metrics[name] == pytest.approx(np.mean([row.values[name] for row in measured.rows]))
         assert choose_direction(f"source.{name}") == "higher"
         assert find_measure(f"source.{name}") == "source.answers"
         kind = find_metric(name)
@@ -66,16 +66,16 @@ def test_the_evaluator_says_what_scikit_learn_says() -> None:
 
 
 def test_other_candidates_are_no_classification() -> None:
-    found = measure(LOGITS, read_digits(TRUE), extra=True)
-    assert not {"macro_f1", "auroc", *F1} & {*found.metrics}
+    measured = measure(LOGITS, read_digits(TRUE), extra=True)
+    assert not {"macro_f1", "auroc", *F1} & {*measured.metrics}
     assert find_classes([{"candidates": ["a", "b"], "answers": ("a",)}] * 3) == [], "one class is right for all"
     assert find_classes([{"candidates": ["a", "b"], "answers": ("a", "b")}] * 3) == []
     assert name_classes(["a+", "a-", "?"]) == ["f1_0_a", "f1_1_a", "f1_2_2"]
 
 
 def test_equal_scores_choose_a_wrong_class_as_accuracy_counts_them() -> None:
-    found = measure([[0.0, 0.0, 0.0]] * 6, [0, 1, 2, 0, 1, 2])
-    assert (found.metrics["accuracy"], found.metrics["macro_f1"], found.metrics["auroc"]) == (0, 0, 0.5)
+    measured = measure([[0.0, 0.0, 0.0]] * 6, [0, 1, 2, 0, 1, 2])
+    assert (measured.metrics["accuracy"], measured.metrics["macro_f1"], measured.metrics["auroc"]) == (0, 0, 0.5)
 
 
 def draw_run(strength: float, seed: int, items: int = 120) -> Measured:
@@ -123,33 +123,33 @@ def test_every_face_shows_which_class_is_taken_for_which() -> None:
 
 def test_the_best_is_chosen_by_it_and_compared_item_by_item() -> None:
     known = sweep()
-    found = best_cell(known.rows, metric="macro_f1", items=known.items["answers"])
-    best, other = found.cells
+    chosen = best_cell(known.rows, metric="macro_f1", items=known.items["answers"])
+    best, other = chosen.cells
     assert best.cell == {"train.learning_rate": 0.01}
     assert other.apart
     assert other.by_item is not None
     assert other.by_item.checkpoints is not None
-    assert (other.by_item.items, found.mode) == (120, "max")
+    assert (other.by_item.items, chosen.mode) == (120, "max")
     assert 0 < other.by_item.checkpoints.half_width < 0.3
 
 
 def test_a_change_has_an_interval() -> None:
     sides = [{seed: draw_run(strength, seed).rows for seed in range(3)} for strength in (0.0, 2.0)]
     for metric in ("macro_f1", "balanced_accuracy", "auroc", "f1_alpha"):
-        found = change(sides[0], sides[1], metric=metric)
-        assert found is not None
-        assert found.clear
-        assert 0 < found.low < found.mean < found.high <= 1
+        difference = change(sides[0], sides[1], metric=metric)
+        assert difference is not None
+        assert difference.clear
+        assert 0 < difference.low < difference.mean < difference.high <= 1
 
 
 def test_guessing_is_always_giving_the_commonest_class() -> None:
     known = sweep()
-    found = find_guess(known.rows, "macro_f1", known.items["answers"])
-    assert found is not None
+    guess = find_guess(known.rows, "macro_f1", known.items["answers"])
+    assert guess is not None
     commonest = 2 * known.rows[0].metrics["majority"] / (1 + known.rows[0].metrics["majority"]) / 3
-    assert found.share == pytest.approx(commonest)
-    assert found.told_by == "majority_macro_f1"
-    assert NAMES[0] in found.words
+    assert guess.share == pytest.approx(commonest)
+    assert guess.told_by == "majority_macro_f1"
+    assert NAMES[0] in guess.words
     auroc = find_guess(known.rows, "auroc")
     assert auroc is not None
     assert auroc.share == 0.5
@@ -177,10 +177,10 @@ def test_intervals_are_by_cluster_where_items_have_one() -> None:
         for strength in (0.0, 2.0):
             rows = [row for copy in range(5) for row in _copy_rows(draw_run(strength, 0, 30).rows, copy, clustered)]
             sides.append({0: rows})
-        found = change(sides[0], sides[1], metric="macro_f1")
-        assert found is not None
-        assert found.clusters == (30 if clustered else 150)
-        wide.append(found.mean - found.low)
+        difference = change(sides[0], sides[1], metric="macro_f1")
+        assert difference is not None
+        assert difference.clusters == (30 if clustered else 150)
+        wide.append(difference.mean - difference.low)
     assert wide[1] > 1.9 * wide[0], "√5 = 2.2, and fewer degrees of freedom"
 
 

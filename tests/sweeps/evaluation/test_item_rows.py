@@ -74,9 +74,9 @@ def test_the_passage_reaches_the_statistics(name: str) -> None:
 
     metric = {"answers": "accuracy", "reliability": "mean_accuracy", "rag": "open_book"}[name]
     sides = [read_rows(write_rows(rows(right)), details=False) for right in (0.0, 1.0)]
-    found = compare_items(*({0: read_scores(side, metric)} for side in sides))
-    assert found is not None
-    assert (found.items, found.clusters) == (4, 2)
+    difference = compare_items(*({0: read_scores(side, metric)} for side in sides))
+    assert difference is not None
+    assert (difference.items, difference.clusters) == (4, 2)
 
 
 def test_a_value_that_is_no_number_is_left_out_of_the_mean() -> None:

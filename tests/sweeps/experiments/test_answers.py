@@ -51,8 +51,8 @@ def test_a_transfer_is_told_in_examples_and_in_both_directions() -> None:
     assert worth["n = 128"].text == "> ×1"
     assert worth["gain over all sizes"].value == pytest.approx(0.2 * math.log(2), abs=0.005)
     assert worth["gain over all sizes"].text.endswith("▲*")
-    said = [part.text for section in report.findings for part in section.parts if hasattr(part, "text")]
-    assert any("a helps b more than b helps a" in text for text in said)
+    texts = [part.text for section in report.findings for part in section.parts if hasattr(part, "text")]
+    assert any("a helps b more than b helps a" in text for text in texts)
     assert any("1 of 37 runs" in text and "1 failed" in text for text in list_warnings(report))
 
 
@@ -125,16 +125,20 @@ def test_programs_are_given_the_curves_and_the_matrix_too() -> None:
     rows = [*scaling_rows(("code", "law"), top=512), run({"data": "law", "size": 64}, 3)]
     fits = facts(spec, rows)["fits"]
     (code, *_) = (fit for fit in fits if fit["data"] == "code")
-    own = [each for each in rows if each.cell["data"] == "code" and each.cell["size"]]
-    sizes, losses = [int(str(each.cell["size"])) for each in own], [each.metrics["nll"] for each in own]
-    fit = fit_scaling(sizes, losses, seed=[each.seed for each in own], target=2.0)
+    own = [row for row in rows if row.cell["data"] == "code" and row.cell["size"]]
+    sizes, losses = [int(str(row.cell["size"])) for row in own], [row.metrics["nll"] for row in own]
+    fit = fit_scaling(sizes, losses, seed=[row.seed for row in own], target=2.0)
     assert (code["law"], code["params"], code["holdout_error"]) == (fit.law, fit.params, fit.holdout_error)
     assert fit.minimum_data is not None
     assert code["minimum_data"]["low"] == fit.minimum_data.low
-    assert {each["data"] for each in fits} == {"code", "law"}
+    assert {fitted["data"] for fitted in fits} == {"code", "law"}
 
     (matrix,) = facts({"experiment": "transfer"}, transfer())["transfer"]
-    (cell,) = (each for each in matrix["cells"] if (each["source"], each["target"], each["size"]) == ("a", "b", 64))
-    found = transfer_matrix(transfer()).cell("a", "b", 64)
-    assert found.gain is not None
-    assert (cell["gain"]["mean"], cell["verdict"]) == (found.gain.mean, found.verdict)
+    (cell,) = (
+        cell_facts
+        for cell_facts in matrix["cells"]
+        if (cell_facts["source"], cell_facts["target"], cell_facts["size"]) == ("a", "b", 64)
+    )
+    expected = transfer_matrix(transfer()).cell("a", "b", 64)
+    assert expected.gain is not None
+    assert (cell["gain"]["mean"], cell["verdict"]) == (expected.gain.mean, expected.verdict)

@@ -69,7 +69,7 @@ def items() -> dict[str, Items]:
 
 def test_a_grid_names_the_best_cell_by_each_metric_of_the_list() -> None:
     best = facts(SPEC, grid(), items())["best"]
-    assert [(one["metric"], one["best"]["cell"]) for one in best] == [
+    assert [(chosen["metric"], chosen["best"]["cell"]) for chosen in best] == [
         ("episode.drawdown", {"train.rank": 4}),
         ("episode.pnl", {"train.rank": 8}),
     ]
@@ -80,7 +80,7 @@ def test_a_grid_names_the_best_cell_by_each_metric_of_the_list() -> None:
 
 def test_a_grid_says_what_training_changed_against_the_untrained_model() -> None:
     """By hand: .11 less .30, ± 4.303 · .01 / √3."""
-    (drawdown, pnl) = (one["untrained"] for one in facts(SPEC, grid(), items())["best"])
+    (drawdown, pnl) = (chosen["untrained"] for chosen in facts(SPEC, grid(), items())["best"])
     assert (drawdown["before"], drawdown["change"]["mean"]) == (0.3, pytest.approx(-0.19))
     assert drawdown["change"]["high"] - drawdown["change"]["mean"] == pytest.approx(4.3027 * 0.01 / 3**0.5, rel=1e-3)
     assert drawdown["clear"]
@@ -91,7 +91,7 @@ def test_a_grid_says_what_training_changed_against_the_untrained_model() -> None
 def test_an_untrained_model_does_not_compete() -> None:
     rows = [*grid()[:-1], trade({"untrained": True}, 0, 0.0, 9.0)]
     best = facts(SPEC, rows, items())["best"]
-    assert [one["best"]["cell"] for one in best] == [{"train.rank": 4}, {"train.rank": 8}]
+    assert [chosen["best"]["cell"] for chosen in best] == [{"train.rank": 4}, {"train.rank": 8}]
     assert best[0]["best"]["runs"]["measured"] == 3
     assert lacks(conclude(SPEC, rows).answer[0], "worse") == [], "training made it worse"
     ranked = [row for row in list_rows(conclude(SPEC, rows), "tied") if row["train.rank"].text != "untrained"]
@@ -114,7 +114,10 @@ def test_methods_are_compared_by_each_metric_of_the_list() -> None:
     spec: dict[str, Json] = {**SPEC, "experiment": "compare", "equal": {"tokens": 1000}}
     report = conclude(spec, rows)
     assert [lacks(report.answer[0], "m4 episode.drawdown"), lacks(report.answer[1], "m8 episode.pnl")] == [[], []]
-    assert {one["metric"] for one in facts(spec, rows)["differences"]} == {"episode.drawdown", "episode.pnl"}
+    assert {difference["metric"] for difference in facts(spec, rows)["differences"]} == {
+        "episode.drawdown",
+        "episode.pnl",
+    }
     undirected: dict[str, Json] = {**spec, "metrics": [{"metric": "turns"}]}
     assert lacks(conclude(undirected, rows).answer[0], "turns untrained m4 m8 4.0000 min max") == []
 

@@ -82,7 +82,7 @@ def pairs(gains: Mapping[tuple[str, str], float], sizes: Sequence[int] = (64,), 
             for seed in seeds:
                 alone = 3.0 - 0.1 * math.log(size) + noise(place, size, seed, 1)
                 rows.append(run({"source": None, "target": target, "size": size}, seed, nll=alone))
-                for source in (one for one, other in gains if other == target):
+                for source in (first for first, other in gains if other == target):
                     value = alone - gains[source, target] + noise(place, size, seed, names.index(source), 2)
                     rows.append(run({"source": source, "target": target, "size": size}, seed, nll=value))
     return rows
@@ -335,7 +335,7 @@ PLANTED = {
     ),
     "transfer, a shared source": Planted(
         TRANSFER,
-        [*pairs(TWO), *(run({"source": one, "target": other, "size": 0}, 0, nll=2.9) for one, other in TWO)],
+        [*pairs(TWO), *(run({"source": source, "target": other, "size": 0}, 0, nll=2.9) for source, other in TWO)],
         "helps",
         0.2,
         has=["shared_source"],

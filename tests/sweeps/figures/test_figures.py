@@ -84,17 +84,17 @@ def test_every_drawing_is_well_formed_and_says_what_it_shows(name: str, width: i
 def test_nothing_lies_outside_of_the_drawing(name: str, width: int) -> None:
     root = ET.fromstring(DRAWN[name](width))
     tall = float(root.get("height") or 0)
-    for each in root.iter():
+    for element in root.iter():
         for across in ("x", "x1", "x2", "cx"):
-            assert -1 <= float(each.get(across, 0)) <= width + 1, ET.tostring(each)
-        assert float(each.get("x", 0)) + _size(each, "width") <= width + 1, ET.tostring(each)
-        assert float(each.get("y", 0)) + _size(each, "height") <= tall + 1, ET.tostring(each)
+            assert -1 <= float(element.get(across, 0)) <= width + 1, ET.tostring(element)
+        assert float(element.get("x", 0)) + _size(element, "width") <= width + 1, ET.tostring(element)
+        assert float(element.get("y", 0)) + _size(element, "height") <= tall + 1, ET.tostring(element)
         for down in ("y", "y1", "y2", "cy"):
-            assert -1 <= float(each.get(down, 0)) <= tall + 1, ET.tostring(each)
+            assert -1 <= float(element.get(down, 0)) <= tall + 1, ET.tostring(element)
 
 
-def _size(each: ET.Element, name: str) -> float:
-    return float(each.get(name, 0)) if each.tag == "rect" else 0.0
+def _size(element: ET.Element, name: str) -> float:
+    return float(element.get(name, 0)) if element.tag == "rect" else 0.0
 
 
 def test_shapes_tell_series_apart_without_their_colours() -> None:
@@ -105,39 +105,39 @@ def test_shapes_tell_series_apart_without_their_colours() -> None:
 
 def test_a_heat_map_is_centred_at_nothing_and_hatches_what_is_unclear() -> None:
     root = ET.fromstring(draw_heat(HEAT, WIDE, "x"))
-    squares = [each for each in root.iter("rect") if each.get("rx") == "4"]
-    assert [each.get("class") for each in squares] == ["nothing", "plus", "nothing", "edge"]
+    squares = [square for square in root.iter("rect") if square.get("rx") == "4"]
+    assert [square.get("class") for square in squares] == ["nothing", "plus", "nothing", "edge"]
     assert squares[3].get("fill") == "url(#h-x-hatch)"
 
 
 def test_a_reliability_diagram_has_a_mark_for_each_bin_where_it_belongs_and_a_bar_for_its_answers() -> None:
     root = ET.fromstring(draw_reliability(Panels("r", "t", "d", 10), [DIAGRAM], WIDE, "x"))
-    marks = [each for each in root.iter("circle") if len(each)]
-    told = [each[0].text for each in marks]
-    assert told[1] == "confidence 0.100, right 0.100, items 40"
-    assert len(told) == len(DIAGRAM.bins)
-    at = [(float(each.get("cx") or 0), float(each.get("cy") or 0)) for each in marks]
+    marks = [mark for mark in root.iter("circle") if len(mark)]
+    titles = [mark[0].text for mark in marks]
+    assert titles[1] == "confidence 0.100, right 0.100, items 40"
+    assert len(titles) == len(DIAGRAM.bins)
+    at = [(float(mark.get("cx") or 0), float(mark.get("cy") or 0)) for mark in marks]
     assert at[0][0] < at[1][0] < at[2][0] < at[3][0], "confidence goes to the right"
     assert at[0][1] < at[3][1] < at[2][1] < at[1][1], "and what is right upwards"
     diagonal = next(
-        each for each in root.iter("line") if each.get("class") == "axis" and each.get("x1") != each.get("x2")
+        line for line in root.iter("line") if line.get("class") == "axis" and line.get("x1") != line.get("x2")
     )
     assert diagonal is not None
-    frame = next(each for each in root.iter("rect") if each.get("class") == "frame")
-    bars = [each for each in root.iter("rect") if each.get("class") == "s0 bar" and float(each.get("x") or 0) > 30][-4:]
-    tall = [float(each.get("height") or 0) for each in bars]
+    frame = next(shape for shape in root.iter("rect") if shape.get("class") == "frame")
+    bars = [bar for bar in root.iter("rect") if bar.get("class") == "s0 bar" and float(bar.get("x") or 0) > 30][-4:]
+    tall = [float(bar.get("height") or 0) for bar in bars]
     assert tall[1] == max(tall) > tall[3] > tall[0] > 0
-    places = [float(each.get("x") or 0) for each in bars]
+    places = [float(bar.get("x") or 0) for bar in bars]
     assert places[0] == places[1] < places[2] < places[3], "a bin is closed on its right"
     assert places[0] > float(frame.get("x") or 0)
-    (before,) = (each for each in root.iter("rect") if each.get("class") == "s7 hollow" and len(each))
+    (before,) = (bar for bar in root.iter("rect") if bar.get("class") == "s7 hollow" and len(bar))
     assert before[0].text == "before: confidence 0.500, right 0.200, items 80"
 
 
 def test_a_legend_shows_the_colours_of_its_lines_whatever_they_are() -> None:
     series = [Line("a", curve=FULL.curve), Line("untrained", curve=FULL.curve, kind=7)]
     root = ET.fromstring(draw_lines(PLOT, series, NARROW, "x"))
-    samples = {each.get("class") for each in root.iter("line") if "line" in (each.get("class") or "")}
+    samples = {line.get("class") for line in root.iter("line") if "line" in (line.get("class") or "")}
     assert samples == {"s0 line", "s7 line"}
 
 
@@ -145,7 +145,7 @@ def test_a_legend_cuts_what_is_wider_than_the_drawing() -> None:
     """A letter takes .61 of its size, 12; 312 pixels are what a phone has behind the sample."""
     name = "a-name-" * 11
     root = ET.fromstring(draw_lines(PLOT, [Line(name, curve=FULL.curve), Line("b", curve=FULL.curve)], NARROW, "x"))
-    (label,) = (each for each in root.iter("text") if (each.text or "").startswith("a-name-"))
+    (label,) = (label_text for label_text in root.iter("text") if (label_text.text or "").startswith("a-name-"))
     assert (label.text or "").endswith("…")
     assert float(label.get("x") or 0) + 0.61 * 12 * len(label.text or "") <= NARROW
 
@@ -156,14 +156,14 @@ def test_an_axis_of_signs_shows_at_least_what_it_is_told_to() -> None:
     places = []
     for least in (0.0, 0.01):
         root = ET.fromstring(draw_intervals(RowPlot("r", "t", "d", "change", zero=True, least=least), rows, WIDE, "x"))
-        places.append([float(each.get("cx") or 0) for each in root.iter("circle")])
+        places.append([float(dot.get("cx") or 0) for dot in root.iter("circle")])
     assert abs(places[0][0] - places[0][1]) > WIDE / 2
     assert abs(places[1][0] - places[1][1]) < 1
 
 
 def test_what_is_beyond_the_data_is_dashed() -> None:
     root = ET.fromstring(DRAWN["scaling"](WIDE))
-    curves = [each.get("class") for each in root.iter("path") if "line" in (each.get("class") or "")]
+    curves = [curve.get("class") for curve in root.iter("path") if "line" in (curve.get("class") or "")]
     assert curves == ["s0 line", "s0 line beyond"]
 
 
@@ -172,16 +172,16 @@ def test_ticks_are_round_few_and_on_the_scale(low: float, span: float, most: int
     scale = Scale(low, low + span, 0, 100)
     if scale.high - scale.low < abs(low) * 1e-9:
         return
-    found = choose_ticks(scale, most)
-    assert len(found) <= most + 1
-    assert all(-1e-6 <= (value - scale.low) / span <= 1 + 1e-6 for value in found)
+    ticks = choose_ticks(scale, most)
+    assert len(ticks) <= most + 1
+    assert all(-1e-6 <= (value - scale.low) / span <= 1 + 1e-6 for value in ticks)
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1.01, 1e9), st.integers(2, 12))
 def test_logarithmic_ticks_too(low: float, times: float, most: int) -> None:
-    found = choose_ticks(Scale(low, low * times, 0, 100, log=True), most)
-    assert 1 <= len(found) <= most
-    assert all(low * (1 - 1e-9) <= value <= low * times * (1 + 1e-9) for value in found)
+    ticks = choose_ticks(Scale(low, low * times, 0, 100, log=True), most)
+    assert 1 <= len(ticks) <= most
+    assert all(low * (1 - 1e-9) <= value <= low * times * (1 + 1e-9) for value in ticks)
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=8))

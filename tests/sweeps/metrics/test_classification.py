@@ -28,9 +28,9 @@ def test_figures_of_scikit_learn(
 
 
 def read_auroc(true: Any, scores: Any) -> float:
-    found = classification.split_auroc(true, scores)
-    assert found is not None
-    return float(found.mean())
+    parts = classification.split_auroc(true, scores)
+    assert parts is not None
+    return float(parts.mean())
 
 
 def test_auroc_against_scikit_learn_and_by_hand() -> None:
@@ -58,13 +58,13 @@ def test_random_data_against_scikit_learn(seed: int, classes: int, items: int) -
     true, chosen = random.integers(0, classes, items), random.integers(0, classes, items)
     scores = random.normal(size=(items, classes)).round(1)
     here = np.unique(true)
-    told = sklearn.f1_score(true, chosen, labels=here, average="macro", zero_division=0)
-    assert classification.split_macro_f1(true, chosen).mean() == pytest.approx(told)
-    told = sklearn.recall_score(true, chosen, labels=here, average="macro")
-    assert classification.split_balanced_accuracy(true, chosen).mean() == pytest.approx(told)
+    expected = sklearn.f1_score(true, chosen, labels=here, average="macro", zero_division=0)
+    assert classification.split_macro_f1(true, chosen).mean() == pytest.approx(expected)
+    expected = sklearn.recall_score(true, chosen, labels=here, average="macro")
+    assert classification.split_balanced_accuracy(true, chosen).mean() == pytest.approx(expected)
     if len(here) > 1:
-        told = np.mean([sklearn.roc_auc_score(true == number, scores[:, number]) for number in here])
-        assert read_auroc(true, scores) == pytest.approx(told)
+        expected = np.mean([sklearn.roc_auc_score(true == number, scores[:, number]) for number in here])
+        assert read_auroc(true, scores) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "balanced_accuracy", "auroc"])
@@ -89,7 +89,7 @@ def test_its_interval_holds_what_is_true(metric: str) -> None:
 
     truth = split(*draw(60_000)).mean()
     values = [split(*draw(150)) for _ in range(400)]
-    held = [abs(each.mean() - truth) < 1.976 * each.std(ddof=1) / math.sqrt(len(each)) for each in values]
+    held = [abs(sample.mean() - truth) < 1.976 * sample.std(ddof=1) / math.sqrt(len(sample)) for sample in values]
     assert 0.925 <= np.mean(held) <= 0.985
 
 

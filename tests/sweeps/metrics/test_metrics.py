@@ -31,9 +31,9 @@ class TestCalibration:
 
     def test_bins_are_closed_on_the_right(self) -> None:
         """0.3 belongs to (0.2, 0.3], and 0 to the first."""
-        found = calibration.reliability_bins((0.0, 0.1, 0.3, 0.30001), (0, 1, 1, 0))
-        assert [each.items for each in found] == [2, 1, 1]
-        assert [each.accuracy for each in found] == [0.5, 1, 0]
+        bins = calibration.reliability_bins((0.0, 0.1, 0.3, 0.30001), (0, 1, 1, 0))
+        assert [bin_of_answers.items for bin_of_answers in bins] == [2, 1, 1]
+        assert [bin_of_answers.accuracy for bin_of_answers in bins] == [0.5, 1, 0]
 
     def test_known_risk_coverage(self) -> None:
         confidence = (0.9, 0.8, 0.7, 0.6)
@@ -70,7 +70,7 @@ class TestCalibration:
 
 class TestConsistency:
     def test_known_agreement_and_entropy(self) -> None:
-        answers = [matching.normalize_text(said) for said in ("a1", "A1", "a1.", "b")]
+        answers = [matching.normalize_text(answer) for answer in ("a1", "A1", "a1.", "b")]
         assert consistency.agreement(answers) == 0.75
         assert consistency.pairwise_agreement(answers) == 0.5
         assert consistency.semantic_entropy(answers) == pytest.approx(0.5623, abs=1e-4)
@@ -85,8 +85,8 @@ class TestConsistency:
             consistency.pass_at_k(3, 1, 4)
 
     def test_known_robustness(self) -> None:
-        found = consistency.robustness([[1, 1], [1, 0], [0, 0]])
-        assert found == pytest.approx((0.5, 1 / 3, 0.5 / 3, 1 / 3))
+        robustness = consistency.robustness([[1, 1], [1, 0], [0, 0]])
+        assert robustness == pytest.approx((0.5, 1 / 3, 0.5 / 3, 1 / 3))
 
     @quick
     @given(WORDS)
@@ -116,13 +116,13 @@ class TestMatching:
         assert (matching.f1("", ""), matching.f1("", "cat"), matching.f1("cat")) == (1, 0, 0)
 
     @pytest.mark.parametrize(
-        ("said", "right", "worth"),
+        ("answer", "right", "worth"),
         [("A", "a", 1), ("A.", "A", 1), ("the a", "A", 0), ("", "A", 0), ("The", "A", 0), ("B", "A", 0), ("A", "B", 0),
          ("+", "+", 1), ("-", "+", 0), ("", "+", 0), (" ? ", "?", 1), ("a cat", "cat", 1)],
     )  # fmt: skip
-    def test_a_choice_is_no_article_and_a_sign_is_an_answer(self, said: str, right: str, worth: float) -> None:
-        assert matching.exact_match(said, right) == worth
-        assert consistency.agreement([matching.normalize_text(said), matching.normalize_text(right)]) == (
+    def test_a_choice_is_no_article_and_a_sign_is_an_answer(self, answer: str, right: str, worth: float) -> None:
+        assert matching.exact_match(answer, right) == worth
+        assert consistency.agreement([matching.normalize_text(answer), matching.normalize_text(right)]) == (
             1 if worth else 0.5
         )
 
@@ -131,8 +131,8 @@ class TestMatching:
         [("so 3 + 4 is 7.", 7), ("$1,234.50", 1234.5), ("-2e3", -2000), ("x = .5", 0.5), ("none", None), ("1, 2", 2)],
     )
     def test_the_last_number_is_the_answer(self, text: str, number: float | None) -> None:
-        found = find_number(text)
-        assert (found and found.value) == number
+        last = find_number(text)
+        assert (last and last.value) == number
 
     def test_numbers_and_patterns(self) -> None:
         assert matching.numeric_match("about 3.14", "3.14") == 1
@@ -144,20 +144,20 @@ class TestMatching:
     @quick
     @given(WORDS)
     def test_what_matches_has_all_words_in_common(self, words: list[str]) -> None:
-        one, other = words[:2]
-        assert 0 <= matching.f1(one, other) <= 1
-        assert matching.f1(one, other) == matching.f1(other, one)
-        assert matching.f1(one, other) >= matching.exact_match(one, other)
-        assert matching.normalize_words(matching.normalize_words(one)) == matching.normalize_words(one)
+        first, other = words[:2]
+        assert 0 <= matching.f1(first, other) <= 1
+        assert matching.f1(first, other) == matching.f1(other, first)
+        assert matching.f1(first, other) >= matching.exact_match(first, other)
+        assert matching.normalize_words(matching.normalize_words(first)) == matching.normalize_words(first)
 
 
 class TestReading:
     def test_the_change_of_the_uplift_is_a_difference_in_differences(self) -> None:
         before, after = (asked([0, 0, 1], [1, 0, 1]), asked([0, 0, 0], [1, 1, 1]))
         assert [item.values["uplift"] for item in before] == [1, 0, 0]
-        found = change({0: before}, {0: after}, metric="uplift")
-        assert found is not None
-        assert (found.before, found.after, found.mean) == pytest.approx((1 / 3, 1, 2 / 3))
+        difference = change({0: before}, {0: after}, metric="uplift")
+        assert difference is not None
+        assert (difference.before, difference.after, difference.mean) == pytest.approx((1 / 3, 1, 2 / 3))
 
     def test_shares(self) -> None:
         assert rag_scores.utilisation([0, 0, 1, 1], [1, 0, 1, 1]) == pytest.approx(0.5)
@@ -169,10 +169,10 @@ class TestReading:
 
     def test_led_astray(self) -> None:
         """Of what was known, what a passage that does not help takes away; and what is made up, not left unanswered."""
-        found = RAG.summarize(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]))
-        assert found["harmful_context"] == 0.5
+        metrics = RAG.summarize(asked([1, 1, 0], [1, 1, 1], distracted=[1, 0, 0]))
+        assert metrics["harmful_context"] == 0.5
         assert "harmful_context" not in RAG.summarize(asked([0], [1], distracted=[0]))
-        silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], said=["unknown", "b", "a"])
+        silent = asked([0, 0, 1], [1, 1, 1], distracted=[0, 0, 1], texts=["unknown", "b", "a"])
         assert RAG.summarize(silent)["false_answers"] == pytest.approx(1 / 3)
 
     def test_abstention(self) -> None:
@@ -185,12 +185,12 @@ class TestReading:
 
 
 def asked(
-    closed: Sequence[float], opened: Sequence[float], distracted: Sequence[float] = (), said: Sequence[str] = "abc"
+    closed: Sequence[float], opened: Sequence[float], distracted: Sequence[float] = (), texts: Sequence[str] = "abc"
 ) -> list[ItemRow]:
     """Items of `rag` that score so."""
     under = {"closed": closed, "open": opened, "distracted": distracted}
     answered = [
-        ScoredAnswers(PromptItem(item, name, "", ("a",)), [ModelAnswer(said[item], 1.0)], [scores[item]])
+        ScoredAnswers(PromptItem(item, name, "", ("a",)), [ModelAnswer(texts[item], 1.0)], [scores[item]])
         for item in range(len(closed))
         for name, scores in under.items()
         if scores
@@ -216,8 +216,8 @@ class TestRanking:
     @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=8))
     def test_the_right_order_is_the_best(self, items: list[tuple[int, int]]) -> None:
         scores, relevance = map(list, zip(*items, strict=True))
-        found, best = ranking.ndcg(scores, relevance), ranking.ndcg(relevance, relevance)
-        assert found is None or 0 <= found <= 1 + 1e-12
+        gain, best = ranking.ndcg(scores, relevance), ranking.ndcg(relevance, relevance)
+        assert gain is None or 0 <= gain <= 1 + 1e-12
         assert best is None or best == pytest.approx(1)
 
 
@@ -234,5 +234,5 @@ class TestTrading:
     @given(st.lists(st.floats(-0.9, 2), max_size=20))
     def test_a_drawdown_is_a_share(self, returns: list[float]) -> None:
         assert 0 <= trading.maximal_drawdown(returns) <= 1
-        assert trading.maximal_drawdown([abs(each) for each in returns]) == 0
+        assert trading.maximal_drawdown([abs(value) for value in returns]) == 0
         assert trading.maximal_drawdown(returns) >= -min(trading.total_return(returns), 0) - 1e-12

@@ -93,7 +93,7 @@ def test_what_is_compared_stays_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "right", "worth"),
+    ("answer", "right", "worth"),
     [
         ("1,500", "2,500", 0), ("1,500", "1500", 1), ("5", "-5", 0), ("-5", "\u22125", 1), ("5", ".5", 0),
         ("$1,500.00", "1500", 1), ("1.500,00 €", "1500", 1), ("5-7", "-7", 0), ("5-7", "7", 1), ("500", "1,500", 0),
@@ -104,13 +104,13 @@ def test_what_is_compared_stays_as_it_is(text: str) -> None:
         ("so it is\n#### 1,500", "She pays 3 × 500.\n#### 1500", 1), ("99999999999999999999.5", "1e20", 1),
     ],
 )  # fmt: skip
-def test_numbers_that_are_right(said: str, right: str, worth: float) -> None:
-    assert score_text("numeric", said, [right]) == worth
-    assert score_text("numeric", said, ["no number", right]) == worth
+def test_numbers_that_are_right(answer: str, right: str, worth: float) -> None:
+    assert score_text("numeric", answer, [right]) == worth
+    assert score_text("numeric", answer, ["no number", right]) == worth
 
 
 @pytest.mark.parametrize(
-    ("said", "right", "same"),
+    ("answer", "right", "same"),
     [
         ("5", "-5", False), ("5", ".5", False), ("5", "\u22125", False), ("34", "3/4", False), ("15", "1.5", False),
         ("57", "5-7", False), ("1230", "12:30", False), ("20240501", "2024-05-01", False), ("3.1", "3.10", False),
@@ -121,15 +121,15 @@ def test_numbers_that_are_right(said: str, right: str, worth: float) -> None:
         ("5", "$5", True), ("5", "+5", True), ("5 km", "5km", True), ("COVID19", "COVID-19", True), ("５", "5", True),
     ],
 )  # fmt: skip
-def test_text_with_numbers_is_the_same_where_its_digits_are(said: str, right: str, same: bool) -> None:
-    assert exact_match(said, right) == same
-    assert (f1(said, right) == 1) == same
+def test_text_with_numbers_is_the_same_where_its_digits_are(answer: str, right: str, same: bool) -> None:
+    assert exact_match(answer, right) == same
+    assert (f1(answer, right) == 1) == same
 
 
 def told(check: str, *texts: str) -> dict[str, float]:
-    said, scores = [ModelAnswer(text, 0.5) for text in texts], [score_text(check, each, ["-5"]) for each in texts]
-    one = ScoredAnswers(PromptItem(0, "", "", ("-5",)), said, scores)
-    (item,) = ANSWERS.measure([one], {"check": check}).rows
+    answers, scores = [ModelAnswer(text, 0.5) for text in texts], [score_text(check, text, ["-5"]) for text in texts]
+    scored = ScoredAnswers(PromptItem(0, "", "", ("-5",)), answers, scores)
+    (item,) = ANSWERS.measure([scored], {"check": check}).rows
     return dict(item.values)
 
 
@@ -173,6 +173,6 @@ def test_another_answer_is_planted_for_the_whole_word_only(passage: str, right: 
         {"question": "!", "answers": ["9"], "context": ""},
     ]
     asks = RAG.list_prompts(Records("questions", tuple(rows)), {"abstain": "unknown"})
-    assert next((each.prompt for each in asks if (each.item, each.under) == (0, "counterfactual")), None) == (
+    assert next((ask.prompt for ask in asks if (ask.item, ask.under) == (0, "counterfactual")), None) == (
         None if planted is None else f"{planted}\n?"
     )

@@ -41,8 +41,8 @@ def test_the_deflated_sharpe_ratio_is_that_of_its_paper(trials: int, deflated: f
     best = trading.expect_best_sharpe(trials, 0.5 / 250)
     if trials == 100:
         assert best == pytest.approx(0.1132, abs=5e-5)
-    found = trading.deflate_sharpe(2.5 / math.sqrt(250), 1250, against=best, skew=-3, kurtosis=10)
-    assert found == pytest.approx(deflated, abs=5e-4)
+    ratio = trading.deflate_sharpe(2.5 / math.sqrt(250), 1250, against=best, skew=-3, kurtosis=10)
+    assert ratio == pytest.approx(deflated, abs=5e-4)
 
 
 def test_one_trial_deflates_nothing_and_impossible_moments_are_refused() -> None:
@@ -84,15 +84,15 @@ def test_adjusted_rand_is_that_of_scikit_learn() -> None:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=30))
 def test_random_groupings_against_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
-    one, other = zip(*pairs, strict=True)
-    assert adjusted_rand(one, other) == pytest.approx(sklearn.adjusted_rand_score(one, other))
+    first, other = zip(*pairs, strict=True)
+    assert adjusted_rand(first, other) == pytest.approx(sklearn.adjusted_rand_score(first, other))
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=30))
 def test_the_parts_of_the_index_have_it_as_their_mean(pairs: list[tuple[int, int]]) -> None:
-    one, other = zip(*pairs, strict=True)
-    assert np.mean(split_adjusted_rand(one, other)) == pytest.approx(adjusted_rand(one, other))
+    first, other = zip(*pairs, strict=True)
+    assert np.mean(split_adjusted_rand(first, other)) == pytest.approx(adjusted_rand(first, other))
 
 
 def test_the_parts_vary_as_the_index_does_over_samples() -> None:
@@ -123,7 +123,7 @@ def test_equal_profiles_are_one_group_and_too_many_groups_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "answers", "scores"),
+    ("answer", "answers", "scores"),
     [
         ("Rain [1], snow [2; 3].", ["[1][4]"], (1 / 3, 1 / 2, 2 / 5)),
         ("Rain [DOC-7].", ["doc-7"], (1, 1, 1)),
@@ -133,6 +133,6 @@ def test_equal_profiles_are_one_group_and_too_many_groups_are_refused() -> None:
         ("Rain [1].", [], (0, 1, 0)),
     ],
 )
-def test_citations_by_hand(said: str, answers: list[str], scores: tuple[float, float, float]) -> None:
-    found = citations.precision(said, answers), citations.recall(said, answers), citations.f1(said, answers)
-    assert found == pytest.approx(scores)
+def test_citations_by_hand(answer: str, answers: list[str], scores: tuple[float, float, float]) -> None:
+    computed = citations.precision(answer, answers), citations.recall(answer, answers), citations.f1(answer, answers)
+    assert computed == pytest.approx(scores)

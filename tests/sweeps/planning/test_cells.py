@@ -25,26 +25,26 @@ def test_nothing_varied_is_one_variant() -> None:
 
 
 def test_axes_cross() -> None:
-    found = cells("vary: {train.rank: [4, 8], model: [offline/ngram-s, offline/ngram-m, offline/ngram-l]}")
-    assert len(found) == 6
-    assert len({tuple(cell.items()) for cell in found}) == 6
+    expanded = cells("vary: {train.rank: [4, 8], model: [offline/ngram-s, offline/ngram-m, offline/ngram-l]}")
+    assert len(expanded) == 6
+    assert len({tuple(cell.items()) for cell in expanded}) == 6
 
 
 def test_a_variant_is_the_sweep_with_the_choice_in_place() -> None:
     text = "vary: {train.adam.eps: [1e-6], data.a.source: [x, y], model: [m]}"
-    found = list(expand_variants(parse(HEAD + text)))
-    assert [variant.data["a"].source for variant in found] == ["x", "y"]
-    assert [variant.data["a"].holdout for variant in found] == [10, 10]
-    assert {(variant.model, variant.train.adam.eps, variant.train.adam.beta1) for variant in found} == {
+    variants = list(expand_variants(parse(HEAD + text)))
+    assert [variant.data["a"].source for variant in variants] == ["x", "y"]
+    assert [variant.data["a"].holdout for variant in variants] == [10, 10]
+    assert {(variant.model, variant.train.adam.eps, variant.train.adam.beta1) for variant in variants} == {
         ("m", 1e-6, 0.9)
     }
 
 
 def test_zipped_axes_walk_together() -> None:
     text = "vary: {train.rank: [4, 8], train.batch_size: [1, 2], train.warmup: [0, 3]}\n"
-    found = cells(text + "zip: [[train.rank, train.batch_size]]")
-    assert len(found) == 4
-    assert {(cell["train.rank"], cell["train.batch_size"]) for cell in found} == {(4, 1), (8, 2)}
+    expanded = cells(text + "zip: [[train.rank, train.batch_size]]")
+    assert len(expanded) == 4
+    assert {(cell["train.rank"], cell["train.batch_size"]) for cell in expanded} == {(4, 1), (8, 2)}
     assert count_varied(parse(HEAD + text + "zip: [[train.rank, train.batch_size]]")) == {
         "train.rank + train.batch_size": 2,
         "train.warmup": 2,
@@ -64,8 +64,8 @@ def test_a_condition_may_be_on_what_is_not_varied() -> None:
 
 def test_conditions_can_follow_one_another() -> None:
     text = "vary: {train.warmup: [1, 2], train.rank: [4, 8], model: [s, m]}\n"
-    found = cells(text + "when: {train.warmup: {train.rank: 8}, train.rank: {model: m}}")
-    assert found == [
+    expanded = cells(text + "when: {train.warmup: {train.rank: 8}, train.rank: {model: m}}")
+    assert expanded == [
         {"model": "s"},
         {"model": "m", "train.rank": 4},
         {"model": "m", "train.rank": 8, "train.warmup": 1},
@@ -124,9 +124,9 @@ TRANSFERRED = TRANSFER.replace(", c: {source: c}, d: {source: d}, e: {source: e}
     ],
 )
 def test_a_condition_that_nothing_can_meet_is_refused_at_its_line(text: str, where: str) -> None:
-    said = refused(text)
-    assert said.startswith("sweep.yaml:")
-    assert where in said or where == "zip"
+    message = refused(text)
+    assert message.startswith("sweep.yaml:")
+    assert where in message or where == "zip"
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_an_axis_that_repeats_itself_is_refused(axis: str, differ: int) -> None:
     if axis.startswith("train.warmup"):
         assert len(cells(f"vary: {{{axis}}}")) == differ
         return
-    said = refused(f"vary: {{{axis}}}")
-    assert f"of which {differ} differ" in said if differ else "differ" in said or "twice" in said
+    message = refused(f"vary: {{{axis}}}")
+    assert f"of which {differ} differ" in message if differ else "differ" in message or "twice" in message
 
 
 @pytest.mark.parametrize(
@@ -214,8 +214,8 @@ def test_sizes_that_are_none_or_the_same_are_refused(sizes: str) -> None:
 
 
 def test_sizes_may_stand_in_any_order_and_as_numbers_are_written() -> None:
-    found = parse(TRANSFER.replace("sizes: [16, 32, 64, 128]", "sizes: [64, 1.6e1, 32.0]"))
-    assert found.size_values == (16, 32, 64)
+    sweep = parse(TRANSFER.replace("sizes: [16, 32, 64, 128]", "sizes: [64, 1.6e1, 32.0]"))
+    assert sweep.size_values == (16, 32, 64)
 
 
 NINE = "train.learning_rate: {geom: [1.0e-4, 1.0e-2], count: 9}"
@@ -228,14 +228,14 @@ NINE = "train.learning_rate: {geom: [1.0e-4, 1.0e-2], count: 9}"
 def test_zipped_axes_stay_as_many_pairs_however_they_are_rounded(other: str, first: bool) -> None:
     pair = [f"train.batch_size: {other}", NINE]
     axes = ", ".join(pair if first else pair[::-1])
-    found = cells(f"vary: {{{axes}}}\nzip: [[train.batch_size, train.learning_rate]]")
-    rates = [float(str(cell["train.learning_rate"])) for cell in found]
-    assert len(found) == 9
+    expanded = cells(f"vary: {{{axes}}}\nzip: [[train.batch_size, train.learning_rate]]")
+    rates = [float(str(cell["train.learning_rate"])) for cell in expanded]
+    assert len(expanded) == 9
     assert rates == sorted(set(rates))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("zip: [[train.rank, train.batch_size]]", "zip.0: train.rank 3 train.batch_size 2"),
         ("zip: [[train.rank, train.warmup]]", "zip.0: train.warmup"),
@@ -244,9 +244,9 @@ def test_zipped_axes_stay_as_many_pairs_however_they_are_rounded(other: str, fir
         ("zip: [[train.adam.eps, train.rank]]", "zip.0: 1 4 twice"),
     ],
 )
-def test_axes_that_cannot_walk_together_are_refused(text: str, said: str) -> None:
+def test_axes_that_cannot_walk_together_are_refused(text: str, words: str) -> None:
     varied = "vary: {train.rank: [4, 8, 4], train.batch_size: [1, 2], model: [s, m, l], train.adam.eps: [1, 2, 1]}\n"
-    assert not lacks(refused(varied + text), said)
+    assert not lacks(refused(varied + text), words)
 
 
 def test_a_value_that_contradicts_the_rest_of_the_file_is_refused_with_its_cell() -> None:

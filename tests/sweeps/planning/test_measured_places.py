@@ -55,7 +55,7 @@ def list_measures(made: Plan, **cell: object) -> set[str]:
 
 
 def list_left_out(made: Plan) -> set[tuple[str, str]]:
-    return {(one.evaluation, one.on) for one in made.left_out}
+    return {(omission.evaluation, omission.on) for omission in made.left_out}
 
 
 def test_what_was_trained_on_text_is_asked_questions_in_one_sweep(folder: Path) -> None:
@@ -63,9 +63,9 @@ def test_what_was_trained_on_text_is_asked_questions_in_one_sweep(folder: Path) 
     assert list_measures(made, size=4) == {"nll", "quiz.nll", "quiz.answers", "far.nll"}
     assert list_measures(made, size=0) == list_measures(made, size=4)
     assert list_left_out(made) == {("answers", "prose"), ("answers", "prose far")}
-    for one in made.left_out:
-        assert "text" in one.reason
-        assert one.describe() in made.notes
+    for omission in made.left_out:
+        assert "text" in omission.reason
+        assert omission.describe() in made.notes
     assert any(stage.label.startswith("answers on prose quiz") for stage in made.stages)
 
 
@@ -82,8 +82,8 @@ def test_test_sets_change_no_training_and_one_file_is_measured_once(folder: Path
 
 @pytest.mark.parametrize("key", ["target={metric: METRIC, above: 0.5}", "metrics=[METRIC]"])
 def test_a_goal_that_is_left_out_everywhere_is_refused_with_where_it_is_measured(folder: Path, key: str) -> None:
-    said = refused(folder, SCALING, key.replace("METRIC", "accuracy"))
-    assert not lacks(said, f"{key.partition('=')[0]} accuracy prose quiz.accuracy")
+    message = refused(folder, SCALING, key.replace("METRIC", "accuracy"))
+    assert not lacks(message, f"{key.partition('=')[0]} accuracy prose quiz.accuracy")
     planned(folder, SCALING, key.replace("METRIC", "quiz.accuracy"))
     with pytest.raises(SpecError) as caught:
         planned(folder, SCALING, key.replace("METRIC", "quizz.accuracy"))
@@ -91,13 +91,13 @@ def test_a_goal_that_is_left_out_everywhere_is_refused_with_where_it_is_measured
 
 
 def test_an_evaluation_that_fits_nothing_is_refused_with_what_each_place_has(folder: Path) -> None:
-    said = refused(folder, SCALING, "evaluate=[nll, preference]").splitlines()
-    assert [line.partition(":")[0].partition(" ")[0] for line in said] == [
+    lines = refused(folder, SCALING, "evaluate=[nll, preference]").splitlines()
+    assert [line.partition(":")[0].partition(" ")[0] for line in lines] == [
         "data.prose",
         "data.prose.tests.quiz",
         "data.prose.tests.far",
     ]
-    assert not lacks(said[1], "preference questions")
+    assert not lacks(lines[1], "preference questions")
     assert "numbers" not in refused(folder, SCALING, "evaluate=[{sums: rag}]", "data.prose.tests={far: far.txt}")
 
 
@@ -116,7 +116,7 @@ def test_a_check_that_the_answers_cannot_meet_is_left_out_there(folder: Path) ->
     made = planned(folder, SCALING, tests, "evaluate=[nll, {sums: {answers: {check: numeric}}}]")
     assert "quiz.sums.answers" in list_measures(made)
     assert ("sums", "prose words") in list_left_out(made)
-    assert "numbers" in next(one.reason for one in made.left_out if one.on == "prose words")
+    assert "numbers" in next(omission.reason for omission in made.left_out if omission.on == "prose words")
 
 
 def test_the_test_sets_of_a_target_are_measured_in_a_transfer(folder: Path) -> None:

@@ -40,9 +40,9 @@ def trained(plan: Plan) -> list[Stage]:
 
 
 def document(recipe: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = recipe[key]
-    assert isinstance(found, dict)
-    return found
+    part = recipe[key]
+    assert isinstance(part, dict)
+    return part
 
 
 def ids(*arguments: str) -> list[str]:
@@ -95,19 +95,19 @@ def test_the_cells_of_a_data_scaling() -> None:
 def test_the_cells_of_a_transfer() -> None:
     plan = planned(TRANSFER, "targets=[a]", "sources=[a, b]", "sizes=[16]", "seeds=2")
     stages = by_id(plan)
-    found = {(run.cell["source"], run.cell["size"], run.seed): run for run in plan.runs}
-    assert set(found) == {(None, 0, 0), (None, 16, 0), (None, 16, 1), *(("b", n, s) for n in (0, 16) for s in (0, 1))}
-    for (source, size, seed), run in found.items():
+    runs = {(run.cell["source"], run.cell["size"], run.seed): run for run in plan.runs}
+    assert set(runs) == {(None, 0, 0), (None, 16, 0), (None, 16, 1), *(("b", n, s) for n in (0, 16) for s in (0, 1))}
+    for (source, size, seed), run in runs.items():
         assert run.cell["target"] == "a"
         assert set(run.measures) == ({"nll", "source.nll"} if source else {"nll"})
         if source and size:
             assert run.stage is not None
-            assert stages[run.stage].parents == (found[source, 0, seed].stage,)
-            before = stages[found[source, 0, seed].measures["source.nll"]]
+            assert stages[run.stage].parents == (runs[source, 0, seed].stage,)
+            before = stages[runs[source, 0, seed].measures["source.nll"]]
             after = stages[run.measures["source.nll"]]
             assert before.recipe["items"] == after.recipe["items"] != stages[run.measures["nll"]].recipe["items"]
-            assert (before.parents, after.parents) == ((found[source, 0, seed].stage,), (run.stage,))
-    assert found[None, 0, 0].stage is None
+            assert (before.parents, after.parents) == ((runs[source, 0, seed].stage,), (run.stage,))
+    assert runs[None, 0, 0].stage is None
 
 
 def test_a_shared_source_is_measured_alone_once() -> None:
@@ -136,11 +136,11 @@ def test_tokens_are_those_of_the_rows_that_the_steps_visit(length: str) -> None:
     for stage in trained(plan):
         data, seeds = document(stage.recipe, "data"), document(stage.recipe, "seeds")
         made = _dataset(stage)
-        lengths = np.array([len(one) for one in render_all(made.train, OfflineTokenizer(), loss_mask="all")])
+        lengths = np.array([len(example) for example in render_all(made.train, OfflineTokenizer(), loss_mask="all")])
         subset = lengths[order_subset(len(made.train), seeds["subset"])[: data["size"]]]
         batch = int(str(stage.recipe["batch_size"]))
         rows = [select_batch(n, size=len(subset), batch_size=batch, seed=seeds["order"]) for n in range(stage.steps)]
-        assert stage.tokens == sum(int(subset[one].sum()) for one in rows)
+        assert stage.tokens == sum(int(subset[batch].sum()) for batch in rows)
         assert (stage.examples, stage.steps) == (data["size"], stage.recipe["steps"])
         assert stage.micro_usd == -(-stage.tokens * 4 // 10)
 
@@ -227,7 +227,7 @@ def test_looking_on_the_way_costs_tokens_and_is_told_to_the_worker() -> None:
     plain, looking = trained(planned(SCALING)), trained(planned(SCALING, "train.eval_every=2"))
     for before, after in zip(plain, looking, strict=True):
         assert after.tokens - before.tokens == after.steps // 2 * sum(
-            len(one) for one in render_all(_validation(after), OfflineTokenizer(), loss_mask="all")
+            len(example) for example in render_all(_validation(after), OfflineTokenizer(), loss_mask="all")
         )
         assert after.execution["eval_every"] == 2
         assert after.execution["validation"] == _validation(after).sha256
@@ -252,7 +252,7 @@ def _validation(stage: Stage) -> Records:
 
 def _dataset(stage: Stage) -> Dataset:
     made = (Load()(name, spec) for name, spec in DATA.items())
-    return next(one for one in made if one.train.sha256 == document(stage.recipe, "data")["records"])
+    return next(dataset for dataset in made if dataset.train.sha256 == document(stage.recipe, "data")["records"])
 
 
 def test_completions_bear_loss_alone() -> None:

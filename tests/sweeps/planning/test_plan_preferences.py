@@ -38,21 +38,21 @@ def test_all_seeds_and_rates_from_the_base_share_one_reference() -> None:
 def test_a_subset_has_a_reference_over_its_own_pairs() -> None:
     plan = dpo(TRANSFER.replace("transfer", "data_scaling").replace("source_size: 600\n", ""), "sizes=[16]")
     trained = [stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("a ")]
-    found = {stage.id: stage for stage in plan.stages}
-    assert len({found[stage.parents[0]].id for stage in trained}) == 3, "one for each seed"
-    assert all(found[stage.parents[0]].examples == 16 for stage in trained)
+    stages = {stage.id: stage for stage in plan.stages}
+    assert len({stages[stage.parents[0]].id for stage in trained}) == 3, "one for each seed"
+    assert all(stages[stage.parents[0]].examples == 16 for stage in trained)
 
 
 def test_what_continues_a_training_is_held_against_where_that_ended() -> None:
     plan = dpo(TRANSFER, "sizes=[16]", "seeds=1", "sources=[a]", "targets=[b]")
-    found = {stage.id: stage for stage in plan.stages}
+    stages = {stage.id: stage for stage in plan.stages}
     (child,) = (stage for stage in plan.stages if stage.kind == "train" and stage.recipe["parent"])
     parent, reference = child.parents
-    assert found[reference].recipe["parent"] == parent == child.recipe["parent"]
-    assert found[reference].recipe.get("reference") is None
+    assert stages[reference].recipe["parent"] == parent == child.recipe["parent"]
+    assert stages[reference].recipe.get("reference") is None
     for stage in plan.stages:
         if stage.kind == "evaluate" and stage.recipe["parent"] == child.id:
-            start = found[str(stage.recipe["reference"])]
+            start = stages[str(stage.recipe["reference"])]
             assert (start.recipe["parent"], start.recipe["items"]) == (parent, stage.recipe["items"])
 
 
@@ -82,7 +82,7 @@ def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_op
 
 
 @pytest.mark.parametrize(
-    ("overrides", "load", "said"),
+    ("overrides", "load", "words"),
     [
         (DPO, Load(), "expected preference pairs (prompt, chosen, rejected) for `method: dpo`, got text records"),
         (
@@ -103,11 +103,11 @@ def test_beta_and_length_are_part_of_what_a_training_is_and_stated_where_left_op
     ],
 )
 def test_records_that_a_method_or_an_evaluation_cannot_use_are_refused(
-    overrides: tuple[str, ...], load: Load, said: str
+    overrides: tuple[str, ...], load: Load, words: str
 ) -> None:
     with pytest.raises(PlanError) as error:
         planned(HEAD, *overrides, load=load)
-    assert not lacks(str(error.value), said)
+    assert not lacks(str(error.value), words)
 
 
 def test_preference_has_no_options() -> None:

@@ -44,8 +44,8 @@ def compared(*overrides: str) -> Plan:
 
 def trained(plan: Plan, method: str) -> list[Stage]:
     """The last trainings of a method, one for each seed."""
-    found = {stage.id: stage for stage in plan.stages}
-    return [found[run.stage] for run in plan.runs if run.cell["method"] == method and run.stage]
+    stages = {stage.id: stage for stage in plan.stages}
+    return [stages[run.stage] for run in plan.runs if run.cell["method"] == method and run.stage]
 
 
 def test_a_training_by_acting_has_no_data_and_says_what_it_acts_in() -> None:
@@ -98,19 +98,19 @@ def test_an_environment_that_cannot_begin_is_named_and_not_planned_with(
 
 def test_each_part_of_a_long_chain_goes_on_from_the_one_before() -> None:
     plan = compared("methods.all={then: [sl, dpo, rl]}")
-    found = {stage.id: stage for stage in plan.stages}
+    stages = {stage.id: stage for stage in plan.stages}
     (last, *_) = trained(plan, "all")
-    before = found[str(last.recipe["parent"])]
-    assert [before.recipe["method"], found[str(before.recipe["parent"])].recipe["method"]] == ["dpo", "sl"]
+    before = stages[str(last.recipe["parent"])]
+    assert [before.recipe["method"], stages[str(before.recipe["parent"])].recipe["method"]] == ["dpo", "sl"]
 
 
 @pytest.mark.parametrize("equal", ["equal={tokens: 2e5}", "equal={examples: 4000}", "equal={usd: 0.05}"])
 def test_a_chain_shares_its_length_out(equal: str) -> None:
     """By hand: a fifth of the supervised steps of the whole method, and four fifths of what practice gets."""
     plan = compared(equal, "methods.shared={then: [{sl: 0.2}, {rl: 0.8}]}")
-    found = {stage.id: stage for stage in plan.stages}
+    stages = {stage.id: stage for stage in plan.stages}
     (whole, *_), (alone, *_), (last, *_) = (trained(plan, name) for name in ("sl", "rl", "shared"))
-    first = found[str(last.recipe["parent"])]
+    first = stages[str(last.recipe["parent"])]
     assert first.steps == pytest.approx(0.2 * whole.steps, abs=1)
     assert last.recipe["method"] == "rl"
     length = "steps" if "examples" in equal else "tokens"
@@ -187,7 +187,7 @@ def test_an_episode_costs_no_less_than_the_least_and_no_more_than_the_most(
     for end, parted in ((0, False), (1, True)):
         turns, action, observation = (bounds[end] for bounds in shape)
         read = [prompt + turn * (action + observation) for turn in range(turns)]
-        requests = [read[0], *(each for each in read[1:] for _ in range(4 if parted else 1))]
+        requests = [read[0], *(tokens for tokens in read[1:] for _ in range(4 if parted else 1))]
         usage = Usage(
             training=4 * (read[-1] + action - 1) * trained,
             prefill=sum(requests),
@@ -227,14 +227,14 @@ def test_methods_have_the_same_of_tokens() -> None:
 
 def test_a_chain_is_stages_one_after_the_other_each_with_its_share() -> None:
     plan = compared()
-    found = {stage.id: stage for stage in plan.stages}
+    stages = {stage.id: stage for stage in plan.stages}
     alone = trained(plan, "sl")
     for seed, last in enumerate(trained(plan, "sl_then_rl")):
         (parent,) = last.parents
-        assert found[parent].recipe["method"] == "sl"
+        assert stages[parent].recipe["method"] == "sl"
         assert last.recipe["parent"] == parent
-        assert found[parent].steps == pytest.approx(alone[seed].steps / 2, abs=1)
-        assert found[parent].recipe["seeds"] == alone[seed].recipe["seeds"]
+        assert stages[parent].steps == pytest.approx(alone[seed].steps / 2, abs=1)
+        assert stages[parent].recipe["seeds"] == alone[seed].recipe["seeds"]
 
 
 def test_equal_parts_are_one_stage() -> None:
@@ -264,15 +264,15 @@ def test_methods_have_the_same_of_examples_or_of_dollars() -> None:
 
 def test_all_methods_are_measured_on_the_same_and_told_from_the_same_start() -> None:
     plan = compared()
-    found = {stage.id: stage for stage in plan.stages}
+    stages = {stage.id: stage for stage in plan.stages}
     base, *others = plan.runs
     assert (base.cell["method"], base.stage, len(others)) == (None, None, 12)
     assert set(base.measures) == {"nll", "preference", "task_completion"}
     for name in base.measures:
-        items = {str(found[run.measures[name]].recipe.get("items")) for run in plan.runs}
+        items = {str(stages[run.measures[name]].recipe.get("items")) for run in plan.runs}
         assert len(items) == 1
     start = base.measures["preference"]
-    assert {found[run.measures["preference"]].recipe.get("reference") for run in others} == {start}
+    assert {stages[run.measures["preference"]].recipe.get("reference") for run in others} == {start}
 
 
 def test_where_several_data_sets_suit_their_names_tell_them_apart() -> None:
@@ -289,11 +289,11 @@ def test_what_is_varied_is_varied_for_all_methods() -> None:
     assert {tuple(run.cell) for run in plan.runs} == {("method", "equal.tokens", "methods.rl.kl_penalty")}
 
 
-@pytest.mark.parametrize(("lag", "each"), [(0, 4), (1, 3)])
-def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, each: int) -> None:
+@pytest.mark.parametrize(("lag", "cycles"), [(0, 4), (1, 3)])
+def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, cycles: int) -> None:
     plan = planned(ACTING, f"train.lag={lag}", "seeds=1")
     assert estimate_cycles([stage for stage in plan.stages if stage.kind == "train" or stage.parents]).total == (
-        OPENING + 20 * each + (EVALUATION + 3)
+        OPENING + 20 * cycles + (EVALUATION + 3)
     )
 
 

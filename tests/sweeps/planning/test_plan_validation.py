@@ -32,9 +32,9 @@ def test_ten_million_runs_are_counted_and_not_expanded() -> None:
     )
     with pytest.raises(PlanError) as caught:
         plan(sweep, load=unread, tokenizers=lambda _: OfflineTokenizer(), prices=prices())
-    said = str(caught.value)
-    assert "10,000,000 = train.learning_rate (5,000,000) × train.rank (1) × data (1) × seeds (2)" in said
-    assert "200,000" in said
+    message = str(caught.value)
+    assert "10,000,000 = train.learning_rate (5,000,000) × train.rank (1) × data (1) × seeds (2)" in message
+    assert "200,000" in message
 
 
 def test_every_axis_counts() -> None:
@@ -43,9 +43,9 @@ def test_every_axis_counts() -> None:
 
 
 def test_sizes_larger_than_the_data_are_named_for_every_data_set() -> None:
-    said = refused(TRANSFER, "sizes=[64, 128]", load=Load(100)).splitlines()
-    assert len(said) == 5
-    assert not lacks(said[0], "data.a (a): 100 128, 600")
+    lines = refused(TRANSFER, "sizes=[64, 128]", load=Load(100)).splitlines()
+    assert len(lines) == 5
+    assert not lacks(lines[0], "data.a (a): 100 128, 600")
 
 
 def test_a_source_may_take_all_there_is() -> None:
@@ -60,20 +60,20 @@ def test_a_source_may_take_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "said"),
+    ("load", "words"),
     [
         (Load(0), "data.a (a.jsonl): training none"),
         (Load(held=0), "data.a (a.jsonl): held-out none"),
         (Load(form="preference"), "got preference records"),
     ],
 )
-def test_data_that_cannot_be_used_is_named(load: Load, said: str) -> None:
-    assert not lacks(refused(HEAD, load=load), said)
+def test_data_that_cannot_be_used_is_named(load: Load, words: str) -> None:
+    assert not lacks(refused(HEAD, load=load), words)
 
 
 def test_a_budget_needs_a_price() -> None:
-    said = refused(HEAD, "model=Org/Unheard", "budget.usd=3")
-    assert said.startswith("budget.usd: no price for Org/Unheard in scheduler/prices.yaml")
+    message = refused(HEAD, "model=Org/Unheard", "budget.usd=3")
+    assert message.startswith("budget.usd: no price for Org/Unheard in scheduler/prices.yaml")
     assert "Org/Unheard" in refused(HEAD, "vary.model=[offline/ngram-s, Org/Unheard]", "budget.usd=3")
 
 
@@ -90,7 +90,7 @@ def test_a_budget_below_the_estimate_is_only_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "words"),
     [
         (
             ["train.method=dpo", "vary.train.eval_every=[5]", "data.a.validation=5"],
@@ -101,8 +101,8 @@ def test_a_budget_below_the_estimate_is_only_a_note() -> None:
         (["vary.train.learning_rate=[0.1, auto]"], "train.learning_rate: auto has no rule"),
     ],
 )
-def test_what_is_not_built_is_refused_and_never_ignored(overrides: list[str], said: str) -> None:
-    assert said in refused(HEAD, *overrides)
+def test_what_is_not_built_is_refused_and_never_ignored(overrides: list[str], words: str) -> None:
+    assert words in refused(HEAD, *overrides)
 
 
 def test_a_cell_that_acts_needs_something_to_act_in() -> None:

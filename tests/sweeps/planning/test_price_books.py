@@ -57,13 +57,13 @@ def test_what_is_wrong_is_named_with_its_line_and_its_path(kind: str) -> None:
     text, line, path = WRONG[kind]
     with pytest.raises(SpecError) as raised:
         parse_prices(text, name="mine.yaml")
-    said = str(raised.value)
-    (first, *more) = said.splitlines()
-    assert not more, said
+    message = str(raised.value)
+    (first, *more) = message.splitlines()
+    assert not more, message
     where, _, rest = first.partition(": ")
-    assert where in (f"mine.yaml:{line}", "mine.yaml" if not path else ""), said
-    assert rest.startswith(path), said
-    assert not re.search(r"Input|Value error|should|pydantic|expected <|while parsing|Decimal", said), said
+    assert where in (f"mine.yaml:{line}", "mine.yaml" if not path else ""), message
+    assert rest.startswith(path), message
+    assert not re.search(r"Input|Value error|should|pydantic|expected <|while parsing|Decimal", message), message
 
 
 def test_several_findings_are_several_lines() -> None:

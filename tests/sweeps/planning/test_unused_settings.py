@@ -44,6 +44,6 @@ def noted(text: str, path: str) -> list[str]:
     ],
 )
 def test_what_does_nothing_is_told(text: str, path: str, count: str) -> None:
-    found = noted(text, path)
-    assert len(found) == bool(count)
-    assert count in "".join(found)
+    notes = noted(text, path)
+    assert len(notes) == bool(count)
+    assert count in "".join(notes)

@@ -33,39 +33,39 @@ def refusal(
 
 @pytest.mark.parametrize(("template", "switch"), [(THINKING, "enable_thinking"), (OTHER_NAME, "thinking")])
 def test_the_switch_that_is_named_is_the_one_that_the_template_reads(template: str, switch: str) -> None:
-    said = refusal(template, chat("hello", "yes"))
-    assert re.findall(r"chat_template:(\w+)=false", said) == [switch]
+    message = refusal(template, chat("hello", "yes"))
+    assert re.findall(r"chat_template:(\w+)=false", message) == [switch]
     assert not refusal(template, chat("hello", "yes"), f"chat_template:{switch}=false")
-    assert "thoughts with every answer (`reasoning_content`)" in said
+    assert "thoughts with every answer (`reasoning_content`)" in message
     assert not refusal(template, THOUGHTFUL)
 
 
 def test_no_switch_is_named_where_there_is_none() -> None:
-    said = refusal(NO_SWITCH, chat("hello", "yes"))
-    assert "chat_template:" not in said
-    assert "`renderer: plain`" in said
+    message = refusal(NO_SWITCH, chat("hello", "yes"))
+    assert "chat_template:" not in message
+    assert "`renderer: plain`" in message
 
 
 def test_thoughts_are_not_asked_for_where_the_row_has_them() -> None:
-    said = refusal(THINKING, THOUGHTFUL, "chat_template:enable_thinking=false")
-    assert "reasoning_content" not in said
-    assert "plain" not in said, "which takes no thoughts"
-    assert "`renderer: chat_template` without enable_thinking" in said
+    message = refusal(THINKING, THOUGHTFUL, "chat_template:enable_thinking=false")
+    assert "reasoning_content" not in message
+    assert "plain" not in message, "which takes no thoughts"
+    assert "`renderer: chat_template` without enable_thinking" in message
 
 
 @pytest.mark.parametrize(("template", "keeps"), [(THINKING, []), (KEEPS, ["preserve_thinking"])])
 def test_of_several_turns_every_way_that_is_named_is_one(template: str, keeps: list[str]) -> None:
     messages = [dict(message) for message in (*THOUGHTFUL, *THOUGHTFUL)]
-    said = refusal(template, messages)
-    assert "`turns: each`" in said
-    assert "plain" not in said, "which takes no thoughts"
+    message = refusal(template, messages)
+    assert "`turns: each`" in message
+    assert "plain" not in message, "which takes no thoughts"
     assert "plain" in refusal(template, [*chat("a", "<think>b</think>c"), *chat("a", "b")]), "which takes text"
     assert not refusal(template, messages, mask="each")
-    assert re.findall(r"chat_template:(\w+)=true", said) == keeps
+    assert re.findall(r"chat_template:(\w+)=true", message) == keeps
     for name in keeps:
         assert not refusal(template, messages, f"chat_template:{name}=true")
     messages[1]["weight"] = 0
-    assert "`weight: 0`" in said
+    assert "`weight: 0`" in message
     assert not refusal(template, messages)
 
 

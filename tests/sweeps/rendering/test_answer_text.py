@@ -131,18 +131,18 @@ def test_nothing_that_is_judged_or_acted_holds_a_control_token_whatever_was_writ
     for _ in range(2000):
         text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
         turn = reading.read_turn(tokenizer.encode(text), messages=True)
-        for told in (turn.answer, turn.action, turn.thoughts):
-            assert not any(control in told for control in tokenizer.controls), text
+        for text_of_turn in (turn.answer, turn.action, turn.thoughts):
+            assert not any(control in text_of_turn for control in tokenizer.controls), text
 
 
 def test_an_environment_is_told_calls_in_one_form() -> None:
-    told = ' to=functions.look<|channel|>commentary json<|message|>{"at": "Köln"}'
+    call = ' to=functions.look<|channel|>commentary json<|message|>{"at": "Köln"}'
     assert (
-        parse_answer(told, Harmony()).action
+        parse_answer(call, Harmony()).action
         == '<tool_call>\n{"name": "look", "arguments": {"at": "Köln"}}\n</tool_call>'
     )
     assert parse_answer("<|channel|>final<|message|>42", Harmony()).action == "42"
-    assert parse_answer(told.replace("}", ""), Harmony()).calls == (("look", '{"at": "Köln"'),)
+    assert parse_answer(call.replace("}", ""), Harmony()).calls == (("look", '{"at": "Köln"'),)
 
 
 THINKING = ("qwen3", "qwen3.5", "qwen3.6", "qwen3.8", "gpt-oss", "nemotron-3-nano", "nemotron-3-super")
@@ -196,12 +196,12 @@ def test_what_a_template_writes_is_heard_as_it_was_meant(family: str, kind: str)
     ends = {tokenizer.decode([stop]) if isinstance(stop, int) else stop for stop in stops}
     known = next(known for name, known in ENDS.items() if family.startswith(name))
     assert ends >= tokenizer.controls & {*known} != set()  # the vocabulary that stands for Llama's has no <|eom_id|>
-    found = written(tokenizer, kind)
-    if found is None:
+    case = written(tokenizer, kind)
+    if case is None:
         assert kind != "told" or family.startswith("nemotron")  # which opens a thought, and then writes none
         assert kind != "thought" or family not in THINKING
         return
-    _, tokens = found
+    _, tokens = case
     stop = next(at for at, token in enumerate(tokens) if token in reading.list_stops((), messages=True))
     assert stop == len(tokens) - 1  # the service stops at the end of the turn, and not before
     turn = reading.read_turn(tokens, messages=True)
@@ -221,7 +221,7 @@ def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     """With thoughts before a call, where the model has them: they go where the family wants them."""
     tokenizer = real_tokenizer(family)
     renderer = choose_renderer("chat_template", tokenizer, messages=True)
-    said = {
+    answer = {
         "gpt-oss": "<|channel|>analysis<|message|>I look.<|end|><|start|>assistant to=functions.look"
         '<|channel|>commentary json<|message|>{"at": "Rome"}<|call|>',
         "qwen3.8": "I look.\n</think>\n\nlook at Rome<|im_end|>",
@@ -231,9 +231,9 @@ def test_a_chat_goes_on_from_the_tokens_that_stand_there(family: str) -> None:
     before = [{"role": "user", "content": "What is there?"}]
     new = [{"role": "tool", "content": '{"sun": 1}'}]
     reading = TranscriptReader(load_renderer(renderer, tokenizer))
-    turn = reading.read_turn(tokenizer.encode(said), messages=True)
+    turn = reading.read_turn(tokenizer.encode(answer), messages=True)
     tokens, message = continue_chat(before, turn, new, load_renderer(renderer, tokenizer))
-    whole = [*build_generation_prompt(before, load_renderer(renderer, tokenizer)), *tokenizer.encode(said), *tokens]
+    whole = [*build_generation_prompt(before, load_renderer(renderer, tokenizer)), *tokenizer.encode(answer), *tokens]
     assert whole == build_generation_prompt([*before, message, *new], load_renderer(renderer, tokenizer))
 
 

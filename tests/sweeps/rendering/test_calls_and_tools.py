@@ -28,8 +28,8 @@ def calling(arguments: Any = ..., **more: Any) -> Mapping[str, Any]:
 
 
 def tool(parameters: Any = None, **beside: Any) -> dict[str, Any]:
-    found = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
-    parameters = found if parameters is None else parameters
+    default = {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]}
+    parameters = default if parameters is None else parameters
     return {
         "type": "function",
         "function": {"name": "look", "description": "Looks.", "parameters": parameters, **beside},
@@ -85,7 +85,7 @@ def test_for_every_template(family: str) -> None:
 
 @pytest.mark.parametrize("nothing", ["", "  \n", "{}", {}])
 def test_an_empty_text_of_arguments_is_a_call_without_any(nothing: Any) -> None:
-    _, function = (one["function"] for one in read_chat(calling(nothing), ()).messages[3]["tool_calls"])
+    _, function = (call["function"] for call in read_chat(calling(nothing), ()).messages[3]["tool_calls"])
     assert function == {"name": "look", "arguments": {}}
 
 
@@ -93,8 +93,8 @@ def test_an_empty_text_of_arguments_is_a_call_without_any(nothing: Any) -> None:
 @pytest.mark.parametrize("family", CALLING)
 def test_a_call_without_arguments_is_learnt_alike_in_each_spelling(family: str) -> None:
     def row(arguments: Any) -> Mapping[str, Any]:
-        one = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": arguments}}
-        return {**chat(user("a"), said("", tool_calls=[one])), "tools": [tool()]}
+        call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": arguments}}
+        return {**chat(user("a"), said("", tool_calls=[call])), "tools": [tool()]}
 
     nothing: tuple[Any, ...] = ("", " ", "{}", {})
     whole = {learnt(family, row(arguments)) for arguments in nothing}
@@ -114,9 +114,9 @@ def test_a_call_without_its_wrapper_is_the_same_call() -> None:
     [({"name": ""}, "name"), ({"name": None}, "name"), ({"name": 5}, "name"), ({"type": "custom"}, "custom")],
 )
 def test_a_call_names_a_function(made: dict[str, Any], got: str) -> None:
-    one = {"name": "look", "arguments": {}, **made}
+    call = {"name": "look", "arguments": {}, **made}
     with pytest.raises(DataError, match=rf"message 2 \(assistant\): call 1: expected.*{got}"):
-        read_chat(chat(user("a"), said("", tool_calls=[one])), ())
+        read_chat(chat(user("a"), said("", tool_calls=[call])), ())
 
 
 @pytest.mark.parametrize("parameters", ["text", "[]", [1], 5, True, ""])
@@ -207,14 +207,17 @@ def test_types_and_what_is_required_may_be_written_in_another_form(made: Any) ->
     ],
 )
 def test_what_no_mark_can_stand_for_is_changed_and_the_change_must_be_seen(wrong: str, leaves: str) -> None:
-    found = {"type": "integer", "flag": True, "most": 7}
-    parameters = {"type": "object", "properties": {"n": {key: found[key] for key in ("type", leaves) if key in found}}}
+    leaves_of_schema = {"type": "integer", "flag": True, "most": 7}
+    parameters = {
+        "type": "object",
+        "properties": {"n": {key: leaves_of_schema[key] for key in ("type", leaves) if key in leaves_of_schema}},
+    }
     made = {"name": "look", "parameters": {**parameters, "required": ["n"]}}
-    told = "{%- for t in tools or [] %}{{- '<|im_start|>' ~ t.name ~ WRONG ~ '<|im_end|>\n' }}{%- endfor %}"
+    template = "{%- for t in tools or [] %}{{- '<|im_start|>' ~ t.name ~ WRONG ~ '<|im_end|>\n' }}{%- endfor %}"
     row = {**chat(user("7 true integer n"), said("yes")), "tools": [made]}
     with pytest.raises(DataError, match=f"leaves out the {leaves} "):
-        learnt(told.replace("WRONG", wrong) + CHATML, row)
-    assert learnt(told.replace("WRONG", "(t.parameters | tojson)") + CHATML, row) == "yes<|im_end|>"
+        learnt(template.replace("WRONG", wrong) + CHATML, row)
+    assert learnt(template.replace("WRONG", "(t.parameters | tojson)") + CHATML, row) == "yes<|im_end|>"
 
 
 @pytest.mark.parametrize("value", [True, False, None, [], {}])

@@ -23,9 +23,9 @@ word = st.text(alphabet="ab 12.\n\t'{}é€<>", max_size=12)
 tidy = word.map(str.strip).filter(bool)
 
 
-def conversations(said: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
+def conversations(answers: st.SearchStrategy[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
     """User and assistant in turns, the assistant last; now and then with a system's word before."""
-    turns = st.lists(st.tuples(tidy, said), min_size=1, max_size=4)
+    turns = st.lists(st.tuples(tidy, answers), min_size=1, max_size=4)
     joined = turns.map(lambda pairs: [text for pair in pairs for text in pair])
     return st.builds(lambda texts, system: chat(*texts, system=system), joined, st.none() | tidy)
 
@@ -119,9 +119,9 @@ def test_the_marks_of_a_template_are_those_that_transformers_finds_and_the_end_o
 
 def test_marks_and_prefixes_say_the_same() -> None:
     messages = chat("hello", "yes no", "12", "34", system="the")
-    marked, found = rendered(messages, "marked"), rendered(messages, "chatml")
-    assert marked.tokens.tolist() == found.tokens.tolist()
-    assert marked.weights.tolist() == found.weights.tolist()
+    marked, prefixed = rendered(messages, "marked"), rendered(messages, "chatml")
+    assert marked.tokens.tolist() == prefixed.tokens.tolist()
+    assert marked.weights.tolist() == prefixed.weights.tolist()
 
 
 def test_calls_of_tools_are_learnt_and_their_results_are_not() -> None:

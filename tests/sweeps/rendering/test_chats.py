@@ -73,8 +73,8 @@ def test_parts_of_text_are_the_text(voice: tuple[Any, str | None]) -> None:
     tokenizer, asked = voice
     renderer = choose_renderer(asked, tokenizer, messages=True)
     both = Records("chat", ({"messages": messages}, {"messages": parted}))
-    one, other = measure_lengths(both, tokenizer, renderer)
-    assert one == other
+    lengths, other = measure_lengths(both, tokenizer, renderer)
+    assert lengths == other
 
 
 PARTS = [

@@ -80,15 +80,15 @@ def test_a_call_that_is_not_written_is_refused_wherever_its_words_stand(
 )
 def test_a_call_that_is_written_whole_is_learnt(arguments: dict[str, Any]) -> None:
     answer = {"role": "assistant", "content": "look", "tool_calls": [call(**arguments), call(**arguments)]}
-    said = learnt(WHOLE, ASKED, answer, tools=True)
-    assert said.count(json.dumps({"name": "weather", "arguments": arguments}, ensure_ascii=False)) == 2
+    text = learnt(WHOLE, ASKED, answer, tools=True)
+    assert text.count(json.dumps({"name": "weather", "arguments": arguments}, ensure_ascii=False)) == 2
     spelled = {
         **answer,
         "tool_calls": [
-            {**one, "function": {"name": "weather", "arguments": json.dumps(arguments)}} for one in (call(), call())
+            {**spelt, "function": {"name": "weather", "arguments": json.dumps(arguments)}} for spelt in (call(), call())
         ],
     }
-    assert learnt(WHOLE, ASKED, spelled, tools=True) == said, "the arguments as a text are the same"
+    assert learnt(WHOLE, ASKED, spelled, tools=True) == text, "the arguments as a text are the same"
 
 
 @pytest.mark.parametrize("template", [*STYLES, CHATML])
@@ -111,8 +111,8 @@ def test_a_thought_in_the_content_that_is_cut_off_is_refused() -> None:
 def test_a_thought_of_history_may_be_left_out_by_a_template_that_writes_thoughts() -> None:
     earlier = {"role": "assistant", "content": "yes", "reasoning_content": "12", "weight": 0}
     later = {"role": "assistant", "content": "no", "reasoning_content": "34"}
-    said = learnt(THINKING, chat("hello")[0], earlier, chat("a")[0], later)
-    assert said == "34\n</think>\n\nno<|im_end|>"
+    text = learnt(THINKING, chat("hello")[0], earlier, chat("a")[0], later)
+    assert text == "34\n</think>\n\nno<|im_end|>"
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,16 @@ def learnt(example: Example, tokenizer: Tokenizer) -> str:
     return tokenizer.decode(targets[:-1])  # without the token that ends the turn
 
 
-@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda one: one.name)
+@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda tokenizer: tokenizer.name)
 def test_only_what_answers_the_prompt_is_learnt(tokenizer: Tokenizer) -> None:
     chosen, rejected = sides(PAIR, tokenizer)
-    assert [learnt(one, tokenizer) for one in (chosen, rejected)] == ["good", "bad"]
+    assert [learnt(example, tokenizer) for example in (chosen, rejected)] == ["good", "bad"]
     assert (chosen.text_bytes, rejected.text_bytes) == (4, 3)
     before = int(chosen.weights.argmax()) + 1
     assert chosen.tokens[:before].tolist() == rejected.tokens[:before].tolist()
 
 
-@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda one: one.name)
+@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda tokenizer: tokenizer.name)
 @pytest.mark.parametrize(
     "row",
     [
@@ -64,7 +64,7 @@ def test_the_prompt_may_be_written_in_every_usual_way(row: dict[str, Any], token
         assert ours.weights.tolist() == theirs.weights.tolist()
 
 
-@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda one: one.name)
+@pytest.mark.parametrize("tokenizer", VOICES, ids=lambda tokenizer: tokenizer.name)
 def test_they_are_planned_as_pairs_of_text_are(tokenizer: Tokenizer) -> None:
     def load(name: str, spec: DataSpec) -> Dataset:
         rows = tuple({**PAIR, "prompt": chat(f"hello {at}")} for at in range(30))

@@ -44,7 +44,7 @@ def test_facts_are_the_same_on_every_machine_and_never_measured_where_trained() 
     for row in FACTS.train:
         assert row["context"] == row["question"] + row["answers"][0]
         assert row["answers"][0] in row["candidates"]
-        assert not any(each.startswith(row["question"]) for each in row["distractors"])
+        assert not any(distractor.startswith(row["question"]) for distractor in row["distractors"])
 
 
 def test_a_file_of_questions(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_a_file_of_questions(tmp_path: Path) -> None:
 
 def test_what_is_listed_twice_is_there_once() -> None:
     row = {"question": "q", "answers": ["b", "a", "b"], "candidates": ["a", "c", "a"], "variants": ["Q", "Q"]}
-    (one,) = parse_jsonl(json.dumps(row), "mine.jsonl", None).rows
-    assert one == {"question": "q", "answers": ["b", "a"], "candidates": ["a", "c"], "variants": ["Q"]}
+    (row_read,) = parse_jsonl(json.dumps(row), "mine.jsonl", None).rows
+    assert row_read == {"question": "q", "answers": ["b", "a"], "candidates": ["a", "c"], "variants": ["Q"]}
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_what_is_read_is_what_the_data_set_says_and_all_is_known_of_what_is_held
     context: str | None, reads: str, tmp_path: Path
 ) -> None:
     data = load(tmp_path, ROW, {**ROW, "question": "s="}, context=context)
-    (one,) = data.holdout.rows
-    assert build_prompt(one).replace("s=", "q=") in (reads, "q=1.\na=2.\nq=" if context == "mix" else reads)
+    (row_read,) = data.holdout.rows
+    assert build_prompt(row_read).replace("s=", "q=") in (reads, "q=1.\na=2.\nq=" if context == "mix" else reads)
     assert data.whole is not None
     assert data.whole.rows[0]["distractors"] == ["a=2."]
     assert "variants" not in data.train.rows[0], "what nobody reads changes no training"
@@ -145,18 +145,18 @@ def test_a_question_is_rendered_as_prompt_and_answer() -> None:
 
 
 def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -> None:
-    found = {
+    prompts = {
         (ask.item, ask.under): ask
         for ask in RAG.list_prompts(Records("questions", (ROW, OTHER)), {"abstain": "unknown"})
     }
-    assert {under for item, under in found if item == 0} == {
+    assert {under for item, under in prompts if item == 0} == {
         "closed", "open", "distracted", "mixed", "unanswerable", "counterfactual",
     }  # fmt: skip
-    assert {under for item, under in found if item == 1} == {"closed", "open", "unanswerable", "counterfactual"}
-    assert found[0, "closed"] == PromptItem(0, "closed", "q=", ("1.",))
-    assert found[0, "distracted"].prompt == "a=2.\nq="
-    assert found[0, "unanswerable"] == PromptItem(0, "unanswerable", "r=2.\nq=", ("unknown",))
-    assert found[0, "counterfactual"] == PromptItem(0, "counterfactual", "q=2.\nq=", ("2.",))
+    assert {under for item, under in prompts if item == 1} == {"closed", "open", "unanswerable", "counterfactual"}
+    assert prompts[0, "closed"] == PromptItem(0, "closed", "q=", ("1.",))
+    assert prompts[0, "distracted"].prompt == "a=2.\nq="
+    assert prompts[0, "unanswerable"] == PromptItem(0, "unanswerable", "r=2.\nq=", ("unknown",))
+    assert prompts[0, "counterfactual"] == PromptItem(0, "counterfactual", "q=2.\nq=", ("2.",))
 
 
 def test_other_words_are_asked_with_the_same_context() -> None:
@@ -166,12 +166,12 @@ def test_other_words_are_asked_with_the_same_context() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "said", "worth"),
+    ("check", "answer", "worth"),
     [("exact", "The 12.", 1), ("exact", "13", 0), ("f1", "12 or so", 0.5), ("numeric", "it is 12.0", 1),
      ("numeric", "", 0)],
 )  # fmt: skip
-def test_answers_are_checked_as_asked_for(check: str, said: str, worth: float) -> None:
-    assert score_text(check, said, ["12"]) == worth
+def test_answers_are_checked_as_asked_for(check: str, answer: str, worth: float) -> None:
+    assert score_text(check, answer, ["12"]) == worth
 
 
 def answered(item: int, under: str, text: str, worth: float) -> ScoredAnswers:
@@ -179,13 +179,13 @@ def answered(item: int, under: str, text: str, worth: float) -> ScoredAnswers:
 
 
 def test_reading_is_told_item_by_item() -> None:
-    found = [
+    scored = [
         answered(0, "closed", "no", 0), answered(0, "open", "right", 1), answered(0, "distracted", "no", 0),
         answered(0, "unanswerable", "unknown", 1), answered(1, "closed", "right", 1), answered(1, "open", "right", 1),
         answered(1, "distracted", "Unknown.", 0),
     ]  # fmt: skip
-    told = RAG.measure(found, {"abstain": "unknown"}).metrics
-    assert told == {
+    metrics = RAG.measure(scored, {"abstain": "unknown"}).metrics
+    assert metrics == {
         "open_book": 1, "closed_book": 0.5, "distracted": 0, "uplift": 0.5, "abstention": 1, "false_answers": 0.5,
         "utilisation": 1, "harmful_context": 1, "abstention_precision": 1, "token_support": 0, "cut_rag": 0,
     }  # fmt: skip
@@ -193,13 +193,13 @@ def test_reading_is_told_item_by_item() -> None:
 
 def test_what_has_nothing_to_be_divided_by_is_not_told() -> None:
     """Nothing was left to gain, nobody abstained, nothing was mixed, and nobody was led astray."""
-    found = [answered(0, "closed", "right", 1), answered(0, "open", "right", 1)]
-    told = RAG.measure(found, {"abstain": "unknown"}).metrics
-    assert told == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0, "cut_rag": 0}
-    mixed = [*found, answered(0, "mixed", "no", 0), answered(1, "closed", "no", 0), answered(1, "open", "unknown", 0),
+    scored = [answered(0, "closed", "right", 1), answered(0, "open", "right", 1)]
+    metrics = RAG.measure(scored, {"abstain": "unknown"}).metrics
+    assert metrics == {"open_book": 1, "closed_book": 1, "uplift": 0, "token_support": 0, "cut_rag": 0}
+    mixed = [*scored, answered(0, "mixed", "no", 0), answered(1, "closed", "no", 0), answered(1, "open", "unknown", 0),
              answered(1, "unanswerable", "no", 0)]  # fmt: skip
-    told = RAG.measure(mixed, {"abstain": "unknown"}).metrics
-    assert (told["distractor_robustness"], told["utilisation"], told["abstention_precision"]) == (0, 0, 0)
+    metrics = RAG.measure(mixed, {"abstain": "unknown"}).metrics
+    assert (metrics["distractor_robustness"], metrics["utilisation"], metrics["abstention_precision"]) == (0, 0, 0)
 
 
 def test_an_answer_is_held_by_its_passage() -> None:
@@ -219,15 +219,15 @@ def test_an_answer_is_held_by_its_passage() -> None:
 def test_of_half_of_the_items_the_model_is_surest() -> None:
     pairs = (0.9, 1), (0.8, 1), (0.7, 0), (0.6, 1)
     items = [ItemRow(0, {"confidence": p, "right": right, "accuracy": right}) for p, right in pairs]
-    told = ANSWERS.summarize(items)
-    assert (told["selective_accuracy"], told["accuracy"]) == (1.0, 0.75)
-    assert told["aurc"] == pytest.approx(0.145833, abs=1e-6)
+    metrics = ANSWERS.summarize(items)
+    assert (metrics["selective_accuracy"], metrics["accuracy"]) == (1.0, 0.75)
+    assert metrics["aurc"] == pytest.approx(0.145833, abs=1e-6)
 
 
 def test_several_samples_are_judged_by_the_commonest() -> None:
     texts, worth = ["a dog", "cat", "Cat."], [0.0, 1.0, 1.0]
-    one = ScoredAnswers(PromptItem(0, "", "", ("cat",)), [ModelAnswer(text, 0.1) for text in texts], worth)
-    (item,) = ANSWERS.measure([one], {}).rows
+    scored = ScoredAnswers(PromptItem(0, "", "", ("cat",)), [ModelAnswer(text, 0.1) for text in texts], worth)
+    (item,) = ANSWERS.measure([scored], {}).rows
     assert (item.values["confidence"], item.values["right"], item.values["accuracy"]) == pytest.approx(
         (2 / 3, 1, 2 / 3)
     )

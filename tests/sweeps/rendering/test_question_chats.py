@@ -37,8 +37,8 @@ def test_it_is_learnt_as_the_chat_that_it_is_and_behind_the_prompt_by_which_it_i
     loaded = load_renderer(renderer, tokenizer)
     ends = [stop if isinstance(stop, str) else tokenizer.decode([stop]) for stop in list_stops(loaded)]
     for ask, row, example in zip(asks, TWO.rows, examples, strict=True):
-        said = {"messages": chat(ask.prompt, row["answers"][0])}
-        whole = render(said, "chat", tokenizer, renderer=renderer, loss_mask="completion")
+        row_of_chat = {"messages": chat(ask.prompt, row["answers"][0])}
+        whole = render(row_of_chat, "chat", tokenizer, renderer=renderer, loss_mask="completion")
         assert np.array_equal(example.tokens, whole.tokens)
         assert np.array_equal(example.weights, whole.weights)
         prompt = build_generation_prompt(render_prompt(ask.prompt, loaded), loaded)
@@ -54,7 +54,7 @@ def test_a_candidate_is_the_assistants_answer_too() -> None:
     pairs, counts = list_choices(Records("questions", (OTHER,)))
     assert counts == [2]
     examples = render_all(pairs, tokenizer, renderer=renderer, loss_mask="completion")
-    assert [tokenizer.decode(one.tokens[1:][one.weights > 0].tolist()) for one in examples] == [
+    assert [tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) for example in examples] == [
         "1.<|im_end|>", "2.<|im_end|>",
     ]  # fmt: skip
     (plain, _) = render_all(pairs, OfflineTokenizer(), loss_mask="completion")
@@ -94,7 +94,7 @@ def test_what_it_costs_is_reckoned_with_the_prompts_that_are_asked() -> None:
         len(build_generation_prompt(render_prompt(ask.prompt, loaded), loaded))
         for ask in ANSWERS.list_prompts(select_learnt(held, "gold"), {})
     ]
-    assert tuple(each.tokens for each in bound_usage(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)
+    assert tuple(usage.tokens for usage in bound_usage(prompts, 1, 32)) == (stage.low_tokens, stage.tokens)
 
 
 def test_a_template_that_the_model_does_not_have_is_refused() -> None:

@@ -31,7 +31,7 @@ def test_what_is_learnt_is_what_others_work_out(family: str) -> None:
         cell = measure(family, kind)
         if cell.way is None:
             continue
-        ours = [found(one) for one in cell.examples]
+        ours = [found(example) for example in cell.examples]
         assert ours == expected(family, row, cell.way.arguments, each=cell.way.mask == "each"), kind
         exact += 1
     assert exact >= 9, "most kinds of chats can be learnt exactly"
@@ -44,8 +44,10 @@ def test_all_that_a_row_says_is_read_and_what_its_answers_say_is_learnt(family: 
         cell = measure(family, kind)
         if cell.way is None:
             continue
-        whole = "".join(tokenizer.decode(one.tokens.tolist()) for one in cell.examples)
-        learnt = "".join(tokenizer.decode(one.tokens[1:][one.weights > 0].tolist()) for one in cell.examples)
+        whole = "".join(tokenizer.decode(example.tokens.tolist()) for example in cell.examples)
+        learnt = "".join(
+            tokenizer.decode(example.tokens[1:][example.weights > 0].tolist()) for example in cell.examples
+        )
         last = max(at for at, message in enumerate(row["messages"]) if message["role"] == "assistant")
         for at, message in enumerate(row["messages"]):
             mine = message["role"] == "assistant" and message.get("weight", 1)
@@ -82,7 +84,7 @@ def test_marks_by_others_are_what_is_learnt_but_for_what_the_prompt_says_and_lin
     tokenizer, compared = real_tokenizer(family), 0
     for kind, row in SCENARIOS.items():
         cell = measure(family, kind)
-        if cell.way is None or cell.way.mask == "each" or any("weight" in each for each in row["messages"]):
+        if cell.way is None or cell.way.mask == "each" or any("weight" in message for message in row["messages"]):
             continue
         theirs = marked(family, row, cell.way.arguments)
         if theirs is None:
@@ -91,8 +93,10 @@ def test_marks_by_others_are_what_is_learnt_but_for_what_the_prompt_says_and_lin
         tokens, ours = found(example)
         assert not [at for at, mine in enumerate(ours) if mine and not theirs[at]], kind
         for more, group in itertools.groupby(range(len(tokens)), key=lambda at: theirs[at] and not ours[at]):
-            said = tokenizer.decode([tokens[at] for at in group]) if more else ""
-            assert said.strip() in ("", "<think>", "<|start|>assistant") or EMPTY.fullmatch(said), f"{kind}: {said!r}"
+            piece = tokenizer.decode([tokens[at] for at in group]) if more else ""
+            assert piece.strip() in ("", "<think>", "<|start|>assistant") or EMPTY.fullmatch(piece), (
+                f"{kind}: {piece!r}"
+            )
         compared += 1
     assert compared >= 4
 

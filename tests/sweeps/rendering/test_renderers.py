@@ -67,7 +67,7 @@ def test_left_open_it_is_the_models_own_template_where_there_is_one() -> None:
 def test_asked_for_it_is_no_default_and_the_same_stage() -> None:
     asked = planned(speaking("chatml"), "renderer=chat_template")
     assert "renderer" not in dict(asked.defaults)
-    assert [one.id for one in asked.stages] == [one.id for one in planned(speaking("chatml")).stages]
+    assert [stage.id for stage in asked.stages] == [stage.id for stage in planned(speaking("chatml")).stages]
 
 
 def test_another_template_is_another_stage_and_other_tokens() -> None:
@@ -81,7 +81,9 @@ def test_another_template_is_another_stage_and_other_tokens() -> None:
 def test_text_is_plain_whatever_is_asked_for() -> None:
     made = planned(speaking("chatml"), "renderer=chat_template", form="text")
     assert renderers(made) == {"plain"}
-    assert [one.id for one in made.stages] == [one.id for one in planned(speaking("chatml"), form="text").stages]
+    assert [stage.id for stage in made.stages] == [
+        stage.id for stage in planned(speaking("chatml"), form="text").stages
+    ]
 
 
 @pytest.mark.parametrize(

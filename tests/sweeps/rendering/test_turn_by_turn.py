@@ -21,14 +21,14 @@ FORGETS = speaking("forgetful")  # earlier answers without the thoughts that the
 BY = choose_renderer(None, FORGETS, messages=True)
 
 
-def thoughtful(*said: str) -> list[dict[str, Any]]:
+def thoughtful(*texts: str) -> list[dict[str, Any]]:
     """Each answer has a thought before it."""
-    return chat(*(text if at % 2 == 0 else f"<think>12</think>{text}" for at, text in enumerate(said)))
+    return chat(*(text if at % 2 == 0 else f"<think>12</think>{text}" for at, text in enumerate(texts)))
 
 
 def learnt(row: Row, renderer: str = BY) -> list[str]:
-    found = render_all(Records("chat", (row,)), FORGETS, renderer=renderer, loss_mask="each")
-    return [FORGETS.decode(one.tokens[1:][one.weights > 0].tolist()) for one in found]
+    examples = render_all(Records("chat", (row,)), FORGETS, renderer=renderer, loss_mask="each")
+    return [FORGETS.decode(example.tokens[1:][example.weights > 0].tolist()) for example in examples]
 
 
 def test_each_answer_is_learnt_with_its_thought_and_reads_the_history_without() -> None:
@@ -36,14 +36,14 @@ def test_each_answer_is_learnt_with_its_thought_and_reads_the_history_without() 
     with pytest.raises(DataError, match="`turns: each`"):
         render(row, "chat", FORGETS, renderer=BY, loss_mask="completion")
     examples = render_all(Records("chat", (row,)), FORGETS, renderer=BY, loss_mask="each")
-    assert learnt(row) == [f"<think>12</think>{said}<|im_end|>" for said in ("yes", "no", "tool")]
-    for place, one in zip((2, 4, 6), examples, strict=True):
+    assert learnt(row) == [f"<think>12</think>{answer}<|im_end|>" for answer in ("yes", "no", "tool")]
+    for place, example in zip((2, 4, 6), examples, strict=True):
         theirs = FORGETS._tokenizer.apply_chat_template(row["messages"][:place], return_dict=False)
-        assert one.tokens.tolist() == theirs, "as the template writes the chat at that moment"
+        assert example.tokens.tolist() == theirs, "as the template writes the chat at that moment"
         before = FORGETS._tokenizer.apply_chat_template(
             row["messages"][: place - 1], add_generation_prompt=True, return_dict=False
         )
-        assert int(np.flatnonzero(one.weights)[0]) + 1 == len(before), "learnt behind what it is asked with"
+        assert int(np.flatnonzero(example.weights)[0]) + 1 == len(before), "learnt behind what it is asked with"
 
 
 @pytest.mark.parametrize("style", [*STYLES, THINKING])
@@ -57,12 +57,12 @@ def test_it_is_the_chat_through_each_answer_with_the_ones_before_it_only_read(st
         {"messages": row["messages"][:2]},
         {"messages": [row["messages"][0], {**row["messages"][1], "weight": 0}, *row["messages"][2:]]},
     ]
-    found = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask="each")
+    examples = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask="each")
     wanted = render_all(Records("chat", tuple(cut)), tokenizer, renderer=renderer, loss_mask="completion")
-    assert [one.tokens.tolist() for one in found] == [one.tokens.tolist() for one in wanted]
-    assert [one.weights.tolist() for one in found] == [one.weights.tolist() for one in wanted]
+    assert [example.tokens.tolist() for example in examples] == [example.tokens.tolist() for example in wanted]
+    assert [example.weights.tolist() for example in examples] == [example.weights.tolist() for example in wanted]
     counted = measure_inputs(Records("chat", (row,)), tokenizer, renderer, loss_mask="each")
-    assert counted == [[len(one) for one in found]]
+    assert counted == [[len(example) for example in examples]]
 
 
 def test_what_is_not_to_be_learnt_makes_no_example() -> None:
@@ -79,8 +79,8 @@ def test_by_a_renderer_that_changes_nothing_the_same_is_learnt_together_and_each
     row = {"messages": chat("hello", "yes", "12", "34", system="the")}
     (whole,) = render_all(Records("chat", (row,)), FORGETS, loss_mask="completion")
     rows = render_rows(Records("chat", (row,)), FORGETS, loss_mask="each")
-    assert sum(float(one.weights.sum()) for one in rows[0]) == whole.weights.sum()
-    assert sum(one.text_bytes for one in rows[0]) == whole.text_bytes
+    assert sum(float(example.weights.sum()) for example in rows[0]) == whole.weights.sum()
+    assert sum(example.text_bytes for example in rows[0]) == whole.text_bytes
     assert rows[0][-1].tokens.tolist() == whole.tokens.tolist()
 
 
@@ -115,9 +115,13 @@ def test_the_plan_counts_rows_and_says_what_it_costs() -> None:
 
 def test_together_is_the_default_and_no_other_stage() -> None:
     plain = planned("renderer=plain")
-    assert [one.id for one in planned("renderer=plain", "turns=together").stages] == [one.id for one in plain.stages]
-    assert {one.recipe["loss_mask"] for one in plain.stages} == {"completion"}
-    assert not {one.id for one in planned("renderer=plain", "turns=each").stages} & {one.id for one in plain.stages}
+    assert [stage.id for stage in planned("renderer=plain", "turns=together").stages] == [
+        stage.id for stage in plain.stages
+    ]
+    assert {stage.recipe["loss_mask"] for stage in plain.stages} == {"completion"}
+    assert not {stage.id for stage in planned("renderer=plain", "turns=each").stages} & {
+        stage.id for stage in plain.stages
+    }
 
 
 @pytest.mark.parametrize(
@@ -127,13 +131,13 @@ def test_together_is_the_default_and_no_other_stage() -> None:
 def test_the_plan_counts_the_messages_that_are_in_no_input(behind: list[dict[str, Any]], count: int) -> None:
     def load(name: str, spec: DataSpec) -> Dataset:
         def records(word: str, many: int) -> Records:
-            said = [[*thoughtful(f"{word} {at}", "yes"), *behind] for at in range(many)]
-            return Records("chat", tuple({"messages": messages} for messages in said))
+            chats = [[*thoughtful(f"{word} {at}", "yes"), *behind] for at in range(many)]
+            return Records("chat", tuple({"messages": messages} for messages in chats))
 
         return Dataset(name, spec.source, records("hello", 40), records("a", 10), None, ())
 
     made = plan(parse(HEAD, overrides=["turns=each"]), load=load, tokenizers=lambda _: FORGETS, prices=prices())
-    told = [note for note in made.notes if "in no input" in note]
-    assert len(told) == 2 * bool(count)
-    assert all(any(f"{n * count} messages of {part}" in note for note in told)
+    notes = [note for note in made.notes if "in no input" in note]
+    assert len(notes) == 2 * bool(count)
+    assert all(any(f"{n * count} messages of {part}" in note for note in notes)
                for part, n in (("train", 40), ("holdout", 10)) if count)  # fmt: skip

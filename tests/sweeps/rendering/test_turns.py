@@ -39,14 +39,14 @@ def end(renderer: Renderer) -> list[int]:
 
 @pytest.mark.parametrize("name", VOICES)
 @settings(max_examples=40, deadline=None)
-@given(st.lists(tidy, min_size=3, max_size=7).filter(lambda said: len(said) % 2 == 1), st.booleans())
-def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[str], ended: bool) -> None:
+@given(st.lists(tidy, min_size=3, max_size=7).filter(lambda texts: len(texts) % 2 == 1), st.booleans())
+def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, texts: list[str], ended: bool) -> None:
     renderer = load(name)
     tokenizer = renderer.tokenizer
-    messages = chat(*said)
+    messages = chat(*texts)
     tokens = build_generation_prompt(messages[:1], renderer)
     for place in range(1, len(messages), 2):
-        sampled = tokenizer.encode(said[place]) + (end(renderer) if ended else [])
+        sampled = tokenizer.encode(texts[place]) + (end(renderer) if ended else [])
         so_far, new = messages[: place + 1], messages[place + 1 : place + 2]
         tokens += [*sampled, *build_continuation(so_far, new, renderer, ended=ended)]
     assert tokens == build_generation_prompt(messages, renderer)
@@ -56,14 +56,14 @@ def test_a_dialogue_that_grew_is_the_prompt_of_the_whole(name: str, said: list[s
 @settings(max_examples=40, deadline=None)
 @given(tidy, tidy)
 def test_an_answer_is_learnt_behind_just_the_prompt_behind_which_it_is_sampled(
-    name: str, asked: str, said: str
+    name: str, asked: str, answer_text: str
 ) -> None:
     tokenizer, named = voice(name)
     renderer = load_renderer(named, tokenizer)
-    messages = chat(asked, said)
+    messages = chat(asked, answer_text)
     prompt = build_generation_prompt(messages[:1], renderer)
     example = render({"messages": messages}, "chat", tokenizer, renderer=named, loss_mask="completion")
-    answer = [*tokenizer.encode(said), *end(renderer)]
+    answer = [*tokenizer.encode(answer_text), *end(renderer)]
     assert example.tokens[: len(prompt) + len(answer)].tolist() == [*prompt, *answer]
     assert example.weights.nonzero()[0].tolist() == [len(prompt) - 1 + at for at in range(len(answer))]
 
@@ -97,8 +97,8 @@ def test_results_of_tools_are_an_answer_too() -> None:
     prompt = build_generation_prompt(so_far[:1], renderer, tools=[tool])
     assert "look_up" in tokenizer.decode(prompt)
     added = build_continuation(so_far, new, renderer, tools=[tool])
-    said = tokenizer.encode("<call>look_up{}</call><|im_end|>")
-    assert [*prompt, *said, *added] == build_generation_prompt([*so_far, *new], renderer, tools=[tool])
+    call = tokenizer.encode("<call>look_up{}</call><|im_end|>")
+    assert [*prompt, *call, *added] == build_generation_prompt([*so_far, *new], renderer, tools=[tool])
     assert tokenizer.decode(added) == "\n<|im_start|>user\n<result>42</result><|im_end|>\n<|im_start|>assistant\n"
 
 

@@ -85,8 +85,8 @@ def test_scaling_answers_with_the_size_and_its_interval() -> None:
 def test_what_an_interval_comes_from_stands_below_the_laws_and_not_in_the_answer() -> None:
     report = compose(material("data_scaling"))
     pattern = re.compile(r"code: .* would narrow the interval most: (\d+) % of its variance")
-    told = [part.text for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
-    assert len([words for words in told if pattern.match(words)]) == 1
+    texts = [part.text for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
+    assert len([words for words in texts if pattern.match(words)]) == 1
     assert not any(re.search(r"\bvariance\b", sentence) for sentence in report.answer)
 
 
@@ -122,12 +122,12 @@ def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
 def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
     known = asked()
     chances = {
-        key: [replace(each, values={**each.values, "chance": 0.25, "accuracy": 0.5}) for each in rows]
+        key: [replace(item, values={**item.values, "chance": 0.25, "accuracy": 0.5}) for item in rows]
         for key, rows in known.items["rag"].items()
     }
-    rows = [replace(each, metrics={**each.metrics, "chance": 0.25, "accuracy": 0.5}) for each in known.rows]
+    rows = [replace(run, metrics={**run.metrics, "chance": 0.25, "accuracy": 0.5}) for run in known.rows]
     report = compose(replace(known, rows=rows, items={"answers": chances}))
-    (section,) = (each for each in report.sections if each.title == "What did training change?")
+    (section,) = (part for part in report.sections if part.title == "What did training change?")
     shown = [line[0] for part in section.parts if isinstance(part, Figure) for line in part.table.texts]
     assert shown == ["accuracy"]
 
@@ -135,10 +135,10 @@ def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
 def test_what_is_none_has_a_name_in_every_table() -> None:
     """No method is the untrained model, no source none; and who has measured nothing has used no known tokens."""
     lost = [row({"method": "rl"}, seed, "failed") for seed in range(2)]
-    report = compose(material("compare", [*(each for each in compare_rows() if each.cell["method"] != "rl"), *lost]))
+    report = compose(material("compare", [*(run for run in compare_rows() if run.cell["method"] != "rl"), *lost]))
     assert "None" not in {cell for table in tables(report, "Every run") for line in table.texts for cell in line}
     assert "untrained" in {line[0] for table in tables(report, "Every run") for line in table.texts}
-    (figure,) = (each for each in report.figures if each.name == "methods-0")
+    (figure,) = (drawn for drawn in report.figures if drawn.name == "methods-0")
     assert [line[-2:] for line in figure.table.texts if line[0] == "rl"] == [("-", "-")]
 
 
@@ -177,8 +177,8 @@ def test_transfer_names_what_is_clear_with_its_sign() -> None:
 
 
 def test_a_missing_pair_is_not_taken_for_nothing() -> None:
-    rows = [each for each in transfer_rows() if each.cell["source"] != "law" or each.cell["size"] == 0]
-    rows += [replace(each, state="failed", metrics={}) for each in transfer_rows() if each.cell["source"] == "law"]
+    rows = [run for run in transfer_rows() if run.cell["source"] != "law" or run.cell["size"] == 0]
+    rows += [replace(run, state="failed", metrics={}) for run in transfer_rows() if run.cell["source"] == "law"]
     report = compose(material("transfer", rows))
     assert "without a result: 1 of 2 pairs" in report.answer[0]
     assert any("missing" in cell for line in report.figures[0].table.texts for cell in line)
@@ -194,7 +194,7 @@ def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
     """b lacks the seeds that are hard, and is worse at the one that both have."""
     scores = {"a": (0.9, 0.5, 0.4), "b": (0.8,)}
     rows = [
-        row({"method": name}, seed, task_completion=one) for name in scores for seed, one in enumerate(scores[name])
+        row({"method": name}, seed, task_completion=score) for name in scores for seed, score in enumerate(scores[name])
     ]
     (answer,) = compose(material("compare", rows)).answer
     assert answer.startswith("b has the best task_completion: 0.8000 (a single run), ")
@@ -203,21 +203,19 @@ def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
 
 @pytest.mark.parametrize("state", ["failed", "skipped", "waiting"])
 def test_a_method_or_a_source_without_any_result_stands_in_the_report(state: str) -> None:
-    lost = [replace(each, state=state, metrics={}) if each.cell["method"] == "rl" else each for each in compare_rows()]
+    lost = [replace(run, state=state, metrics={}) if run.cell["method"] == "rl" else run for run in compare_rows()]
     report = compose(material("compare", lost))
-    (means,) = (each.table for each in report.figures if each.name == "methods-0")
+    (means,) = (figure.table for figure in report.figures if figure.name == "methods-0")
     assert [line[:4] for line in means.texts if line[0] == "rl"] == [("rl", "no result", "0", "3")]
     assert f"3 {'unfinished' if state == 'waiting' else 'failed'}" in render_html(report, STYLE)
-    pairs = [
-        replace(each, state=state, metrics={}) if each.cell["source"] == "law" else each for each in transfer_rows()
-    ]
+    pairs = [replace(run, state=state, metrics={}) if run.cell["source"] == "law" else run for run in transfer_rows()]
     report = compose(material("transfer", pairs))
     assert "without a result: 1 of 2 pairs" in report.answer[0]
     assert [line[0] for line in report.figures[0].table.texts] == ["code", "law"]
 
 
 def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
-    rows = [replace(each, state="failed") for each in compare_rows()]
+    rows = [replace(run, state="failed") for run in compare_rows()]
     report = compose(material("compare", rows))
     assert report.answer == composed("compare").answer
     assert report.notices[0].startswith("INCOMPLETE: 0 of 7 runs")
@@ -228,8 +226,8 @@ def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
 @pytest.mark.parametrize("best", [None, "nll", "validation.nll"])
 def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> None:
     rows = [
-        replace(each, metrics={f"{name}.nll": each.metrics["task_completion"] for name in ("one", "two")})
-        for each in compare_rows()
+        replace(run, metrics={f"{name}.nll": run.metrics["task_completion"] for name in ("one", "two")})
+        for run in compare_rows()
     ]
     known = material("compare", rows, items={})
     wish: dict[str, Json] = {"best": {"metric": best, "mode": "min"}} if best else {}
@@ -243,9 +241,9 @@ def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> 
 
 
 def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
-    one = [each for each in transfer_rows() if each.seed == 0]
-    assert "one seed" in compose(material("transfer", one)).answer[0]
-    alone = [each if each.cell["source"] is None else replace(each, state="waiting", metrics={}) for each in one]
+    first_seed = [run for run in transfer_rows() if run.seed == 0]
+    assert "one seed" in compose(material("transfer", first_seed)).answer[0]
+    alone = [run if run.cell["source"] is None else replace(run, state="waiting", metrics={}) for run in first_seed]
     assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
 
 
@@ -257,7 +255,7 @@ def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:
         for seed in range(2)
     ]
     report = compose(material("compare", rows, items={}))
-    (figure,) = (each for each in report.figures if each.name == "differences-0")
+    (figure,) = (drawn for drawn in report.figures if drawn.name == "differences-0")
     assert figure.table.folded
     assert len(figure.table.texts) == 1225
     assert (
@@ -282,7 +280,7 @@ def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
     report = composed("grid")
     assert report.answer[0].startswith("Best on mine: rank=")
     assert any("`validation`" in warning for warning in list_warnings(report))
-    (figure,) = (each for each in report.figures if each.name.startswith("cells"))
+    (figure,) = (drawn for drawn in report.figures if drawn.name.startswith("cells"))
     assert len(figure.table.texts) == 30, "what is not drawn is in the table"
 
 
@@ -296,8 +294,7 @@ def unfinished(experiment: str) -> list[RunResult]:
     rows = list(EXPERIMENTS[experiment][0])
     states = ["failed", "running", "waiting"]
     return [
-        replace(each, state=states[place % 3], metrics={}) if place % 4 == 3 else each
-        for place, each in enumerate(rows)
+        replace(run, state=states[place % 3], metrics={}) if place % 4 == 3 else run for place, run in enumerate(rows)
     ]
 
 
@@ -310,7 +307,7 @@ def test_a_line_never_breaks_within_a_number_and_its_sign() -> None:
 @pytest.mark.parametrize("experiment", KINDS)
 def test_a_half_finished_sweep_says_so_first_and_drops_nothing(experiment: str) -> None:
     rows = unfinished(experiment)
-    lost = sum(each.state != "succeeded" for each in rows)
+    lost = sum(run.state != "succeeded" for run in rows)
     known = material(
         experiment, rows, state="active", troubles=[trouble("bad data", 14), trouble("gone", 2, "skipped")]
     )
@@ -353,7 +350,7 @@ def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
             cell: dict[str, Json] = {"data": "facts", "size": size}
             right = [float((item + seed) % 64 < size) for item in range(60)]
             rows.append(row(cell, seed, nll=2 - size / 100, uplift=sum(right) / 60, turns=3.0))
-            items[item_key(cell, seed)] = [ItemRow(item, {"uplift": each}) for item, each in enumerate(right)]
+            items[item_key(cell, seed)] = [ItemRow(item, {"uplift": uplift}) for item, uplift in enumerate(right)]
     return material("data_scaling", rows, items={"rag": items})
 
 
@@ -361,11 +358,11 @@ def test_what_training_changed_is_told_of_the_largest_size_and_folded_of_the_oth
     report = compose(asked())
     assert "+1.00 ± 0.06 (uplift 0.00 → 1.00" in report.answer[-1]
     assert report.answer[-1].startswith("size=64: ")
-    (section,) = (each for each in report.sections if each.title == "What did training change?")
-    (figure,) = (each for each in section.parts if isinstance(each, Figure))
+    (section,) = (part for part in report.sections if part.title == "What did training change?")
+    (figure,) = (part for part in section.parts if isinstance(part, Figure))
     assert figure.title == "What training changed: size=64 against untrained, 3 seeds"
     assert [line[:4] for line in figure.table.texts] == [("uplift", "0.000", "1.000", "+1.000")]
-    (folded,) = (each for each in section.parts if isinstance(each, Table))
+    (folded,) = (part for part in section.parts if isinstance(part, Table))
     assert folded.folded
     assert folded.caption.startswith("size=8 against untrained")
     read(render_html(report, STYLE))
@@ -393,15 +390,13 @@ def test_losses_that_cannot_be_squared_cost_the_answer_and_not_the_report(experi
 @pytest.mark.parametrize("experiment", KINDS)
 def test_losses_that_are_not_finite_are_survived(experiment: str) -> None:
     rows = [
-        replace(each, metrics=dict.fromkeys(each.metrics, math.nan if place % 2 else math.inf))
-        if place % 5 == 0
-        else each
-        for place, each in enumerate(EXPERIMENTS[experiment][0])
+        replace(run, metrics=dict.fromkeys(run.metrics, math.nan if place % 2 else math.inf)) if place % 5 == 0 else run
+        for place, run in enumerate(EXPERIMENTS[experiment][0])
     ]
-    curves = [replace(each, points=[(1, math.nan), (2, math.inf), (3, 2.0)]) for each in curves_of(rows)]
+    curves = [replace(curve, points=[(1, math.nan), (2, math.inf), (3, 2.0)]) for curve in curves_of(rows)]
     report = compose(material(experiment, rows, curves=curves))
     read(render_html(report, STYLE))
-    everything = [replace(each, metrics=dict.fromkeys(each.metrics, math.nan)) for each in rows]
+    everything = [replace(run, metrics=dict.fromkeys(run.metrics, math.nan)) for run in rows]
     read(render_html(compose(material(experiment, everything, curves=[])), STYLE))
 
 
@@ -447,8 +442,8 @@ def test_markdown_has_the_tables_and_links_to_the_figures_where_there_are_any() 
 
 def test_what_it_rests_on_is_there() -> None:
     page = render_html(composed("data_scaling"), STYLE)
-    for told in ("ab" * 32, "train.rank", "prices of 2026-11-22", "experiment: data_scaling", "$1.50", "$1.00–$2.00"):
-        assert told in page, told
+    for words in ("ab" * 32, "train.rank", "prices of 2026-11-22", "experiment: data_scaling", "$1.50", "$1.00–$2.00"):
+        assert words in page, words
 
 
 def thousand() -> Material:

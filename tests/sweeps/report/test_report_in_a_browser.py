@@ -43,11 +43,11 @@ MUDDLED = """
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    found = browser()
-    if found is None:
+    program = browser()
+    if program is None:
         pytest.skip(f"NO BROWSER IS INSTALLED: the report was opened in none. `make browser`, or {', '.join(BROWSERS)}")
-    with opened(found, tmp_path_factory.mktemp("browser")) as one:
-        yield one
+    with opened(program, tmp_path_factory.mktemp("browser")) as page:
+        yield page
 
 
 def visit(tab: Tab, page: str, folder: Path, **how: Any) -> list[str]:

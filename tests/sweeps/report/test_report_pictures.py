@@ -31,20 +31,20 @@ DOT = re.compile(r"(before: )?confidence ([\d.]+), right ([\d.]+), items ([\d,]+
 
 
 def figures(shown: Report | Section, start: str) -> list[Figure]:
-    parts = shown.figures if isinstance(shown, Report) else [each for each in shown.parts if isinstance(each, Figure)]
+    parts = shown.figures if isinstance(shown, Report) else [part for part in shown.parts if isinstance(part, Figure)]
     return [figure for figure in parts if figure.name.startswith(start)]
 
 
 def dots(figure: Figure) -> list[tuple[str, float, float, int]]:
     """What stands under the pointer at each mark: before or not, confidence, share right, items."""
-    titles = [each.text or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
-    found = [DOT.fullmatch(title) for title in titles]
-    return [(each[1] or "", float(each[2]), float(each[3]), int(each[4])) for each in found if each]
+    titles = [title.text or "" for title in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
+    matches = [DOT.fullmatch(title) for title in titles]
+    return [(match[1] or "", float(match[2]), float(match[3]), int(match[4])) for match in matches if match]
 
 
 def stated(items: Items, cell: dict[str, Json], seeds: range) -> tuple[list[float], list[float]]:
-    rows = [each for seed in seeds for each in items[item_key(cell, seed)]]
-    return [each.values["confidence"] for each in rows], [each.values["right"] for each in rows]
+    rows = [item for seed in seeds for item in items[item_key(cell, seed)]]
+    return [item.values["confidence"] for item in rows], [item.values["right"] for item in rows]
 
 
 def test_a_reliability_diagram_shows_the_bins_of_the_metric_before_and_after() -> None:
@@ -62,7 +62,7 @@ def test_a_reliability_diagram_shows_the_bins_of_the_metric_before_and_after() -
 
 
 def test_the_untrained_model_has_a_diagram_where_nothing_else_was_asked() -> None:
-    rows = [each for each in compare_rows() if each.cell["method"] is None]
+    rows = [row for row in compare_rows() if row.cell["method"] is None]
     (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert {kind for kind, *_ in dots(figure)} == {""}
     assert "untrained: ECE" in draw_svg(figure.chart, WIDE, "wide")
@@ -72,12 +72,12 @@ def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
     rows = compare_rows()
     items = answers_of(rows)
     (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": items})), "declining")
-    told = {line[0]: dict(zip(figure.table.columns, line, strict=True)) for line in figure.table.texts}
+    lines = {line[0]: dict(zip(figure.table.columns, line, strict=True)) for line in figure.table.texts}
     p, y = stated(items, {"method": "rl"}, range(3))
-    assert float(told["rl"]["right of 50%"]) == pytest.approx(selective_accuracy(p, y, 0.5), abs=1e-3)
-    assert float(told["rl"]["AURC"]) == pytest.approx(aurc(p, y), abs=1e-3)
-    assert float(told["rl"]["right"]) == pytest.approx(np.mean(y), abs=1e-3)
-    assert list(told) == ["untrained", "sl", "rl"]
+    assert float(lines["rl"]["right of 50%"]) == pytest.approx(selective_accuracy(p, y, 0.5), abs=1e-3)
+    assert float(lines["rl"]["AURC"]) == pytest.approx(aurc(p, y), abs=1e-3)
+    assert float(lines["rl"]["right"]) == pytest.approx(np.mean(y), abs=1e-3)
+    assert list(lines) == ["untrained", "sl", "rl"]
 
 
 def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
@@ -92,11 +92,11 @@ def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
 
 def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -> None:
     """A phone has room for a few letters of each."""
-    cells: list[dict[str, Json]] = [{"size": 64, "data.facts.context": each} for each in ("none", "gold")]
+    cells: list[dict[str, Json]] = [{"size": 64, "data.facts.context": context} for context in ("none", "gold")]
     rows = [row(cell, 0, accuracy=0.5) for cell in cells]
     (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert {"context=none", "context=gold"} <= {
-        each.text for each in ET.fromstring(draw_svg(figure.chart, NARROW, "narrow")).iter("text")
+        element.text for element in ET.fromstring(draw_svg(figure.chart, NARROW, "narrow")).iter("text")
     }
     other = [row({**cell, "train.context": number}, 0, accuracy=0.5) for number, cell in enumerate(cells)]
     (figure,) = figures(show_calibration(list_calibrations(other, {"answers": answers_of(other)})), "reliability")
@@ -105,9 +105,9 @@ def test_diagrams_of_cells_that_differ_in_a_long_path_have_names_that_differ() -
 
 def test_a_source_alone_is_told_against_the_untrained_model() -> None:
     """Of no examples of the target there is no training on the target alone."""
-    found = {figure.name: figure.note for figure in compose(crowded()).figures if "-gain-" in figure.name}
-    assert "over the untrained model. ±" in found["transfer-0-gain-0"]
-    assert "over training on the target alone. ±" in found["transfer-0-gain-512"]
+    notes = {figure.name: figure.note for figure in compose(crowded()).figures if "-gain-" in figure.name}
+    assert "over the untrained model. ±" in notes["transfer-0-gain-0"]
+    assert "over training on the target alone. ±" in notes["transfer-0-gain-512"]
 
 
 def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None:
@@ -117,7 +117,8 @@ def test_rows_without_confidence_are_no_diagram_and_broken_ones_no_end() -> None
         show_calibration(list_calibrations(rows, {"nll": {key: [ItemRow("a", {"nll": 3.0, "tokens": 2})]}})).parts == ()
     )
     broken = [
-        ItemRow.from_json({"item": "a", "confidence": each, "right": True}) for each in (None, 1.2, "x", math.nan)
+        ItemRow.from_json({"item": "a", "confidence": confidence, "right": True})
+        for confidence in (None, 1.2, "x", math.nan)
     ]
     assert show_calibration(list_calibrations(rows, {"answers": {key: broken}})).parts == ()
     whole = show_calibration(
@@ -150,16 +151,16 @@ def test_the_map_of_what_a_transfer_is_worth_says_the_multipliers() -> None:
     assert [figure.name.rpartition("-")[2] for figure in maps] == ["512", "128", "32"]
     for figure in maps:
         size = int(figure.name.rpartition("-")[2])
-        told = [each.text or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
+        titles = [title.text or "" for title in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("title")]
         for cell in matrix.cells:
             if cell.size == size:
                 worth = cell.multiplier
                 assert worth is not None
                 sign = f"{worth.censored} " if worth.censored else ""
                 start = f"{cell.source} → {cell.target}: {sign}×{worth.value:.2g} ("
-                assert [title for title in told if title.startswith(start)], start
+                assert [title for title in titles if title.startswith(start)], start
     most = ET.fromstring(draw_svg(maps[0].chart, WIDE, "wide"))
-    colours = [each.get("class") for each in most.iter("rect") if each.get("rx") == "4"]
+    colours = [square.get("class") for square in most.iter("rect") if square.get("rx") == "4"]
     assert colours == ["nothing", "plus", "plus", "minus", "nothing", "minus", "minus", "minus", "nothing"], (
         "what is more than the largest size shows is more, also where the bound is ×1"
     )
@@ -186,7 +187,7 @@ def test_the_trainings_of_a_chain_stand_one_after_another() -> None:
         "method=chain, training 1 of 2",
         "method=chain, training 2 of 2",
     ]
-    paths = [each.get("d") or "" for each in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("path")]
+    paths = [path.get("d") or "" for path in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("path")]
     spans = [[float(place.split()[0]) for place in re.split("[ML]", path) if place] for path in paths]
     assert len(spans) == 2
     assert all(first < second for span in spans for first, second in pairwise(span))
@@ -200,9 +201,9 @@ def test_a_chain_that_measures_two_things_has_each_in_its_figure_at_its_place() 
     nll, reward = figures(show_trainings(*chained([("a", "nll", 40), ("b", "reward", 20)])), "training")
     assert "log scale" in draw_svg(nll.chart, WIDE, "wide")
     ticks = [
-        float(each.text or 0)
-        for each in ET.fromstring(draw_svg(reward.chart, WIDE, "wide")).iter("text")
-        if each.get("text-anchor") == "middle" and each.get("class") == "tick"
+        float(label.text or 0)
+        for label in ET.fromstring(draw_svg(reward.chart, WIDE, "wide")).iter("text")
+        if label.get("text-anchor") == "middle" and label.get("class") == "tick"
     ]
     assert ticks
     assert all(40 <= tick <= 60 for tick in ticks), "the second begins after forty steps"
@@ -210,13 +211,13 @@ def test_a_chain_that_measures_two_things_has_each_in_its_figure_at_its_place() 
 
 def test_the_effects_of_the_axes_are_those_of_the_grid() -> None:
     rows = grid_rows()
-    found = best_cell(rows, metric="nll")
+    chosen = best_cell(rows, metric="nll")
     (figure,) = figures(compose(material("grid", rows)), "axes")
-    told = {(line[0], line[1]): line[3] for line in figure.table.texts}
-    assert len(told) == len(found.axes) == 13
-    for each in found.axes:
-        assert each.effect is not None
-        assert told[each.axis, str(each.value)].replace("−", "-").startswith(f"{each.effect.mean:+.4f}")
-        assert told[each.axis, str(each.value)] in draw_svg(figure.chart, WIDE, "wide")
-    one = [replace(each, cell={"rank": each.cell["rank"]}) for each in rows if each.cell["learning_rate"] == 3e-4]
-    assert figures(compose(material("grid", one)), "axes") == [], "of a single axis the cells say it"
+    cells = {(line[0], line[1]): line[3] for line in figure.table.texts}
+    assert len(cells) == len(chosen.axes) == 13
+    for axis in chosen.axes:
+        assert axis.effect is not None
+        assert cells[axis.axis, str(axis.value)].replace("−", "-").startswith(f"{axis.effect.mean:+.4f}")
+        assert cells[axis.axis, str(axis.value)] in draw_svg(figure.chart, WIDE, "wide")
+    single_axis = [replace(row, cell={"rank": row.cell["rank"]}) for row in rows if row.cell["learning_rate"] == 3e-4]
+    assert figures(compose(material("grid", single_axis)), "axes") == [], "of a single axis the cells say it"

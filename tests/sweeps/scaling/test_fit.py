@@ -107,12 +107,12 @@ def test_fits_of_many_experiments_are_those_of_each() -> None:
     seed, n = np.repeat(range(3), 9), np.tile(SIZES, 3)
     measured = np.tile(losses("shifted"), 3) * (1 + 0.01 * np.random.default_rng(2).standard_normal((6, 27)))
     for many, runs in zip(fit_many(n, measured, seed=seed, targets=1.5), measured, strict=True):
-        one = fit_scaling(n, runs, seed=seed.tolist(), target=1.5)
-        assert (one.law, one.warnings, one.refused) == (many.law, many.warnings, many.refused)
-        assert dict(one.params) == pytest.approx(dict(many.params), rel=1e-6)
-        assert one.minimum_data is not None
+        single = fit_scaling(n, runs, seed=seed.tolist(), target=1.5)
+        assert (single.law, single.warnings, single.refused) == (many.law, many.warnings, many.refused)
+        assert dict(single.params) == pytest.approx(dict(many.params), rel=1e-6)
+        assert single.minimum_data is not None
         assert many.minimum_data is not None
-        assert one.minimum_data[2:5] == pytest.approx(many.minimum_data[2:5], rel=1e-6)
+        assert single.minimum_data[2:5] == pytest.approx(many.minimum_data[2:5], rel=1e-6)
 
 
 def test_the_penalties_of_aicc_at_nine_sizes() -> None:
@@ -137,8 +137,8 @@ def test_a_broken_law_is_refused_or_warned_of(kind: str) -> None:
     truth = a + b * SIZES**-c0 * (1 + (SIZES / d) ** (1 / f)) ** (-c1 * f)
     measured = np.tile(truth, 3) * (1 + 0.003 * np.random.default_rng(4).standard_normal((50, 27)))
     fits = fit_many(np.tile(SIZES, 3), measured, seed=np.repeat(range(3), 9), targets=float(truth[-1]) * 0.95)
-    told = [bool(fit.refused) or any("misses" in warning for warning in fit.warnings) for fit in fits]
-    assert np.mean(told) >= 0.95
+    noticed = [bool(fit.refused) or any("misses" in warning for warning in fit.warnings) for fit in fits]
+    assert np.mean(noticed) >= 0.95
     if kind == "steeper, late":
         assert all(fit.refused for fit in fits)
         assert {fit.minimum_data.status for fit in fits if fit.minimum_data} == {"refused"}
@@ -184,15 +184,17 @@ def test_what_is_known_well_ahead_is_not_warned_of_and_what_is_not_is_with_its_f
     drawn, n = np.random.default_rng(5).standard_normal((20, 27)), np.tile(SIZES, 3)
     for cv, least, most in ((0.001, 0, 0), (0.02, 15, 20)):
         fits = fit_many(n, offset(0.3)(n) * (1 + cv * drawn), law="offset")
-        said = [warning for fit in fits for warning in fit.warnings if getattr(warning, "code", "") == "far_uncertain"]
-        assert least <= len(said) <= most
+        warnings = [
+            warning for fit in fits for warning in fit.warnings if getattr(warning, "code", "") == "far_uncertain"
+        ]
+        assert least <= len(warnings) <= most
     fit = fits[0]
     band = fit.predict(4 * SIZES[-1])
     assert fit.ahead is not None
     np.testing.assert_allclose(fit.ahead, band, rtol=1e-9)
     off = max(band.high[0] - band.value[0], band.value[0] - band.low[0]) / band.value[0]
     predicted, ends = f" {band.value[0]:.4g} ", f" {band.low[0]:.4g} to {band.high[0]:.4g}"
-    assert all(value in said[0] for value in ("32,768", f" {100 * off:.1f} % (", predicted, ends))
+    assert all(value in warnings[0] for value in ("32,768", f" {100 * off:.1f} % (", predicted, ends))
 
 
 def test_a_law_that_extrapolates_is_taken_before_one_with_fewer_parameters() -> None:
@@ -272,8 +274,8 @@ def test_diverged_runs_zero_shot_and_missing_seeds_do_not_spoil_a_fit() -> None:
 
 def test_the_fit_does_not_depend_on_the_unit_of_the_loss() -> None:
     for law in LAWS:
-        one, other = fit_law(law, SIZES, losses("shifted")), fit_law(law, SIZES, 1e3 * losses("shifted"))
-        np.testing.assert_allclose(other.residuals, one.residuals, atol=1e-7)
+        small, other = fit_law(law, SIZES, losses("shifted")), fit_law(law, SIZES, 1e3 * losses("shifted"))
+        np.testing.assert_allclose(other.residuals, small.residuals, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -47,17 +47,17 @@ def test_the_interval_holds_the_truth(kind: Kind) -> None:
     Beyond the sizes the plateau is looked at, of which a law that is too short would be too sure: .87 were covered.
     """
     for size in (WITHIN, BEYOND) if kind.truth is plateau and kind.noise == "free" else (WITHIN,):
-        found = Coverage.of(kind.fits(200, size, seed=1), size)
-        assert found.answered > 0.95
-        assert found.covered >= (0.92 if size == BEYOND else 0.88)
+        coverage = Coverage.of(kind.fits(200, size, seed=1), size)
+        assert coverage.answered > 0.95
+        assert coverage.covered >= (0.92 if size == BEYOND else 0.88)
 
 
 @pytest.mark.parametrize("kind", [TWO_SEEDS[0], ACCURACIES[0], ACCURACIES[2]], ids=lambda kind: kind.name)
 def test_so_it_does_of_two_seeds_and_of_accuracies(kind: Kind | Accuracy) -> None:
     """Seeds by themselves, two of which are often alike by luck, held it in .89; without the items' error .7 do."""
-    found = Coverage.of(kind.fits(200, WITHIN, seed=1), WITHIN)
-    assert found.answered > 0.9
-    assert found.covered >= 0.92
+    coverage = Coverage.of(kind.fits(200, WITHIN, seed=1), WITHIN)
+    assert coverage.answered > 0.9
+    assert coverage.covered >= 0.92
 
 
 def test_where_the_subsets_of_a_seed_nest_the_seed_is_a_block() -> None:
@@ -94,9 +94,9 @@ def test_what_nesting_makes_of_the_means_is_reckoned_from_the_spread_of_runs() -
 
 def test_one_seed_is_said_to_be_too_few() -> None:
     losses = offset(0.3)(SIZES)
-    for seeds, told in (([4] * 9, True), (range(9), False), (None, False)):
+    for seeds, warned in (([4] * 9, True), (range(9), False), (None, False)):
         fit = fit_scaling(SIZES, losses, seed=None if seeds is None else list(seeds))
-        assert any("one seed" in warning for warning in fit.warnings) is told
+        assert any("one seed" in warning for warning in fit.warnings) is warned
 
 
 def test_the_profile_is_the_one_that_scipy_finds() -> None:
@@ -196,7 +196,7 @@ def test_laws_that_cannot_be_told_apart_are_both_shown_and_the_interval_holds_bo
     assert len(shown) >= 5
     for fit in shown:
         assert any(all(str(other.law) in warning for other in (fit, *fit.alternatives)) for warning in fit.warnings)
-        every = [each.minimum_data for each in fit.alternatives]
+        every = [fit_of_law.minimum_data for fit_of_law in fit.alternatives]
         assert fit.minimum_data
         assert fit.minimum_data.low
         for answer in every:
@@ -215,16 +215,16 @@ measured = st.builds(
 
 @settings(max_examples=5, deadline=None)
 @given(losses=measured, times=st.floats(1e-3, 1e3), goal=st.floats(1.6, 2.4))
-@pytest.mark.parametrize("of", ["loss", "n"])
-def test_units_do_not_matter(of: str, losses: Floats, times: float, goal: float) -> None:
+@pytest.mark.parametrize("unit", ["loss", "n"])
+def test_units_do_not_matter(unit: str, losses: Floats, times: float, goal: float) -> None:
     """The loss in other units is the same answer; n in other units is the answer in those."""
-    by_loss, by_size = (times, 1.0) if of == "loss" else (1.0, times)
-    _, one = asked(losses, goal, seed=SEED.tolist())
+    by_loss, by_size = (times, 1.0) if unit == "loss" else (1.0, times)
+    _, first = asked(losses, goal, seed=SEED.tolist())
     fit = fit_scaling(RUNS * by_size, losses.ravel() * by_loss, target=goal * by_loss, seed=SEED.tolist())
     other = fit.minimum_data
     assert other is not None
-    assert other.status == one.status
-    for mine, theirs in zip(one[2:5], other[2:5], strict=True):
+    assert other.status == first.status
+    for mine, theirs in zip(first[2:5], other[2:5], strict=True):
         assert (mine is None) == (theirs is None)
         assert theirs is None or mine is None or theirs == pytest.approx(mine * by_size, rel=1e-3)
 

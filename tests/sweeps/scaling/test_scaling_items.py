@@ -51,12 +51,12 @@ def test_a_share_of_the_base_is_of_the_same_items_and_moves_less(items: Floats) 
     share = TARGET / BASE
     targets = share * items.mean(axis=1)[:, 0]
     paired = fits(items, targets, error_of(items[:, :, 1:] - share * items[:, :, :1]))
-    found, alone = Coverage.of(paired, WITHIN), Coverage.of(fits(items, targets, error_of(items[:, :, 1:])), WITHIN)
+    coverage, alone = Coverage.of(paired, WITHIN), Coverage.of(fits(items, targets, error_of(items[:, :, 1:])), WITHIN)
     unaware = Coverage.of(fits(items, targets, None), WITHIN)
-    assert unaware.covered <= found.covered
-    assert found.covered >= 0.92
-    assert unaware.width < found.width
-    assert np.log(found.width) < 0.7 * np.log(alone.width)
+    assert unaware.covered <= coverage.covered
+    assert coverage.covered >= 0.92
+    assert unaware.width < coverage.width
+    assert np.log(coverage.width) < 0.7 * np.log(alone.width)
 
 
 def test_no_error_changes_nothing_and_more_of_it_only_widens() -> None:

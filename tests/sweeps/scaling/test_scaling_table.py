@@ -39,7 +39,7 @@ def test_each_law_has_a_row() -> None:
     n, noise = np.tile(SIZES[:6], 3), np.random.default_rng(0).standard_normal((40, 18))
     fits = fit_many(n, 3.0 * n**-0.1 * (1 + 0.004 * noise), targets=1.5)
     both = next(fit for fit in fits if fit.alternatives)
-    rows = [describe_law("code", each) for each in (both, *both.alternatives)]
+    rows = [describe_law("code", fit) for fit in (both, *both.alternatives)]
     assert len({row["law"] for row in rows}) == len(rows) >= 2
     assert all(row["error"].value is not None for row in rows)
 
@@ -178,18 +178,18 @@ def test_a_run_without_items_is_taken_for_the_others_of_its_size_and_a_size_with
         for row in rows
     }
     diverged = RunResult(rows[4].cell, 2, "succeeded", {"nll": float("nan")})
-    one = {key: known for key, known in items.items() if key != item_key(rows[5].cell, 1)}
-    size = {key: known for key, known in one.items() if key != item_key(rows[4].cell, 0)}
-    told, widths = list[bool](), list[float]()
-    for also, known in (([], items), ([diverged], one), ([], size)):
+    without_run = {key: known for key, known in items.items() if key != item_key(rows[5].cell, 1)}
+    size = {key: known for key, known in without_run.items() if key != item_key(rows[4].cell, 0)}
+    without_items, widths = list[bool](), list[float]()
+    for also, known in (([], items), ([diverged], without_run), ([], size)):
         fit = fit_runs(spec("nll", below=1.5), [*rows, *also], known)
         assert fit.minimum_data
         assert fit.minimum_data.low
         assert fit.minimum_data.high
         alone = any("for these items alone" in warning for warning in fit.warnings)
         widths.append(float(np.log(fit.minimum_data.high / fit.minimum_data.low)))
-        told.append(alone)
-    assert told == [False, False, True]
+        without_items.append(alone)
+    assert without_items == [False, False, True]
     assert widths[0] > 0.2
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
     assert widths[2] < 0.1

@@ -126,7 +126,7 @@ def test_ten_million_values_are_counted_and_not_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "words"),
     [
         ({"count": 3}, "geom lin log_uniform uniform choice"),
         ({"geom": [1, 2], "lin": [1, 2], "count": 3}, "geom lin log_uniform uniform choice"),
@@ -143,7 +143,7 @@ def test_ten_million_values_are_counted_and_not_made() -> None:
         ({"choice": [], "count": 2}, "choice one []"),
     ],
 )
-def test_a_rule_that_cannot_be_is_explained(rule: dict[str, Any], said: str) -> None:
+def test_a_rule_that_cannot_be_is_explained(rule: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Spread.model_validate(rule)
-    assert not lacks(str(caught.value), said)
+    assert not lacks(str(caught.value), words)

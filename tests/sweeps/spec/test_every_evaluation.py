@@ -56,19 +56,21 @@ ASKED: dict[str, dict[str, Any]] = {
     },
     "preferences": {"preference": ["preference_accuracy", "preference_kl"]},
 }  # fmt: skip
-CASES = [(evaluation, metric) for group in ASKED.values() for evaluation, found in group.items() for metric in found]
+CASES = [
+    (evaluation, metric) for group in ASKED.values() for evaluation, metrics in group.items() for metric in metrics
+]
 
 
 @pytest.mark.parametrize(("evaluation", "metric"), CASES)
 def test_it_is_asked_for_and_chosen_by(evaluation: str, metric: str) -> None:
     mode = "min" if metric in LOSSES else "max"
     sweep = parse(HEAD, overrides=[f"evaluate=[{evaluation}]", f"best={{metric: {metric}, mode: {mode}}}"])
-    (one,) = sweep.evaluate
-    assert metric.startswith("episode.") or metric in one.metrics
+    (evaluation_read,) = sweep.evaluate
+    assert metric.startswith("episode.") or metric in evaluation_read.metrics
 
 
 def test_every_metric_has_a_name_of_its_own_and_stands_above() -> None:
-    every = [metric for one in EVALUATORS.values() for metric in one.metric_names]
+    every = [metric for evaluator in EVALUATORS.values() for metric in evaluator.metric_names]
     assert len({*every}) == len(every), "evaluations of one sweep stand side by side"
     asked = {metric for _, metric in CASES}
     assert {*every} - asked <= {
@@ -110,8 +112,8 @@ def test_what_is_forgotten_of_the_source_is_measured_by_everything_that_is_asked
     names = ["nll", "answers", "rag", "reliability"]
     assert [*run.measures] == [f"{prefix}{name}" for name in names for prefix in ("", "source.")]
     made = planned(text, evaluations, "data={a: {source: a}, b: {source: texts}}", load=Both(64))
-    assert {(one.evaluation, one.on) for one in made.left_out} == {(name, "b") for name in names[1:]}
-    assert all("text" in one.reason for one in made.left_out)
+    assert {(omission.evaluation, omission.on) for omission in made.left_out} == {(name, "b") for name in names[1:]}
+    assert all("text" in omission.reason for omission in made.left_out)
     measured = {run.cell["target"]: [*run.measures] for run in made.runs if run.cell["source"] and run.cell["size"]}
     assert measured["b"] == ["nll", "source.nll", *(f"source.{name}" for name in names[1:])]
     assert measured["a"] == ["nll", "source.nll", *names[1:]]
@@ -124,10 +126,12 @@ def test_the_market_says_what_the_formulas_say() -> None:
             now * move / 10_000 - COST * abs(now - then)
             for move, now, then in zip(moves, positions, before, strict=False)
         ]
-        told = settle_trades(moves, positions)
-        assert told.gain == pytest.approx(total_return(returns))
-        assert told.drawdown == pytest.approx(maximal_drawdown(returns))
-        assert told.sharpe == pytest.approx((sharpe(returns) or 0) * (4 / 3) ** 0.5), "over T, where the other is T - 1"
+        trades = settle_trades(moves, positions)
+        assert trades.gain == pytest.approx(total_return(returns))
+        assert trades.drawdown == pytest.approx(maximal_drawdown(returns))
+        assert trades.sharpe == pytest.approx((sharpe(returns) or 0) * (4 / 3) ** 0.5), (
+            "over T, where the other is T - 1"
+        )
 
 
 def test_what_an_environment_tells_is_planned_like_any_measure() -> None:

@@ -15,7 +15,12 @@ NAMED = "evaluate=[{rhythm: {answers: {check: exact}}}, {cites: {answers: {check
 
 def test_a_name_stands_before_the_metrics_of_an_evaluation() -> None:
     rhythm, cites, loss, nll = parse(HEAD, overrides=[NAMED]).evaluate
-    assert [one.measure for one in (rhythm, cites, loss, nll)] == ["rhythm.answers", "cites.answers", "loss.nll", "nll"]
+    assert [evaluation.measure for evaluation in (rhythm, cites, loss, nll)] == [
+        "rhythm.answers",
+        "cites.answers",
+        "loss.nll",
+        "nll",
+    ]
     assert "rhythm.accuracy" in rhythm.metrics
     assert loss.metrics == ("loss.nll", "loss.bits_per_byte")
     assert nll.metrics == ("nll", "bits_per_byte")
@@ -28,7 +33,7 @@ def test_the_name_of_an_evaluator_means_what_it_meant(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "words"),
     [
         ("[{answers: {rag: {}}}]", "evaluate.0.answers.rag: {my_answers: {rag: {}}}"),
         ("[{source: {answers: {}}}]", "evaluate.0: {my_source: {answers: {}}}"),
@@ -43,14 +48,14 @@ def test_the_name_of_an_evaluator_means_what_it_meant(value: object) -> None:
         ("[{rhythm: {check: exact}}]", "evaluate.0: 'rhythm' {my_name: {answers:"),
     ],
 )
-def test_a_name_that_would_mean_two_things_is_refused_with_the_right_form(asked: str, said: str) -> None:
+def test_a_name_that_would_mean_two_things_is_refused_with_the_right_form(asked: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(HEAD, overrides=[f"evaluate={asked}"])
-    assert not lacks(str(caught.value), said)
+    assert not lacks(str(caught.value), words)
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "words"),
     [
         ("target={metric: rhythm.accuracy, below: 0.5}", "target.below: rhythm.accuracy `above`"),
         ("target={metric: rhythm.accuracy, above: 1.5}", "target.above: 1.5 0 1"),
@@ -60,10 +65,10 @@ def test_a_name_that_would_mean_two_things_is_refused_with_the_right_form(asked:
         ("target={metric: rythm.accuracy, above: 0.5}", "target.metric: 'rythm.accuracy' `rhythm.accuracy`"),
     ],
 )
-def test_a_goal_is_checked_by_the_metric_behind_the_name(override: str, said: str) -> None:
+def test_a_goal_is_checked_by_the_metric_behind_the_name(override: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(SCALING, overrides=[NAMED, override])
-    assert not lacks(str(caught.value), said)
+    assert not lacks(str(caught.value), words)
 
 
 def test_a_goal_may_be_of_a_named_evaluation() -> None:

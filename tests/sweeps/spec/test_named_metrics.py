@@ -47,9 +47,13 @@ def test_a_class_and_a_metric_under_a_name_of_the_users_are_known() -> None:
 
 
 def test_what_only_an_environment_can_say_is_noted_in_the_plan() -> None:
-    notes = [one for one in planned(ACTING, "metrics=[episode.drawdown, reward]").notes if "metrics" in one]
+    notes = [note for note in planned(ACTING, "metrics=[episode.drawdown, reward]").notes if "metrics" in note]
     assert [lacks(note, "metrics episode.drawdown") for note in notes] == [[], []], "the name, and the direction"
-    (note,) = (one for one in planned(ACTING, "metrics=[{episode.drawdown: min}]").notes if "metrics" in one)
+    (note,) = (
+        note_of_plan
+        for note_of_plan in planned(ACTING, "metrics=[{episode.drawdown: min}]").notes
+        if "metrics" in note_of_plan
+    )
     assert lacks(note, "episode.drawdown environment") == []
 
 

@@ -39,10 +39,10 @@ from tests.wording import lacks
     ],
 )
 def test_a_plain_word_means_what_the_core_schema_says(text: str, value: object) -> None:
-    found = read(f"key: {text}", "f.yaml").value
-    assert found == {"key": value}
-    assert isinstance(found, dict)
-    assert type(found["key"]) is type(value)
+    mapping = read(f"key: {text}", "f.yaml").value
+    assert mapping == {"key": value}
+    assert isinstance(mapping, dict)
+    assert type(mapping["key"]) is type(value)
 
 
 def test_every_value_knows_the_line_of_its_key() -> None:
@@ -54,7 +54,7 @@ def test_every_value_knows_the_line_of_its_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("a: 1\nb: 2\na: 3", "f.yaml:3: a twice 1"),
         ("a:\n  b: !!str 3", "f.yaml:2: !!str"),
@@ -86,10 +86,10 @@ def test_every_value_knows_the_line_of_its_key() -> None:
         ("? [a]\n: 1", "f.yaml:1: key text"),
     ],
 )
-def test_what_is_refused_is_refused_with_its_line(text: str, said: str) -> None:
+def test_what_is_refused_is_refused_with_its_line(text: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         read(text, "f.yaml")
-    assert not lacks(str(caught.value), said)
+    assert not lacks(str(caught.value), words)
 
 
 def test_several_findings_are_several_lines() -> None:
@@ -131,7 +131,7 @@ def test_aliases_in_aliases_are_neither_a_bomb_nor_too_deep() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "words"),
     [
         ("a: 'x", 1, "quote closed"),
         ("a: 1\nb: [1, 2\n", 3, "bracket quote closed"),
@@ -143,9 +143,9 @@ def test_aliases_in_aliases_are_neither_a_bomb_nor_too_deep() -> None:
         ("a: *", 1, "name `*`"),
     ],
 )
-def test_what_is_no_yaml_is_told_in_our_words(text: str, line: int, said: str) -> None:
+def test_what_is_no_yaml_is_told_in_our_words(text: str, line: int, words: str) -> None:
     with pytest.raises(SpecError) as raised:
         read(text, "f.yaml")
     assert str(raised.value).startswith(f"f.yaml:{line}: not YAML: ")
-    assert not lacks(str(raised.value), said)
+    assert not lacks(str(raised.value), words)
     assert not any(word in str(raised.value) for word in ("expected '", "found character", "while ", "<"))

@@ -61,12 +61,12 @@ def test_a_sweep_made_in_python_is_the_one_that_is_read() -> None:
 
 
 def test_every_finding_is_told_at_once_with_its_line() -> None:
-    said = refused(
+    message = refused(
         HEAD
         + "rank: 8\nvari: {}\nwindow: {daily: '22:00', tz: Europe/Berln}\n"
         + "evaluate: [nnl]\nlimits: {slots: 0}\nbest: {metric: nll, mode: low}\n"
     )
-    assert [line.partition(": ")[0] for line in said.splitlines()] == [
+    assert [line.partition(": ")[0] for line in message.splitlines()] == [
         f"sweep.yaml:{line}" for line in (8, 9, 10, 10, 11, 12, 13)
     ]
     expected = [
@@ -78,7 +78,7 @@ def test_every_finding_is_told_at_once_with_its_line() -> None:
         "sweep.yaml:12: limits.slots: 0 1",
         "sweep.yaml:13: best.mode: 'low' `min` `max`",
     ]
-    assert [lacks(*pair) for pair in zip(said.splitlines(), expected, strict=True)] == [[]] * len(expected)
+    assert [lacks(*pair) for pair in zip(message.splitlines(), expected, strict=True)] == [[]] * len(expected)
 
 
 def test_a_transfer_needs_a_pair() -> None:
@@ -87,13 +87,13 @@ def test_a_transfer_needs_a_pair() -> None:
 
 
 def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
-    said = refused(TRANSFER, "targets=[a, f]", "tags=3")
-    assert "targets.1: got 'f'" in said
-    assert not lacks(said, "tags: 3 list [3]")
+    message = refused(TRANSFER, "targets=[a, f]", "tags=3")
+    assert "targets.1: got 'f'" in message
+    assert not lacks(message, "tags: 3 list [3]")
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "words"),
     [
         ("train.batch_size=1e300", "train.batch_size: 1e+300"),  # numpy would have a traceback
         ("train.steps=1e300", "train.steps: 1e+300"),
@@ -144,14 +144,14 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("reuse=some", "`never` `sweep` `all`"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_would_be_right(override: str, said: str) -> None:
-    found = refused(HEAD, override)
-    assert not lacks(found, said)
-    assert len(found.splitlines()) == 1
+def test_a_wrong_value_is_named_with_what_would_be_right(override: str, words: str) -> None:
+    message = refused(HEAD, override)
+    assert not lacks(message, words)
+    assert len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "words"),
     [
         ("target={metric: nll, above: 2}", "target.above: nll `below`"),
         ("target={metric: validation.nll, below: 2}", "target.metric: 'validation.nll'"),
@@ -164,10 +164,10 @@ def test_a_wrong_value_is_named_with_what_would_be_right(override: str, said: st
         ("best={metric: nll, mode: min}", "best: `experiment: grid compare` data_scaling"),
     ],
 )
-def test_what_no_answer_would_heed_is_refused(override: str, said: str) -> None:
+def test_what_no_answer_would_heed_is_refused(override: str, words: str) -> None:
     asked = "evaluate: [nll, answers, preference, {task_completion: {environment: 'offline:tool_use'}}]"
     scaling = HEAD.replace("grid", "data_scaling") + f"sizes: [8, 16]\n{asked}\n"
-    assert not lacks(refused(scaling, override), said)
+    assert not lacks(refused(scaling, override), words)
 
 
 @pytest.mark.parametrize("target", ["{metric: accuracy, above: 0.8}", "{metric: accuracy, above: 2, of: zero_shot}"])
@@ -182,9 +182,9 @@ def test_an_override_that_is_none_is_named(override: str) -> None:
 
 
 def test_an_override_of_an_unknown_key_is_named_and_not_a_line_of_the_file() -> None:
-    said = refused(HEAD, "trian.rank=4")
-    assert said.startswith("override 'trian.rank=4': trian: ")
-    assert "`train`" in said
+    message = refused(HEAD, "trian.rank=4")
+    assert message.startswith("override 'trian.rank=4': trian: ")
+    assert "`train`" in message
 
 
 def test_an_override_is_read_like_the_file() -> None:
@@ -207,7 +207,7 @@ def test_an_override_is_read_like_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "words"),
     [
         ("vary: {train.rnk: [4]}", "vary.train.rnk: `rank`"),
         ("vary: {train.rank.x: [4]}", "vary.train.rank.x: train.rank"),
@@ -242,13 +242,13 @@ def test_an_override_is_read_like_the_file() -> None:
         ),
     ],
 )
-def test_the_axes_are_checked_against_the_model(extra: str, said: str) -> None:
+def test_the_axes_are_checked_against_the_model(extra: str, words: str) -> None:
     head = HEAD.replace("data: {a: {source: a.jsonl, holdout: 10}}\n", "") if extra.startswith("data:") else HEAD
-    assert not lacks(refused(head + extra), said)
+    assert not lacks(refused(head + extra), words)
 
 
 @pytest.mark.parametrize(
-    ("text", "path", "said"),
+    ("text", "path", "words"),
     [
         ("compare", "train.rank", "compare methods.NAME.rank"),
         ("grid", "methods.sl.rank", "`experiment: compare` grid"),
@@ -256,12 +256,12 @@ def test_the_axes_are_checked_against_the_model(extra: str, said: str) -> None:
         ("grid", "source_size", "`experiment: transfer` grid"),
     ],
 )
-def test_an_axis_that_would_change_nothing_is_refused(text: str, path: str, said: str) -> None:
+def test_an_axis_that_would_change_nothing_is_refused(text: str, path: str, words: str) -> None:
     """Its cells would have names that differ, and be the same trainings: a rank that makes no difference."""
     example = (ROOT / f"examples/{text}.yaml").read_text()
-    found = refused(example, f"vary={{{path}: [8, 16]}}")
-    assert f"vary.{path}: " in found
-    assert not lacks(found, said)
+    message = refused(example, f"vary={{{path}: [8, 16]}}")
+    assert f"vary.{path}: " in message
+    assert not lacks(message, words)
 
 
 def test_a_cell_is_excluded_by_what_the_experiment_puts_into_it() -> None:
@@ -304,8 +304,8 @@ def test_a_method_that_is_not_compared_is_part_of_a_chain() -> None:
 )
 def test_the_shares_of_a_chain_sum_to_1(then: str, named: str) -> None:
     text = (ROOT / "examples/compare.yaml").read_text()
-    said = refused(text, f"methods.sl_then_rl.then={then}")
-    assert not lacks(said, f"methods.sl_then_rl.then {named}")
+    message = refused(text, f"methods.sl_then_rl.then={then}")
+    assert not lacks(message, f"methods.sl_then_rl.then {named}")
 
 
 def test_a_chain_with_shares_is_read_back_and_one_without_is_what_it_was() -> None:
@@ -320,7 +320,7 @@ def test_a_chain_with_shares_is_read_back_and_one_without_is_what_it_was() -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "words"),
     [
         ("epochs=2", "train.epochs: rl steps tokens"),
         ("batch_size=8", "train.batch_size: rl groups group_size"),
@@ -333,8 +333,8 @@ def test_a_chain_with_shares_is_read_back_and_one_without_is_what_it_was() -> No
         ("beta=0.1", "`method: dpo`"),
     ],
 )
-def test_rl_is_told_of_rollouts_and_not_of_examples(given: str, said: str) -> None:
-    assert not lacks(refused(ACTING, f"train.{given}"), said)
+def test_rl_is_told_of_rollouts_and_not_of_examples(given: str, words: str) -> None:
+    assert not lacks(refused(ACTING, f"train.{given}"), words)
 
 
 def test_whoever_acts_needs_an_environment_and_no_data() -> None:
@@ -442,14 +442,14 @@ def test_what_is_quoted_twice_is_what_is_in_the_inner_quotes(override: str, ques
     ],
 )
 def test_an_ambiguous_value_of_the_command_line_is_refused_by_its_name(override: str) -> None:
-    said = refused(HEAD, override)
-    assert said.startswith("override ")
-    assert len(said.splitlines()) == 1
-    said.encode()  # it can be printed
+    message = refused(HEAD, override)
+    assert message.startswith("override ")
+    assert len(message.splitlines()) == 1
+    message.encode()  # it can be printed
 
 
 def test_lists_and_mappings_of_the_command_line_are_those_of_the_file() -> None:
-    found = parse(
+    sweep = parse(
         HEAD,
         overrides=[
             "tags=['run #3', b, \"c: d\"]",
@@ -460,9 +460,9 @@ def test_lists_and_mappings_of_the_command_line_are_those_of_the_file() -> None:
             "evaluate=[{nll: {via: forward}}]",
         ],
     )
-    assert found.tags == ("run #3", "b", "c: d")
-    assert found.train is not None
-    assert found.train.steps == StepLaw(base=16, at_size=32, power=0.5)
-    assert found.train.adam.eps == 1e-6
-    assert found.seed_values == (1, 2)
-    assert found.vary["train.rank"] == (4, 8, 16.0)
+    assert sweep.tags == ("run #3", "b", "c: d")
+    assert sweep.train is not None
+    assert sweep.train.steps == StepLaw(base=16, at_size=32, power=0.5)
+    assert sweep.train.adam.eps == 1e-6
+    assert sweep.seed_values == (1, 2)
+    assert sweep.vary["train.rank"] == (4, 8, 16.0)

@@ -14,8 +14,8 @@ CLOCKS = st.times().map(lambda clock: f"{clock:%H:%M}")
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
 WINDOWS = (
     st.tuples(CLOCKS, CLOCKS, ZONES)
-    .filter(lambda each: each[0] != each[1])
-    .map(lambda each: Window(daily=f"{each[0]}-{each[1]}", tz=each[2]))
+    .filter(lambda times: times[0] != times[1])
+    .map(lambda times: Window(daily=f"{times[0]}-{times[1]}", tz=times[2]))
 )
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 

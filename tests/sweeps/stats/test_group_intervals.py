@@ -21,10 +21,10 @@ def test_intervals_hold_over_groups_and_would_not_without_them(interval: Callabl
 def test_an_error_over_groups_is_that_of_statsmodels() -> None:
     """statsmodels 0.15.0: OLS on a constant, cov_type="cluster", of 42 values in 12 groups of 2 to 6."""
     random = np.random.default_rng(3)
-    of = np.repeat(np.arange(12), random.integers(2, 7, 12))
-    values = random.normal(size=12)[of] + 0.3 * random.normal(size=len(of))
+    group_of_row = np.repeat(np.arange(12), random.integers(2, 7, 12))
+    values = random.normal(size=12)[group_of_row] + 0.3 * random.normal(size=len(group_of_row))
     rows = [ItemRow(at, {"reward": float(value)}) for at, value in enumerate(values)]
-    grouped = label_rows(rows, range(42), [f"g{group}" for group in of], ())
+    grouped = label_rows(rows, range(42), [f"g{group}" for group in group_of_row], ())
     assert values.mean() == pytest.approx(-0.28544572, abs=1e-7)
     assert estimate_error(read_scores(grouped, "reward")) == pytest.approx(0.36933553, abs=1e-7)
 

@@ -15,7 +15,7 @@ from sweeps.stats.paired_items import ItemDifference, Scores, claim_recipe, comp
 
 def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[ItemRow]:
     return [
-        ItemRow.from_json({"item": at, "score": value, **{key: each[at] for key, each in more.items()}})
+        ItemRow.from_json({"item": at, "score": value, **{key: column[at] for key, column in more.items()}})
         for at, value in enumerate(scores)
     ]
 
@@ -23,28 +23,30 @@ def rows(scores: Sequence[float], **more: Sequence[Json]) -> list[ItemRow]:
 def scored(scores: Floats, clusters: Sequence[Json] | None = None) -> Mapping[int, Scores]:
     """From (seeds, items)."""
     more = {} if clusters is None else {"cluster": clusters}
-    return {seed: read_scores(rows(each.tolist(), **more), "score") for seed, each in enumerate(scores)}
+    return {
+        seed: read_scores(rows(scores_of_seed.tolist(), **more), "score") for seed, scores_of_seed in enumerate(scores)
+    }
 
 
-def difference(one: Floats, other: Floats, clusters: Sequence[Json] | None = None) -> ItemDifference:
-    found = compare_items(scored(one, clusters), scored(other, clusters))
-    assert found
-    return found
+def difference(first: Floats, other: Floats, clusters: Sequence[Json] | None = None) -> ItemDifference:
+    paired = compare_items(scored(first, clusters), scored(other, clusters))
+    assert paired
+    return paired
 
 
 def test_what_two_checkpoints_differ_by() -> None:
     """Right for one alone: 15, for the other alone: 5, of 100: McNemar .0414, and mean ± t(99)·sd/√100."""
-    one, other = np.zeros((1, 100)), np.zeros((1, 100))
-    one[0, :45], other[0, 15:50] = 1, 1
-    found = difference(one, other)
+    first, other = np.zeros((1, 100)), np.zeros((1, 100))
+    first[0, :45], other[0, 15:50] = 1, 1
+    paired = difference(first, other)
     sd = math.sqrt((20 - 100 * 0.01) / 99)
-    assert found.mean == pytest.approx(0.1)
-    assert (found.items, found.seeds, found.recipe) == (100, 1, None)
-    assert found.mcnemar == pytest.approx(0.0414, abs=5e-5)
-    assert found.checkpoints
-    assert found.checkpoints.half_width == pytest.approx(1.9842 * sd / 10, rel=1e-4)
-    assert found.needed_items == math.ceil(7.84888 * sd**2 / 0.01)
-    assert difference(other, one).mean == pytest.approx(-0.1)
+    assert paired.mean == pytest.approx(0.1)
+    assert (paired.items, paired.seeds, paired.recipe) == (100, 1, None)
+    assert paired.mcnemar == pytest.approx(0.0414, abs=5e-5)
+    assert paired.checkpoints
+    assert paired.checkpoints.half_width == pytest.approx(1.9842 * sd / 10, rel=1e-4)
+    assert paired.needed_items == math.ceil(7.84888 * sd**2 / 0.01)
+    assert difference(other, first).mean == pytest.approx(-0.1)
 
 
 def test_the_recipe_adds_the_seeds() -> None:
@@ -52,12 +54,12 @@ def test_the_recipe_adds_the_seeds() -> None:
     random = np.random.default_rng(11)
     items = random.normal(0, 1, 50)
     shaky = random.normal(0, 3, (4, 1)) + items
-    found = difference(shaky, np.zeros((4, 50)))
-    assert found.checkpoints
-    assert found.recipe
+    paired = difference(shaky, np.zeros((4, 50)))
+    assert paired.checkpoints
+    assert paired.recipe
     by_seed = shaky.mean(axis=1).var(ddof=1) / 4
-    assert found.recipe.freedom == 3
-    assert found.recipe.half_width == pytest.approx(3.1824 * math.sqrt(by_seed + items.var(ddof=1) / 50), rel=1e-4)
+    assert paired.recipe.freedom == 3
+    assert paired.recipe.half_width == pytest.approx(3.1824 * math.sqrt(by_seed + items.var(ddof=1) / 50), rel=1e-4)
     steady = difference(items + random.normal(0, 0.01, (4, 1)), np.zeros((4, 50)))
     assert steady.recipe
     assert steady.checkpoints
@@ -89,11 +91,11 @@ def test_a_few_items_that_all_differ_alike_are_no_certainty() -> None:
     """Their error is 0, and t would be infinite; a coin would do the same once in four times."""
     sides = [{seed: read_scores([ItemRow(at, {"right": right}) for at in range(3)], "right") for seed in (0, 1)}
              for right in (1.0, 0.0)]  # fmt: skip
-    found = compare_items(*sides)
-    assert found
-    assert found.checkpoints
-    assert found.recipe
-    assert (found.checkpoints.p, found.recipe.p, found.mcnemar) == (0.25, 0.25, 0.25)
+    paired = compare_items(*sides)
+    assert paired
+    assert paired.checkpoints
+    assert paired.recipe
+    assert (paired.checkpoints.p, paired.recipe.p, paired.mcnemar) == (0.25, 0.25, 0.25)
 
 
 def test_clusters_widen_and_copies_do_not_narrow() -> None:
@@ -114,12 +116,12 @@ def test_clusters_widen_and_copies_do_not_narrow() -> None:
 def test_a_loss_per_token_is_a_ratio_over_documents() -> None:
     """(3 + 1) nats / (2 + 6) tokens against (5 + 5) / 8; each document counts by its tokens."""
     sizes = {"tokens": 2.0, "bytes": 4}, {"tokens": 6.0, "bytes": 4}
-    one, other = ([ItemRow(at, {"nll": nll[at], **sizes[at]}) for at in (0, 1)] for nll in ((3.0, 1.0), (5.0, 5.0)))
-    found = compare_items({0: read_scores(one, "nll")}, {0: read_scores(other, "source.nll")})
-    assert found
-    assert found.mean == pytest.approx(4 / 8 - 10 / 8)
-    assert found.mcnemar is None
-    bits = compare_items({0: read_scores(one, "bits_per_byte")}, {0: read_scores(other, "bits_per_byte")})
+    first, other = ([ItemRow(at, {"nll": nll[at], **sizes[at]}) for at in (0, 1)] for nll in ((3.0, 1.0), (5.0, 5.0)))
+    paired = compare_items({0: read_scores(first, "nll")}, {0: read_scores(other, "source.nll")})
+    assert paired
+    assert paired.mean == pytest.approx(4 / 8 - 10 / 8)
+    assert paired.mcnemar is None
+    bits = compare_items({0: read_scores(first, "bits_per_byte")}, {0: read_scores(other, "bits_per_byte")})
     assert bits
     assert bits.mean == pytest.approx(-6 / 8 / math.log(2))
 
@@ -142,12 +144,12 @@ def test_what_evaluations_keep_can_be_read(metric: str, row: dict[str, Json], va
 
 
 def test_attempts_at_one_item_are_one_item_and_lost_ones_are_counted() -> None:
-    one = read_scores([ItemRow(item, {"score": score}) for item, score in ((0, 1), (0, 0), (1, 1))], "score")
+    first = read_scores([ItemRow(item, {"score": score}) for item, score in ((0, 1), (0, 0), (1, 1))], "score")
     other = read_scores([*rows([0, 0, 1]), ItemRow(3, {}), ItemRow(4, {"score": math.nan})], "score")
-    found = compare_items({0: one}, {0: other})
-    assert found
-    assert (found.items, found.left_out) == (2, 1)
-    assert compare_items({0: one}, {1: other}) is None
+    paired = compare_items({0: first}, {0: other})
+    assert paired
+    assert (paired.items, paired.left_out) == (2, 1)
+    assert compare_items({0: first}, {1: other}) is None
     assert compare_items({0: read_scores([ItemRow(9, {"score": 1})], "score")}, {0: other}) is None
 
 
@@ -158,9 +160,9 @@ def experiment(effect: float, seed: int, seeds: int = 3, items: int = 60) -> tup
     shares = {name: hard + (effect if name == "b" else 0) for name in "abc"}
     scores = {name: (random.random((seeds, items)) < share).astype(float) for name, share in shares.items()}
     runs = [
-        RunResult({"method": name}, at, "succeeded", {"score": float(each.mean())})
-        for name, found in scores.items()
-        for at, each in enumerate(found)
+        RunResult({"method": name}, at, "succeeded", {"score": float(scores_of_seed.mean())})
+        for name, scores_of_seeds in scores.items()
+        for at, scores_of_seed in enumerate(scores_of_seeds)
     ]
     return runs, scores
 
@@ -168,23 +170,29 @@ def experiment(effect: float, seed: int, seeds: int = 3, items: int = 60) -> tup
 def test_a_comparison_takes_items_and_says_both_answers() -> None:
     runs, scores = experiment(0.3, seed=2)
     items = {
-        item_key({"method": name}, at): rows(each.tolist())
-        for name, found in scores.items()
-        for at, each in enumerate(found)
+        item_key({"method": name}, at): rows(scores_of_seed.tolist())
+        for name, scores_of_seeds in scores.items()
+        for at, scores_of_seed in enumerate(scores_of_seeds)
     }
     plain, full = compare(runs, metric="score"), compare(runs, metric="score", items=items)
-    means = [(each.estimate.mean, each.estimate.half_width, each.estimate.seeds) for each in plain.differences]
-    assert [(each.estimate.mean, each.estimate.half_width, each.estimate.seeds) for each in full.differences] == means
-    assert all(each.by_item is None for each in plain.differences)
-    found = {(each.one, each.other): each.by_item for each in full.differences}
+    means = [
+        (pair_compared.estimate.mean, pair_compared.estimate.half_width, pair_compared.estimate.seeds)
+        for pair_compared in plain.differences
+    ]
+    assert [
+        (pair_compared.estimate.mean, pair_compared.estimate.half_width, pair_compared.estimate.seeds)
+        for pair_compared in full.differences
+    ] == means
+    assert all(pair_compared.by_item is None for pair_compared in plain.differences)
+    by_pair = {(pair_compared.one, pair_compared.other): pair_compared.by_item for pair_compared in full.differences}
     for pair in (("b", "a"), ("c", "b")):
-        by_item = found[pair]
+        by_item = by_pair[pair]
         assert by_item
         assert by_item.checkpoints
         assert by_item.recipe
         assert by_item.checkpoints.after_holm
         assert by_item.mcnemar_after_holm
-    assert (null := found["c", "a"])
+    assert (null := by_pair["c", "a"])
     assert not null.mcnemar_after_holm
     assert full.differences[0].by_item
     assert full.differences[0].estimate.mean == pytest.approx(full.differences[0].by_item.mean)
@@ -194,30 +202,30 @@ def test_nothing_planted_gives_few_claims_and_what_is_planted_is_found() -> None
     """Of intervals for a recipe: at most 8 % of 150 miss a 0 that is true, and nine of ten find a planted 0.3."""
     null = [seed for seed in range(150) if _is_clear(0.0, seed)]
     assert len(null) <= 12, null
-    found = [seed for seed in range(40) if _is_clear(0.3, seed)]
-    assert len(found) >= 36, found
+    clear_seeds = [seed for seed in range(40) if _is_clear(0.3, seed)]
+    assert len(clear_seeds) >= 36, clear_seeds
 
 
 def _is_clear(effect: float, seed: int) -> bool:
     _, scores = experiment(effect, seed, seeds=4)
-    found = difference(scores["b"], scores["a"])
-    assert found.recipe
-    return abs(found.mean) > found.recipe.half_width
+    paired = difference(scores["b"], scores["a"])
+    assert paired.recipe
+    return abs(paired.mean) > paired.recipe.half_width
 
 
-@pytest.mark.parametrize(("one", "other"), [(0.0, 0.0), (1.0, 0.0)])
-def test_items_that_all_say_the_same_leave_open_what_so_few_can(one: float, other: float) -> None:
+@pytest.mark.parametrize(("share", "other"), [(0.0, 0.0), (1.0, 0.0)])
+def test_items_that_all_say_the_same_leave_open_what_so_few_can(share: float, other: float) -> None:
     """Of 30 that all do so, one in 9 of others may yet not: 1 - .025^(1/30) = .1157."""
-    found = difference(np.full((2, 30), one), np.full((2, 30), other))
-    assert found.mean == one - other
-    for claim in (found.checkpoints, found.recipe):
+    paired = difference(np.full((2, 30), share), np.full((2, 30), other))
+    assert paired.mean == share - other
+    for claim in (paired.checkpoints, paired.recipe):
         assert claim
         assert claim.half_width == pytest.approx(1 - 0.025 ** (1 / 30), rel=0.02)
-        assert claim.p == pytest.approx(2.0**-29 if one else 1.0, abs=1e-9)
+        assert claim.p == pytest.approx(2.0**-29 if share else 1.0, abs=1e-9)
 
 
 def test_of_finer_values_they_leave_open_a_step_of_these() -> None:
     values = np.tile([0.25, 0.5, 1.0], 10)[None]
-    found = difference(values, values - 0.25)
-    assert found.checkpoints
-    assert found.checkpoints.half_width == pytest.approx(0.25 * (1 - 0.025 ** (1 / 30)))
+    paired = difference(values, values - 0.25)
+    assert paired.checkpoints
+    assert paired.checkpoints.half_width == pytest.approx(0.25 * (1 - 0.025 ** (1 / 30)))

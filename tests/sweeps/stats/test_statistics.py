@@ -99,16 +99,16 @@ def test_the_bootstrap_agrees_with_the_formula_where_there_is_enough_of_both() -
 
 def test_families() -> None:
     """Holm: .01 ≤ .05/4, then .02 > .05/3."""
-    found = {"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.9}
-    assert holm(found) == {"a"}
+    family = {"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.9}
+    assert holm(family) == {"a"}
     assert holm({"a": 0.2}) == holm({}) == set()
 
 
 @quick
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_claims_nothing_above_the_level(p_values: list[float]) -> None:
-    found = dict(enumerate(p_values))
-    assert holm(found) <= {key for key, p in found.items() if p <= 0.05}
+    family = dict(enumerate(p_values))
+    assert holm(family) <= {key for key, p in family.items() if p <= 0.05}
 
 
 def test_a_p_value_is_the_level_at_which_the_interval_ends() -> None:
@@ -121,7 +121,7 @@ def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
     for ratio in (1.0, 1.5, 2.0, 3.0, 6.0):
         groups = [random.normal(0, 1 if place else ratio, 9) for place in range(4)]
         expected = bartlett(*groups).pvalue < 0.5
-        assert are_unequal([(float(each.var(ddof=1)), 8) for each in groups]) == expected, ratio
+        assert are_unequal([(float(group.var(ddof=1)), 8) for group in groups]) == expected, ratio
     assert not are_unequal([(1.0, 8)])
     assert not are_unequal([(0.0, 8), (0.0, 8)])
     assert are_unequal([(0.0, 8), (1.0, 8)])
@@ -131,13 +131,13 @@ def test_a_loud_kind_takes_its_own_variance_and_a_quiet_one_that_of_all() -> Non
     """Two quiet groups and two loud ones of three: 8 degrees of freedom together, 4 of each kind."""
     sizes = {"quiet": 0.01, "loud": 1.0}
     groups = {(name, at): {0: -size, 1: 0.0, 2: size} for name, size in sizes.items() for at in range(2)}
-    found, clear = pool_family(groups, lambda key: key[0])
+    intervals, clear = pool_family(groups, lambda key: key[0])
     together = math.sqrt((0.01**2 + 1) / 2)
     for at in range(2):
-        assert found["loud", at].half_width == pytest.approx(critical_t(4) / 3**0.5)
-        assert found["quiet", at].half_width == pytest.approx(together * critical_t(8) / 3**0.5)
+        assert intervals["loud", at].half_width == pytest.approx(critical_t(4) / 3**0.5)
+        assert intervals["quiet", at].half_width == pytest.approx(together * critical_t(8) / 3**0.5)
     same, _ = pool_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
-    assert {each.half_width for each in same.values()} == {same["loud", 0].half_width}
+    assert {interval.half_width for interval in same.values()} == {same["loud", 0].half_width}
     assert same["loud", 0].half_width == pytest.approx(critical_t(8) / 3**0.5)
     assert not clear
     assert pool_family({}, str) == ({}, set())

@@ -38,8 +38,8 @@ def loss_of(policy: list[Floats], reference: list[Floats], *, by_length: bool) -
 def gradient(policy: list[Floats], reference: list[Floats], *, by_length: bool) -> list[Floats]:
     """What a cross-entropy with our weights has: minus the weight, for each token of a completion."""
     margin = margins(rewards(policy, reference, length_normalise=by_length))
-    found = weights(slopes(margin, BETA), LENGTHS, length_normalise=by_length)
-    return [np.full(length, -weight) for length, weight in zip(LENGTHS, found, strict=True)]
+    weights_of_tokens = weights(slopes(margin, BETA), LENGTHS, length_normalise=by_length)
+    return [np.full(length, -weight) for length, weight in zip(LENGTHS, weights_of_tokens, strict=True)]
 
 
 @pytest.mark.parametrize("by_length", [False, True])
@@ -66,9 +66,9 @@ def test_torch_differentiates_to_the_same(*, by_length: bool) -> None:
     shrink = torch.mean if by_length else torch.sum
     ratios = [shrink(ours - torch.tensor(theirs)) for ours, theirs in zip(tensors, reference, strict=True)]
     pairs = [BETA * ratios[2 * pair] - BETA * ratios[2 * pair + 1] for pair in range(len(LENGTHS) // 2)]
-    found = -torch.nn.functional.logsigmoid(torch.stack(pairs)).mean()
-    found.backward()
-    assert loss_of(policy, reference, by_length=by_length) == pytest.approx(found.item(), rel=1e-12)
+    loss = -torch.nn.functional.logsigmoid(torch.stack(pairs)).mean()
+    loss.backward()
+    assert loss_of(policy, reference, by_length=by_length) == pytest.approx(loss.item(), rel=1e-12)
     for tensor, slope in zip(tensors, gradient(policy, reference, by_length=by_length), strict=True):
         assert np.allclose(tensor.grad.numpy(), slope, rtol=1e-12, atol=0)
 
@@ -96,9 +96,9 @@ def test_the_divergence_is_the_true_one_on_average_over_what_the_reference_write
     """Over a vocabulary of five, weighted by the reference: exactly KL(reference‖policy)."""
     source = np.random.default_rng(3)
     reference, policy = source.dirichlet(np.ones(5), 2)
-    each = [divergence([np.log(policy[[token]])], [np.log(reference[[token]])]) for token in range(5)]
-    assert all(value >= 0 for value in each)
-    assert float(reference @ each) == pytest.approx(float(reference @ np.log(reference / policy)))
+    divergences = [divergence([np.log(policy[[token]])], [np.log(reference[[token]])]) for token in range(5)]
+    assert all(value >= 0 for value in divergences)
+    assert float(reference @ divergences) == pytest.approx(float(reference @ np.log(reference / policy)))
 
 
 def test_only_the_completion_counts() -> None:

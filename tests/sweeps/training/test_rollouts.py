@@ -20,17 +20,17 @@ from sweeps.training.rollouts import (
 rewards = st.floats(-10, 10, width=32)
 
 
-def rollout(reward: float, *, own: int = 2, told: int = 3) -> Rollout:
-    acted = np.array([False] * (told - 1) + [True] * own)
+def rollout(reward: float, *, own: int = 2, given: int = 3) -> Rollout:
+    acted = np.array([False] * (given - 1) + [True] * own)
     logprobs = np.where(acted, -0.5, 0.0).astype(np.float32)
-    return Rollout(np.arange(told + own, dtype=np.int32), acted, logprobs, reward, turns=1)
+    return Rollout(np.arange(given + own, dtype=np.int32), acted, logprobs, reward, turns=1)
 
 
 @given(st.lists(rewards, min_size=2, max_size=9))
-def test_what_a_group_gains_it_loses(found: list[float]) -> None:
-    values = compute_advantages([rollout(reward) for reward in found])
+def test_what_a_group_gains_it_loses(rewards: list[float]) -> None:
+    values = compute_advantages([rollout(reward) for reward in rewards])
     assert math.isclose(sum(values), 0, abs_tol=1e-6)
-    assert values[int(np.argmax(found))] == max(values)
+    assert values[int(np.argmax(rewards))] == max(values)
 
 
 def test_a_group_that_does_alike_teaches_nothing() -> None:
@@ -40,19 +40,19 @@ def test_a_group_that_does_alike_teaches_nothing() -> None:
 
 def test_the_loss_is_a_mean_over_the_models_own_tokens() -> None:
     """By hand: rewards 1 and 0 are 0.5 above and below their mean; five tokens are the model's own."""
-    found = weigh_tokens([[rollout(1, own=2), rollout(0, own=3)]])
-    assert found[0].tolist() == pytest.approx([0, 0, 0.1, 0.1])
-    assert found[1].tolist() == pytest.approx([0, 0, -0.1, -0.1, -0.1])
+    weighed = weigh_tokens([[rollout(1, own=2), rollout(0, own=3)]])
+    assert weighed[0].tolist() == pytest.approx([0, 0, 0.1, 0.1])
+    assert weighed[1].tolist() == pytest.approx([0, 0, -0.1, -0.1, -0.1])
 
 
 def test_a_penalty_takes_from_what_moved_more_than_the_rest() -> None:
     """By hand: moved by 1 and by 0 on average 0.5 nats, so 0.2 * 0.5 each way, over four tokens."""
     pair = [rollout(1), rollout(1)]
     far = [np.array([9, 9, 1, 1], np.float32), np.array([9, 9, 0, 0], np.float32)]
-    found = weigh_tokens([pair], far, kl_penalty=0.2)
-    assert found[0].tolist() == pytest.approx([0, 0, -0.025, -0.025])
-    assert found[1].tolist() == pytest.approx([0, 0, 0.025, 0.025])
-    assert [each.tolist() for each in weigh_tokens([pair], far)] == [[0] * 4] * 2
+    weighed = weigh_tokens([pair], far, kl_penalty=0.2)
+    assert weighed[0].tolist() == pytest.approx([0, 0, -0.025, -0.025])
+    assert weighed[1].tolist() == pytest.approx([0, 0, 0.025, 0.025])
+    assert [weights.tolist() for weights in weigh_tokens([pair], far)] == [[0] * 4] * 2
 
 
 @given(st.integers(1, 20), st.integers(1, 30))
@@ -68,7 +68,7 @@ def test_parts_are_even_whole_and_in_order(count: int, groups: int) -> None:
 @given(st.lists(st.floats(-50, 0, width=32), min_size=1, max_size=8), rewards)
 def test_it_is_read_back_to_the_bit(logprobs: list[float], reward: float) -> None:
     count = len(logprobs)
-    one = Rollout(
+    first = Rollout(
         np.arange(count + 1, dtype=np.int32),
         np.arange(count) % 2 == 0,
         np.array(logprobs, np.float32),
@@ -76,9 +76,9 @@ def test_it_is_read_back_to_the_bit(logprobs: list[float], reward: float) -> Non
         3,
         {"solved": 1.0},
     )
-    other = Rollout.read(one.document())
-    assert all(np.array_equal(getattr(one, key), getattr(other, key)) for key in ("tokens", "acted", "logprobs"))
-    assert (one.reward, one.turns, one.facts, len(one)) == (other.reward, other.turns, other.facts, count)
+    other = Rollout.read(first.document())
+    assert all(np.array_equal(getattr(first, key), getattr(other, key)) for key in ("tokens", "acted", "logprobs"))
+    assert (first.reward, first.turns, first.facts, len(first)) == (other.reward, other.turns, other.facts, count)
 
 
 def test_every_request_has_chances_of_its_own() -> None:
