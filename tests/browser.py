@@ -36,9 +36,11 @@ FLAGS = (
     *("--disable-component-update", "--disable-background-networking", "--hide-scrollbars"),
 )
 SAID = {
-    "Runtime.consoleAPICalled": lambda told: " ".join(str(each.get("value", each)) for each in told["args"]),
-    "Runtime.exceptionThrown": lambda told: str(told["exceptionDetails"]),
-    "Log.entryAdded": lambda told: f"{told['entry']['level']}: {told['entry']['text']}",
+    "Runtime.consoleAPICalled": lambda event: " ".join(
+        str(argument.get("value", argument)) for argument in event["args"]
+    ),
+    "Runtime.exceptionThrown": lambda event: str(event["exceptionDetails"]),
+    "Log.entryAdded": lambda event: f"{event['entry']['level']}: {event['entry']['text']}",
 }
 
 
@@ -74,9 +76,9 @@ class Tab:
 
     def ask(self, script: str) -> Any:
         """The value of an expression in the page."""
-        told = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     def picture(self) -> bytes:
         """The whole page as PNG."""
@@ -99,8 +101,8 @@ class Wire:
 
     def call(self, method: str, asked: Mapping[str, object], session: str | None = None) -> dict[str, Any]:
         self.asked += 1
-        told = {"id": self.asked, "method": method, "params": asked} | ({"sessionId": session} if session else {})
-        os.write(self.writing, json.dumps(told).encode() + b"\0")
+        request = {"id": self.asked, "method": method, "params": asked} | ({"sessionId": session} if session else {})
+        os.write(self.writing, json.dumps(request).encode() + b"\0")
         for message in self._messages():
             if message.get("id") == self.asked:
                 assert "error" not in message, f"{method}: {message['error']}"
@@ -110,15 +112,25 @@ class Wire:
 
     def until(self, event: str, session: str) -> None:
         """Wait for an event that has not been taken yet."""
-        while not (found := [one for one in self.events if (one["method"], one.get("sessionId")) == (event, session)]):
+        while not (
+            events := [
+                event_heard
+                for event_heard in self.events
+                if (event_heard["method"], event_heard.get("sessionId")) == (event, session)
+            ]
+        ):
             self.events.append(next(self._messages()))
-        self.events.remove(found[0])
+        self.events.remove(events[0])
 
     def heard(self, session: str) -> list[str]:
         """Take what was said on the console of a page."""
-        own = [one for one in self.events if one.get("sessionId") == session and one["method"] in SAID]
-        self.events = [one for one in self.events if one not in own]
-        return [SAID[one["method"]](one["params"]) for one in own]
+        own = [
+            event_heard
+            for event_heard in self.events
+            if event_heard.get("sessionId") == session and event_heard["method"] in SAID
+        ]
+        self.events = [event_heard for event_heard in self.events if event_heard not in own]
+        return [SAID[event_heard["method"]](event_heard["params"]) for event_heard in own]
 
     def _messages(self) -> Iterator[dict[str, Any]]:
         end = time.monotonic() + PATIENCE

@@ -45,10 +45,10 @@ def main() -> None:
 
 def works() -> bool:
     """Does it open a page?"""
-    found = browser()
-    if found is None:
+    program = browser()
+    if program is None:
         return False
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, opened(found, Path(folder)) as tab:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, opened(program, Path(folder)) as tab:
         return bool(tab.ask("1 + 1") == 2)
 
 
@@ -77,9 +77,9 @@ def by_npm() -> None:
         node, npm = programs(place)
         run([*npm, "pack", "--silent", "--pack-destination", folder, PACKAGE], seconds=90)
         loaded = place / FILE
-        found = hashlib.sha512(loaded.read_bytes()).hexdigest()
-        if found != SHA512:
-            raise ValueError(f"{FILE} has the hash {found}, and not the one that is known here")
+        digest = hashlib.sha512(loaded.read_bytes()).hexdigest()
+        if digest != SHA512:
+            raise ValueError(f"{FILE} has the hash {digest}, and not the one that is known here")
         OWN.parent.mkdir(exist_ok=True)
         with tarfile.open(loaded) as packed:
             packed.extractall(place, filter="data")

@@ -135,14 +135,14 @@ def write_start(place: Path) -> None:
     """`server`: the program, which finds its libraries beside it."""
     program = next(path for path in sorted(place.rglob("*-server")) if path.parent.name in (place.name, "bin"))
     libraries = [program.parent, *sorted({path.parent for path in place.rglob("*.so.*")})]
-    for each in ("libssl", "libcrypto"):
-        for path in place.glob(f"{each}-*.so.1.1"):
-            (place / f"{each}.so.1.1").symlink_to(path.name)
-    found = ":".join(f"$here/{path.relative_to(place)}" for path in dict.fromkeys(libraries))
+    for library in ("libssl", "libcrypto"):
+        for path in place.glob(f"{library}-*.so.1.1"):
+            (place / f"{library}.so.1.1").symlink_to(path.name)
+    folders = ":".join(f"$here/{path.relative_to(place)}" for path in dict.fromkeys(libraries))
     start = place / "server"
     start.write_text(
         '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
-        f'export LD_LIBRARY_PATH="{found}"\nexec "$here/{program.relative_to(place)}" "$@"\n'
+        f'export LD_LIBRARY_PATH="{folders}"\nexec "$here/{program.relative_to(place)}" "$@"\n'
     )
     start.chmod(0o755)
 

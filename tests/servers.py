@@ -16,7 +16,7 @@ from scheduler.state.server.server_versions import TESTED, ServerSeries, identif
 
 ROOT = Path(__file__).parents[1]
 OWN = ROOT / ".servers"
-KEYS = tuple(each.key for each in TESTED)
+KEYS = tuple(server.key for server in TESTED)
 
 
 @cache
@@ -36,7 +36,7 @@ def wanted() -> tuple[str, ...]:
 
 def outermost() -> tuple[str, ...]:
     """The oldest and the newest Redis, or the one that SERVER names: what costs too much to be done on each."""
-    redis = [each.key for each in TESTED if each.name == "Redis"]
+    redis = [server.key for server in TESTED if server.name == "Redis"]
     return (chosen(),) if "SERVER" in os.environ else (redis[0], redis[-1])
 
 
@@ -51,7 +51,7 @@ def chosen() -> str:
     if key := os.environ.get("SERVER"):
         return key
     pinned = server_choice.find_pinned()
-    return next((each.key for each in TESTED if pinned and is_of(pinned, each)), KEYS[-1])
+    return next((server.key for server in TESTED if pinned and is_of(pinned, server)), KEYS[-1])
 
 
 def binary() -> Path:
@@ -70,16 +70,18 @@ def installed_or_skip(key: str) -> Path:
 
 
 def tested(key: str) -> ServerSeries:
-    found = next((each for each in TESTED if each.key == key), None)
-    assert found is not None, f"there is no {key}: one of {', '.join(KEYS)}"
-    return found
+    server_series = next((server for server in TESTED if server.key == key), None)
+    assert server_series is not None, f"there is no {key}: one of {', '.join(KEYS)}"
+    return server_series
 
 
 def is_of(path: Path, series: ServerSeries) -> bool:
     """Is the program there, does it start, and is it of this series?"""
     try:
-        said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
+        version = subprocess.run(
+            [str(path), "--version"], capture_output=True, text=True, check=True, timeout=10
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return False
-    server = identify_binary(said)
+    server = identify_binary(version)
     return server is not None and (server.name, server.series) == (series.name, series.series)

@@ -88,14 +88,14 @@ def measure(family: str, kind: str) -> Cell:
     for way in WAYS:
         if not {*way.arguments} <= template.takes:
             continue
-        said = ",".join(f"{key}={str(value).lower()}" for key, value in way.arguments.items())
-        renderer = choose_renderer(f"chat_template:{said}" if said else None, tokenizer, messages=True)
+        arguments = ",".join(f"{key}={str(value).lower()}" for key, value in way.arguments.items())
+        renderer = choose_renderer(f"chat_template:{arguments}" if arguments else None, tokenizer, messages=True)
         try:
-            found = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask=way.mask)
+            examples = render_all(Records("chat", (row,)), tokenizer, renderer=renderer, loss_mask=way.mask)
         except DataError as error:
             refusals.append(str(error))
         else:
-            return Cell(way.name, way, tuple(found), tuple(refusals))
+            return Cell(way.name, way, tuple(examples), tuple(refusals))
     for words, (letter, _) in REFUSED.items():
         if any(words in refusal for refusal in refusals):
             return Cell(letter)

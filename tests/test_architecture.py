@@ -1,6 +1,7 @@
 """The import law (sweeps knows nothing; scheduler knows sweeps; worker knows both) and a ratchet on size."""
 
 import ast
+import functools
 import graphlib
 import importlib
 import sys
@@ -15,6 +16,8 @@ from tests.repository import ROOT
 
 PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 # What a package may import beyond the standard library and itself. Redis is not the worker's: it has the Store.
 LAW = {
@@ -89,38 +92,49 @@ PREPOSITIONS = """
 """
 # A variable is named by what it holds: a row, a cell, a notice. These words fit every value.
 VAGUE_VARIABLES = {"each", "found", "of", "one", "said", "told"}
-NAMED_WELL = (*MODULES, *sorted((ROOT / "tests" / "scheduler").rglob("*.py")))
 
 
 def within(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
 def imports(path: Path) -> set[str]:
     """The top-level packages that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(tree(path)):
+    packages = set()
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
+            packages |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{within(path)}:{node.lineno} imports relatively"
-            found.add(str(node.module).partition(".")[0])
-    return found
+            packages.add(str(node.module).partition(".")[0])
+    return packages
 
 
-@pytest.mark.parametrize("path", MODULES, ids=within)
-def test_imports_point_one_way(path: Path) -> None:
-    package = within(path).partition("/")[0]
-    assert imports(path) - sys.stdlib_module_names - {package} <= LAW[package]
+def test_imports_point_one_way() -> None:
+    strays = {}
+    for path in MODULES:
+        package = within(path).partition("/")[0]
+        strays[within(path)] = imports(path) - sys.stdlib_module_names - {package} - LAW[package]
+    assert {path: names for path, names in strays.items() if names} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=within)
-def test_what_is_dangerous_is_imported_in_its_place_only(path: Path) -> None:
-    strays = [name for name in imports(path) & PLACES.keys() if not _belongs(path, PLACES[name])]
+def test_what_is_dangerous_is_imported_in_its_place_only() -> None:
+    strays = [
+        f"{within(path)}: {name}"
+        for path in MODULES
+        for name in imports(path) & PLACES.keys()
+        if not _belongs(path, PLACES[name])
+    ]
     assert strays == []
 
 
@@ -128,11 +142,16 @@ def _belongs(path: Path, places: tuple[str, ...]) -> bool:
     return any(fnmatch(within(path), place) for place in places)
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if within(path).startswith("sweeps/")], ids=within)
-def test_the_science_has_no_clock_and_no_chance(path: Path) -> None:
-    assert not imports(path) & IMPURE
-    clocks = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute) and node.attr in CLOCKS]
-    assert clocks == [], f"time is an argument: line {clocks[0].lineno}"
+def test_the_science_has_no_clock_and_no_chance() -> None:
+    science = [path for path in MODULES if within(path).startswith("sweeps/")]
+    assert [f"{within(path)}: {name}" for path in science for name in imports(path) & IMPURE] == []
+    clocks = [
+        f"{within(path)}:{node.lineno}: {node.attr}; time is an argument"
+        for path in science
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
+    ]
+    assert clocks == []
 
 
 CLOCKS = {"now", "utcnow", "today"}
@@ -140,9 +159,9 @@ CLOCKS = {"now", "utcnow", "today"}
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_packages_in_use_are_the_ones_of_this_repository(package: str) -> None:
-    found = importlib.import_module(package).__file__
-    assert found is not None
-    assert Path(found).resolve() == ROOT / package / "__init__.py", "another package of the same name is in the way"
+    file = importlib.import_module(package).__file__
+    assert file is not None
+    assert Path(file).resolve() == ROOT / package / "__init__.py", "another package of the same name is in the way"
 
 
 def test_the_names_of_the_packages_are_not_shadowed_by_tests() -> None:
@@ -151,31 +170,44 @@ def test_the_names_of_the_packages_are_not_shadowed_by_tests() -> None:
 
 def test_no_test_file_imports_another() -> None:
     """What several need is in conftest.py or in one named module of the folder."""
-    found = [
+    strays = [
         f"{within(path)}: {module}"
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-        for node in ast.walk(tree(path))
-        for module in ([node.module] if isinstance(node, ast.ImportFrom) else [])
-        if module and module.startswith("tests.") and module.rpartition(".")[2].startswith("test_")
+        for path in TESTS
+        for module in imported_names(path)
+        if module.startswith("tests.") and any(part.startswith("test_") for part in module.split("."))
     ]
-    assert found == []
+    assert strays == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=within)
-def test_a_file_fits_in_one_read_and_a_function_in_one_look(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LINES_OF_A_FILE
-    long = [f"{name}: {lines} lines" for name, lines in functions(path) if lines > LINES_OF_A_FUNCTION]
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the dotted name of everything that a file imports."""
+    for node in nodes(path):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_a_file_fits_in_one_read_and_a_function_in_one_look() -> None:
+    lengths = {within(path): len(path.read_text().splitlines()) for path in MODULES}
+    assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_A_FILE} == {}
+    long = [
+        f"{within(path)}: {name}: {lines} lines"
+        for path in MODULES
+        for name, lines in functions(path)
+        if lines > LINES_OF_A_FUNCTION
+    ]
     assert long == []
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Every function of a file, and its length without the docstring."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             first = node.body[0]
-            told = first.end_lineno - first.lineno + 1 if _is_docstring(first) and first.end_lineno else 0
-            yield node.name, node.end_lineno - node.lineno + 1 - told
+            docstring_lines = first.end_lineno - first.lineno + 1 if _is_docstring(first) and first.end_lineno else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - docstring_lines
 
 
 def _is_docstring(node: ast.stmt) -> bool:
@@ -194,7 +226,7 @@ NAMES = {within(path)[:-3].replace("/", ".").removesuffix(".__init__"): path for
 def imported_modules(path: Path) -> set[str]:
     """The modules of ours that a file imports, for type checking alone included."""
     modules = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
@@ -234,21 +266,22 @@ def test_a_module_name_is_used_once() -> None:
 def test_a_class_name_is_used_once() -> None:
     places = defaultdict(list)
     for path in MODULES:
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(within(path))
     assert {name: used for name, used in places.items() if len(used) > 1} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=within)
-def test_a_function_says_what_it_does(path: Path) -> None:
-    vague = [f"{name}, line {line}" for name, line in named_functions(path) if is_vague(name)]
+def test_a_function_says_what_it_does() -> None:
+    vague = [
+        f"{within(path)}:{line}: {name}" for path in MODULES for name, line in named_functions(path) if is_vague(name)
+    ]
     assert vague == []
 
 
 def named_functions(path: Path) -> Iterator[tuple[str, int]]:
     """Every function but properties, which say what something is."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
             if not decorators & {"property", "cached_property"}:
@@ -265,9 +298,13 @@ def test_a_bare_participle_or_preposition_is_vague(name: str) -> None:
     assert is_vague(name)
 
 
-@pytest.mark.parametrize("path", NAMED_WELL, ids=within)
-def test_a_variable_says_what_it_holds(path: Path) -> None:
-    vague = [f"{name}, line {line}" for name, line in named_variables(tree(path)) if name in VAGUE_VARIABLES]
+def test_a_variable_says_what_it_holds() -> None:
+    vague = [
+        f"{within(path)}:{line}: {name}"
+        for path in (*MODULES, *TESTS, *EXAMPLES)
+        for name, line in named_variables(tree(path))
+        if name in VAGUE_VARIABLES
+    ]
     assert vague == []
 
 

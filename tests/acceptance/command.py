@@ -78,9 +78,9 @@ class Desk:
     @contextmanager
     def sweeping(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
         """Run a command beside the test; kill what is left of it."""
-        with (self.folder / "said").open("w") as said:
+        with (self.folder / "said").open("w") as output:
             process = subprocess.Popen(
-                self._command(words), env=self.variables({}), cwd=self.folder, stdout=said, stderr=said, text=True
+                self._command(words), env=self.variables({}), cwd=self.folder, stdout=output, stderr=output, text=True
             )
             try:
                 yield process
@@ -97,14 +97,14 @@ class Desk:
     def running(self) -> list[str]:
         """The processes that work for this state folder, from the kernel."""
         mark = f"SWEEP_HOME={self.home}".encode()
-        found = []
+        commands = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 if mark in (process / "environ").read_bytes().split(b"\0"):
                     command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                     if command.strip():
-                        found.append(command)
-        return found
+                        commands.append(command)
+        return commands
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "scheduler.cli", *words]

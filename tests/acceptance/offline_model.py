@@ -56,9 +56,9 @@ class OfflineModel:
         chosen = Records(records.format, tuple(records.rows[row] for row in rows))
         rendered = render_all(chosen, OfflineTokenizer(), loss_mask="all")
         tokens = [example.tokens.astype(np.int64) for example in rendered]
-        lengths = [len(one) - 1 for one in tokens]
-        read = context_rows(np.concatenate([one[:-1] for one in tokens]), lengths, self.base.size)
-        return Positions(read, np.concatenate([one[1:] for one in tokens]))
+        lengths = [len(text) - 1 for text in tokens]
+        read = context_rows(np.concatenate([text[:-1] for text in tokens]), lengths, self.base.size)
+        return Positions(read, np.concatenate([text[1:] for text in tokens]))
 
     def untrained(self, seed: int = 0) -> Adapter:
         return new_adapter(self.base.size, 16, seed)

@@ -34,8 +34,8 @@ def find_flower(desk: Desk) -> tuple[str, str, str]:
 def flower_hears(desk: Desk) -> bool:
     """Whether a worker's sign of life has come to it: what was told before, it never tells of."""
     address, user, password = find_flower(desk)
-    told = httpx.get(f"{address}/workers", params={"json": "1"}, auth=(user, password)).raise_for_status().json()
-    return any(worker["status"] for worker in told["data"])
+    fleet = httpx.get(f"{address}/workers", params={"json": "1"}, auth=(user, password)).raise_for_status().json()
+    return any(worker["status"] for worker in fleet["data"])
 
 
 def flower_counts(desk: Desk) -> Counter[str]:

@@ -22,9 +22,9 @@ from tests.acceptance.small_nights import (
 SECRET = "tml-0123456789abcdef"
 
 
-def _no_key_is_left(desk: Desk, said: str) -> None:
+def _no_key_is_left(desk: Desk, printed: str) -> None:
     """Not in what Redis keeps, an artefact, a log or what is printed: the environment of the processes has it alone."""
-    assert SECRET not in said
+    assert SECRET not in printed
     written = [path for path in desk.home.rglob("*") if path.is_file()]
     assert len(written) > 10
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
@@ -36,20 +36,20 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running_or_done_twice(desk
     assert planned["totals"]["train"] == 4
     assert planned["totals"]["evaluate"] == 5  # one for each training, one for the untrained base
 
-    said = desk.sweep("run", file, TINKER_API_KEY=SECRET)
-    assert said.status == 0, said.err
-    _no_key_is_left(desk, said.out + said.err)
-    assert "Flower): http://127.0.0.1:" in said.out
-    assert "password" in said.out
-    assert "Fitted curves" in said.out
+    run_output = desk.sweep("run", file, TINKER_API_KEY=SECRET)
+    assert run_output.status == 0, run_output.err
+    _no_key_is_left(desk, run_output.out + run_output.err)
+    assert "Flower): http://127.0.0.1:" in run_output.out
+    assert "password" in run_output.out
+    assert "Fitted curves" in run_output.out
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
 
-    found = desk.sweep("-f", "json", "results", "small").json
-    assert {run["state"] for run in found["runs"]} == {"succeeded"}
-    assert sum(run["tokens"] for run in found["runs"]) == planned["totals"]["tokens"]
-    assert sum(run["usd"] for run in found["runs"]) == pytest.approx(planned["totals"]["usd"])
-    untrained = _nll(found["runs"], size=0)
-    assert _nll(found["runs"], size=64) < untrained
+    results = desk.sweep("-f", "json", "results", "small").json
+    assert {run["state"] for run in results["runs"]} == {"succeeded"}
+    assert sum(run["tokens"] for run in results["runs"]) == planned["totals"]["tokens"]
+    assert sum(run["usd"] for run in results["runs"]) == pytest.approx(planned["totals"]["usd"])
+    untrained = _nll(results["runs"], size=0)
+    assert _nll(results["runs"], size=64) < untrained
     _nothing_is_trained_twice(desk, file)
 
 
@@ -59,8 +59,8 @@ def _nothing_is_trained_twice(desk: Desk, first: str) -> None:
     assert again.status == 0, again.err
     assert "Flower" not in again.out, "nothing is brought up for nothing"
     more = str(desk.write("more.yaml", small("more", sizes=(32, 64, 128))))
-    said = desk.sweep("run", more)
-    assert said.status == 0, said.err
+    run_output = desk.sweep("run", more)
+    assert run_output.status == 0, run_output.err
     sweeps = {row["sweep"]: row for row in desk.call("-f", "json", "list").json["sweeps"]}
     planned = desk.call("-f", "json", "plan", more).json
     new = [stage for stage in planned["stages"] if "n=128" in stage["label"]]
@@ -87,8 +87,8 @@ def test_stopped_half_way_it_goes_on_from_there(desk: Desk) -> None:
     assert 4 <= len(before) < len(planned["stages"])
 
     del desk.environment["SWEEP_REHEARSAL"]
-    said = desk.sweep("run", file)
-    assert said.status == 0, said.err
+    run_output = desk.sweep("run", file)
+    assert run_output.status == 0, run_output.err
     after = finished_stages(desk)
     assert len(after) == len(planned["stages"])
     assert {stage: after[stage] for stage in before} == before

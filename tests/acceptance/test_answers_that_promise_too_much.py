@@ -46,12 +46,12 @@ def test_what_few_episodes_tell_carries_its_denominator(desk: Desk) -> None:
     ran = desk.sweep("run", "recovering.yaml")
     assert ran.status == 0, ran.err
     cells = desk.sweep("-f", "json", "results", "recovering").json["cells"]
-    told = {cell["cell"]["method"]: cell["metrics"].get("episode.recovered", {}).get("told") for cell in cells}
-    assert told["sl"]
-    assert 0 < told["sl"]["items"] < told["sl"]["of"] == 240
-    assert told[None] is None or told[None]["items"] < 20
+    counts = {cell["cell"]["method"]: cell["metrics"].get("episode.recovered", {}).get("told") for cell in cells}
+    assert counts["sl"]
+    assert 0 < counts["sl"]["items"] < counts["sl"]["of"] == 240
+    assert counts[None] is None or counts[None]["items"] < 20
     table = desk.sweep("results", "recovering").out
-    assert f"({told['sl']['items']} of 240)" in table
+    assert f"({counts['sl']['items']} of 240)" in table
 
 
 def test_labels_without_sense_are_no_better_than_always_saying_the_commonest(desk: Desk, labels: str) -> None:
@@ -59,8 +59,8 @@ def test_labels_without_sense_are_no_better_than_always_saying_the_commonest(des
     desk.write("labels.yaml", LABELS)
     ran = desk.sweep("run", "labels.yaml")
     assert ran.status == 0, ran.err
-    found = desk.sweep("-f", "json", "results", "labels").json
-    (fit,) = found["fits"]
+    results = desk.sweep("-f", "json", "results", "labels").json
+    (fit,) = results["fits"]
     assert fit["law"] is None
     share = re.search(r"always saying 'N' \((0\.\d+)\)", fit["refused"])
     assert share

@@ -33,10 +33,10 @@ def supervisor(desk: Desk) -> int:
 
 def children(number: int) -> dict[str, int]:
     """What a process started and still runs: command line -> process id."""
-    found = {}
-    for each in Path(f"/proc/{number}/task/{number}/children").read_text().split():
-        found[Path(f"/proc/{each}/cmdline").read_bytes().replace(b"\0", b" ").decode()] = int(each)
-    return found
+    numbers = {}
+    for child in Path(f"/proc/{number}/task/{number}/children").read_text().split():
+        numbers[Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()] = int(child)
+    return numbers
 
 
 def child(desk: Desk, name: str) -> int:
@@ -105,10 +105,10 @@ def test_what_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: Desk) -> 
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
     brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=70)))
     with desk.sweeping("run", longer) as other:
-        said = desk.sweep("run", brief)
-        assert said.status == 0, said.err
+        run_output = desk.sweep("run", brief)
+        assert run_output.status == 0, run_output.err
         assert other.wait(120) == 0, desk.said()
-    assert "Error" not in said.err + desk.said()
+    assert "Error" not in run_output.err + desk.said()
     nothing_is_left(desk)
 
 

@@ -93,9 +93,9 @@ def test_what_other_peoples_code_lost_is_named_in_run_and_status(desk: Desk) -> 
     assert re.search(r"raised ZeroDivisionError: .* \(my_checks\.py, line 4\)", checked["cause"])
 
     failed, others = done.err, done.out
-    for cause, said in ((broke, failed), (blurred, failed), (bent, others), (checked, others)):
+    for cause, expected in ((broke, failed), (blurred, failed), (bent, others), (checked, others)):
         sweep = next(name for name in (*BODIES, "checked") if cause in list_causes(desk, name))
-        for text in (said, desk.call("status", sweep).out):
+        for text in (expected, desk.call("status", sweep).out):
             words = " ".join(text.split())
             for fact in (cause["name"], cause["cause"], f"{cause['lost']} of {cause['among']}"):
                 assert fact in words, (sweep, fact)

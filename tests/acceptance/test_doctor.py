@@ -28,14 +28,15 @@ def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) 
     desk.environment["SWEEP_OFFLINE_URL"] = tinker.url
     with tinker.control() as control:
         control.set(account={"moments": False, "forward": "prefill"})
-    said = desk.call("-f", "json", *LIVE, "--clients", "2")
-    assert said.status == 0, said.err
-    found = {finding["check"]: finding for finding in said.json["findings"]}
+    output = desk.call("-f", "json", *LIVE, "--clients", "2")
+    assert output.status == 0, output.err
+    findings = {finding["check"]: finding for finding in output.json["findings"]}
     heads = {
-        what: found[what]["message"].partition(":")[0] for what in ("moments", "finish", "forward", "clients", "models")
+        what: findings[what]["message"].partition(":")[0]
+        for what in ("moments", "finish", "forward", "clients", "models")
     }
     assert heads == {"moments": "no", "finish": "yes", "forward": "prefill", "clients": "2+", "models": "6"}
-    assert found["moments"]["verdict"] == "note"
+    assert findings["moments"]["verdict"] == "note"
     file = str(desk.write("small.yaml", small()))
     for words in (("doctor",), ("status",), ("plan", file)):
         assert INEXACT in desk.call(*words).out
@@ -60,9 +61,9 @@ def test_stopped_in_the_midst_it_leaves_nothing_open(desk: Desk, tinker: Server)
 
 def test_what_cannot_be_asked_says_what_would_be_right(desk: Desk) -> None:
     for words, part in ((LIVE, "SWEEP_OFFLINE_URL"), (("doctor", "--live"), "TINKER_API_KEY")):
-        said = desk.call(*words)
-        refused(said, "live")
-        assert part in said.out
+        output = desk.call(*words)
+        refused(output, "live")
+        assert part in output.out
     refused(desk.call("doctor", "--model", "a/b"), "--live", status=2)
 
 
@@ -74,6 +75,6 @@ def test_what_the_settings_name_is_looked_at(desk: Desk) -> None:
         "SWEEP_OFFLINE_URL": ("http://127.0.0.1:1", "SWEEP_OFFLINE_URL=http://127.0.0.1:1"),
         "SWEEP_CACHE": (str(closed), str(closed)),
     }
-    said = desk.call("doctor", **{name: value for name, (value, _) in wrong.items()})
-    refused(said, "cache, prices, tinker_offline")
-    assert all(part in said.out for _, part in wrong.values())
+    output = desk.call("doctor", **{name: value for name, (value, _) in wrong.items()})
+    refused(output, "cache, prices, tinker_offline")
+    assert all(part in output.out for _, part in wrong.values())

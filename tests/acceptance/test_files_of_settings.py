@@ -12,9 +12,11 @@ def test_doctor_says_what_is_wrong_in_each_and_nothing_is_submitted(desk: Desk) 
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("night.yaml", "seed: 1\nrules:\n  - {on: optim_step}\n"))
     prices = "prices:\n  - {model: a/b, train: -1, source: me, date: 2026-11-01}\n"
     desk.environment["SWEEP_PRICES"] = str(desk.write("mine.yaml", prices))
-    said = desk.call("-f", "json", "doctor")
-    wrong = {each["check"]: each["message"] for each in said.json["findings"] if each["verdict"] == "wrong"}
-    assert said.status == 1
+    output = desk.call("-f", "json", "doctor")
+    wrong = {
+        finding["check"]: finding["message"] for finding in output.json["findings"] if finding["verdict"] == "wrong"
+    }
+    assert output.status == 1
     assert set(wrong) == {"rehearsal", "prices"}
     assert re.search(naming("line 3: rules.0: ", "got none"), wrong["rehearsal"]), wrong
     assert "mine.yaml:2: prices.0.train: " in wrong["prices"]
@@ -35,6 +37,6 @@ def test_what_only_fails_when_it_is_written_is_told_with_the_setting_or_the_opti
     refused(desk.sweep("run", small_one, SWEEP_HOME="/proc/nowhere"), "SWEEP_HOME")
     for words in (("report", "any", "-o"), ("report", "any", "--figures"), ("export", "any", "-o")):
         for path in ("n" * 300, f"{small_one}/x", "~nobody-at-all/x"):
-            said = desk.call(*words, path)
-            assert said.status == 2
-            assert words[-1] in said.err
+            output = desk.call(*words, path)
+            assert output.status == 2
+            assert words[-1] in output.err

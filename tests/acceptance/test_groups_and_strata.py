@@ -73,9 +73,9 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
     check_plan(measured.call("-f", "json", "plan", "windows.yaml").json)
     results = measured.call("-f", "json", "results", "windows").json
     strata: dict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
-    for each in results["strata"]:
-        assert each["column"] == "device"
-        strata[each["cell"]["size"], each["metric"]].append(each)
+    for row in results["strata"]:
+        assert row["column"] == "device"
+        strata[row["cell"]["size"], row["metric"]].append(row)
     assert {size for size, _ in strata} == {0, 2, 8, 16}
     assert {fit["unit"] for fit in results["fits"]} == {"subjects"}
     for cell in results["cells"]:

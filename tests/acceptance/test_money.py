@@ -35,11 +35,11 @@ def costs(desk: Desk, *names: str) -> dict[str, Any]:
     return desk.call("-f", "json", "costs", *names).json
 
 
-def refused(said: Said, *parts: str, status: int = 1) -> None:
-    assert (said.status, said.out) == (status, "")
-    assert "Traceback" not in said.err
+def refused(output: Said, *parts: str, status: int = 1) -> None:
+    assert (output.status, output.out) == (status, "")
+    assert "Traceback" not in output.err
     for part in parts:
-        assert part in said.err, said.err
+        assert part in output.err, output.err
 
 
 def test_prices_of_ones_own_take_the_place_of_ours_and_the_plan_says_so(desk: Desk, file: str) -> None:
@@ -49,9 +49,9 @@ def test_prices_of_ones_own_take_the_place_of_ours_and_the_plan_says_so(desk: De
     assert theirs["usd"] == pytest.approx(10 * ours["usd"], rel=0.02)
     assert (theirs["low_usd"], theirs["low_tokens"]) == (theirs["usd"], theirs["tokens"])
     assert theirs["price_dates"] == ["2026-01-02", "2026-01-02"]
-    said = desk.call("plan", file, SWEEP_PRICES=mine).out
-    assert re.search(r"offline/ngram-s .*2026-01-02 \(my contract\)", said)
-    assert "per GB" not in said, "checkpoints of an offline model cost nothing at Tinker"
+    output = desk.call("plan", file, SWEEP_PRICES=mine).out
+    assert re.search(r"offline/ngram-s .*2026-01-02 \(my contract\)", output)
+    assert "per GB" not in output, "checkpoints of an offline model cost nothing at Tinker"
 
 
 def test_what_lacks_a_price_runs_under_no_limit(desk: Desk, file: str) -> None:
@@ -73,11 +73,11 @@ def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(de
     planned = desk.call("-f", "json", "plan", file).json["totals"]
     assert desk.call("submit", file, "budget.usd=1").status == 0
     assert costs(desk)["sweeps"] == costs(desk, "small")["sweeps"]
-    (found,) = costs(desk)["sweeps"]
-    assert found["budget_usd"] == 1
+    (sweep_costs,) = costs(desk)["sweeps"]
+    assert sweep_costs["budget_usd"] == 1
     for bound in ("low_usd", "high_usd"):
-        assert sum(kind[bound] for kind in found["kinds"]) == pytest.approx(planned["usd"])
-    assert [kind["spent_usd"] for kind in found["kinds"]] == [0, 0]
+        assert sum(kind[bound] for kind in sweep_costs["kinds"]) == pytest.approx(planned["usd"])
+    assert [kind["spent_usd"] for kind in sweep_costs["kinds"]] == [0, 0]
     assert "$2.50" in desk.call("budget", "small", "2.50").out
     assert costs(desk)["sweeps"][0]["budget_usd"] == 2.5
     assert desk.call("-f", "json", "budget", "small", "0").json == {"sweeps": [{"sweep": "small", "budget_usd": 0.0}]}
@@ -96,5 +96,5 @@ def test_a_plan_whose_cost_is_not_known_beforehand_says_low_and_high() -> None:
     console = Console(file=io.StringIO(), width=200)
     print_summary(Output("table", console), plan("s", [train("a", cost=3_000_000, low=1_000_000)]))
     assert isinstance(console.file, io.StringIO)
-    said = console.file.getvalue()
-    assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00" in said
+    output = console.file.getvalue()
+    assert "1,000,000 to 3,000,000 tokens, $1.00 to $3.00" in output

@@ -43,9 +43,9 @@ def write_files(desk: Desk) -> None:
         rows = []
         for at in range(start, start + count):
             answers = ("no.", "af.") if at % turned else ("af.", "no.")
-            said = answers[at % 3 == 0]
+            answer = answers[at % 3 == 0]
             mark = "ab"[at % 3 == 0]
-            rows.append({"question": f"w{at * 7919 % 9973:04} {mark}=", "answer": said})
+            rows.append({"question": f"w{at * 7919 % 9973:04} {mark}=", "answer": answer})
         desk.write(name, "".join(json.dumps(row) + "\n" for row in rows))
 
     write("windows.jsonl", 160, 0, 10**9)
@@ -69,7 +69,7 @@ def check_plan(plan: dict[str, Any]) -> None:
     on_data = {f"{place}{name}" for place in MEASURED for name in ("nll", "rhythm.answers", "short.answers")}
     left_out = {f"letters.{name}.answers" for name in ("rhythm", "short")}
     assert measures == on_data - left_out | {"sums.task_completion", "tools.task_completion"}
-    assert {(one["evaluation"], one["on"]) for one in plan["left_out"]} == {
+    assert {(omission["evaluation"], omission["on"]) for omission in plan["left_out"]} == {
         ("rhythm", "ecg letters"),
         ("short", "ecg letters"),
     }
@@ -77,7 +77,7 @@ def check_plan(plan: dict[str, Any]) -> None:
         assert any(note.startswith(f"{name} is not measured on ecg letters") for note in plan["notes"])
     assert any("tests.new_hospital" in note and "30 rows" in note for note in plan["notes"])
     stages = [run["evaluations"] for run in plan["runs"]]
-    assert all(len({*each.values()}) == len(each) for each in stages)
+    assert all(len({*ids.values()}) == len(ids) for ids in stages)
 
 
 def check_results(results: dict[str, Any]) -> None:
@@ -89,24 +89,26 @@ def check_results(results: dict[str, Any]) -> None:
         assert {"rhythm.macro_f1", "rhythm.f1_no", "short.accuracy", "short.unchecked_answers"} <= metrics.keys()
         assert {"sums.task_completion", "tools.task_completion", "sums.turns", "letters.nll"} <= metrics.keys()
         assert not {"accuracy", "task_completion", "letters.rhythm.accuracy", "short.macro_f1"} & metrics.keys()
-    told = {(each["test"], each["metric"], each["cell"]["size"]): each for each in results["tests"]}
-    assert {test for test, metric, _ in told if metric == "nll"} == {"holdout", "new_hospital", "letters"}
-    assert {test for test, metric, _ in told if metric == "rhythm.accuracy"} == {"holdout", "new_hospital"}
+    estimates = {
+        (estimate["test"], estimate["metric"], estimate["cell"]["size"]): estimate for estimate in results["tests"]
+    }
+    assert {test for test, metric, _ in estimates if metric == "nll"} == {"holdout", "new_hospital", "letters"}
+    assert {test for test, metric, _ in estimates if metric == "rhythm.accuracy"} == {"holdout", "new_hospital"}
     for test, prefix in (("holdout", ""), ("new_hospital", "new_hospital."), ("letters", "letters.")):
-        each = told[test, "nll", 64]
-        assert each["mean"] == pytest.approx(sum(metrics[f"{prefix}nll"] for metrics in trained) / 2)
-        assert each["low"] <= each["mean"] <= each["high"]
+        estimate = estimates[test, "nll", 64]
+        assert estimate["mean"] == pytest.approx(sum(metrics[f"{prefix}nll"] for metrics in trained) / 2)
+        assert estimate["low"] <= estimate["mean"] <= estimate["high"]
     for metric in ("rhythm.f1_no", "rhythm.auroc", "rhythm.macro_f1", "rhythm.ece", "short.accuracy"):
         for test, prefix in (("holdout", ""), ("new_hospital", "new_hospital.")):
-            each = told[test, metric, 64]
+            estimate = estimates[test, metric, 64]
             mean = sum(metrics[f"{prefix}{metric}"] for metrics in trained) / 2
-            assert each["mean"] == pytest.approx(mean, abs=1e-9)
-            assert each["low"] is None or each["low"] <= each["mean"] <= each["high"]
-    assert told["new_hospital", "rhythm.accuracy", 64]["items"] == 30
-    assert told["holdout", "rhythm.accuracy", 64]["items"] == 40
-    assert [one["evaluation"] for one in results["left_out"]] == ["rhythm", "short"]
-    assert {"rhythm.accuracy", "new_hospital.rhythm.accuracy"} <= {each["metric"] for each in results["changes"]}
-    assert {each["measure"] for each in results["confusion"]} == {"rhythm.answers", "new_hospital.rhythm.answers"}
+            assert estimate["mean"] == pytest.approx(mean, abs=1e-9)
+            assert estimate["low"] is None or estimate["low"] <= estimate["mean"] <= estimate["high"]
+    assert estimates["new_hospital", "rhythm.accuracy", 64]["items"] == 30
+    assert estimates["holdout", "rhythm.accuracy", 64]["items"] == 40
+    assert [omission["evaluation"] for omission in results["left_out"]] == ["rhythm", "short"]
+    assert {"rhythm.accuracy", "new_hospital.rhythm.accuracy"} <= {change["metric"] for change in results["changes"]}
+    assert {matrix["measure"] for matrix in results["confusion"]} == {"rhythm.answers", "new_hospital.rhythm.answers"}
 
 
 def check_faces(desk: Desk, results: dict[str, Any]) -> None:
@@ -114,7 +116,7 @@ def check_faces(desk: Desk, results: dict[str, Any]) -> None:
     assert desk.call("report", "hospitals", "-o", str(page)).status == 0
     assert desk.call("report", "hospitals", "--format", "md", "-o", str(text)).status == 0
     shown = desk.call("results", "hospitals").out
-    means = [f"{each['mean']:.4f}" for each in results["tests"] if each["cell"]["size"] == 64]
+    means = [f"{estimate['mean']:.4f}" for estimate in results["tests"] if estimate["cell"]["size"] == 64]
     for face in (shown, page.read_text(), text.read_text()):
         assert [mean for mean in means if mean not in face] == []
         assert "rhythm.accuracy" in face
@@ -124,11 +126,11 @@ def check_faces(desk: Desk, results: dict[str, Any]) -> None:
 
     samples = desk.call("-f", "json", "samples", "hospitals").json
     assert {"rhythm.answers", "short.answers", "new_hospital.short.answers", "sums.task_completion"} <= {
-        each["measure"] for each in samples["evaluations"]
+        evaluation["measure"] for evaluation in samples["evaluations"]
     }
-    one = desk.call("-f", "json", "samples", "hospitals", "--metric", "new_hospital.rhythm.accuracy").json
-    assert [each["measure"] for each in one["evaluations"]] == ["new_hospital.rhythm.answers"]
-    asked = {prompt["question"] for sample in one["evaluations"][0]["worst"] for prompt in sample["prompts"]}
+    chosen = desk.call("-f", "json", "samples", "hospitals", "--metric", "new_hospital.rhythm.accuracy").json
+    assert [evaluation["measure"] for evaluation in chosen["evaluations"]] == ["new_hospital.rhythm.answers"]
+    asked = {prompt["question"] for sample in chosen["evaluations"][0]["worst"] for prompt in sample["prompts"]}
     there = (desk.folder / "other.jsonl").read_text()
     assert asked
     assert [question for question in asked if json.dumps(question) not in there] == []
@@ -150,10 +152,10 @@ def test_two_named_evaluations_two_environments_and_two_test_sets_in_one_sweep(m
     assert [row["tokens"] for row in status["sweeps"] if row["sweep"] == "renamed"] == [0]
     names = {"beat.": "rhythm.", "first.": "short."}
     for old, new in zip(results["runs"], again["runs"], strict=True):
-        told = dict(new["metrics"])
+        metrics = dict(new["metrics"])
         for name, before in names.items():
-            told = {key.replace(name, before): value for key, value in told.items()}
-        assert told == old["metrics"]
+            metrics = {key.replace(name, before): value for key, value in metrics.items()}
+        assert metrics == old["metrics"]
         assert new["stage"] == old["stage"]
 
 
@@ -192,12 +194,12 @@ def test_what_was_trained_on_text_is_asked_questions_afterwards(desk: Desk) -> N
     with desk.sweeping("up"):
         until(is_finished, "asked to be finished", seconds=120)
     results = desk.call("-f", "json", "results", "asked").json
-    assert {one["on"] for one in results["left_out"]} == {"prose"}
+    assert {omission["on"] for omission in results["left_out"]} == {"prose"}
     for run in results["runs"]:
         assert "hard.quiz.accuracy" in run["metrics"]
         assert "quiz.accuracy" not in run["metrics"]
     before = desk.call("-f", "json", "results", "prose").json
     assert [run["stage"] for run in results["runs"]] == [run["stage"] for run in before["runs"]]
-    assert {each["test"] for each in results["tests"]} == {"hard"}
+    assert {estimate["test"] for estimate in results["tests"]} == {"hard"}
     assert "hard.quiz.accuracy" in desk.call("results", "asked").out.partition("Which")[0]
     assert [fit["metric"] for fit in results["fits"]] == ["hard.quiz.accuracy"]

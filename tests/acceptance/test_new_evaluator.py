@@ -102,12 +102,12 @@ def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) 
 
     ran = extended.sweep("run", "toys.yaml")
     assert ran.status == 0, ran.err
-    found = extended.sweep("-f", "json", "results", "toys").json
-    largest = next(cell for cell in found["cells"] if cell["cell"]["size"] == 32)
+    results = extended.sweep("-f", "json", "results", "toys").json
+    largest = next(cell for cell in results["cells"] if cell["cell"]["size"] == 32)
     means = {metric: largest["metrics"][metric]["mean"] for metric in ("surprised", "short")}
     assert all(0 < mean < 1 for mean in means.values()), f"a constant would match by chance: {means}"
     assert 0 <= largest["metrics"]["cut_brevity"]["mean"] <= 1
-    changed = {change["metric"]: change for change in found["changes"] if change["cell"]["size"] == 32}
+    changed = {change["metric"]: change for change in results["changes"] if change["cell"]["size"] == 32}
     assert changed["short"]["items"] == changed["surprised"]["items"] == 24, "item by item, from the rows it kept"
 
     table = extended.sweep("results", "toys").out
@@ -117,11 +117,11 @@ def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) 
     for metric in ("surprised", "short"):
         assert metric in table
         for file, row in ((page, f"<tr>(?:(?!</tr>).)*{metric}.*?</tr>"), (text, rf"(?m)^\|.*{metric}.*$")):
-            told = re.findall(row, file.read_text(), re.DOTALL if file is page else 0)
-            assert any(f"{means[metric]:.3f}" in line for line in told), (metric, file.name, told)
+            rows = re.findall(row, file.read_text(), re.DOTALL if file is page else 0)
+            assert any(f"{means[metric]:.3f}" in line for line in rows), (metric, file.name, rows)
 
 
 def test_a_wrong_option_of_it_is_named(extended: Desk) -> None:
-    said = extended.sweep("plan", "toys.yaml", "evaluate=[{surprise: {above: none}}]")
-    assert said.status != 0
-    assert "surprise.above" in said.err
+    output = extended.sweep("plan", "toys.yaml", "evaluate=[{surprise: {above: none}}]")
+    assert output.status != 0
+    assert "surprise.above" in output.err

@@ -32,28 +32,33 @@ Side = Mapping[int, Sequence[ItemRow]]
 
 def answers(adapter: Adapter, data: Dataset, samples: int = 1) -> list[ItemRow]:
     """One answer, the likeliest, or several by chance."""
-    tokenizer, found = OfflineTokenizer(), []
+    tokenizer, scored = OfflineTokenizer(), []
     for item, row in enumerate(data.holdout.rows):
         tokens = np.asarray(tokenizer.encode(str(row["text"])), np.int64)
         right = tokenizer.decode(tokens[READ : READ + 1].tolist())
         draw = Draw(1, item, temperature=float(samples > 1))
         written = sample(model().base, adapter, tokens[:READ], samples, draw)
-        said = [
-            ModelAnswer(tokenizer.decode(one.tokens.tolist()), float(np.exp(one.logprobs.sum()))) for one in written
+        model_answers = [
+            ModelAnswer(tokenizer.decode(sample.tokens.tolist()), float(np.exp(sample.logprobs.sum())))
+            for sample in written
         ]
-        found.append(
-            ScoredAnswers(PromptItem(item, "", "", (right,)), said, [float(one.text == right) for one in said])
+        scored.append(
+            ScoredAnswers(
+                PromptItem(item, "", "", (right,)),
+                model_answers,
+                [float(model_answer.text == right) for model_answer in model_answers],
+            )
         )
-    return list(ANSWERS.measure(found, {}).rows)
+    return list(ANSWERS.measure(scored, {}).rows)
 
 
 def losses(adapter: Adapter, data: Dataset) -> list[ItemRow]:
     """As an evaluation of the loss keeps them."""
-    found: list[ItemRow] = []
+    rows: list[ItemRow] = []
     for item in range(len(data.holdout)):
-        each = -target_logprobs(model().base, adapter, model().positions(data.holdout, [item]))
-        found.append(ItemRow(item, {"nll": float(each.sum()), "tokens": len(each)}))
-    return found
+        per_token = -target_logprobs(model().base, adapter, model().positions(data.holdout, [item]))
+        rows.append(ItemRow(item, {"nll": float(per_token.sum()), "tokens": len(per_token)}))
+    return rows
 
 
 @cache
@@ -72,18 +77,18 @@ def untrained(samples: int) -> Side:
 
 
 def found(before: Side, after: Side, metric: str) -> Change:
-    one = change(before, after, metric=metric)
-    assert one
-    return one
+    difference = change(before, after, metric=metric)
+    assert difference
+    return difference
 
 
 def test_too_many_steps_on_a_few_examples_make_it_too_sure() -> None:
     before = untrained(1)
     for metric in CALIBRATION:
-        one = found(before, told(SEEDS, 1), metric)
-        assert one.clear, one
-        assert one.low > 0.02, one
-        assert one.seeds == 3
+        difference = found(before, told(SEEDS, 1), metric)
+        assert difference.clear, difference
+        assert difference.low > 0.02, difference
+        assert difference.seeds == 3
 
 
 def test_and_have_it_say_the_same_more_often() -> None:
@@ -102,8 +107,8 @@ def test_the_same_training_under_other_seeds_and_one_that_does_nothing_change_no
     before = untrained(samples)
     still = {0: answers(overfitted(0, 0.0), known("reference"), samples)}
     for metric in (*metrics, "accuracy"):
-        one = found(told(SEEDS, samples), told(OTHERS, samples), metric)
-        assert not one.clear, one
+        difference = found(told(SEEDS, samples), told(OTHERS, samples), metric)
+        assert not difference.clear, difference
         nothing = found(before, still, metric)
         assert (nothing.mean, nothing.p) == (0, 1)
 

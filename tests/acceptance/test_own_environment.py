@@ -78,7 +78,7 @@ def compared(desk: Desk) -> Desk:
 def read_means(results: dict[str, Any]) -> dict[str | None, dict[str, float]]:
     """The mean of each metric by method."""
     return {
-        cell["cell"]["method"]: {name: each["mean"] for name, each in cell["metrics"].items()}
+        cell["cell"]["method"]: {name: estimate["mean"] for name, estimate in cell["metrics"].items()}
         for cell in results["cells"]
     }
 
@@ -98,12 +98,14 @@ def test_demonstrations_are_the_arm_of_a_comparison_and_what_agents_did_is_told_
     means = read_means(results)
     assert means["sl"]["task_completion"] > means[None]["task_completion"] + 0.3, "imitation was learnt"
     assert means["sl"]["episode.errors"] < means[None]["episode.errors"]
-    assert list(dict.fromkeys(one["metric"] for one in results["differences"])) == NAMED
+    assert list(dict.fromkeys(difference["metric"] for difference in results["differences"])) == NAMED
 
-    regimes = {(one["metric"], one["stratum"]) for one in results["strata"] if one["column"] == "regime"}
+    regimes = {
+        (stratum["metric"], stratum["stratum"]) for stratum in results["strata"] if stratum["column"] == "regime"
+    }
     assert {("task_completion", "even"), ("task_completion", "odd"), ("recovery_rate", "odd")} <= regimes
-    for one in (one for one in results["strata"] if one["metric"] == "task_completion"):
-        assert one["low"] is None or one["low"] <= one["mean"] <= one["high"]
+    for stratum in (stratum for stratum in results["strata"] if stratum["metric"] == "task_completion"):
+        assert stratum["low"] is None or stratum["low"] <= stratum["mean"] <= stratum["high"]
 
     shown = compared.call("results", "calls").out
     page = compared.folder / "page.html"

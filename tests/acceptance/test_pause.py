@@ -44,8 +44,8 @@ def dispatched(store: Store) -> str:
 
 
 def test_a_paused_sweep_starts_nothing_until_it_is_resumed(desk: Desk, store: Store) -> None:
-    said = desk.call("pause", "small")
-    assert (said.status, "small: paused" in said.out) == (0, True)
+    output = desk.call("pause", "small")
+    assert (output.status, "small: paused" in output.out) == (0, True)
     settle(store)
     assert dispatched(store) == "the sweep is not active"
     assert desk.call("-f", "json", "status", "small").json["sweeps"][0]["gate"] == "paused"
@@ -196,7 +196,7 @@ def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) ->
 
 
 def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) -> None:
-    alone, supervised = (FleetStatus(0, 0, {}, supervised=each) for each in (False, True))
+    alone, supervised = (FleetStatus(0, 0, {}, supervised=is_supervised) for is_supervised in (False, True))
     view = read_sweep(store, "small")
     reasons = [
         explain_waiting(view, alone),
@@ -210,9 +210,9 @@ def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) ->
 
 def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001
     for command in ("pause", "resume", "events", "retry"):
-        said = desk.call(command, "smal")
-        assert said.status == 1
-        assert "'smal'" in said.err
+        output = desk.call(command, "smal")
+        assert output.status == 1
+        assert "'smal'" in output.err
 
 
 def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: Store) -> None:
@@ -220,14 +220,14 @@ def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: St
     rows = desk.call("-f", "json", "events", "small").json["events"]
     assert [rows[-1][key] for key in ("from", "to", "detail")] == ["ready", "dispatched", "charged to small"]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
-    one = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
-    assert [(row["from"], row["to"]) for row in one] == [("waiting", "ready"), ("ready", "dispatched")]
+    events = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
+    assert [(row["from"], row["to"]) for row in events] == [("waiting", "ready"), ("ready", "dispatched")]
     assert len(desk.call("-f", "json", "events", "small", "--last", "1").json["events"]) == 1
     shown = desk.call("events", "small", "--last", "1").out
     assert "ready → dispatched" in shown
     assert rows[-1]["label"] in shown
     labelled = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["label"]).json["events"]
-    assert labelled == one
+    assert labelled == events
     missing = desk.call("events", "small", "--stage", "train-nobody")
     assert (missing.status, "'train-nobody'" in missing.err) == (1, True)
 
@@ -235,7 +235,9 @@ def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: St
 def test_status_says_why_a_stage_failed_how_far_it_was_what_was_skipped_and_how_to_try_again(
     desk: Desk, store: Store
 ) -> None:
-    stage = next(each for each in read_stages_in_state(store, StageState.READY, 9) if each.id.startswith("train-"))
+    stage = next(
+        candidate for candidate in read_stages_in_state(store, StageState.READY, 9) if candidate.id.startswith("train-")
+    )
     sent = store.dispatch(stage.id, sweep="small", patience=20)
     lease = store.claim(stage.id, attempt=sent.attempt, worker="w", lease=60)
     assert lease is not None

@@ -79,7 +79,7 @@ def test_what_is_planned_is_what_can_be_submitted(desk: Desk, command: str, line
         ends = (now + timedelta(hours=2)).isoformat(timespec="seconds")
         line = f"window: {{daily: '{opens}'}}\ndeadline: {ends}"
     key = line.partition(":")[0]
-    text = "\n".join(each for each in small("sweep").splitlines() if not each.startswith(f"{key}:"))
+    text = "\n".join(line for line in small("sweep").splitlines() if not line.startswith(f"{key}:"))
     refused(desk.call(command, str(desk.write("sweep.yaml", f"{text}\n{line}\n"))), *parts)
 
 
@@ -98,7 +98,7 @@ def test_a_plan_says_what_submitting_would_be_refused_for_now(desk: Desk, change
     with patch("scheduler.prepare.tokenizer_for", lambda _: OfflineTokenizer()):  # the real one is not to be had here
         planned = desk.call("-f", "json", "plan", file, **changes)
     assert planned.status == 0, planned.err
-    assert [part in said for said in planned.json["refusals"]] == [True]
+    assert [part in refusal for refusal in planned.json["refusals"]] == [True]
     refused(desk.call("submit", file, **changes), part)
     nothing_was_submitted(desk)
 
@@ -112,10 +112,10 @@ def test_a_store_that_cannot_be_written_is_refused_by_the_plan(desk: Desk) -> No
 
 def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small() + 'notify: [{webhook: "env:HOOK"}, {webhook: "env:OTHER"}]\n'))
-    said = desk.call("submit", file, HOOK="https://hooks.example/T0KEN")
-    assert said.status == 0, said.err
-    assert said.err.startswith("Warning: notify: OTHER ")
-    assert said.err.count("\n") == 1
+    output = desk.call("submit", file, HOOK="https://hooks.example/T0KEN")
+    assert output.status == 0, output.err
+    assert output.err.startswith("Warning: notify: OTHER ")
+    assert output.err.count("\n") == 1
     notes = desk.call("-f", "json", "plan", file, HOOK="https://hooks.example/T0KEN").json["notes"]
     assert [note for note in notes if note.startswith("notify: OTHER")] != []
     assert [note for note in notes if " HOOK " in note] == []
@@ -143,9 +143,9 @@ def _status(desk: Desk) -> dict[str, object]:
 
 def test_no_redis(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small()))
-    said = desk.call("submit", file, REDIS_URL="redis://:secret@127.0.0.1:1/0")
-    refused(said, "127.0.0.1:1", "REDIS_URL")
-    assert "secret" not in said.err
+    output = desk.call("submit", file, REDIS_URL="redis://:secret@127.0.0.1:1/0")
+    refused(output, "127.0.0.1:1", "REDIS_URL")
+    assert "secret" not in output.err
 
 
 def test_a_state_folder_that_cannot_be_written(desk: Desk) -> None:

@@ -92,14 +92,14 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
 
 def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert ran.status == 1
-    said, found = desk.call("digest", "rates").out.splitlines(), desk.call("-f", "json", "digest", "rates").json
-    assert said[0].split() == ["rates", "is", "finished"]
-    assert said[1] == desk.call("-f", "json", "results", "rates").json["conclusion"]["sentence"]
-    assert re.findall(r"\d+", said[2]) == ["14", "26", "4", "8"]
-    assert "best on hard: train.learning_rate=0.0123456: nll " in said[4]
-    assert (found["succeeded"], found["failed"], found["seconds_left"]) == (14, 4, None)
-    assert found["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
-    assert sum(cause["stages"] for cause in found["failures"]) == 4
+    lines, digest = desk.call("digest", "rates").out.splitlines(), desk.call("-f", "json", "digest", "rates").json
+    assert lines[0].split() == ["rates", "is", "finished"]
+    assert lines[1] == desk.call("-f", "json", "results", "rates").json["conclusion"]["sentence"]
+    assert re.findall(r"\d+", lines[2]) == ["14", "26", "4", "8"]
+    assert "best on hard: train.learning_rate=0.0123456: nll " in lines[4]
+    assert (digest["succeeded"], digest["failed"], digest["seconds_left"]) == (14, 4, None)
+    assert digest["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
+    assert sum(cause["stages"] for cause in digest["failures"]) == 4
     assert desk.call("-f", "json", "status").json["webhooks"] == []
 
 
@@ -111,8 +111,8 @@ def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: 
     assert known["stages"] == len(shared) == 14
     assert known["saved_usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
     assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
-    said = desk.call("plan", "more.yaml").out
-    (line,) = [line for line in said.splitlines() if "already have results" in line]
+    printed = desk.call("plan", "more.yaml").out
+    (line,) = [line for line in printed.splitlines() if "already have results" in line]
     assert re.search(r"14 stages .*\$0\.\d+", line)
     assert [sweep["sweep"] for sweep in desk.call("-f", "json", "list").json["sweeps"]] == ["rates"]
 
@@ -136,15 +136,15 @@ def test_the_plan_tells_the_cost_by_kind(desk: Desk) -> None:
 
 
 def test_what_is_printed_is_data_and_no_markup(desk: Desk) -> None:
-    said = desk.call("plan", "rates.yaml", "data.easy.holdout=5").out
-    assert "easy[a].txt: read as text" in said
+    printed = desk.call("plan", "rates.yaml", "data.easy.holdout=5").out
+    assert "easy[a].txt: read as text" in printed
 
 
 def test_into_a_pipe_nothing_is_folded(desk: Desk) -> None:
-    said = desk.call("plan", "rates.yaml", "--all").out
-    assert "default  " in said
+    printed = desk.call("plan", "rates.yaml", "--all").out
+    assert "default  " in printed
     assert "default  " not in desk.call("plan", "rates.yaml").out, "only with --all"
-    rows = [line for line in said.splitlines() if re.search(r"  (train|evaluate)-\w+  ", line)]
+    rows = [line for line in printed.splitlines() if re.search(r"  (train|evaluate)-\w+  ", line)]
     assert len(rows) == len(desk.call("-f", "json", "plan", "rates.yaml").json["stages"])
     assert all(re.search(r"\$0\.\d{4,} *(\d+ \w+ old|-) *$", row) for row in rows)
 
@@ -156,13 +156,13 @@ def test_a_terminal_is_not_overrun_and_ids_stay_whole(desk: Desk, columns: int) 
     variables = desk.variables({"COLUMNS": str(columns), "NO_COLOR": "1", "SWEEP_HOME": str(desk.folder / "none")})
     process = subprocess.Popen(command, env=variables, cwd=desk.folder, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    said = b""
+    printed = b""
     with suppress(OSError):  # how a terminal says that the other side has gone
         while part := os.read(ours, 65536):
-            said += part
+            printed += part
     os.close(ours)
-    assert process.wait(30) == 0, said.decode()
-    lines = re.sub(r"\x1b\[\d*m", "", said.decode()).splitlines()
+    assert process.wait(30) == 0, printed.decode()
+    lines = re.sub(r"\x1b\[\d*m", "", printed.decode()).splitlines()
     assert max(map(len, lines)) <= columns
     assert "rates: 26 stages" in lines
     assert sum(bool(re.search(r" (train|evaluate)-[0-9a-f]{16}( |$)", line)) for line in lines) == 24  # no id is cut

@@ -62,12 +62,12 @@ def test_what_acts_runs_and_costs_what_its_plan_said(desk: Desk) -> None:
     for file, seeds in zip(files, (2, 1), strict=False):
         for whole, part in (*less, ("seeds: 3", f"seeds: {seeds}")):
             file.write_text(file.read_text().replace(whole, part))
-    said = desk.sweep("run", *map(str, files), wait=290)
-    assert said.status == 0, said.err
+    run_output = desk.sweep("run", *map(str, files), wait=290)
+    assert run_output.status == 0, run_output.err
     for part in ("Which method?", "20,000 tokens", "paired by seed", "sl_then_rl", "untrained"):
-        assert part in said.out
+        assert part in run_output.out
     if LONG:
-        assert "Best: train.environment=offline:arithmetic\n" in said.out
+        assert "Best: train.environment=offline:arithmetic\n" in run_output.out
     runs = desk.call("-f", "json", "results", "tool-use-methods").json["runs"]
     assert {run["state"] for run in runs} == {"succeeded"}
     taken = {run["cell"]["method"]: run["tokens"] for run in runs}
@@ -88,27 +88,27 @@ def test_every_example_that_can_run_does_and_costs_what_its_plan_said(desk: Desk
         sizes = "[32]" if file.stem == "transfer" else "[32, 128]"
         text = re.sub(r"sizes: \{.*?\}", f"sizes: {sizes}", file.read_text())
         file.write_text(re.sub(r"holdout: (1024|512|256)\b", "holdout: 96", text))
-    said = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
-    assert said.status == 0, said.err
+    run_output = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
+    assert run_output.status == 0, run_output.err
     for answer in ("Fitted curves", "Who helps whom?", "Best: train.learning_rate"):
-        assert answer in said.out
+        assert answer in run_output.out
     for name in ("reference-scaling", "does-code-help", "first-lr-sweep"):
         runs = desk.call("-f", "json", "results", name).json["runs"]
         assert {run["state"] for run in runs} == {"succeeded"}
-    found = every_estimate_holds_what_was_metered(desk, sweeps=len((*RUN, *DEMO)) + 1)
-    assert any(kind["reused_usd"] for sweep in found for kind in sweep["kinds"])
+    costs = every_estimate_holds_what_was_metered(desk, sweeps=len((*RUN, *DEMO)) + 1)
+    assert any(kind["reused_usd"] for sweep in costs for kind in sweep["kinds"])
     every_file_of_the_store_is_documented(desk)
 
 
 def every_estimate_holds_what_was_metered(desk: Desk, *, sweeps: int) -> list[dict[str, Any]]:
     """Of each sweep and kind of stage; what another sweep has paid for costs nothing. Within a factor of five."""
-    found: list[dict[str, Any]] = desk.call("-f", "json", "costs").json["sweeps"]
-    assert len(found) == sweeps
-    for kind in (kind for sweep in found for kind in sweep["kinds"]):
+    costs: list[dict[str, Any]] = desk.call("-f", "json", "costs").json["sweeps"]
+    assert len(costs) == sweeps
+    for kind in (kind for sweep in costs for kind in sweep["kinds"]):
         assert kind["low_usd"] <= round(kind["spent_usd"] + kind["reused_usd"], 6) <= kind["high_usd"]
         assert kind["high_usd"] <= 5 * kind["low_usd"]
         assert kind["reserved_usd"] == kind["unreconciled_usd"] == 0
-    return found
+    return costs
 
 
 def every_file_of_the_store_is_documented(desk: Desk) -> None:

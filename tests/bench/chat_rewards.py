@@ -68,8 +68,8 @@ def compare_rewards(task: str, seed: int) -> Row:
     learners = (Learner(new_adapter(SIZE, RANK, seed)), first, rewarded, twin)
     return Row(
         *(
-            Measured(measure(base, one, task, seed, ITEMS), measure_samples(base, one, task, seed, ITEMS // 2))
-            for one in learners
+            Measured(measure(base, learner, task, seed, ITEMS), measure_samples(base, learner, task, seed, ITEMS // 2))
+            for learner in learners
         )
     )
 
@@ -97,8 +97,8 @@ def _list_row(task: str, rows: list[Row]) -> list[str]:
     """List the answers of each seed with the mean of the samples in brackets, then the gains."""
     cells = []
     for measured in zip(*rows, strict=True):
-        samples = statistics.fmean(one.samples for one in measured)
-        cells.append(f"{_list_shares([one.answers for one in measured])} ({samples:.2f})")
+        samples = statistics.fmean(shares.samples for shares in measured)
+        cells.append(f"{_list_shares([shares.answers for shares in measured])} ({samples:.2f})")
     return [task, *cells, _interval([row.gain() for row in rows]), _interval([row.gain_of_twin() for row in rows])]
 
 
@@ -122,7 +122,7 @@ def main() -> None:
         rewarded = {task: [pool.submit(compare_rewards, task, seed) for seed in SEEDS] for task in TASKS}
         _write(["answers", *(f"{steps} steps" for steps in STEPS["clause"]), "shuffled"])
         for task, shares in taught.items():
-            columns = [_list_shares(column) for column in zip(*(one.result() for one in shares), strict=True)]
+            columns = [_list_shares(column) for column in zip(*(future.result() for future in shares), strict=True)]
             blank = [""] * (len(STEPS["clause"]) + 1 - len(columns))
             _write([task, *columns[:-1], *blank, columns[-1]])
         _write(["rewards", "untrained", "answers", "then rewards", "then a coin", "gain", "gain of the coin"])

@@ -53,9 +53,9 @@ def _transfer(seed: int, seeds: int, noise: tuple[float, ...] = (1.0,) * 5) -> b
     names = "abcde"
     runs = [
         RunResult(
-            dict(zip(AXES, (source, target, 64), strict=True)), at, "succeeded", {"nll": 9 + random.normal(0, each)}
+            dict(zip(AXES, (source, target, 64), strict=True)), at, "succeeded", {"nll": 9 + random.normal(0, spread)}
         )
-        for target, each in zip(names, noise, strict=True)
+        for target, spread in zip(names, noise, strict=True)
         for source in (None, *names)
         if source != target
         for at in range(seeds)
@@ -70,7 +70,7 @@ def _compare(seed: int, seeds: int) -> bool:
         for name in "abcd"
         for at in range(seeds)
     ]
-    return any(each.after_holm for each in compare(runs, metric="score").differences)
+    return any(difference.after_holm for difference in compare(runs, metric="score").differences)
 
 
 def _grid(seed: int, seeds: int) -> bool:
@@ -81,8 +81,8 @@ def _grid(seed: int, seeds: int) -> bool:
         for cell in range(12)
         for at in range(seeds)
     ]
-    found = best_cell(runs, metric="nll")
-    return all(each is None or each.cell["cell"] != 0 for each in (found.best, *found.alike))
+    chosen = best_cell(runs, metric="nll")
+    return all(cell is None or cell.cell["cell"] != 0 for cell in (chosen.best, *chosen.alike))
 
 
 def _items(seed: int, seeds: int, of_seeds: float, asked: str) -> bool:
@@ -96,11 +96,11 @@ def _items(seed: int, seeds: int, of_seeds: float, asked: str) -> bool:
     luck = random.normal(0, of_seeds, (seeds, 1)) if of_seeds else np.zeros((seeds, 1))
     values = luck + hard + random.normal(0, 0.3, (seeds, 200))
     sides = [_scores(values, places), _scores(np.zeros((seeds, 200)), places)]
-    found = compare_items(*sides, cross_check=False)
-    assert found
-    claim, truth = (found.checkpoints, float(luck.mean())) if asked == "checkpoints" else (found.recipe, 0.0)
+    difference = compare_items(*sides, cross_check=False)
+    assert difference
+    claim, truth = (difference.checkpoints, float(luck.mean())) if asked == "checkpoints" else (difference.recipe, 0.0)
     assert claim
-    return abs(found.mean - truth) > claim.half_width
+    return abs(difference.mean - truth) > claim.half_width
 
 
 def _scores(values: Floats, places: Places) -> dict[int, Scores]:

@@ -121,8 +121,8 @@ def bare_loop(shop: Workshop, stage: Stage) -> None:
 
 
 def _wait(both: tuple[Any, Any]) -> None:
-    for each in both:
-        each.result()
+    for future in both:
+        future.result()
 
 
 def _batch(shop: Workshop, recipe: dict[str, Any], step: int) -> ExampleBatch:

@@ -25,13 +25,13 @@ def main() -> None:
     for kind in EVERY:
         for size in (WITHIN, BEYOND):
             began = time.perf_counter()
-            found = Coverage.of(kind.fits(EXPERIMENTS, size), size)
+            coverage = Coverage.of(kind.fits(EXPERIMENTS, size), size)
             took = time.perf_counter() - began
             say(
-                f"{kind.name:40} {size:6.0f} {found.answered:9.3f} {found.covered:8.3f} {found.open:6.3f}"
-                f" {found.width:9.2f} {took:8.1f}"
+                f"{kind.name:40} {size:6.0f} {coverage.answered:9.3f} {coverage.covered:8.3f} {coverage.open:6.3f}"
+                f" {coverage.width:9.2f} {took:8.1f}"
             )
-            if found.covered < LEAST or found.answered < ANSWERED:
+            if coverage.covered < LEAST or coverage.answered < ANSWERED:
                 low.append(f"{kind.name} at {size:.0f}")
     if low:
         sys.exit(f"below {LEAST} of those answered, or answered below {ANSWERED}: {'; '.join(low)}")

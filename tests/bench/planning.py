@@ -36,11 +36,11 @@ evaluate: [nll]
 
 def main() -> None:
     """Measure each size in a child, and compare."""
-    found = [measured(runs) for runs in RUNS]
-    for each in found:
-        spent = f"planned in {each['plan']:6.1f} s, submitted in {each['submit']:6.1f} s"
-        sys.stdout.write(f"{each['runs']:>9,} runs: {spent}, at most {each['megabytes']:5.0f} MB\n")
-    small, large = found
+    measurements = [measured(runs) for runs in RUNS]
+    for measurement in measurements:
+        spent = f"planned in {measurement['plan']:6.1f} s, submitted in {measurement['submit']:6.1f} s"
+        sys.stdout.write(f"{measurement['runs']:>9,} runs: {spent}, at most {measurement['megabytes']:5.0f} MB\n")
+    small, large = measurements
     growth = large["runs"] / small["runs"]
     for what in ("plan", "submit", "megabytes"):
         sys.stdout.write(f"{what}: ×{large[what] / small[what]:.1f} for ×{growth:.0f} runs\n")

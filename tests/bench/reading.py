@@ -34,8 +34,8 @@ def main() -> None:
 
 
 def _chat(dice: random.Random, words: list[str]) -> str:
-    said = (" ".join(dice.choices(words, k=count)) for count in (20, 60))
-    messages = [{"role": role, "content": text} for role, text in zip(("user", "assistant"), said, strict=True)]
+    texts = (" ".join(dice.choices(words, k=count)) for count in (20, 60))
+    messages = [{"role": role, "content": text} for role, text in zip(("user", "assistant"), texts, strict=True)]
     return json.dumps({"messages": messages}) + "\n"
 
 

@@ -38,9 +38,14 @@ def written(store: Store, folder: str, name: str) -> bool:
     target.write_text(render_html(compose(known), report_inputs.read_style()), encoding="utf-8")
     seconds, busy = time.perf_counter() - began, time.process_time() - worked
     runs, size = len(known.rows), target.stat().st_size
-    rows = sum(len(each) for each in {id(each): each for of in known.items.values() for each in of.values()}.values())
-    told = f"{seconds:.1f} s ({busy:.1f} s of them at work), {size:,} bytes, {rows:,} rows of items"
-    sys.stdout.write(f"report of {runs:,} runs: {told}\n")
+    rows = sum(
+        len(item_rows)
+        for item_rows in {
+            id(item_rows): item_rows for rows_by_run in known.items.values() for item_rows in rows_by_run.values()
+        }.values()
+    )
+    figures = f"{seconds:.1f} s ({busy:.1f} s of them at work), {size:,} bytes, {rows:,} rows of items"
+    sys.stdout.write(f"report of {runs:,} runs: {figures}\n")
     return seconds <= LIMIT_SECONDS and size <= LIMIT_BYTES
 
 

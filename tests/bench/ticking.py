@@ -24,11 +24,11 @@ TIMES = 60
 
 def main() -> None:
     """Measure each size on a server of its own, and compare."""
-    found = [measured(*size) for size in SIZES]
-    for (running, waiting), (ticked, renewed) in zip(SIZES, found, strict=True):
-        said = f"a tick that finds nothing {ticked:6.2f} ms, a renewal of all leases {renewed:6.2f} ms"
-        say(f"{running:>4} run, {waiting:>7,} wait: {said}")
-    (tick_small, renewal_small), (tick_large, renewal_large) = found
+    times = [measured(*size) for size in SIZES]
+    for (running, waiting), (ticked, renewed) in zip(SIZES, times, strict=True):
+        figures = f"a tick that finds nothing {ticked:6.2f} ms, a renewal of all leases {renewed:6.2f} ms"
+        say(f"{running:>4} run, {waiting:>7,} wait: {figures}")
+    (tick_small, renewal_small), (tick_large, renewal_large) = times
     leases = f"a renewal of ten times the leases: x{renewal_large / renewal_small:.2f}"
     say(f"a tick: x{tick_large / tick_small:.2f}; {leases}")
 

@@ -48,8 +48,8 @@ def storm(folder: Path, seed: int) -> None:
             figures = verify(fleet, calm, LONG)
     assert raging.struck == {"kills": LONG.kills, "offline": LONG.offline, "redis": LONG.redis}
     assert figures["resumes"] >= LEAST_RESUMES, figures
-    said = ", ".join(f"{name} {value:,}" for name, value in {**raging.struck, **figures}.items())
-    say(f"every stage once, equal to the bit, the ledger equal to the service's count: {said}")
+    counts = ", ".join(f"{name} {value:,}" for name, value in {**raging.struck, **figures}.items())
+    say(f"every stage once, equal to the bit, the ledger equal to the service's count: {counts}")
 
 
 def leave(folder: Path) -> None:

@@ -53,8 +53,8 @@ def blip(fleet: Fleet) -> None:
         for _ in range(BLIPS):
             raw.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-            told = _told(fleet)
-            wait_until(lambda told=told: _told(fleet) > told, "attempts to tell of steps again", seconds=60)  # type: ignore[misc]
+            steps = _told(fleet)
+            wait_until(lambda steps=steps: _told(fleet) > steps, "attempts to tell of steps again", seconds=60)  # type: ignore[misc]
 
 
 def _told(fleet: Fleet) -> int:
@@ -73,7 +73,7 @@ def leave(fleet: Fleet, grace: float) -> None:
 def given_back(fleet: Fleet, attempts: int) -> dict[str, int]:
     """Stage -> the step from which it will go on. All must be ready, and none lost."""
     with fleet.store() as store:
-        stages = [each for each in views.read_stages(store, "leaving") if each.id.startswith("train-")]
+        stages = [stage for stage in views.read_stages(store, "leaving") if stage.id.startswith("train-")]
         states = Counter(stage.state for stage in stages)
         assert states == {"ready": attempts}, states
         assert store.client.zcard(keys.state(StageState.RUNNING)) == 0
@@ -84,8 +84,8 @@ def steps_done(fleet: Fleet) -> dict[str, int]:
     """Stage -> optimizer steps that the service applied for it, in all."""
     done: Counter[str] = Counter()
     with fleet.tinker.control() as control:
-        for each in control.usage().values():
-            done[each["user_metadata"]["stage"]] += each["operations"].get("optim_step", 0)
+        for usage in control.usage().values():
+            done[usage["user_metadata"]["stage"]] += usage["operations"].get("optim_step", 0)
     return dict(done)
 
 

@@ -156,10 +156,10 @@ class Storm:
                 view = views.read_sweep(store, "storm")
                 document = store.client.hget(keys.stage(views.read_stages(store, "storm")[0].id), "rates") or "{}"
                 rate = Rates.read(json.loads(document)).training or 0  # it bills a forward pass like training
-            counted = sum(sum(each["tokens"].values()) for each in used.values()) * rate / 1_000_000
+            counted = sum(sum(usage["tokens"].values()) for usage in used.values()) * rate / 1_000_000
             held = view.spent + view.reserved + view.unreconciled
             assert held >= counted, f"the ledger holds {held} micro-dollars; the service has done {counted}"
-            return sum(each["operations"].get("optim_step", 0) for each in used.values())
+            return sum(usage["operations"].get("optim_step", 0) for usage in used.values())
         return 0
 
 
@@ -188,7 +188,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
 
 def _same_results(fleet: Fleet, calm: Fleet, stages: list[str]) -> None:
     for stage in stages:
-        ours, theirs = (json.loads(each.row(stage)["result"])["metrics"] for each in (fleet, calm))
+        ours, theirs = (json.loads(side.row(stage)["result"])["metrics"] for side in (fleet, calm))
         assert ours == theirs, stage
         if stage.startswith("train-"):
             mine, yours = fleet.weights(stage), calm.weights(stage)
@@ -214,10 +214,10 @@ def _no_step_too_many(fleet: Fleet, plan: Plan) -> int:
         used = control.usage()
     applied: Counter[str] = Counter()
     attempts: Counter[str] = Counter()
-    for each in used.values():
-        if steps := each["operations"].get("optim_step", 0):
-            applied[each["user_metadata"]["stage"]] += steps
-            attempts[each["user_metadata"]["stage"]] += 1
+    for usage in used.values():
+        if steps := usage["operations"].get("optim_step", 0):
+            applied[usage["user_metadata"]["stage"]] += steps
+            attempts[usage["user_metadata"]["stage"]] += 1
     for stage, steps in applied.items():
         assert steps >= plan.steps, stage
         assert steps - plan.steps <= plan.interval * (attempts[stage] - 1), (stage, steps, attempts[stage])
@@ -231,8 +231,8 @@ def _the_books_are_the_services(fleet: Fleet, tokens: int, spent: int, reserved:
         stages = views.read_stages(store, "storm")
     done: Counter[str] = Counter()
     booked: Counter[str] = Counter()
-    for each in used.values():
-        done[_opener(fleet, each["user_metadata"]["stage"])] += sum(each["tokens"].values())
+    for usage in used.values():
+        done[_opener(fleet, usage["user_metadata"]["stage"])] += sum(usage["tokens"].values())
     for stage in stages:
         booked[_opener(fleet, stage.id)] += stage.tokens
     wrong = {name: (booked[name], done[name]) for name in booked | done if booked[name] != done[name]}
@@ -255,6 +255,6 @@ def _told_of(fleet: Fleet, openers: Container[str], used: Mapping[str, Any]) -> 
         if "stage" in event and _opener(fleet, event["stage"]) in openers
     ]
     sessions = [
-        f"{name}: {each}" for name, each in used.items() if _opener(fleet, each["user_metadata"]["stage"]) in openers
+        f"{name}: {usage}" for name, usage in used.items() if _opener(fleet, usage["user_metadata"]["stage"]) in openers
     ]
     return "\n".join(moves + sessions)

@@ -56,7 +56,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         assert _files(fleet, stage, row["fence"]) == files, "not one artefact was written"
         assert _asked(fleet, stage, attempt="1") == asked, "nothing more was done in its session"
         assert _is_of_the_second_attempt(fleet, stage, row["fence"])
-        used = sum(sum(each["tokens"].values()) for each in control.usage().values())
+        used = sum(sum(usage["tokens"].values()) for usage in control.usage().values())
         # Of the first attempt's steps those behind its last checkpoint were done twice; frozen just at one, none were.
         assert asked["optim_step"] >= 40
         assert view.tokens == used >= plan.totals.tokens, "what the first one cost is in the ledger"
@@ -65,27 +65,28 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
 
 def _session_is_over(fleet: Fleet, stage: str) -> bool:
     """What had been handed to the SDK before, the SDK sends when it wakes up; this is what refuses it."""
-    found = {"user_metadata": {"stage": stage, "attempt": "1"}}
+    query = {"user_metadata": {"stage": stage, "attempt": "1"}}
     with fleet.tinker.client() as client:
-        answer = client.post("/sessions/search", json=found).raise_for_status().json()
-    return [each["status"]["type"] for each in answer["sessions"]] == ["client_finished"]
+        answer = client.post("/sessions/search", json=query).raise_for_status().json()
+    return [session["status"]["type"] for session in answer["sessions"]] == ["client_finished"]
 
 
 def _files(fleet: Fleet, stage: str, fence: str) -> dict[str, bytes]:
     """The artefacts of one attempt."""
     folder = fleet.folder / "store" / "stages"
-    found = {path for path in folder.rglob("*") if path.is_file() and stage in str(path) and fence in str(path)}
-    assert found, f"{stage} has written nothing under {fence}"
-    return {str(path): path.read_bytes() for path in found}
+    paths = {path for path in folder.rglob("*") if path.is_file() and stage in str(path) and fence in str(path)}
+    assert paths, f"{stage} has written nothing under {fence}"
+    return {str(path): path.read_bytes() for path in paths}
 
 
 def _asked(fleet: Fleet, stage: str, *, attempt: str) -> dict[str, int]:
     with fleet.tinker.control() as control:
         used = control.usage()
     (mine,) = (
-        each
-        for each in used.values()
-        if (each["user_metadata"]["stage"], each["user_metadata"]["attempt"]) == (stage, attempt)
+        usage_of_session
+        for usage_of_session in used.values()
+        if (usage_of_session["user_metadata"]["stage"], usage_of_session["user_metadata"]["attempt"])
+        == (stage, attempt)
     )
     operations: dict[str, int] = mine["operations"]
     return operations

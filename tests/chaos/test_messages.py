@@ -38,8 +38,8 @@ class BadPost(Nudges):
         return self._post(stage, attempt, label)
 
     def deliver(self) -> None:
-        for each in self.late:
-            self._post(*each)
+        for late_message in self.late:
+            self._post(*late_message)
 
     def _post(self, stage: str, attempt: int, label: str) -> bool:
         self.posted += 1

@@ -38,8 +38,8 @@ def main() -> None:
         # A server of its own: a place for an adapter that was freed keeps the gradients of who had it before.
         with served(place, place / "desk") as (server, url):
             figures = NIGHTS[name](Desk(place / "desk", _variables(url)), server)
-        told = ", ".join(f"{key} {value:.5g}" for key, value in figures.items())
-        say(f"{name}: {told} ({time.monotonic() - began:.0f} s)")
+        numbers = ", ".join(f"{key} {value:.5g}" for key, value in figures.items())
+        say(f"{name}: {numbers} ({time.monotonic() - began:.0f} s)")
     shutil.rmtree(folder)
 
 

@@ -28,15 +28,15 @@ STALE = 20  # seconds without a heartbeat after which the server frees what a se
 
 def python() -> Path:
     """The interpreter of the server's environment: Python 3.12, which it asks for. Installs it first."""
-    found = FOREIGN / "env" / "bin" / "python"
+    program = FOREIGN / "env" / "bin" / "python"
     if not (FOREIGN / "installed").exists():
         interpreter = shutil.which("python3.12")
         if interpreter is None:
             sys.exit("expected python3.12 on the PATH, which SkyRL tx asks for; found none")
         run([interpreter, "-m", "venv", str(FOREIGN / "env")])
-        run([str(found), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS])
+        run([str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS])
         (FOREIGN / "installed").write_text("\n".join(REQUIREMENTS))
-    return found
+    return program
 
 
 def model() -> Path:

@@ -75,8 +75,8 @@ class Translator:
         info = await self._post("weights_info", {"tinker_path": asked["path"]})
         if info.is_error:
             return _pass_on(info)
-        found = info.json()
-        model = {"base_model": found["base_model"], "lora_config": {"rank": found["lora_rank"]}}
+        answer = info.json()
+        model = {"base_model": answer["base_model"], "lora_config": {"rank": answer["lora_rank"]}}
         made = (await self._post("create_model", {"session_id": asked["session_id"], **model})).json()
         await self._post("retrieve_future", {"request_id": made["request_id"]})
         load = {"model_id": made["model_id"], "path": asked["path"], "optimizer": asked["optimizer"]}

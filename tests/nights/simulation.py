@@ -201,10 +201,10 @@ class Night:
                 self.attempts.append(Attempt(lease, work, client, self.now, step, step, quiet_since=self.now))
 
     def _cycle(self) -> None:
-        open_before = [each for each in self.attempts if each.client.open]
+        open_before = [attempt for attempt in self.attempts if attempt.client.open]
         self.service.cycle(self.now)
-        for each in open_before:
-            self._step(each)
+        for attempt in open_before:
+            self._step(attempt)
 
     def _step(self, this: Attempt) -> None:
         this.step += 1
@@ -227,23 +227,23 @@ class Night:
         return self.store.commit_checkpoint(this.lease, Meter(0, 0), document)
 
     def _follow_signs(self) -> None:
-        for each in self.attempts:
-            client_state = self._find_client_state(each)
-            if client_state == each.client_state:
+        for attempt in self.attempts:
+            client_state = self._find_client_state(attempt)
+            if client_state == attempt.client_state:
                 continue
-            each.client_state = client_state
-            self.store.report_signal(each.lease, client_state, ago=0)
+            attempt.client_state = client_state
+            self.store.report_signal(attempt.lease, client_state, ago=0)
             if client_state == "queued":
-                each.queued_since = self.now
+                attempt.queued_since = self.now
             if client_state == "active":
-                each.heard = each.quiet_since = self.now
-        for each in list(self.attempts):
+                attempt.heard = attempt.quiet_since = self.now
+        for attempt in list(self.attempts):
             if (
-                each.client_state == "queued"
-                and each.queued_since is not None
-                and self.now - each.queued_since > TURNED_AWAY
+                attempt.client_state == "queued"
+                and attempt.queued_since is not None
+                and self.now - attempt.queued_since > TURNED_AWAY
             ):
-                self._give_back(each, "turned away")
+                self._give_back(attempt, "turned away")
 
     def _find_client_state(self, this: Attempt) -> str:
         """What it was told last; while the service is away, nothing new."""
@@ -255,12 +255,12 @@ class Night:
         return "queued" if passed is not None and self.now - passed >= LONG_POLL else this.client_state
 
     def _renew(self) -> None:
-        renewals = [self._make_renewal(each) for each in self.attempts]
-        for each, answer in zip(list(self.attempts), self.store.renew(renewals, lease=LEASE), strict=True):
-            if answer != "held" and each.asked == "held":
-                each.asked, each.asked_at = answer, self.now
+        renewals = [self._make_renewal(attempt) for attempt in self.attempts]
+        for attempt, answer in zip(list(self.attempts), self.store.renew(renewals, lease=LEASE), strict=True):
+            if answer != "held" and attempt.asked == "held":
+                attempt.asked, attempt.asked_at = answer, self.now
             if answer == "lost":
-                self._end(each)
+                self._end(attempt)
 
     def _make_renewal(self, this: Attempt) -> Renewal:
         heard = None if this.heard is None else self.now - this.heard
@@ -269,13 +269,13 @@ class Night:
 
     def _obey(self) -> None:
         """A last checkpoint, if the service still makes one; else the one before, when the time for it is over."""
-        for each in list(self.attempts):
-            if each.asked in ("yield", "park") and not self.service.away(self.now):
-                if each.step > each.saved:
-                    self._save(each)
-                self._give_back(each, each.asked)
-            elif each.asked in ("park", "stop") and self.now - each.asked_at > TIMING.parking:
-                self._give_back(each, each.asked)
+        for attempt in list(self.attempts):
+            if attempt.asked in ("yield", "park") and not self.service.away(self.now):
+                if attempt.step > attempt.saved:
+                    self._save(attempt)
+                self._give_back(attempt, attempt.asked)
+            elif attempt.asked in ("park", "stop") and self.now - attempt.asked_at > TIMING.parking:
+                self._give_back(attempt, attempt.asked)
 
     def _give_back(self, this: Attempt, cause: str) -> None:
         self.store.give_back(this.lease, Meter(0, 0), delay=0, failure="", cost="exact", cause=cause)
@@ -302,8 +302,8 @@ class Night:
 
     def kill_the_workers(self) -> None:
         """They are gone, and say nothing; the service gives their sessions up."""
-        for each in self.attempts:
-            self.service.close(each.client)
+        for attempt in self.attempts:
+            self.service.close(attempt.client)
         self.attempts.clear()
 
     # What is looked at.
@@ -334,12 +334,12 @@ class Night:
 
     def between(self, start: float, end: float = 1e12) -> list[Seen]:
         """What was seen while there was more to do than could be done."""
-        return [each for each in self.seen if start <= each.at < end and each.waiting]
+        return [sighting for sighting in self.seen if start <= sighting.at < end and sighting.waiting]
 
 
 def occupancy(seen: Iterable[Seen]) -> float:
     """The mean share of the cap that was used."""
-    shares = [each.active / each.cap for each in seen]
+    shares = [sighting.active / sighting.cap for sighting in seen]
     return sum(shares) / len(shares)
 
 

@@ -22,7 +22,7 @@ def test_a_cap_of_twelve_is_found_and_used(store: Store, clock: FakeClock, seed:
     night.until(lambda: views.read_sweep(store, "s").state == "finished", seconds=200 * 24 * CYCLE)
     busy = night.between(60)
     assert occupancy(busy) >= 0.85
-    assert percentile((each.queued for each in busy), 0.95) <= 2
+    assert percentile((sighting.queued for sighting in busy), 0.95) <= 2
     assert views.read_sweep(store, "s").counts == {"succeeded": 200}
     assert not night.repeated.total()
     assert not night.charged()
@@ -40,8 +40,8 @@ def test_a_cap_that_moves_is_followed_within_sixty_cycles(store: Store, clock: F
         after = night.between(settled)
         assert after, "there was always more to do"
         assert 0.85 <= occupancy(after) <= 1.0, f"the cap of {cap}"
-        assert percentile((each.queued for each in after), 0.95) <= 2
-    assert percentile((each.queued for each in night.between(60)), 0.95) <= 2
+        assert percentile((sighting.queued for sighting in after), 0.95) <= 2
+    assert percentile((sighting.queued for sighting in night.between(60)), 0.95) <= 2
     assert not views.read_sweep(store, "s").counts.get("failed")
     assert not night.charged()
 

@@ -116,8 +116,8 @@ def test_a_document_at_the_start_is_in_force_from_the_first_request(own_server: 
         control.clear()
 
 
-@pytest.mark.parametrize(("text", "said"), [("rules: [{on: healthz}]", "rules.0: "), (None, "No such file")])
-def test_a_document_that_is_none_is_refused_with_file_and_place(tmp_path: Path, text: str | None, said: str) -> None:
+@pytest.mark.parametrize(("text", "words"), [("rules: [{on: healthz}]", "rules.0: "), (None, "No such file")])
+def test_a_document_that_is_none_is_refused_with_file_and_place(tmp_path: Path, text: str | None, words: str) -> None:
     document = tmp_path / "scenario.yaml"
     if text is not None:
         document.write_text(text)
@@ -126,7 +126,7 @@ def test_a_document_that_is_none_is_refused_with_file_and_place(tmp_path: Path, 
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"Error: {document} ")
-    assert said in ended.stderr
+    assert words in ended.stderr
 
 
 def test_a_document_that_is_none_changes_nothing(own_server: Server) -> None:

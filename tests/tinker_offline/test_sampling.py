@@ -59,15 +59,15 @@ def test_all_ways_to_ask_for_log_probabilities_agree_to_the_precision_of_the_num
     texts = [[*PROMPT.to_ints(), *sequence.tokens] for sequence in response.sequences]
     data = [raw_datum(ids[:-1], target_tokens=ids[1:]) for ids in texts]
     outputs = client.forward_backward(data, "cross_entropy").result(60).loss_fn_outputs
-    for ids, one, output, forward in zip(texts, response.sequences, outputs, data, strict=True):
+    for ids, sequence, output, forward in zip(texts, response.sequences, outputs, data, strict=True):
         expected = output["logprobs"].to_numpy()
         near = {"rtol": 1e-6, "atol": 4 * np.finfo(np.float32).eps * abs(expected).max()}
-        assert one.logprobs is not None
-        assert np.allclose(one.logprobs, expected[-len(one.tokens) :], **near)
+        assert sequence.logprobs is not None
+        assert np.allclose(sequence.logprobs, expected[-len(sequence.tokens) :], **near)
         assert np.allclose(logprobs(client, [forward]), expected, **near)
         for sampler in (live, kept):
-            found = sampler.compute_logprobs(types.ModelInput.from_ints(ids)).result(60)
-            assert np.allclose(np.array(found[1:], float), expected, **near)
+            computed = sampler.compute_logprobs(types.ModelInput.from_ints(ids)).result(60)
+            assert np.allclose(np.array(computed[1:], float), expected, **near)
 
 
 def test_sampled_logprobs_are_those_of_training(
@@ -165,14 +165,14 @@ def test_snapshots_that_are_many_are_put_aside_and_stay_what_they_are(server: Se
     prompt = types.ModelInput.from_ints(tokens(TEXT))
     with server.session() as service:
         client = service.create_lora_training_client(SMALL, rank=8, seed=3).result(60)
-        snapshots, found = [], []
+        snapshots, computed = [], []
         for step in range(7):
             snapshots.append(client.save_weights_and_get_sampling_client().result(60))
-            found.append(snapshots[-1].compute_logprobs(prompt).result(60))
+            computed.append(snapshots[-1].compute_logprobs(prompt).result(60))
             train(client, [step])
         assert len(list(kept.glob("*.npz"))) == 3
-        assert [each.compute_logprobs(prompt).result(60) for each in snapshots] == found
-        assert len({tuple(each[1:]) for each in found}) == 7
+        assert [snapshot.compute_logprobs(prompt).result(60) for snapshot in snapshots] == computed
+        assert len({tuple(row[1:]) for row in computed}) == 7
     wait_until(lambda: not list(kept.glob("*.npz")), "what was put aside to go with its session", seconds=20)
 
 
@@ -180,7 +180,7 @@ def test_the_untrained_base_can_be_sampled(server: Server) -> None:
     with server.session() as service:
         base = service.create_sampling_client(base_model=SMALL).result(60)
         client = service.create_lora_training_client(SMALL).result(60)
-        found = base.compute_logprobs(PROMPT).result(60)
+        computed = base.compute_logprobs(PROMPT).result(60)
         ids = PROMPT.to_ints()
         whole = raw_datum(ids[:-1], target_tokens=ids[1:])
-        assert np.allclose(np.array(found[1:], float), logprobs(client, [whole]), atol=1e-5)
+        assert np.allclose(np.array(computed[1:], float), logprobs(client, [whole]), atol=1e-5)

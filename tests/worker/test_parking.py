@@ -127,14 +127,14 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     assert brisk.store.dispatch(stage.id, sweep="one", patience=9).refused == "breaker"
     control.clear()
     wait_until(
-        lambda: (found := canaries.run_due_canary("offline")) is not None and found.word == "healthy", "its return"
+        lambda: (verdict := canaries.run_due_canary("offline")) is not None and verdict.word == "healthy", "its return"
     )
     assert isinstance(brisk.attempt(stage), Succeeded)
     assert json.loads(row(brisk, stage)["result"])["resumed_at"] >= 10, "no more than one interval is done again"
 
 
 @pytest.mark.parametrize(
-    ("document", "word", "said"),
+    ("document", "word", "words"),
     [
         ({}, "healthy", ""),
         ({"pause": {"from": 0, "for": 60}}, "healthy", "starved"),
@@ -147,11 +147,11 @@ def test_at_a_service_that_is_down_an_attempt_is_parked_and_goes_on_from_its_che
     ],
     ids=["well", "paused", "away", "silent", "the key at once", "stuck", "the key", "the bill"],
 )
-def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any], word: str, said: str) -> None:
+def test_a_canary_finds(control: Control, moody: Server, document: dict[str, Any], word: str, words: str) -> None:
     control.set(**document)
     verdict = try_service(lambda: Endpoint(moody.url, KEY), MODEL, {"canary": "c"}, 6.0)
     assert verdict.word == word
-    assert said in verdict.cause
+    assert words in verdict.cause
     assert KEY not in verdict.cause
 
 

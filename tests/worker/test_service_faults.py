@@ -64,7 +64,7 @@ def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> 
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("message", "kept"),
     [
         ("no: Error code: 402 with status 402 for self.request_id='1' and more", "no: Error code: 402 with status 402"),
         (
@@ -75,8 +75,10 @@ def test_a_status_means_the_same_however_it_comes(status: int, fault: Fault) -> 
         ("asked for nothing", "asked for nothing"),
     ],
 )
-def test_what_the_sdk_says_of_its_own_insides_is_not_told_and_leaves_no_half_a_sentence(said: str, kept: str) -> None:
-    assert str(translate(RuntimeError(said))) == f"RuntimeError: {kept}"
+def test_what_the_sdk_says_of_its_own_insides_is_not_told_and_leaves_no_half_a_sentence(
+    message: str, kept: str
+) -> None:
+    assert str(translate(RuntimeError(message))) == f"RuntimeError: {kept}"
 
 
 def test_a_lost_connection_and_a_time_out_are_the_way_to_the_service() -> None:

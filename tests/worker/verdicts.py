@@ -9,35 +9,35 @@ from typing import Any
 KNOWN = {"right": 1, "wrong": False, "half": 0.5}
 
 
-def odd(said: str, answers: list[str]) -> Any:
+def odd(answer: str, answers: list[str]) -> Any:
     """What the answer asks for; a plain one is compared."""
-    if said in KNOWN:
-        return KNOWN[said]
-    return WAYS[said]() if said in WAYS else said in answers
+    if answer in KNOWN:
+        return KNOWN[answer]
+    return WAYS[answer]() if answer in WAYS else answer in answers
 
 
-def lengths(said: str, answers: list[str], *, most: int = 2) -> bool:
+def lengths(answer: str, answers: list[str], *, most: int = 2) -> bool:
     """One that takes more than it has to."""
-    return len(said) <= most or said in answers
+    return len(answer) <= most or answer in answers
 
 
-def picky(said: str, answers: list[str]) -> float:
+def picky(answer: str, answers: list[str]) -> float:
     """Cannot say anything about an answer to some of the questions."""
     if answers[0][0] in "bcdfg":
         raise LookupError(f"no such word as {answers[0]}")
-    return len(said) / (1 + len(said))
+    return len(answer) / (1 + len(answer))
 
 
-def hopeless(said: str, answers: list[str]) -> float:
-    raise KeyError(said or answers[0])
+def hopeless(answer: str, answers: list[str]) -> float:
+    raise KeyError(answer or answers[0])
 
 
-async def later(said: str, answers: list[str]) -> bool:
-    return said in answers
+async def later(answer: str, answers: list[str]) -> bool:
+    return answer in answers
 
 
-def lonely(said: str) -> bool:
-    return bool(said)
+def lonely(answer: str) -> bool:
+    return bool(answer)
 
 
 def _steer() -> float:

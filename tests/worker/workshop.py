@@ -51,7 +51,9 @@ class Silent:
 def drop_base_models(plan: Plan) -> Plan:
     """Drop the untrained rows of a grid: what a worker does with a stage is tested by trainings and what follows."""
     runs = tuple(run for run in plan.runs if not run.cell.get("untrained"))
-    asked = {stage for run in runs for stage in run.measures.values()} | {p for one in plan.stages for p in one.parents}
+    asked = {stage for run in runs for stage in run.measures.values()} | {
+        p for planned_stage in plan.stages for p in planned_stage.parents
+    }
     left = tuple(stage for stage in plan.stages if stage.kind == "train" or stage.id in asked)
     gone = [stage for stage in plan.stages if stage not in left]
     totals = replace(

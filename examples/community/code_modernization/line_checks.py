@@ -11,24 +11,24 @@ import json
 from typing import Any
 
 
-def build(said: str, answers: list[str]) -> str:
+def build(answer: str, answers: list[str]) -> str:
     """Put the line into its function."""
-    return str(json.loads(answers[1])["frame"]).replace("@", said.strip())
+    return str(json.loads(answers[1])["frame"]).replace("@", answer.strip())
 
 
-def compiles(said: str, answers: list[str]) -> bool:
+def compiles(answer: str, answers: list[str]) -> bool:
     """Say whether Python 3 compiles the function."""
     try:
-        compile(build(said, answers), "new", "exec")
+        compile(build(answer, answers), "new", "exec")
     except (SyntaxError, ValueError):
         return False
     return True
 
 
-def behaves(said: str, answers: list[str]) -> bool:
+def behaves(answer: str, answers: list[str]) -> bool:
     """Say whether the function returns and prints what the old program did, for every input."""
     case = json.loads(answers[1])
-    return compiles(said, answers) and run_case(build(said, answers), case["inputs"]) == case["saw"]
+    return compiles(answer, answers) and run_case(build(answer, answers), case["inputs"]) == case["saw"]
 
 
 def run_case(code: str, inputs: list[list[object]]) -> list[list[object]]:
@@ -48,12 +48,12 @@ def run_case(code: str, inputs: list[list[object]]) -> list[list[object]]:
     return saw
 
 
-def is_new(said: str, answers: list[str]) -> bool:
+def is_new(answer: str, answers: list[str]) -> bool:
     """Say whether the function is Python 3 without `has_key` and without `%` formats."""
-    if not compiles(said, answers):
+    if not compiles(answer, answers):
         return False
     return not any(
         (isinstance(node, ast.Attribute) and node.attr == "has_key")
         or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant))
-        for node in ast.walk(ast.parse(build(said, answers)))
+        for node in ast.walk(ast.parse(build(answer, answers)))
     )

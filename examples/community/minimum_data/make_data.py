@@ -49,13 +49,13 @@ def call_tool(chance: random.Random) -> Row:
 
 
 def rewrite_line(chance: random.Random) -> Row:
-    one, other = (f"{chance.choice(NAMES)}_{chance.randrange(100)}" for _ in range(2))
+    name, other = (f"{chance.choice(NAMES)}_{chance.randrange(100)}" for _ in range(2))
     number = chance.randrange(1000)
     old, new = chance.choice(
         [
-            (f"assertEquals({one}, {number})", f"assert {one} == {number}"),
-            (f"if {one}.has_key({other}):", f"if {other} in {one}:"),
-            (f"for {one} in xrange({number}):", f"for {one} in range({number}):"),
+            (f"assertEquals({name}, {number})", f"assert {name} == {number}"),
+            (f"if {name}.has_key({other}):", f"if {other} in {name}:"),
+            (f"for {name} in xrange({number}):", f"for {name} in range({number}):"),
         ]
     )
     return {"question": f"{old}\nnew: ", "answer": new}

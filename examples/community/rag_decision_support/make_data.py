@@ -28,7 +28,7 @@ def make_question(kind: tuple[list[str], list[str], str], chance: random.Random,
         used.add(device)
         subjects.append(f"{chance.choice(things)} {device}")
         passages.append(f"{chance.choice(sayings)} {when} {chance.randrange(2, 60)} [{mark}]")
-    context, *distractors = (f"{one}: {says}" for one, says in zip(subjects, passages, strict=True))
+    context, *distractors = (f"{subject}: {says}" for subject, says in zip(subjects, passages, strict=True))
     question = f"What is written about {subjects[0]}: "
     return {"question": question, "answer": passages[0], "context": context, "distractors": distractors}
 

@@ -10,16 +10,16 @@ def read(answer: str) -> tuple[str, str]:
     return (NONE if limit.startswith(NONE) else limit), (words[0].rstrip(".") if words else "")
 
 
-def limit_right(said: str, answers: list[str]) -> bool:
+def limit_right(answer: str, answers: list[str]) -> bool:
     """Say whether the limit is right, or the refusal."""
-    return read(said)[0] == read(answers[0])[0]
+    return read(answer)[0] == read(answers[0])[0]
 
 
-def clause_right(said: str, answers: list[str]) -> bool:
+def clause_right(answer: str, answers: list[str]) -> bool:
     """Say whether the cited clause is the right one; where none applies, whether the answer says so."""
-    return read(said)[1] == read(answers[0])[1] and abstains_rightly(said, answers)
+    return read(answer)[1] == read(answers[0])[1] and abstains_rightly(answer, answers)
 
 
-def abstains_rightly(said: str, answers: list[str]) -> bool:
+def abstains_rightly(answer: str, answers: list[str]) -> bool:
     """Say whether the answer refuses exactly where no clause applies."""
-    return (read(said)[0] == NONE) == (read(answers[0])[0] == NONE)
+    return (read(answer)[0] == NONE) == (read(answers[0])[0] == NONE)

@@ -9,10 +9,10 @@ def read_means(results: dict[str, Any], metric: str) -> dict[str | None, float]:
     return {cell["cell"]["method"]: cell["metrics"][metric]["mean"] for cell in cells}
 
 
-def find_difference(results: dict[str, Any], metric: str, one: str, other: str) -> dict[str, Any]:
+def find_difference(results: dict[str, Any], metric: str, first: str, other: str) -> dict[str, Any]:
     """Find by how much a method is above another, whichever way round the table has the pair."""
     for pair in results["differences"]:
-        if pair["metric"] == metric and {pair["one"], pair["other"]} == {one, other}:
-            sign = 1 if pair["one"] == one else -1
+        if pair["metric"] == metric and {pair["one"], pair["other"]} == {first, other}:
+            sign = 1 if pair["one"] == first else -1
             return {**pair, "mean": sign * pair["estimate"]["mean"]}
-    raise AssertionError((metric, one, other))
+    raise AssertionError((metric, first, other))

@@ -82,7 +82,7 @@ def test_in_full_the_split_by_record_flatters_beyond_its_interval(desk: Desk) ->
     assert (conclusion["claim"], conclusion["metric"]) == ("minimum_data", "auroc")
     assert 8 <= conclusion["effect"] <= 128
     same, new = (read_auroc(results, "records", 128, name) for name in ("auroc", "new_people.auroc"))
-    gaps = [one - other for one, other in zip(same, new, strict=True)]
+    gaps = [known_subjects - other for known_subjects, other in zip(same, new, strict=True)]
     mean = sum(gaps) / 3
     spread = (sum((gap - mean) ** 2 for gap in gaps) / 2) ** 0.5
     assert mean > 4.303 * spread / 3**0.5, gaps

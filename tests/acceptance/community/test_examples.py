@@ -89,9 +89,9 @@ def test_it_plans_from_an_empty_folder_without_a_refusal(desk: Desk, name: str) 
 def test_its_readme_says_what_it_costs_on_a_live_model(desk: Desk, name: str) -> None:
     if not VOCABULARY.is_dir():
         pytest.skip("`make tokenizers` gets the vocabulary of the live model")
-    said = COST.search((EXAMPLES / name / "README.md").read_text())
-    assert said, "the README has no line about costs"
-    assert said.group() == write_cost(plan_live(name, desk)), (
+    line = COST.search((EXAMPLES / name / "README.md").read_text())
+    assert line, "the README has no line about costs"
+    assert line.group() == write_cost(plan_live(name, desk)), (
         "run: python -m tests.acceptance.community.example_runs --costs"
     )
 

@@ -37,16 +37,16 @@ def read_means(results: dict[str, Any], metric: str) -> dict[str, float]:
     }
 
 
-def find_difference(results: dict[str, Any], metric: str, one: str, other: str) -> dict[str, Any]:
+def find_difference(results: dict[str, Any], metric: str, first: str, other: str) -> dict[str, Any]:
     """Return the difference of two methods, as one minus other."""
     for difference in results["differences"]:
-        if difference["metric"] == metric and {difference["one"], difference["other"]} == {one, other}:
-            if difference["one"] == one:
+        if difference["metric"] == metric and {difference["one"], difference["other"]} == {first, other}:
+            if difference["one"] == first:
                 return dict(difference["estimate"]) | {"clear": difference["clear"]}
             estimate = difference["estimate"]
             turned = {"mean": -estimate["mean"], "low": -estimate["high"], "high": -estimate["low"]}
             return turned | {"clear": difference["clear"]}
-    raise AssertionError((metric, one, other))
+    raise AssertionError((metric, first, other))
 
 
 @IN_SHORT

@@ -32,7 +32,7 @@ def test_what_is_learnt_is_what_others_work_out(family: str) -> None:
         if cell.way is None:
             continue
         ours = [found(example) for example in cell.examples]
-        assert ours == expected(family, row, cell.way.arguments, each=cell.way.mask == "each"), kind
+        assert ours == expected(family, row, cell.way.arguments, separately=cell.way.mask == "each"), kind
         exact += 1
     assert exact >= 9, "most kinds of chats can be learnt exactly"
 

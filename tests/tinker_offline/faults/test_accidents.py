@@ -164,11 +164,11 @@ def test_a_creation_over_the_cap_waits_for_a_slot_in_the_order_of_arrival(contro
     control.set(max_clients=1)
     first, made = create(raw)
     assert fetch_future(raw, made)["model_id"] == f"{first}:train:0"
-    (second, one), (third, other) = create(raw), create(raw)
-    assert poll(raw, one)["queue_state"] == "paused_rate_limit"
+    (second, waiting), (third, other) = create(raw), create(raw)
+    assert poll(raw, waiting)["queue_state"] == "paused_rate_limit"
     early = save_weights(raw, f"{second}:train:0", 1, "early")  # it waits for its model
     finish(raw, first)
-    assert fetch_future(raw, one)["model_id"] == f"{second}:train:0"
+    assert fetch_future(raw, waiting)["model_id"] == f"{second}:train:0"
     assert "path" in fetch_future(raw, early)
     assert "too many" in poll(raw, other)["queue_state_reason"]
     finish(raw, third)

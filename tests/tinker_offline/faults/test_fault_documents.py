@@ -27,7 +27,7 @@ account: {moments: false, forward: prefill}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("", "the document: "),
         ("rules: [", "line 1"),
@@ -45,10 +45,10 @@ account: {moments: false, forward: prefill}
         ("rules: [{on: [optim_step, nothing], delay: 1}]", "got 'nothing'"),
     ],
 )
-def test_what_is_no_document_is_refused_with_its_place(text: str, said: str) -> None:
+def test_what_is_no_document_is_refused_with_its_place(text: str, words: str) -> None:
     with pytest.raises(FaultsInvalid) as caught:
         read_faults(text, list_paths())
-    assert said in str(caught.value)
+    assert words in str(caught.value)
 
 
 def test_every_example_of_the_page_is_a_document() -> None:
@@ -73,7 +73,7 @@ requests = st.lists(st.sampled_from(["forward_backward", "optim_step", "save_wei
 def fates(asked: list[str], path: str) -> list[Accident | None]:
     """Of the requests of this path, all asked 12 seconds into the scenario."""
     series = AccidentSeries(read_faults(NIGHT.replace("times: 2", "during: {from: 50}"), list_paths()))
-    return [fate for one, fate in [(one, series.draw(one, 12.0)) for one in asked] if one == path]
+    return [fate for request, fate in [(request, series.draw(request, 12.0)) for request in asked] if request == path]
 
 
 @settings(deadline=None)

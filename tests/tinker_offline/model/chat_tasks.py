@@ -89,17 +89,17 @@ def classify_signal(source: random.Random) -> Item:
 
 def rewrite_line(source: random.Random) -> Item:
     """Rewrite one line of code by one of four rules; its names are made up."""
-    one, other = (
+    name, other = (
         source.choice(NAMES) + source.choice(["", "", f"_{source.choice('abcdefg')}", str(source.randint(0, 99))])
         for _ in range(2)
     )
     number = source.randint(0, 999)
     old, new = source.choice(
         [
-            (f"self.assertEquals({one}, {number})", f"assert {one} == {number}"),
-            (f'print "{one} is", {other}', f'print("{one} is", {other})'),
-            (f"if {one}.has_key({other}):", f"if {other} in {one}:"),
-            (f"for {one} in xrange({number}):", f"for {one} in range({number}):"),
+            (f"self.assertEquals({name}, {number})", f"assert {name} == {number}"),
+            (f'print "{name} is", {other}', f'print("{name} is", {other})'),
+            (f"if {name}.has_key({other}):", f"if {other} in {name}:"),
+            (f"for {name} in xrange({number}):", f"for {name} in range({number}):"),
         ]
     )
     return f"User: Rewrite: {old}\n\nAssistant: ", new

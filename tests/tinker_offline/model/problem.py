@@ -44,7 +44,7 @@ def weighted_loss(base: Base, adapter: Adapter, positions: Positions, weights: F
 def add_loss_gradient(learner: Learner, base: Base, positions: Positions, weights: Floats) -> Floats:
     loss = LOSSES["cross_entropy"]
 
-    def slopes(at: slice, found: Floats) -> Floats:
-        return loss.slopes(found, {"weights": weights[at]}, {})
+    def slopes(at: slice, logprobs: Floats) -> Floats:
+        return loss.slopes(logprobs, {"weights": weights[at]}, {})
 
     return add_gradient(learner.pending(), base, learner.adapter, positions, slopes)

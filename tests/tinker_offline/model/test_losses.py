@@ -264,13 +264,13 @@ REFUSED: list[tuple[str, dict[str, Any] | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "config", "said"), REFUSED)
+@pytest.mark.parametrize(("name", "config", "words"), REFUSED)
 def test_what_a_loss_does_not_take_is_refused_by_name(
-    service: tinker.ServiceClient, name: types.LossFnType, config: dict[str, Any] | None, said: str
+    service: tinker.ServiceClient, name: types.LossFnType, config: dict[str, Any] | None, words: str
 ) -> None:
     client = service.create_lora_training_client(SMALL, rank=4).result(60)
     data = [rollout("abc", np.zeros(3, np.float32), np.ones(3, np.float32))]
-    with pytest.raises(tinker.RequestFailedError, match=said) as caught:
+    with pytest.raises(tinker.RequestFailedError, match=words) as caught:
         client.forward_backward(data, name, config).result(60)
     assert caught.value.category.name == "User"
 

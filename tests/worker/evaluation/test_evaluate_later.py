@@ -79,8 +79,8 @@ BEFORE = {**parse(MINE).model_dump(mode="json", exclude_defaults=True), "budget"
 
 
 def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
-    one = build_evaluation_sweep(BEFORE, "[nll, {answers: {samples: 5}}]")
-    assert (one.sweep, [each.name for each in one.evaluate]) == ("one-nll-answers", ["nll", "answers"])
+    later = build_evaluation_sweep(BEFORE, "[nll, {answers: {samples: 5}}]")
+    assert (later.sweep, [evaluation.name for evaluation in later.evaluate]) == ("one-nll-answers", ["nll", "answers"])
     assert build_evaluation_sweep(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
     with pytest.raises(SpecError, match=r"evaluate\.1.*answers"):
         build_evaluation_sweep(BEFORE, "[answers, {answers: {samples: 5}}]")
@@ -90,12 +90,12 @@ def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
 
 def test_what_changes_no_training_is_said_anew() -> None:
     anew = ["budget.usd=5", "priority=7", "limits.slots=2", "tags=[late]", "best={metric: accuracy, mode: max}"]
-    one = build_evaluation_sweep(BEFORE, "answers", None, anew)
-    assert one.budget is not None
-    assert one.best is not None
-    assert (one.budget.usd, one.priority, one.limits.slots, one.tags) == (5, 7, 2, ("late",))
-    assert one.best.metric == "accuracy"
-    assert one.train == parse(MINE).train
+    later = build_evaluation_sweep(BEFORE, "answers", None, anew)
+    assert later.budget is not None
+    assert later.best is not None
+    assert (later.budget.usd, later.priority, later.limits.slots, later.tags) == (5, 7, 2, ("late",))
+    assert later.best.metric == "accuracy"
+    assert later.train == parse(MINE).train
     old = build_evaluation_sweep(BEFORE, "answers").budget
     assert old is not None, "what is not said anew is as it was"
     assert old.usd == 2

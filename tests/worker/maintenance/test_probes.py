@@ -63,7 +63,7 @@ THE_OTHER = {"calls": "all", "moments": "no", "finish": "no", "forward": "prefil
 
 
 @pytest.mark.parametrize(
-    ("document", "found"),
+    ("document", "expected"),
     [
         ({}, ONE_WAY),
         ({"account": {"moments": False, "finish": False, "forward": "prefill"}, "max_clients": 3}, THE_OTHER),
@@ -71,11 +71,11 @@ THE_OTHER = {"calls": "all", "moments": "no", "finish": "no", "forward": "prefil
     ids=["one way", "the other"],
 )
 def test_each_answer_is_found_and_for_no_more_tokens_than_were_reckoned(
-    this: Probes, control: Control, document: dict[str, object], found: dict[str, str]
+    this: Probes, control: Control, document: dict[str, object], expected: dict[str, str]
 ) -> None:
     control.set(**document)
     answers, pending = run_probes(this, clients=4)
-    assert {answer.what: answer.answer for answer in answers} == found, answers
+    assert {answer.what: answer.answer for answer in answers} == expected, answers
     assert pending is None
     assert 0 < spent(this, control) <= TOKENS
 

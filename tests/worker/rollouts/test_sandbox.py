@@ -156,9 +156,9 @@ def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     with sandbox("Telling") as stage:
         prompt = stage.begin({1: 1})[1]
     assert isinstance(prompt, list)
-    told = [message["content"] for message in prompt]
-    assert "split=train" in told
-    assert not [text for text in told if "s3cret" in text]
+    texts = [message["content"] for message in prompt]
+    assert "split=train" in texts
+    assert not [text for text in texts if "s3cret" in text]
 
 
 def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
@@ -243,11 +243,11 @@ def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, l
 
 def test_the_process_starts_with_little() -> None:
     program = "import sys, worker.rollouts.sandbox_main; print(*sys.modules)"
-    said = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )
     heavy = {"redis", "celery", "tinker", "numpy", "scipy", "pydantic", "httpx", "asyncio", "verifiers"}
-    assert heavy & {module.partition(".")[0] for module in said.stdout.split()} == set()
+    assert heavy & {module.partition(".")[0] for module in ended.stdout.split()} == set()
 
 
 def test_actions_and_answers_larger_than_a_pipe_do_not_block_each_other() -> None:
@@ -274,7 +274,7 @@ def test_many_arenas_at_once_each_have_their_own(undisturbed: dict[int, Record])
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("facts", "expected"),
     [
         ({"pnl": 1.0, "regime": "bull"}, {"pnl": 1.0, "regime": "bull"}),
         ({"pnl": True, "regime": ""}, {"pnl": 1.0, "regime": ""}),
@@ -284,9 +284,9 @@ def test_many_arenas_at_once_each_have_their_own(undisturbed: dict[int, Record])
         ({"regime": "x" * 101}, "'regime'"),
     ],
 )
-def test_only_the_regime_and_the_role_are_texts(facts: dict[str, object], said: dict[str, object] | str) -> None:
-    if isinstance(said, str):
-        with pytest.raises(InvalidReturn, match=said):
+def test_only_the_regime_and_the_role_are_texts(facts: dict[str, object], expected: dict[str, object] | str) -> None:
+    if isinstance(expected, str):
+        with pytest.raises(InvalidReturn, match=expected):
             read_facts(facts)
     else:
-        assert read_facts(facts) == said
+        assert read_facts(facts) == expected

@@ -38,20 +38,20 @@ def result(workshop: Workshop, stage: Stage) -> dict[str, Any]:
 
 def test_the_answers_of_a_row_are_in_one_batch_and_a_row_is_one_item(workshop: Workshop) -> None:
     """By a renderer that writes no answer otherwise later both ways measure the same, and each costs more."""
-    whole, each = planned(workshop, "whole"), planned(workshop, "each", "turns: each")
-    for stages, name in ((whole, "whole"), (each, "each")):
+    whole, separate = planned(workshop, "whole"), planned(workshop, "each", "turns: each")
+    for stages, name in ((whole, "whole"), (separate, "each")):
         before = count_at_service(workshop)
         assert isinstance(workshop.attempt(stages[0], name), Succeeded)  # and what is measured of it with it
         assert read_usage(workshop, *stages) == count_at_service(workshop).minus(before), "metered to the token"
         assert read_usage(workshop, *stages).tokens == sum(stage.tokens for stage in stages), "and as planned"
-    assert each[0].tokens > whole[0].tokens
-    one, other = (result(workshop, stages[-1]) for stages in (whole, each))
-    assert one["count"] == other["count"] == 6
+    assert separate[0].tokens > whole[0].tokens
+    first_result, other = (result(workshop, stages[-1]) for stages in (whole, separate))
+    assert first_result["count"] == other["count"] == 6
     for metric in ("nll", "bits_per_byte"):
-        assert abs(one["metrics"][metric] - other["metrics"][metric]) < 2e-3, (
+        assert abs(first_result["metrics"][metric] - other["metrics"][metric]) < 2e-3, (
             "the same gradients, added in another order"
         )
-    first = json.loads(workshop.metrics(each[0]).splitlines()[0])
+    first = json.loads(workshop.metrics(separate[0]).splitlines()[0])
     assert first["num_sequences"] > 8 == TURNS.count("batch_size") * 8, "more inputs than the eight rows of a batch"
     assert first["num_loss_tokens"] == json.loads(workshop.metrics(whole[0]).splitlines()[0])["num_loss_tokens"]
 

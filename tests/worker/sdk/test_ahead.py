@@ -59,10 +59,10 @@ def test_supervised_training_takes_no_more_than_a_cycle_a_step(
     assert len(ticks) <= 1.1 * 20
 
 
-@pytest.mark.parametrize(("lag", "each"), [(0, TURNS + 1), (1, TURNS)])
-def test_rl_wastes_no_cycle(workshop: Workshop, moody: Server, ticks: list[int], lag: int, each: int) -> None:
+@pytest.mark.parametrize(("lag", "cycles"), [(0, TURNS + 1), (1, TURNS)])
+def test_rl_wastes_no_cycle(workshop: Workshop, moody: Server, ticks: list[int], lag: int, cycles: int) -> None:
     """On policy, a training and then each turn; with a lag, the training goes along with the first of them."""
     spec = ACTING.replace("checkpoint: {every_steps: 2}\n", "").replace("size: 4}", f"size: 4, lag: {lag}}}")
     trained(workshop, moody, spec)
     # Beside the iterations: the first weights, with a lag the last training; the weights and turns of the evaluation.
-    assert len(ticks) <= each * 6 + 1 + lag + (1 + TURNS)
+    assert len(ticks) <= cycles * 6 + 1 + lag + (1 + TURNS)

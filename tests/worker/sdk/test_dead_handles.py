@@ -71,19 +71,19 @@ def status_error(status: int, body: Any) -> Exception:
     return KINDS[status](message, response=httpx.Response(status, request=REQUEST), body=body)
 
 
-@pytest.mark.parametrize(("status", "said"), DEAD)
-def test_it_is_told_by_its_words_whatever_its_status(status: int, said: str) -> None:
-    error = translate(status_error(status, {"error": said}))
+@pytest.mark.parametrize(("status", "words"), DEAD)
+def test_it_is_told_by_its_words_whatever_its_status(status: int, words: str) -> None:
+    error = translate(status_error(status, {"error": words}))
     expected = Fault.BROKEN if status == 409 else Fault.GONE  # which a 409 is in any case
     assert (error.fault, error.missing) == (expected, True)
     hidden = ValueError("Error retrieving result")
-    hidden.__cause__ = status_error(status, {"detail": said})
+    hidden.__cause__ = status_error(status, {"detail": words})
     assert translate(hidden).missing
 
 
-@pytest.mark.parametrize(("status", "said"), WRONG)
-def test_a_request_that_is_wrong_is_refused_in_other_words(status: int, said: str) -> None:
-    error = translate(status_error(status, {"error": said}))
+@pytest.mark.parametrize(("status", "words"), WRONG)
+def test_a_request_that_is_wrong_is_refused_in_other_words(status: int, words: str) -> None:
+    error = translate(status_error(status, {"error": words}))
     assert (error.fault, error.missing) == (Fault.STAGE, False)
 
 
@@ -208,9 +208,9 @@ ITS_OWN_WORDS = [
 ]
 
 
-@pytest.mark.parametrize("said", ITS_OWN_WORDS)
+@pytest.mark.parametrize("words", ITS_OWN_WORDS)
 def test_in_words_that_nobody_knows_it_is_asked_whether_the_model_is_there(
-    among_odds: Workshop, odd: Odd, said: str
+    among_odds: Workshop, odd: Odd, words: str
 ) -> None:
     stage = training(among_odds)
 
@@ -218,7 +218,7 @@ def test_in_words_that_nobody_knows_it_is_asked_whether_the_model_is_there(
         if odd.count("POST forward_backward") >= 9:
             odd.changes.clear()
             for request in ("optim_step", "get_info"):
-                odd.refuse(f"POST {request}", 400, {"error": said}, 1)
+                odd.refuse(f"POST {request}", 400, {"error": words}, 1)
 
     odd.changes = {"ForwardBackward": lose_it}
     outcome = among_odds.attempt(stage)

@@ -76,8 +76,8 @@ def opened(moody: Server, control: Control) -> Iterator[Callable[[Eyes], Session
         return sessions[-1]
 
     yield session
-    for each in sessions:
-        each.close("errored")
+    for client_session in sessions:
+        client_session.close("errored")
 
 
 def create(session: Session) -> PendingAnswer[Trainer]:

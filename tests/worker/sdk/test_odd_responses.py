@@ -257,14 +257,14 @@ def test_what_is_no_row_of_numbers_is_no_error_of_numpys(values: Any) -> None:
 
 def there(trainer: Trainer, odd: Odd, *answers: tuple[int, Any]) -> list[Fault]:
     """What a sampler's refusal, in words of its own, is taken for where the service answers so when it is asked."""
-    sampler, found = wait(trainer.create_sampler()), []
+    sampler, faults = wait(trainer.create_sampler()), []
     for status, body in answers:
         odd.forget()
         odd.refuse("POST asample", 400, {"error": "stale handle"})
         if status != 200:
             odd.refuse("GET samplers/*", status, body)
-        found.append(refused(lambda: wait(sampler.write(PROMPT, 1, MANNER, seed=1))).fault)
-    return found
+        faults.append(refused(lambda: wait(sampler.write(PROMPT, 1, MANNER, seed=1))).fault)
+    return faults
 
 
 def test_a_refusal_is_of_the_request_where_the_sampler_is_there(trainer: Trainer, odd: Odd) -> None:

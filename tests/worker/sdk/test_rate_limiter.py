@@ -113,8 +113,8 @@ def test_any_interleaving_spends_what_was_drawn_and_no_more(redis: RedisServer, 
         thread.start()
     for thread in threads:
         thread.join()
-    for each in clients:
-        each.close()
+    for opened in clients:
+        opened.close()
     assert sum(taken) <= per_second * (time.monotonic() - began + BURST)
     assert set(taken) == {1, 40, 170}, "every attempt gets permits"
 

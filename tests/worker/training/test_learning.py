@@ -54,7 +54,7 @@ def read_facts(workshop: Workshop, spec: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
     stages = workshop.submit(spec).plan.stages
     stage = next(stage for stage in stages if stage.kind == "train")
-    for needed in (*(each for each in stages if each.id in stage.parents), stage):
+    for needed in (*(parent for parent in stages if parent.id in stage.parents), stage):
         assert isinstance(workshop.attempt(needed), Succeeded)
         workshop.spread()
     facts = read_result(workshop, stage)["learning"]

@@ -57,9 +57,9 @@ def test_a_role_is_compared_among_the_rollouts_in_which_it_acts() -> None:
         np.arange(3, dtype=np.int32), np.array([False, True]), np.zeros(2, np.float32), 0.0, 1,
         {"reward_asker": 0.6}, spoken=(("asker", 1),),
     )  # fmt: skip
-    found = compare_roles([speak(0.0, 0.2), speak(0.3, 0.4), alone])
-    assert [one.get("asker") for one in found] == pytest.approx([-0.3, 0.0, 0.3])
-    assert [one.get("answerer") for one in found] == pytest.approx([-0.1, 0.1, None])
+    advantages = compare_roles([speak(0.0, 0.2), speak(0.3, 0.4), alone])
+    assert [by_role.get("asker") for by_role in advantages] == pytest.approx([-0.3, 0.0, 0.3])
+    assert [by_role.get("answerer") for by_role in advantages] == pytest.approx([-0.1, 0.1, None])
 
 
 def test_a_role_of_which_nothing_is_said_earns_the_reward_and_rollouts_are_read_back() -> None:
