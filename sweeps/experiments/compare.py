@@ -5,11 +5,13 @@ from itertools import product
 from typing import Any
 
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
-from sweeps.analysis.guessing import describe_guess, find_unbeaten
+from sweeps.analysis.deflated_sharpe import deflate_methods
+from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.experiments.comparison_facts import list_pairs, select_runs
 from sweeps.experiments.conclude_comparison import conclude_comparison, rank_methods
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment, Fact
@@ -18,7 +20,6 @@ from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
-from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
@@ -86,28 +87,12 @@ def list_deciding(spec: Spec, rows: Sequence[RunResult]) -> list[str]:
 
 def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
     """List the difference of every pair of methods, by every metric that they are compared by."""
-    facts = list[Fact]()
-    for metric in list_deciding(spec, rows):
-        kept = select_items(items, metric)
-        for variant, group in group_by_cell(rows, without={METHOD}):
-            comparison = compare(group, metric=metric, items=kept)
-            told_counts = {method.name: simplify(method.told) for method in comparison.contestants}
-            guess = {name: simplify(find_unbeaten(_select_runs(group, name), metric, kept)) for name in told_counts}
-            facts += [
-                {
-                    "variant": dict(variant),
-                    "metric": metric,
-                    **simplify(difference),
-                    "told": {"one": told_counts[difference.one], "other": told_counts[difference.other]},
-                    "no_better_than": {"one": guess[difference.one], "other": guess[difference.other]},
-                }
-                for difference in comparison.differences
-            ]
-    return facts
-
-
-def _select_runs(rows: Sequence[RunResult], method: str | None) -> list[RunResult]:
-    return [row for row in rows if row.cell.get(METHOD) == method]
+    return [
+        {"variant": dict(variant), **pair}
+        for metric in list_deciding(spec, rows)
+        for variant, group in group_by_cell(rows, without={METHOD})
+        for pair in list_pairs(group, metric, select_items(items, metric))
+    ]
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
@@ -125,7 +110,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
         if best:
-            sentences.append(name_leader(comparison, best, where) + _weigh_guess(comparison, best, group, items))
+            sentences.append(name_leader(comparison, best, where) + _weigh_leader(comparison, best, group, items))
         else:
             sentences.append(_list_levels(comparison, where))
         parts: list[Part] = [
@@ -163,12 +148,14 @@ def name_leader(comparison: Comparison, best: Best, where: str) -> str:
     ) + left
 
 
-def _weigh_guess(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
-    """Say that the leader is no better than a guess, if it is so."""
-    ranked = rank_methods(comparison, best.mode)
-    runs = _select_runs(rows, ranked[0].name) if ranked else []
-    guess = describe_guess(runs, comparison.metric, select_items(items, comparison.metric))
-    return f" It is not clearly better than {guess}." if guess else ""
+def _weigh_leader(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
+    """Say that the leader is no better than a guess, if it is so; of a Sharpe ratio, whether it may be luck."""
+    ranked, kept = rank_methods(comparison, best.mode), select_items(items, comparison.metric)
+    leader = ranked[0].name if ranked else None
+    guess = describe_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept)
+    deflated = deflate_methods(comparison, rows, kept).get(leader)
+    beyond_luck = deflated.describe("methods") if deflated else ""
+    return (f" It is not clearly better than {guess}." if guess else "") + beyond_luck
 
 
 def _refuse_leader(comparison: Comparison, where: str) -> str:

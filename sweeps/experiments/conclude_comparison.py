@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sweeps.analysis.comparison import METHOD, Comparison, MethodResult, compare
+from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import split_variants
 from sweeps.experiments.caveats import Caveat, order_caveats
@@ -22,7 +23,7 @@ from sweeps.experiments.evidence import (
 from sweeps.results import RunResult
 from sweeps.spec.sections import MetricWish
 from sweeps.stage import Json
-from sweeps.stats.intervals import Estimate
+from sweeps.stats.intervals import ALPHA, Estimate
 
 UNTRAINED = "untrained"
 UNEQUAL = 1.5  # times: what runs of equal length may differ by in tokens, because their evaluations do
@@ -45,6 +46,9 @@ def conclude_comparison(
         runs = [row for row in group if row.cell.get(METHOD) == leader]
         conclusion = conclude_guess(runs, leader, wish.metric, kept) or conclusion
     codes = _list_caveats(comparison, ranked, spec, sign) | {*conclusion.caveats}
+    deflated = deflate_methods(comparison, group, kept).get(leader)
+    if deflated and deflated.probability < 1 - ALPHA:
+        codes.add("may_be_luck")
     if others or len(variants) > 1:
         codes.add("one_of_several")
     return replace(conclusion, place=variant, caveats=order_caveats(codes))

@@ -164,7 +164,7 @@ def _answer_metric(best: Best, rows: Sequence[RunResult], items: ItemsBy, title:
         on = f" on {where.removeprefix('data=')}" if where else ""
         known = warn_unknown(metric, choice.best.told) if choice.best else ""
         deflated = deflate_best(choice, group, kept)
-        beyond_luck = deflated.describe() if deflated else ""
+        beyond_luck = deflated.describe("cells") if deflated else ""
         weighed = f"{describe_change(choice, change)}{_weigh_guess(choice, group, items)}"
         sentences.append(f"{name_best(choice, on)}{known}{weighed}{beyond_luck}")
         sections.append(Section(f"{title}{on}", (*_list_parts(f"{prefix}{place}", choice, group, items, change),)))

@@ -14,6 +14,7 @@ from sweeps.evaluation.evaluator import Measured
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.registry import choose_direction, find_measure, find_metric
 from sweeps.evaluation.task_completion import OF_ATTEMPTS, OF_RETURNS, TASK_COMPLETION
+from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.metrics import trading
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
@@ -95,6 +96,31 @@ def test_the_best_of_many_cells_is_deflated_by_their_number() -> None:
     assert (lucky["cells"], lucky["episodes"]) == (9, 100)
     assert lucky["probability"] < 0.8
     assert skilled["probability"] > 0.99
+
+
+@pytest.mark.parametrize(("skill", "is_luck"), [(0.0, True), (0.05, False)])
+def test_the_best_of_many_methods_is_deflated_by_their_number(skill: float, is_luck: bool) -> None:
+    """Five methods without skill: the leader may be luck; one with skill is not. The untrained model is no trial."""
+    rows, items = list[RunResult](), dict[ItemKey, Sequence[ItemRow]]()
+    for number, method in enumerate([None, "a", "b", "c", "d", "skilled"]):
+        for seed in range(4):
+            random = np.random.default_rng([5, number, seed])
+            returns = random.normal(skill if method == "skilled" else 0.0, 0.05, 100)
+            measured = measure(range(100), [{"return": value} for value in returns.tolist()])
+            cell: dict[str, Json] = {"method": method}
+            rows.append(RunResult(cell, seed, "succeeded", measured.metrics))
+            items[item_key(cell, seed)] = measured.rows
+    spec: dict[str, Json] = {"experiment": "compare", "metrics": [{"metric": "return_sharpe", "mode": "max"}]}
+    known = material("compare", rows, spec=spec, items={"task_completion": items}, curves=())
+    conclusion = conclude_sweep(known)
+    assert (conclusion.claim != "better", "may_be_luck" in conclusion.caveats) == (is_luck, is_luck), conclusion
+    pairs = list_facts(known)["differences"]
+    deflated = {pair[side]: pair["deflated_sharpe"][side] for pair in pairs for side in ("one", "other")}
+    assert deflated.pop(None) is None
+    assert {(ratio["cells"], ratio["episodes"]) for ratio in deflated.values()} == {(5, 100)}
+    assert f"{max(ratio['probability'] for ratio in deflated.values()):.3f}" in compose_answer(known).answer[0]
+    assert all(ratio["probability"] < 0.95 for name, ratio in deflated.items() if name != "skilled")
+    assert (deflated["skilled"]["probability"] > 0.95) is not is_luck
 
 
 def test_ratios_of_rag_change_with_an_interval() -> None:
