@@ -17,6 +17,7 @@ from sweeps.environments import EpisodeShape, Turn
 PLANS = {"Refund": ("pay", "refund"), "Resend": ("home", "resend")}  # what to look up first, and what to do then
 VALUES = {"pay": ["card", "cash", "bank"], "home": ["Oslo", "Rome", "Bonn"]}
 CURES = {"busy": "wait", "locked": "open", "expired": "login"}  # the one call that helps against each error
+ORDERS = "second draw"  # other words draw other orders, in the logs, in training and in the end
 FAILING = 0.75  # of all episodes, the share in which the tool fails
 MOST_CALLS = 4  # two are needed, three after a failure: one wrong cure leaves no spare call
 SPARE_CALL = 0.25  # what a call too many costs
@@ -26,7 +27,7 @@ class Job:
     """One order of a customer, and the calls that it takes."""
 
     def __init__(self, seed: int, split: str) -> None:
-        chance = random.Random(seed)
+        chance = random.Random(f"{ORDERS} {seed}")
         drawn = ""
         while drawn != split:  # the number of the order decides the split: no order is in both
             number = chance.randrange(10, 100)

@@ -7,6 +7,7 @@ them, and no device of the questions that are asked in the end (`book.jsonl`) is
 
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def write_rows(name: str, rows: Iterator[dict[str, Any]] | list[dict[str, Any]])
     (HERE / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-if __name__ == "__main__":
-    chance, used = random.Random(7), set[str]()
+def write_files(seed: int) -> None:
+    """Write all files; another seed draws other devices, facts, marks and questions."""
+    chance, used = random.Random(seed), set[str]()
     office = [make_question(OFFICE, chance, used) for _ in range(400)]
     manual = [make_question(MANUAL, chance, used) for _ in range(320)]
     mixed = ["passage", "passage", "among", "among", "among", "another", "another", "another"]
@@ -59,3 +61,7 @@ if __name__ == "__main__":
     halves = [write_lesson(row, chance.choice(mixed), chance) for row in manual]
     write_rows("half_one.jsonl", halves[::2])
     write_rows("half_other.jsonl", halves[1::2])
+
+
+if __name__ == "__main__":
+    write_files(int(sys.argv[1]) if len(sys.argv) > 1 else 11)
