@@ -28,7 +28,8 @@ examples: setup
 	@$(BIN)/python -m tests.acceptance.my_chats .sweep/examples
 	@cd .sweep/examples && ../../$(BIN)/sweep run data_scaling.yaml transfer.yaml grid.yaml compare.yaml
 
-# Runs each example of examples/community from an empty folder, and prints its name, seconds and conclusion: minutes.
+# Runs each example of examples/community from an empty folder, and prints its name, seconds (by the clock, and of the
+# processor on two cores) and conclusion: minutes.
 examples-community: setup
 	@$(BIN)/python -m tests.acceptance.community.example_runs
 
