@@ -10,6 +10,7 @@ misses the straight line between its neighbours by b. A share u of the way betwe
 b·u·(1 - u), because the error of linear interpolation grows with the square of the distance.
 """
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -103,3 +104,25 @@ class Reference:
         share = (self.losses[after - 1] - wanted) / (self.losses[after - 1] - self.losses[after])
         logs = np.log(self.sizes[after - 1 : after + 1])
         return float(np.exp(logs[0] + share * (logs[1] - logs[0]))) / size, ""
+
+
+class TargetAlone(NamedTuple):
+    """How a target does without a source."""
+
+    reference: Reference
+    learned: float | None  # zero-shot to the largest size, in the unit of the loss
+
+    @classmethod
+    def read(cls, losses: Mapping[int, Mapping[int, float]]) -> "TargetAlone":
+        """Read the losses of the target alone, by size and seed."""
+        means = {size: statistics.fmean(seeds.values()) for size, seeds in losses.items()}
+        zero, largest = means.get(0), max(means, default=0)
+        return cls(Reference.fit_seeds(losses), None if zero is None or not largest else zero - means[largest])
+
+    def share(self, gain: Estimate | None) -> float | None:
+        """Divide a gain by what the target alone gains."""
+        return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None
+
+    def worth(self, gain: Estimate | None, size: int) -> Multiplier | None:
+        """Compute how many times its examples a transfer is worth."""
+        return self.reference.multiplier(size, gain) if gain else None

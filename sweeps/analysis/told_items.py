@@ -5,16 +5,18 @@ carries its denominator, is compared over the items that both sides tell, and wi
 neither the best nor clear.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, NamedTuple, TypeVar
 
+from sweeps.analysis.seed_estimates import read_run_scores
 from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
 from sweeps.evaluation.registry import find_measure, find_metric
 from sweeps.metrics.influence import POOLED
 from sweeps.results import RunResult, keep_measured
-from sweeps.stats.paired_items import Items, Scores, item_key
+from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
 
+Place = TypeVar("Place", bound=Hashable)
 FEWEST = 20  # items that must tell a metric that not all of them tell, before anything is concluded from it
 
 
@@ -97,3 +99,51 @@ def subtract_common(scores: Mapping[int, Scores], other: Mapping[int, Scores]) -
             )
             differences[seed] = left - right
     return differences
+
+
+@dataclass(frozen=True)
+class ToldRuns(Generic[Place]):
+    """What the items of runs tell of a metric, by the place of their cell.
+
+    `once`: the cells that are measured once, whose single run counts for every seed of the other side.
+    """
+
+    scores: Mapping[Place, Mapping[int, Scores]]
+    counts: Mapping[Place, Told | None]
+    once: Collection[Place]
+
+    @classmethod
+    def read(
+        cls, runs: Mapping[Place, Sequence[RunResult]], metric: str, items: Items | None, once: Collection[Place]
+    ) -> "ToldRuns[Place]":
+        """Read the items of the runs of each place."""
+        counts = {place: count_told(rows, metric, items) for place, rows in runs.items()}
+        partial = {place for place, count in counts.items() if count and count.is_conditional}
+        read = runs if partial else {}
+        scores = {place: read_run_scores(rows, metric, items) for place, rows in read.items()}
+        return cls(scores, counts, once)
+
+    def are_conditional(self, *places: Place) -> bool:
+        """Whether some items of one of the places do not tell the metric."""
+        counts = [self.counts.get(place) for place in places]
+        return any(count.is_conditional for count in counts if count)
+
+    def subtract(self, place: Place, other: Place) -> dict[int, float]:
+        """Subtract the mean of the second place from that of the first, seed by seed, over the items that both tell."""
+        return subtract_common(*self._fill_seeds(place, other))
+
+    def share_too_few(self, place: Place, other: Place) -> bool:
+        """Whether both have results, but too few items in common that tell what not all items tell."""
+        sides = self._fill_seeds(place, other)
+        if not self.are_conditional(place, other) or not all(sides):
+            return False
+        common = compare_items(*sides, cross_check=False)
+        return common is None or common.items < FEWEST
+
+    def _fill_seeds(self, place: Place, other: Place) -> tuple[Mapping[int, Scores], Mapping[int, Scores]]:
+        left, right = self.scores.get(place, {}), self.scores.get(other, {})
+        if place in self.once and left:
+            left = dict.fromkeys(right, next(iter(left.values())))
+        elif other in self.once and right:
+            right = dict.fromkeys(left, next(iter(right.values())))
+        return left, right

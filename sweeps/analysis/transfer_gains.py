@@ -18,11 +18,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from operator import itemgetter
+from typing import Literal, NamedTuple
 
-from sweeps.analysis.data_multiplier import Multiplier, Reference
+from sweeps.analysis.data_multiplier import Multiplier, TargetAlone
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
+from sweeps.analysis.told_items import Told, ToldRuns
 from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
@@ -31,11 +33,12 @@ from sweeps.evaluation.registry import choose_direction, find_metric
 from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stats.intervals import Estimate, find_grain
+from sweeps.stats.paired_items import Items
 from sweeps.stats.pooling import pool_family
 
 AXES = ("source", "target", "size")
 
-Verdict = Literal["helps", "hurts", "unclear", "missing"]
+Verdict = Literal["helps", "hurts", "unclear", "missing", "too_few_items"]
 Cell = tuple[str | None, str, int]  # source, target, size
 Pair = tuple[str, str]  # source, target
 Values = Mapping[int, float]  # by seed
@@ -47,10 +50,24 @@ class PairLosses(NamedTuple):
     values: Mapping[Cell, Values]
     once: Collection[Cell]
 
+    def subtract(self, cell: Cell, other: Cell) -> Values:
+        """Subtract other from one, for every seed that both have."""
+        seeds = sorted({*self.values.get(cell, ()), *self.values.get(other, ())})
+        pairs = {seed: (self._read(cell, seed), self._read(other, seed)) for seed in seeds}
+        return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
+
+    def select_alone(self, target: str) -> dict[int, Values]:
+        """Select the losses of a target alone, by size."""
+        return {size: seeds for (source, name, size), seeds in self.values.items() if source is None and name == target}
+
+    def _read(self, cell: Cell, seed: int) -> float | None:
+        by_seed = self.values.get(cell, {})
+        return next(iter(by_seed.values()), None) if cell in self.once else by_seed.get(seed)
+
 
 @dataclass(frozen=True)
 class TransferCell:
-    """One pair at one size; `gain` is None where a run of it is missing, then the verdict is "missing"."""
+    """One pair at one size; `gain` is None where a run of it is missing, or where too few items tell the metric."""
 
     source: str
     target: str
@@ -59,11 +76,10 @@ class TransferCell:
     forgetting: Estimate | None
     verdict: Verdict  # "hurts", negative transfer: the gain's whole interval is below 0
     after_holm: bool  # still clear when all pairs of the panel are considered together
-    relative: float | None = (
-        None  # the gain as a share of what the target alone gains, from zero-shot to its largest size
-    )
+    relative: float | None = None  # the gain as a share of what the target alone gains, up to its largest size
     multiplier: Multiplier | None = None  # how many times the target's examples it is worth; None at size 0
     runs: Tally = field(default_factory=Tally)  # of source → target at this size
+    told: Told | None = None  # how many items of source → target tell the metric; None: not known
 
 
 class Overall(NamedTuple):
@@ -110,13 +126,21 @@ class TransferMatrix:
         return {(cell.source, cell.target, cell.size): cell for cell in self.cells}
 
 
-def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | None = None) -> TransferMatrix:
+def transfer_matrix(
+    results: Runs,
+    *,
+    metric: str = NLL.name,
+    better: Better | None = None,
+    items: Items | None = None,
+    source_items: Items | None = None,
+) -> TransferMatrix:
     """Compute the matrix of a transfer experiment's runs, whose cells have source (None: target only), target and size.
 
     They may come as a DataFrame. A positive gain is better and positive forgetting worse, whichever way the metric is
-    better. Runs that failed or are not there leave a "missing" cell. Raises DataError for a metric whose direction is
-    not known, unless `better` says it; and for runs of several variants: group them first, with
-    `group_by_cell(results, without=AXES)`.
+    better. Runs that failed or are not there leave a "missing" cell. With the rows that evaluations kept, `items` and
+    those on the source, by `item_key(run.cell, run.seed)`, what not all items tell is compared over the items that both
+    sides tell; too few of them leave no gain. Raises DataError for a metric whose direction is not known, unless
+    `better` says it; and for runs of several variants: group them with `group_by_cell(results, without=AXES)`.
     """
     results = read_runs(results)
     variants = [variant for variant, _ in group_by_cell(results, without=AXES)]
@@ -127,7 +151,15 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
         raise DataError(
             f"{', '.join(metrics)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
         )
-    sign = 1.0 if choose_direction(metric, better) == "lower" else -1.0
+    return _compute_matrix(
+        results, metric, 1.0 if choose_direction(metric, better) == "lower" else -1.0, items, source_items
+    )
+
+
+def _compute_matrix(
+    results: Sequence[RunResult], metric: str, sign: float, items: Items | None, source_items: Items | None
+) -> TransferMatrix:
+    """Compute the matrix; `sign` is -1 of a metric that is better if it is higher."""
     after, on_source = (_losses(results, name, sign) for name in (metric, f"{SOURCE}{metric}"))
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))
@@ -137,21 +169,24 @@ def transfer_matrix(results: Runs, *, metric: str = NLL.name, better: Better | N
     sizes = tuple(sorted({size for _, _, size in places}))
     pairs = [(source, target) for source in sources for target in targets if source != target]
     scale = _Scale.read(results, metric)
-    gains = {
-        (*pair, size): _differences(after, (None, pair[1], size), (*pair, size)) for size in sizes for pair in pairs
-    }
-    alone = {target: _Alone.read(after, target) for target in targets}
     runs: dict[Cell, list[RunResult]] = {}
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
+    told_runs = ToldRuns.read(runs, metric, items, after.once)
+    on_sources = ToldRuns.read(runs, f"{SOURCE}{metric}", source_items, on_source.once)
+    cells = [(*pair, size) for size in sizes for pair in pairs]
+    gains = {cell: _compute_gain(after, told_runs, (None, *cell[1:]), cell, sign) for cell in cells}
+    rises = {cell: _compute_gain(on_source, on_sources, cell, (*cell[:2], 0), sign) for cell in cells if cell[2]}
+    alone = {target: TargetAlone.read(after.select_alone(target)) for target in targets}
     fates = {place: count_runs(rows, metric) for place, rows in runs.items()}
-    panels = (_panel([(*pair, size) for pair in pairs], gains, on_source, alone, fates, scale=scale) for size in sizes)
+    of_size = {size: [(*pair, size) for pair in pairs] for size in sizes}
+    panels = (_panel(of_size[size], gains, rises, alone, fates, scale=scale, told_runs=told_runs) for size in sizes)
     return TransferMatrix(
         sources=sources,
         targets=targets,
         sizes=sizes,
         cells=tuple(cell for panel in panels for cell in panel),
-        overall=tuple(_overall(pairs, sizes, gains, scale)),
+        overall=tuple(_overall(pairs, sizes, gains, scale, told_runs)),
         asymmetries=tuple(asymmetry for size in sizes for asymmetry in _asymmetries(pairs, size, gains, scale)),
         runs=count_runs(results, metric),
         shared=_is_source_shared(runs),
@@ -171,60 +206,41 @@ class _Scale(NamedTuple):
         return cls(find_grain(values), find_difference_range(metric))
 
 
-class _Alone(NamedTuple):
-    """How the target does without a source."""
-
-    reference: Reference
-    learned: float | None  # zero-shot to the largest size, in nats per token
-
-    @classmethod
-    def read(cls, after: PairLosses, target: str) -> "_Alone":
-        own = {
-            size: seeds
-            for (source, cell_target, size), seeds in after.values.items()
-            if source is None and cell_target == target
-        }
-        means = {size: statistics.fmean(seeds.values()) for size, seeds in own.items()}
-        zero, largest = means.get(0), max(means, default=0)
-        return cls(Reference.fit_seeds(own), None if zero is None or not largest else zero - means[largest])
-
-    def share(self, gain: Estimate | None) -> float | None:
-        return gain.mean / self.learned if gain and self.learned and self.learned > 0 else None
-
-    def worth(self, gain: Estimate | None, size: int) -> Multiplier | None:
-        return self.reference.multiplier(size, gain) if gain else None
-
-
 def _panel(
     cells: Sequence[tuple[str, str, int]],
     gains: Mapping[tuple[str, str, int], Values],
-    on_source: PairLosses,
-    alone: Mapping[str, _Alone],
+    rises: Mapping[tuple[str, str, int], Values],
+    alone: Mapping[str, TargetAlone],
     fates: Mapping[Cell, Tally],
     *,
     scale: "_Scale",
+    told_runs: ToldRuns[Cell],
 ) -> list[TransferCell]:
     """Compute the cells of one size, which share a variance and are judged together."""
-    pooled, clear = pool_family({cell: gains[cell] for cell in cells}, _target, **scale._asdict())
-    rises = {cell: _differences(on_source, cell, (*cell[:2], 0)) if cell[2] else {} for cell in cells}
-    lost, _ = pool_family(rises, _source, **scale._asdict())
+    pooled, clear = pool_family({cell: gains[cell] for cell in cells}, itemgetter(1), **scale._asdict())
+    lost, _ = pool_family({cell: rises.get(cell, {}) for cell in cells}, itemgetter(0), **scale._asdict())
     return [
         TransferCell(
             *cell,
             gain=pooled.get(cell),
             forgetting=lost.get(cell),
-            verdict=_verdict(pooled.get(cell)),
+            verdict=_verdict(pooled.get(cell), few=told_runs.share_too_few((None, *cell[1:]), cell)),
             after_holm=cell in clear,
             relative=alone[cell[1]].share(pooled.get(cell)),
             multiplier=alone[cell[1]].worth(pooled.get(cell), cell[2]),
             runs=fates.get(cell, Tally()),
+            told=told_runs.counts.get(cell),
         )
         for cell in cells
     ]
 
 
 def _overall(
-    pairs: Sequence[Pair], sizes: Sequence[int], gains: Mapping[tuple[str, str, int], Values], scale: "_Scale"
+    pairs: Sequence[Pair],
+    sizes: Sequence[int],
+    gains: Mapping[tuple[str, str, int], Values],
+    scale: "_Scale",
+    told_runs: ToldRuns[Cell],
 ) -> Iterable[Overall]:
     """Compute each pair over the sizes at which it has a gain, for the seeds that have all of them."""
     at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
@@ -233,10 +249,11 @@ def _overall(
         by_size = [gains[(*pair, size)] for size in at[pair]]
         seeds = [seed for seed in by_size[0] if all(seed in values for values in by_size)] if by_size else []
         means[pair] = {seed: statistics.fmean(values[seed] for values in by_size) for seed in seeds}
-    estimates, clear = pool_family(means, _target, **scale._asdict())
+    estimates, clear = pool_family(means, itemgetter(1), **scale._asdict())
     for pair in pairs:
         gain = estimates.get(pair)
-        yield Overall(*pair, gain, at[pair], _verdict(gain), pair in clear)
+        few = any(told_runs.share_too_few((None, pair[1], size), (*pair, size)) for size in sizes)
+        yield Overall(*pair, gain, at[pair], _verdict(gain, few=few), pair in clear)
 
 
 def _asymmetries(
@@ -262,16 +279,6 @@ def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
     return bool(alone) and max(alone) == 1 < max(after, default=0)
 
 
-def _source(cell: tuple[Any, ...]) -> str:
-    """Name the data set that forgetting is measured on."""
-    return str(cell[0])
-
-
-def _target(cell: tuple[Any, ...]) -> str:
-    """Name the data set that gains are measured on."""
-    return str(cell[1])
-
-
 def _place(run: RunResult) -> Cell:
     source, target, size = (run.cell.get(axis) for axis in AXES)
     if not (source is None or isinstance(source, str)) or not isinstance(target, str) or not isinstance(size, int):
@@ -295,24 +302,17 @@ def _list_values(results: Sequence[RunResult], metric: str) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
-def _differences(losses: PairLosses, cell: Cell, other: Cell) -> Values:
-    """Subtract other from one, for every seed that both have."""
-    seeds = sorted({*losses.values.get(cell, ()), *losses.values.get(other, ())})
-    pairs = {seed: (_loss(losses, cell, seed), _loss(losses, other, seed)) for seed in seeds}
-    return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
+def _compute_gain(losses: PairLosses, told_runs: ToldRuns[Cell], cell: Cell, other: Cell, sign: float) -> Values:
+    """Subtract seed by seed; what not all items tell over the items that both tell, and nothing if they are too few."""
+    if not told_runs.are_conditional(cell, other):
+        return losses.subtract(cell, other)
+    differences = {} if told_runs.share_too_few(cell, other) else told_runs.subtract(cell, other)
+    return {seed: sign * difference for seed, difference in differences.items()}
 
 
-def _loss(losses: PairLosses, cell: Cell, seed: int) -> float | None:
-    """Read a loss: a single run before training counts for all seeds, several runs count for their own."""
-    by_seed = losses.values.get(cell, {})
-    if cell in losses.once:
-        return next(iter(by_seed.values()), None)
-    return by_seed.get(seed)
-
-
-def _verdict(gain: Estimate | None) -> Verdict:
+def _verdict(gain: Estimate | None, *, few: bool = False) -> Verdict:
     if gain is None:
-        return "missing"
+        return "too_few_items" if few else "missing"
     if gain.half_width is None or abs(gain.mean) <= gain.half_width:
         return "unclear"
     return "helps" if gain.mean > 0 else "hurts"

@@ -254,7 +254,8 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None) -> l
     if not comparison.differences:
         return []
     many = len(comparison.differences) > DRAWN
-    leader = rank_methods(comparison, best.mode)[0].name if best else comparison.contestants[0].name
+    ranked = rank_methods(comparison, best.mode) if best else []
+    leader = (ranked or comparison.contestants)[0].name
     drawn = [
         difference for difference in comparison.differences if not many or leader in (difference.one, difference.other)
     ][:DRAWN]

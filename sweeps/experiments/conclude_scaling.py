@@ -8,14 +8,13 @@ from typing import NamedTuple, cast
 from sweeps.analysis.guessing import find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.run_counts import count_runs
-from sweeps.analysis.seed_estimates import estimate_difference
-from sweeps.analysis.targets import Spec, choose_side, find_met_size, find_metric, fit_runs, read_zero_shot
+from sweeps.analysis.targets import Spec, choose_side, find_met_size, find_metric, fit_runs
 from sweeps.analysis.told_items import Told, count_told
 from sweeps.evaluation.registry import choose_direction
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
-    Values,
+    compare_runs,
     conclude_guess,
     find_best_learner,
     is_saturated,
@@ -26,7 +25,6 @@ from sweeps.experiments.evidence import (
     orient,
     refuse_direction,
 )
-from sweeps.metrics.ranges import find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit
@@ -51,7 +49,7 @@ def conclude_scaling(
         metric,
         1.0 if (mode == "max" if mode else choose_direction(metric) == "higher") else -1.0,
         trained,
-        read_zero_shot(done, metric),
+        [run for run in done if run.cell.get("size") == 0],
         kept,
         find_unit(spec, [data]),
     )
@@ -63,17 +61,17 @@ def conclude_scaling(
 
 
 class _SizedRuns(NamedTuple):
-    """The trained runs of one data set by size, and the untrained model's value."""
+    """The trained runs of one data set by size, and those of the untrained model."""
 
     name: str
     metric: str
     sign: float  # -1 where a lower value is better
     trained: Mapping[float, Sequence[RunResult]]
-    base: float | None
+    base: Sequence[RunResult]
     items: Items | None
     unit: SizeUnit
 
-    def values(self, size: float) -> Values:
+    def values(self, size: float) -> Mapping[int, float]:
         return read_values(self.trained[size], self.metric)
 
     def count_told(self) -> list[Told | None]:
@@ -106,13 +104,13 @@ def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusio
         largest = runs.trained[max(runs.trained)]
         if guessed := conclude_guess(largest, runs.name, runs.metric, runs.items):
             return guessed
-    values = {f"{runs.name} with {size:,.0f}": runs.values(size) for size in runs.trained}
-    learner = None if runs.base is None else find_best_learner(runs.base, values, runs.metric, runs.sign)
+    cells = {f"{runs.name} with {size:,.0f}": group for size, group in runs.trained.items()}
+    learner = find_best_learner(runs.base, cells, runs.metric, runs.sign, runs.items)
     if learner is not None:
         return Conclusion("nothing_learnt", runs.metric, learner.name, "untrained", *learner.effect)
     fit = fit_runs(spec, done, runs.items)
     conclusion = _answer_target(fit, runs) if spec.get("target") else _compare_ends(runs)
-    return replace(conclusion, caveats=_list_fit_caveats(fit))
+    return replace(conclusion, caveats=(*conclusion.caveats, *_list_fit_caveats(fit)))
 
 
 def _list_fit_caveats(fit: ScalingFit) -> tuple[Caveat, ...]:
@@ -153,17 +151,17 @@ def _compare_ends(runs: _SizedRuns) -> Conclusion:
     if small == large:
         mean = Estimate(statistics.fmean(last.values()), None, len(last))
         return Conclusion("measured", metric, name, None, *orient(mean), place=f"with {sizes[1]}")
-    shared = sorted(first.keys() & last.keys())
-    if not shared:
-        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0])
     grain = find_grain([*first.values(), *last.values()])
-    differences = [runs.sign * (last[seed] - first[seed]) for seed in shared]
-    difference = estimate_difference(differences, find_difference_range(metric), grain)
-    effect = orient(difference.estimate)
-    if len(shared) < 2:
-        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0], *effect)
+    difference = compare_runs(runs.trained[large], runs.trained[small], metric, runs.items, grain=grain)
+    if difference is None:
+        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0])
+    effect = orient(difference.estimate, runs.sign)
+    seeds = difference.estimate.seeds
+    if difference.estimate.half_width is None and (seeds < 2 or effect.effect):
+        why: tuple[Caveat, ...] = () if seeds < 2 else ("seeds_agree",)
+        return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0], *effect, caveats=why)
     if not is_clear(difference.estimate):
         sides = f"{name} with {sizes[1]}", f"{name} with {sizes[0]}"
         return Conclusion("no_clear_difference", metric, *sides, *effect)
-    claim: Claim = "more_data_helps" if difference.estimate.mean > 0 else "more_data_hurts"
+    claim: Claim = "more_data_helps" if runs.sign * difference.estimate.mean > 0 else "more_data_hurts"
     return Conclusion(claim, metric, name, sizes[0], *effect, place=sizes[1])

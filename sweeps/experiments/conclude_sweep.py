@@ -9,12 +9,13 @@ from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.errors import SweepsError
 from sweeps.experiments.caveats import Caveat, order_caveats
-from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
 
+UNCLEAR: tuple[Claim, ...] = ("no_clear_difference", "nothing_learnt", "tied_best")  # all are judged together (Holm)
 UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
 """What rows can lack for an answer. It costs the answer, never the report or the rows."""
 
@@ -35,7 +36,15 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
         conclusion = kind.conclude(material.spec, material.rows, material.items)
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
-    return replace(conclusion, caveats=order_caveats({*conclusion.caveats, *_list_shared_caveats(material, signs)}))
+    codes = {*conclusion.caveats, *_list_shared_caveats(material, signs)}
+    codes |= {"clear_alone"} if _is_clear_alone(conclusion) else set()
+    return replace(conclusion, caveats=order_caveats(codes))
+
+
+def _is_clear_alone(conclusion: Conclusion) -> bool:
+    """Whether a difference that is called unclear has an interval without 0."""
+    low, high = conclusion.low, conclusion.high
+    return conclusion.claim in UNCLEAR and low is not None and high is not None and (low > 0 or high < 0)
 
 
 def _miss_everything(material: Material) -> Conclusion:

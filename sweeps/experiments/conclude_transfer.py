@@ -1,14 +1,16 @@
 """Conclude whether a source helps a target: the strongest clear pair over all sizes, or at the only size."""
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sweeps.analysis.transfer_gains import Overall, TransferCell, TransferMatrix
 from sweeps.experiments.caveats import Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
-    Values,
+    conclude_guess,
     find_best_learner,
+    list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
     miss_results,
@@ -16,6 +18,7 @@ from sweeps.experiments.evidence import (
 )
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
+from sweeps.stats.paired_items import Items
 
 Pair = Overall | TransferCell
 
@@ -26,17 +29,30 @@ def conclude_transfer(
     metric: str,
     sign: float,
     *,
+    items: Items | None = None,
+    guessing: Collection[str] = (),
     place: str = "",
     several: bool = False,
     unit: SizeUnit = EXAMPLES,
 ) -> Conclusion:
-    """Conclude from the matrix of one variant; `sign` is -1 where a lower value is better."""
+    """Conclude from the matrix of one variant; `sign` is -1 where a lower value is better.
+
+    `guessing`: the targets on which no training is clearly better than a guess.
+    """
     pairs, where = _choose_pairs(matrix, unit)
     known = [pair for pair in pairs if pair.gain]
-    conclusion = _judge_pairs(known, metric) if known else miss_results(metric, matrix.runs)
-    if known and conclusion.claim == "no_clear_difference":
-        conclusion = _find_nothing_learnt(rows, metric, sign) or conclusion
+    taught = [pair for pair in known if pair.target not in guessing]
+    if known and not taught:
+        conclusion, where = _conclude_guesses(rows, metric, sign, items), ""
+    elif known:
+        conclusion = _judge_pairs(taught, metric)
+    else:
+        few = any(cell.verdict == "too_few_items" for cell in matrix.cells)
+        conclusion = Conclusion("too_few_items", metric) if few else miss_results(metric, matrix.runs)
+    if taught and conclusion.claim == "no_clear_difference":
+        conclusion = _find_nothing_learnt(rows, metric, sign, items) or conclusion
     codes: set[Caveat] = list_run_caveats(matrix.runs) | {*conclusion.caveats}
+    codes |= list_item_caveats(metric, [cell.told for cell in matrix.cells if cell.runs.measured])
     codes |= list_seed_caveats([pair.gain.seeds for pair in known if pair.gain])
     if matrix.shared:
         codes.add("shared_source")
@@ -76,17 +92,25 @@ def _judge_pairs(pairs: Sequence[Pair], metric: str) -> Conclusion:
     return Conclusion(claim, metric, subject, against, *orient(gain), caveats=caveats)
 
 
-def _find_nothing_learnt(rows: Sequence[RunResult], metric: str, sign: float) -> Conclusion | None:
+def _conclude_guesses(rows: Sequence[RunResult], metric: str, sign: float, items: Items | None) -> Conclusion:
+    """Conclude for the best of the trained cells that it is no better than a guess."""
+    cells = [
+        runs for cell, runs in group_by_cell(rows) if (cell["source"] or cell["size"]) and read_values(runs, metric)
+    ]
+    best = max(cells, key=lambda runs: sign * statistics.fmean(read_values(runs, metric).values()))
+    conclusion = conclude_guess(best, _name(best[0]), metric, items)
+    assert conclusion, "all cells of all targets were no better than a guess"
+    return conclusion
+
+
+def _find_nothing_learnt(rows: Sequence[RunResult], metric: str, sign: float, items: Items | None) -> Conclusion | None:
     """Conclude that no training is better than the untrained model on any target."""
     best: Conclusion | None = None
     for target in dict.fromkeys(row.cell.get("target") for row in rows):
         own = [row for row in rows if row.cell.get("target") == target]
         base = [row for row in own if row.cell.get("source") is None and not row.cell.get("size")]
-        known = read_values(base, metric)
-        cells: Mapping[str, Values] = {
-            _name(runs[0]): read_values(runs, metric) for cell, runs in group_by_cell(own) if cell.get("size")
-        }
-        learner = find_best_learner(next(iter(known.values())), cells, metric, sign) if known else None
+        cells = {_name(runs[0]): runs for cell, runs in group_by_cell(own) if cell.get("size")}
+        learner = find_best_learner(base, cells, metric, sign, items)
         if learner is None:
             return None
         best = best or Conclusion("nothing_learnt", metric, learner.name, "untrained", *learner.effect)

@@ -6,17 +6,16 @@ from typing import NamedTuple
 
 from sweeps.analysis.guessing import find_unbeaten
 from sweeps.analysis.run_counts import Tally
-from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
-from sweeps.analysis.told_items import FEWEST, Told, may_be_conditional
+from sweeps.analysis.seed_estimates import SeedDifference, estimate_difference, estimate_level, read_run_scores
+from sweeps.analysis.told_items import FEWEST, Told, count_told, may_be_conditional, subtract_common
 from sweeps.evaluation.majority import MAJORITY
 from sweeps.experiments.caveats import Caveat
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.metrics.ranges import find_difference_range, find_range
 from sweeps.results import RunResult, keep_measured, read_values
 from sweeps.stats.intervals import Estimate, find_grain, holm
-from sweeps.stats.paired_items import Items
+from sweeps.stats.paired_items import Items, compare_items
 
-Values = Mapping[int, float]  # by seed
 LOST: Mapping[str, Caveat] = {
     "failed": "failed_runs",
     "unfinished": "unfinished_runs",
@@ -115,22 +114,51 @@ def conclude_guess(runs: Sequence[RunResult], name: str, metric: str, items: Ite
     return Conclusion(claim, metric, name, against, *shift(level, guess.share))
 
 
-def find_best_learner(base: float, cells: Mapping[str, Values], metric: str, sign: float) -> BestLearner | None:
+def compare_runs(
+    runs: Sequence[RunResult], others: Sequence[RunResult], metric: str, items: Items | None, *, grain: float
+) -> SeedDifference | None:
+    """Estimate by how much the metric of some runs is above that of others, seed by seed; None if nothing can say it.
+
+    A single other run counts for every seed. What not all items tell is compared over the items that both sides tell,
+    if they are enough. Where all seeds agree, the items say how sure it is.
+    """
+    sides = [read_run_scores(side, metric, items) for side in (runs, others)]
+    values = [read_values(side, metric) for side in (runs, others)]
+    if len(others) == 1:
+        values[1] = dict.fromkeys(values[0], next(iter(values[1].values()))) if values[1] else {}
+        sides[1] = dict.fromkeys(sides[0], next(iter(sides[1].values()))) if sides[1] else {}
+    by_item = compare_items(*sides, cross_check=False)
+    counts = [count_told(side, metric, items) for side in (runs, others)]
+    if any(count.is_conditional for count in counts if count):
+        enough = by_item is not None and by_item.items >= FEWEST
+        differences = list(subtract_common(*sides).values()) if enough else []
+    else:
+        shared = sorted(values[0].keys() & values[1].keys())
+        differences = [values[0][seed] - values[1][seed] for seed in shared]
+    return estimate_difference(differences, find_difference_range(metric), grain, by_item) if differences else None
+
+
+def find_best_learner(
+    base: Sequence[RunResult], cells: Mapping[str, Sequence[RunResult]], metric: str, sign: float, items: Items | None
+) -> BestLearner | None:
     """Find the best of the cells if none is clearly better than the untrained model; None if one is, or may be.
 
-    The untrained model has one value, which counts for every seed. The cells are judged together (Holm). A cell with a
+    A single run of the untrained model counts for every seed. The cells are judged together (Holm). A cell with a
     single seed cannot be judged.
     """
-    known = {name: values for name, values in cells.items() if values}
-    if not known or min(map(len, known.values())) < 2:
+    measured = {name: runs for name, runs in cells.items() if read_values(runs, metric)}
+    every = [run for runs in (base, *measured.values()) for run in runs]
+    grain = find_grain(
+        value for run in keep_measured(every) if math.isfinite(value := run.metrics.get(metric, math.nan))
+    )
+    compared = {name: compare_runs(runs, base, metric, items, grain=grain) for name, runs in measured.items()}
+    gains = {name: gain for name, gain in compared.items() if gain}
+    if not gains or min(gain.estimate.seeds for gain in gains.values()) < 2:
         return None
-    span = find_difference_range(metric)
-    grain = find_grain([base, *(value for values in known.values() for value in values.values())])
-    estimates = {
-        name: estimate_difference([sign * (value - base) for value in values.values()], span, grain)
-        for name, values in known.items()
-    }
-    if any(estimates[name].estimate.mean > 0 for name in holm({name: gain.p for name, gain in estimates.items()})):
+    clear = holm({name: gain.p for name, gain in gains.items()})
+    if any(sign * gains[name].estimate.mean > 0 for name in clear):
         return None
-    best = max(estimates, key=lambda name: estimates[name].estimate.mean)
-    return BestLearner(best, orient(estimates[best].estimate))
+    best = max(gains, key=lambda name: sign * gains[name].estimate.mean)
+    if gains[best].estimate.half_width is None and gains[best].estimate.mean:
+        return None  # all seeds agree, and nothing says how sure that is
+    return BestLearner(best, orient(gains[best].estimate, sign))

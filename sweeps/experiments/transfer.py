@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeps.analysis.item_analysis import ItemsBy
+from sweeps.analysis.guessing import Guess, find_unbeaten
+from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, find_metric, split_variants
+from sweeps.analysis.told_items import FEWEST
 from sweeps.analysis.transfer_gains import AXES, TransferCell, TransferMatrix, transfer_matrix
 from sweeps.errors import DataError, SweepsError
 from sweeps.evaluation.evaluator import Better
+from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import choose_direction
 from sweeps.experiments.conclude_transfer import conclude_transfer
@@ -103,22 +106,34 @@ def list_asked(spec: Spec) -> list[MetricWish]:
     return list_wishes(spec) or [MetricWish(metric=find_metric(spec), mode=None)]
 
 
-def compute_matrix(rows: Sequence[RunResult], wish: MetricWish) -> TransferMatrix:
+def compute_matrix(rows: Sequence[RunResult], wish: MetricWish, items: ItemsBy) -> TransferMatrix:
     """Compute the matrix of one metric. Raises DataError if its direction is not known."""
     if wish.mode is None and not is_directed(wish.metric):
         raise DataError(f"{wish.metric}: {ask_direction(wish.metric)}")
     better: Better | None = {"min": "lower", "max": "higher"}[wish.mode] if wish.mode else None  # type: ignore[assignment]
-    return transfer_matrix(rows, metric=wish.metric, better=better)
+    kept, on_source = (select_items(items, name) for name in (wish.metric, f"{SOURCE}{wish.metric}"))
+    return transfer_matrix(rows, metric=wish.metric, better=better, items=kept, source_items=on_source)
 
 
-def list_matrices(spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> list[Fact]:
+def find_guessing_targets(rows: Sequence[RunResult], metric: str, items: ItemsBy) -> dict[str, Guess]:
+    """Find the targets on which no training is clearly better than a guess: a gain there is one between guesses."""
+    kept, guesses = select_items(items, metric), dict[str, Guess]()
+    for target in dict.fromkeys(str(row.cell.get("target")) for row in rows):
+        trained = [row for row in rows if row.cell.get("target") == target and (row.cell["source"] or row.cell["size"])]
+        if guess := find_unbeaten(trained, metric, kept):
+            guesses[target] = guess
+    return guesses
+
+
+def list_matrices(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fact]:
     """List the matrix of each variant, by each metric."""
     return [
         {
             "variant": dict(on),
             "metric": wish.metric,
             "unit": find_target_unit(spec, group).many,
-            **simplify(compute_matrix(group, wish)),
+            "no_better_than": simplify(find_guessing_targets(group, wish.metric, items)),
+            **simplify(compute_matrix(group, wish, items)),
         }
         for wish in list_asked(spec)
         for on, group in group_by_cell(rows, without=AXES)
@@ -127,21 +142,22 @@ def list_matrices(spec: Spec, rows: Sequence[RunResult], _items: ItemsBy) -> lis
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
     """Conclude from the first metric and variant whether a source helps."""
-    del items
     (wish, *others), variants = list_asked(spec), split_variants(rows, AXES)
     if wish.mode is None and not is_directed(wish.metric):
         return refuse_direction(wish.metric)
     place, group = choose_measured(variants)
     rises = wish.mode == "max" if wish.mode else choose_direction(wish.metric) == "higher"
-    matrix, sign = compute_matrix(group, wish), 1.0 if rises else -1.0
+    matrix, sign = compute_matrix(group, wish, items), 1.0 if rises else -1.0
     several = bool(others) or len(variants) > 1
     unit = find_target_unit(spec, group)
-    return conclude_transfer(matrix, group, wish.metric, sign, place=place, several=several, unit=unit)
+    kept, guessing = select_items(items, wish.metric), find_guessing_targets(group, wish.metric, items)
+    return conclude_transfer(
+        matrix, group, wish.metric, sign, items=kept, guessing=guessing, place=place, several=several, unit=unit
+    )
 
 
 def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
     """Say which source helps which target by each metric, with a matrix for each variant and size."""
-    del items
     unit = find_target_unit(spec, rows)
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec)
     for number, wish in enumerate(asked):
@@ -149,12 +165,17 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> An
         for place, (variant, group) in enumerate(split_variants(rows, AXES)):
             where = f" ({variant})" if variant else ""
             try:
-                matrix = compute_matrix(group, wish)
+                matrix = compute_matrix(group, wish, items)
             except SweepsError as error:
                 sentences.append(f"No matrix{where}: {error}.")
                 continue
             sizes = [size for size in sorted(matrix.sizes, reverse=True) if size]
             sentences += [summarise_size(matrix, size, where, wish.metric, unit) for size in sizes]
+            guesses = find_guessing_targets(group, wish.metric, items)
+            sentences += [
+                f"On {target}{where}, no training is clearly better than {guess.words} ({guess.share:.4f})."
+                for target, guess in guesses.items()
+            ]
             name = f"transfer-{number}-{place}" if number else f"transfer-{place}"
             parts = tuple(show_matrix(name, matrix, wish.metric, unit))
             sections.append(Section(f"Who helps whom{by}?{where}", parts))
@@ -173,11 +194,13 @@ def summarise_size(
     count = unit.write_of_target(size)
     cells = [cell for cell in matrix.cells if cell.size == size]
     clear = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_measure_strength, reverse=True)
-    missing = sum(cell.gain is None for cell in cells)
+    few = sum(cell.verdict == "too_few_items" for cell in cells)
+    missing = sum(cell.gain is None for cell in cells) - few
     lacking = f"; without a result: {missing} of {len(cells)} pairs" if missing else ""
+    lacking += f"; fewer than {FEWEST} items tell {metric}: {few} of {len(cells)} pairs" if few else ""
     known = [cell.gain for cell in cells if cell.gain]
     if not known:
-        return f"With {count}{where} no pair has a result."
+        return f"With {count}{where} no pair has a result{lacking if few else ''}."
     if all(gain.half_width is None for gain in known):
         return f"With {count}{where} each pair has one seed, so no difference can be judged{lacking}."
     if not clear:
@@ -188,7 +211,7 @@ def summarise_size(
         if cell.gain
     )
     more = count_more_pairs([cell.verdict for cell in clear[FEW:]])
-    others = len(cells) - len(clear) - missing
+    others = len(known) - len(clear)
     rest = f"; not clear: {others} of {format_count(len(cells), 'pair')}" if others else ""
     return f"With {count}{where}: {named}{more}{rest}{lacking} ({name_unit(metric)}, 95 % intervals)."
 

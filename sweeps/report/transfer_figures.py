@@ -13,7 +13,7 @@ from sweeps.figures.charts import HeatMap
 from sweeps.figures.heat import Heat, Square
 from sweeps.formatting import format_interval
 from sweeps.report.document import Figure, Paragraph, Part, make_table
-from sweeps.report.shared_parts import warn_of_missing
+from sweeps.report.shared_parts import mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stats.intervals import Estimate, is_clear
@@ -77,14 +77,22 @@ def _draw_gains(name: str, matrix: TransferMatrix, size: int, metric: str, unit:
 
 
 def _show_gain(cell: TransferCell | Overall) -> TableCell:
-    mark = {"helps": " ▲", "hurts": " ▼"}.get(cell.verdict, "")
-    return show_estimate(cell.gain, 3, signed=True, missing="missing", mark=f"{mark}{'*' if cell.after_holm else ''}")
+    mark = {"helps": " ▲", "hurts": " ▼"}.get(cell.verdict, "") + ("*" if cell.after_holm else "")
+    count = mark_told(cell.told) if isinstance(cell, TransferCell) else ""
+    return show_estimate(cell.gain, 3, signed=True, missing=f"{_say_why(cell)}{count}", mark=f"{mark}{count}")
+
+
+def _say_why(cell: TransferCell | Overall) -> str:
+    """Say why there is no gain."""
+    return "too few items" if cell.verdict == "too_few_items" else "missing"
 
 
 def _draw_gain(cell: TransferCell) -> Square:
     pair = f"{cell.source} → {cell.target}"
     if cell.gain is None:
-        return Square(None, "missing", told=f"{pair}: a run is missing")
+        few = f"too few items tell the metric{mark_told(cell.told)}"
+        why = few if cell.verdict == "too_few_items" else "a run is missing"
+        return Square(None, _say_why(cell), told=f"{pair}: {why}")
     sign = {"helps": "▲", "hurts": "▼"}.get(cell.verdict, "") if cell.after_holm else ""
     return _draw_square(cell.gain, pair, sign, clear=cell.after_holm)
 
@@ -93,7 +101,9 @@ def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str, unit:
     title = f"What it is worth, at {unit.write_of_target(size)}"
     cells = _list_cells(matrix, size)
     squares = {(cell.source, cell.target): _draw_multiple(cell) for cell in cells}
-    texts = {(cell.source, cell.target): _show_multiple(cell.multiplier, "missing", interval=True) for cell in cells}
+    texts = {
+        (cell.source, cell.target): _show_multiple(cell.multiplier, _say_why(cell), interval=True) for cell in cells
+    }
     words = replace(
         _lay_out(f"{name}-worth-{size}", title, matrix, squares),
         better="× above 1: worth more",
@@ -107,7 +117,7 @@ def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str, unit:
 def _draw_multiple(cell: TransferCell) -> Square:
     pair, worth = f"{cell.source} → {cell.target}", cell.multiplier
     if worth is None:
-        return Square(None, "missing", told=f"{pair}: a run is missing")
+        return Square(None, _say_why(cell), told=f"{pair}: there is no gain")
     text, below = format_multiplier(worth), _write_range(worth)
     unclear = "" if cell.after_holm else ", not clear"
     value = math.log2(worth.value) or BEYOND[worth.censored]
