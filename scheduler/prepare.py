@@ -15,6 +15,7 @@ from scheduler.artefacts import Artefacts, locate_records
 from scheduler.plugins.tokenizer_files import TokenizerPack
 from scheduler.plugins.tokenizers import fit_to_model, load_named_tokenizer, tokenizer_for
 from scheduler.plugins.user_checks import find_check
+from scheduler.plugins.user_code import choose_folder
 from scheduler.plugins.user_environments import find_environment
 from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
 from scheduler.services import find_service
@@ -31,7 +32,7 @@ from sweeps.planning.prices import PriceBook, parse_prices
 from sweeps.records import Dataset, Records
 from sweeps.rendering.tokenizer import Tokenizer
 from sweeps.spec.parse import Sweep, parse
-from sweeps.stage import MICRO, Plan
+from sweeps.stage import MICRO, Plan, Stage
 
 MOST_BYTES = 4_000_000  # of a file that a person wrote
 
@@ -92,6 +93,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
     """Plan a sweep whose relative paths start at `folder`. `forward` is how Tinker bills a forward pass."""
     records: dict[str, Records] = {}
     packs: dict[str, TokenizerPack] = {}
+    code_folders: dict[str, Path] = {}  # by the name of an environment or a check
 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
@@ -105,12 +107,15 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
         records.update((part.sha256, part) for part in dataset.parts)
         return dataset
 
+    def find_code_folder(name: str) -> Path:
+        return code_folders.setdefault(name, choose_folder(name, folder.absolute(), settings.environments))
+
     def load_environment(name: str) -> NamedEnvironment:
-        environment = find_environment(name, settings.environments)
+        environment = find_environment(name, find_code_folder(name))
         return NamedEnvironment(name, environment.code, environment.environment)
 
     def check_code(name: str) -> str:
-        return find_check(name, settings.environments).code
+        return find_check(name, find_code_folder(name)).code
 
     live = all(find_service(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
@@ -118,7 +123,16 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
         planned = plan(
             sweep, load=load, tokenizers=tokenizer, prices=prices, environments=load_environment, checks=check_code
         )
-    return Prepared(sweep, planned, records, tuple(packs.values()), prices)
+    stages = tuple(_note_code_folder(stage, code_folders) for stage in planned.stages)
+    return Prepared(sweep, replace(planned, stages=stages), records, tuple(packs.values()), prices)
+
+
+def _note_code_folder(stage: Stage, folders: Mapping[str, Path]) -> Stage:
+    """Note for the workers of this machine in which folder the user's code of a stage was; it is no part of its id."""
+    parts = (stage.recipe.get("environment"), stage.recipe.get("evaluator"))
+    names = [part.get(key) for part in parts if isinstance(part, dict) for key in ("name", "check")]
+    used = [folders[name] for name in names if isinstance(name, str) and name in folders]
+    return replace(stage, execution={**stage.execution, "code_folder": str(used[0])}) if used else stage
 
 
 def read_price_book(settings: Settings) -> PriceBook:

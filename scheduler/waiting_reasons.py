@@ -72,7 +72,7 @@ def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
         return "no worker is running: start some with `sweep up`"
     if not (view.tokens or view.ended):
         return "the workers are starting"
-    return "no worker answers: an ended worker is restarted automatically; kill one that hangs"
+    return "no worker answers yet: workers start, and restart, by themselves; kill one that hangs for minutes"
 
 
 def _state_reasons(view: SweepView) -> Iterator[Reason]:

@@ -119,6 +119,15 @@ class Attempt:
     def lease(self) -> Lease:
         return self.held.lease
 
+    @property
+    def code_folder(self) -> Path | None:
+        """The folder of the user's code: the one where it was planned if this machine has it, else the worker's own.
+
+        Other code than was planned is refused, wherever it is.
+        """
+        planned = self.work.execution.get("code_folder")
+        return Path(str(planned)) if planned and Path(str(planned)).is_dir() else self.context.environments
+
     def check(self) -> None:
         """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled if nothing more may be started."""
         self.held.check()

@@ -76,8 +76,9 @@ class LazyGroup(click.Group):
         except click.UsageError as error:
             import difflib
 
-            if near := difflib.get_close_matches(args[0], COMMANDS, n=1):
-                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+            if near := difflib.get_close_matches(args[0], COMMANDS, n=2, cutoff=0.7):
+                names = " or ".join(map(repr, near))
+                raise click.UsageError(f"{error.message} Did you mean {names}?", ctx) from None
             raise
 
 
@@ -122,7 +123,8 @@ def _run_command(arguments: list[str] | None) -> int:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt) as error:  # click wraps the interrupt, which may say how to continue
-        return _fail(str(error.__cause__ or error) or "stopped", 130)
+        click.echo(str(error.__cause__ or error) or "Stopped.", err=True)
+        return 130
     except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
         return _fail(_format_error(error), 1)
     except UnicodeEncodeError as error:

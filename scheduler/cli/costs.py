@@ -138,7 +138,8 @@ def _describe_held(reserved: int, unreconciled: int) -> str:
 def _describe_bill(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
     amount = "no dollar amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
-    return f"the service {billed.service} itself reported {billed.tokens:,} tokens and {amount}, {age} ago"
+    counted = f"{billed.service} had itself counted {billed.tokens:,} tokens and {amount}"
+    return f"{age} ago, {counted}; later stages are not in it"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature

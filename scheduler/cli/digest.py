@@ -31,6 +31,7 @@ def digest(output: Output, name: str) -> None:
 
 def _make_document(summary: Digest) -> dict[str, Any]:
     document = asdict(summary) | {"conclusion": summary.conclusion.document()}
+    document["incidents"] = summary.incidents._asdict()
     spent, limit = document.pop("spent"), document.pop("limit")
     failures = [cause._asdict() for cause in summary.failures]
     return document | {"failures": failures, "spent_usd": to_dollars(spent), "budget_usd": to_dollars(limit)}

@@ -108,7 +108,7 @@ def _refuse_override(name: str, given: str) -> str:
         advice = ELSEWHERE.get(root, f"it would change what {name} has trained; you can change {changeable}")
     else:
         advice = suggest(root, CHANGEABLE)
-    return f"override {given!r}: {root}: {advice}"
+    return f"command line: {given!r}: {root}: {advice}"
 
 
 def refuse_untrained(store: Store, name: str, prepared: Prepared) -> None:

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import wraps
 from types import FrameType
+from typing import ParamSpec
 
 import click
 
@@ -34,14 +36,29 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count
 
-CONTINUES = "stopped; the same command continues from here"
+CONTINUES = "Stopped. The same command continues from here."
+Parameters = ParamSpec("Parameters")
 STOP_PATIENCE = 60.0  # seconds for everything to end, after the workers' grace period
+
+
+def name_continuation(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Let Ctrl-C say how to go on, also while the files are read and planned."""
+
+    @wraps(command)
+    def interruptible(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(CONTINUES) from None
+
+    return interruptible
 
 
 @click.command()
 @take_files
 @click.option("--detach", is_flag=True, help="Only submit; `sweep up` must be running to do the work.")
 @click.pass_obj
+@name_continuation
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
 
@@ -66,6 +83,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
             return
         seen = [views.read_sweep(store, name) for name in names]
         if not have_ended(seen):
+            output.say("Ctrl-C stops it without losing anything; the same command continues")
             with keep_everything_up(settings, output) as still_up:
                 seen = _watch_to_end(store, names, output, still_up)
         sentences = {name: show_results(store, settings, name, output) for name in names}

@@ -149,9 +149,11 @@ def _make_bug_row(bug: Bug) -> dict[str, Any]:
 
 
 def _describe_slots(services: Sequence[Mapping[str, Any]]) -> str:
-    """Say how many slots are taken, in each pool that has any."""
+    """Say how many clients are open, in each pool that has any."""
     pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
-    return ", ".join(f"{pool['taken'] - pool['queued']} of {pool['limit']} {name} slots" for name, pool in pools)
+    return ", ".join(
+        f"{pool['taken'] - pool['queued']} of {pool['limit']} allowed clients open ({name})" for name, pool in pools
+    )
 
 
 def make_sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def describe_submission(store: Store, prepared: Prepared, submitted: Submitted) 
         if views.read_sweep(store, submitted.sweep).state == SweepState.FINISHED:
             return f"{submitted.sweep} is already finished; nothing runs again"
         return f"{submitted.sweep} was already submitted; it continues, and nothing runs twice"
-    known = f", {submitted.known:,} of them also belong to other sweeps" if submitted.known else ""
+    known = f", {submitted.known:,} of them shared with other sweeps" if submitted.known else ""
     return f"{submitted.sweep}: {len(prepared.plan.stages):,} stages submitted{known}"
 
 

@@ -151,7 +151,8 @@ def _summarize(view: SweepView) -> str:
     counts = ", ".join(
         f"{view.counts[state]:,} {STATE_WORDS.get(state, state)}" for state in order if view.counts.get(state)
     )
-    used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"
+    price = " (a pretend price)" if view.services == ["offline"] and view.spent else ""
+    used = f"{view.tokens:,} tokens, {format_usd(view.spent)}{price}"
     return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'not started yet'})  {used}"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.states import BreakerState, StageState, SweepState
@@ -53,6 +54,8 @@ class Digest:
     parked_by: str  # the gate; empty if there are several
     spent: int
     limit: int | None
+    pretend_price: bool  # all of its models are offline models, which cost nothing
+    incidents: Incidents
     conclusion: Conclusion
     best: tuple[str, ...]
     failures: tuple[FailureCause, ...]  # the most frequent causes
@@ -65,11 +68,11 @@ class Digest:
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
         causes = [f"failed: {cause.stages:,} × {_shorten(cause.cause)} ({cause.label})" for cause in self.failures]
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
-        spent = f"{format_usd(self.spent)}{limit} spent"
+        price = " (a pretend price: offline models cost nothing)" if self.pretend_price and self.spent else ""
+        spent = f"{format_usd(self.spent)}{limit} spent{price}"
         known = [] if self.conclusion.claim == "nothing_measured" else [self.conclusion.sentence]
-        return "\n".join(
-            [*known, self._format_counts(), spent, *self.best, *causes, *map(_shorten, self.learning), *left]
-        )
+        lines = [*self.best, *causes, *self.incidents.describe(), *map(_shorten, self.learning), *left]
+        return "\n".join([*known, self._format_counts(), spent, *lines])
 
     def _format_counts(self) -> str:
         parked = f"held back ({self.parked_by})" if self.parked_by else "held back"
@@ -108,6 +111,8 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         parked_by=by,
         spent=view.spent,
         limit=view.limit,
+        pretend_price=view.services == ["offline"],
+        incidents=read_incidents(store, view),
         conclusion=conclude_sweep(read_answer_inputs(store, view, rows, url)),
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
@@ -153,9 +158,12 @@ def _list_frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
 
 
 def _describe_best_cells(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
-    """Name the best cell on each data set, as `sweep results` does: losses on different holdouts do not compare."""
+    """Name the best cell on each data set, as `sweep results` does: losses on different holdouts do not compare.
+
+    The untrained model at size 0 does not compete: its one run could never be clearly worse.
+    """
     groups: dict[str, list[RunResult]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.cell.get("size") != 0 or row.cell.get("source") is not None):
         on = row.cell.get("target", row.cell.get("data"))
         groups.setdefault("" if on is None else str(on), []).append(row)
     cells = [

@@ -17,7 +17,6 @@ from scheduler.plugins.user_code import (
     digest_modules,
     get_attribute,
     import_user_module,
-    make_importable,
     shorten_value,
 )
 
@@ -36,9 +35,8 @@ def find_check(name: str, folder: Path | None = None) -> UserCheck:
 
     Raises CodeUnusable.
     """
-    make_importable(folder or Path.cwd())
     module_name, _, attribute = name.partition(":")
-    check = get_attribute(name, import_user_module(name, module_name), attribute)
+    check = get_attribute(name, import_user_module(name, module_name, folder or Path.cwd()), attribute)
     try:
         wrong = _find_fault(check)
     except Exception as error:  # noqa: BLE001 - inspecting user code may run anything

@@ -27,16 +27,40 @@ def make_importable(folder: Path) -> None:
         importlib.invalidate_caches()
 
 
-def import_user_module(name: str, module_name: str) -> ModuleType:
-    """Import the module of a name. Raises CodeUnusable."""
+def choose_folder(name: str, *folders: Path) -> Path:
+    """Choose the first of some folders that has the module of a name `package.module:attribute`; else the last one."""
+    module_name = name.partition(":")[0]
+    return next((folder for folder in folders if _find_file(folder, module_name)), folders[-1])
+
+
+def _find_file(folder: Path, module_name: str) -> Path | None:
+    path = folder.joinpath(*module_name.split("."))
+    return next((file for file in (path.with_name(f"{path.name}.py"), path / "__init__.py") if file.is_file()), None)
+
+
+def import_user_module(name: str, module_name: str, folder: Path) -> ModuleType:
+    """Import the module of a name; `folder` is searched last. Raises CodeUnusable."""
+    make_importable(folder)
     try:
-        return importlib.import_module(module_name)
+        return _refuse_other_file(name, importlib.import_module(module_name), _find_file(folder, module_name))
+    except CodeUnusable:
+        raise
     except ModuleNotFoundError as error:
-        where = "; searched the installed packages and SWEEP_ENVIRONMENTS (by default the current folder)"
+        where = "; searched the installed packages, the folder of the sweep file, and SWEEP_ENVIRONMENTS"
+        where += " (by default the current folder)"
         missing = error.name and module_name.startswith(error.name)
         raise CodeUnusable(f"{name}: there is no module {error.name!r}{where if missing else ''}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an import runs anything
         raise CodeUnusable(f"{name}: importing {module_name} {describe_error(error)}") from None
+
+
+def _refuse_other_file(name: str, module: ModuleType, expected: Path | None) -> ModuleType:
+    """Refuse a module that came from another folder of the user: a process holds one module of a name."""
+    file = Path(module.__file__) if module.__file__ else None
+    if expected and file and _is_own(str(file)) and not file.samefile(expected):
+        both = f"expected the module in {expected}, but {file} was imported before"
+        raise CodeUnusable(f"{name}: {both}; rename one of them, or give each sweep file a command of its own")
+    return module
 
 
 def get_attribute(name: str, module: ModuleType, attribute: str) -> Any:

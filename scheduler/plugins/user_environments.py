@@ -61,7 +61,7 @@ def find_environment(name: str, folder: Path | None = None) -> UserEnvironment:
     if kind == "verifiers" and colon:
         return _load_verifiers(name, rest)
     path = name if colon else _find_entry_point(name)
-    return _import_environment(name, path)
+    return _import_environment(name, path, folder or Path.cwd())
 
 
 def check_environment(name: str, environment: object) -> Environment:
@@ -140,9 +140,9 @@ def _find_entry_point(name: str) -> str:
     return named[name]
 
 
-def _import_environment(name: str, path: str) -> UserEnvironment:
+def _import_environment(name: str, path: str, folder: Path) -> UserEnvironment:
     module_name, _, attribute = path.partition(":")
-    attribute_value = get_attribute(name, import_user_module(name, module_name), attribute)
+    attribute_value = get_attribute(name, import_user_module(name, module_name, folder), attribute)
     environment = check_environment(name, _make_environment(name, attribute_value))
     origins = {module_name, str(getattr(attribute_value, "__module__", module_name)), type(environment).__module__}
     return UserEnvironment(environment, digest_modules(str(environment.version), origins))

@@ -126,9 +126,11 @@ def name_unknown_sweep(store: Store, name: str) -> UnknownSweep:
     known = store.client.zrange(keys.SWEEPS, 0, -1, desc=True)
     if not known:
         return UnknownSweep(f"there is no sweep {name!r}; no sweep was submitted here yet")
-    near = difflib.get_close_matches(name, known, n=1)
-    there = f"did you mean {near[0]!r}?" if near else f"known sweeps: {', '.join(known[:NAMED])};"
-    return UnknownSweep(f"there is no sweep {name!r}; {there} `sweep list` shows all sweeps")
+    near = difflib.get_close_matches(name, known, n=1) or [sweep for sweep in known if sweep.startswith(name)][:1]
+    if near:
+        return UnknownSweep(f"there is no sweep {name!r}; did you mean {near[0]!r}? `sweep list` shows all sweeps")
+    more = "; `sweep list` shows all" if len(known) > NAMED else ""
+    return UnknownSweep(f"there is no sweep {name!r}; the known sweeps are {', '.join(known[:NAMED])}{more}")
 
 
 def read_results(store: Store, name: str) -> list[RunResult]:

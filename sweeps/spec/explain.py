@@ -28,7 +28,7 @@ def place_findings(mistakes: list[Finding], source: Source) -> list[str]:
 
 def _write_line(place: str, path: Path, text: str) -> str:
     """Write one mistake; for a value of the command line, advice to write a list names its key."""
-    if place.startswith("override "):
+    if place.startswith("command line: "):
         text = text.replace(f"{LIST_ADVICE}[", f"{LIST_ADVICE}{'.'.join(map(str, path))}=[")
     return f"{place}: {_dotted(path)}{text}"
 

@@ -37,7 +37,7 @@ def override(source: Source, overrides: Sequence[str]) -> Source:
 def _put(source: Source, given: str) -> Source:
     dotted, separator, text = given.partition("=")
     path = _path(dotted.strip())
-    place = f"override {show(given)}"
+    place = f"command line: {show(given)}"
     if not separator or not all(path):
         raise SpecError(f"{place}: expected a path, `=` and a value, such as train.rank=8")
     if not isinstance(source.value, dict | None):

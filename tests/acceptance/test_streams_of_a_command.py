@@ -226,5 +226,5 @@ def test_a_command_line_may_hold_bytes_that_are_no_text(desk: Desk) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(b"Error: override ")
+    assert done.stderr.startswith(b"Error: command line: ")
     assert Path(desk.folder / "spec.yaml").exists()

@@ -95,9 +95,9 @@ def test_what_the_command_line_gives_is_placed_there(folder: Path) -> None:
     assert message.startswith(AT), "the data set itself is named in the file"
     assert not lacks(message, "gone.jsonl")
     message = refusal(folder, "good.jsonl", "", "data.mine.holdout=900")
-    assert not lacks(message, "override data.mine.holdout=900 20")
+    assert not lacks(message, "command line: data.mine.holdout=900 20")
     message = refusal(folder, "good.jsonl", "", "data.other={source: gone.jsonl, holdout: 4}")
-    assert message.startswith("override ")
+    assert message.startswith("command line: ")
     assert not lacks(message, "data.other gone.jsonl")
 
 

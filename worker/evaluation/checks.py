@@ -46,7 +46,7 @@ class AnswerChecker:
                 split="test",
                 code=str(options.get("code", "")),
                 limits=this.context.sandbox,
-                folder=this.context.environments,
+                folder=this.code_folder,
                 check=this.check_own_wait,
             )
         self._numbers = 0

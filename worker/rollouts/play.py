@@ -112,7 +112,7 @@ class EpisodePlayer:
             split=split,
             code=str(environment["code"]),
             limits=this.context.sandbox,
-            folder=this.context.environments,
+            folder=this.code_folder,
             check=this.check_own_wait,
         )
         self._numbers = 0

@@ -4,13 +4,15 @@ import re
 
 import pytest
 
+from scheduler.engine.tick import take_back
 from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
+from scheduler.notify.incidents import Incidents
 from scheduler.state import keys, views
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.planning.plan import Run
 from sweeps.stage import Json, Plan
-from tests.scheduler.night import Night
+from tests.scheduler.night import LEASE, STALL, Night
 from tests.scheduler.plans import evaluate, plan, scaling, single
 
 
@@ -134,6 +136,41 @@ def test_how_long_yet_is_reckoned_from_what_was_done_since_it_started(night: Nig
     night.clock.pass_seconds(36_000)
     night.tell("resume_sweep", "s")
     assert build_digest(night.store, "s").seconds_left is None, "nor has a pause"
+
+
+def end_outage(night: Night) -> None:
+    night.store.scripts.run("resume_service", "offline")
+    assert night.run_lua("return move_breaker('offline', 'open', 'closed', 'a canary was healthy') and 1 or 0") == 1
+
+
+def test_outages_and_lost_attempts_while_the_sweep_ran_are_counted(night: Night) -> None:
+    night.store.stop_service("offline", "402")  # before it began
+    end_outage(night)
+    night.submit(single("s", 2))
+    night.start("train-0000", "s")
+    assert build_digest(night.store, "s").incidents == Incidents()
+    night.clock.pass_seconds(LEASE + 1)
+    take_back(night.store, stall=STALL)
+    night.store.stop_service("offline", "402")
+    night.clock.pass_seconds(90)
+    during = build_digest(night.store, "s")
+    assert during.incidents == Incidents(1, 90.0, 1)
+    assert {"1 outage: 2 min in all", "1 attempt was lost with its worker"} <= {*during.text.splitlines()}
+    end_outage(night)
+    night.clock.pass_seconds(3600)
+    assert build_digest(night.store, "s").incidents == Incidents(1, 90.0, 1)
+
+
+def test_the_untrained_model_is_no_rival_of_the_best_size(night: Night) -> None:
+    losses = {(0, 0): 3.0, (8, 0): 2.0, (8, 1): 2.1, (16, 0): 1.0, (16, 1): 1.1}
+    runs = [
+        Run({"data": "code", "size": size}, seed, None, {"nll": f"evaluate-{size}s{seed}"}) for size, seed in losses
+    ]
+    night.submit(plan("s", [evaluate(f"{size}s{seed}") for size, seed in losses], runs))
+    for (size, seed), loss in losses.items():
+        night.do(f"evaluate-{size}s{seed}", "s", {"nll": loss})
+    (best,) = build_digest(night.store, "s").best
+    assert best.endswith("(standard deviation over the seeds)")
 
 
 def test_a_sweep_that_nobody_submitted_has_no_digest(night: Night) -> None:

@@ -178,12 +178,12 @@ def test_the_data_for_an_accuracy_can_be_asked_for(target: str) -> None:
 
 @pytest.mark.parametrize("override", ["train.rank", "=3", "train..rank=3", "train.rank=[1,", "seeds=!!int 3"])
 def test_an_override_that_is_none_is_named(override: str) -> None:
-    assert refused(HEAD, override).startswith(f"override {override!r}: ")
+    assert refused(HEAD, override).startswith(f"command line: {override!r}: ")
 
 
 def test_an_override_of_an_unknown_key_is_named_and_not_a_line_of_the_file() -> None:
     message = refused(HEAD, "trian.rank=4")
-    assert message.startswith("override 'trian.rank=4': trian: ")
+    assert message.startswith("command line: 'trian.rank=4': trian: ")
     assert "`train`" in message
 
 
@@ -443,7 +443,7 @@ def test_what_is_quoted_twice_is_what_is_in_the_inner_quotes(override: str, ques
 )
 def test_an_ambiguous_value_of_the_command_line_is_refused_by_its_name(override: str) -> None:
     message = refused(HEAD, override)
-    assert message.startswith("override ")
+    assert message.startswith("command line: ")
     assert len(message.splitlines()) == 1
     message.encode()  # it can be printed
 

@@ -115,6 +115,28 @@ def test_what_a_module_prints_when_it_is_looked_at_stands_in_nobodys_output(
     assert capsys.readouterr() == ("", "here I am\n")
 
 
+def test_a_check_beside_the_sweep_file_is_the_one_that_is_planned_and_run(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder, verdict in ((workshop.folder, 1), (tmp_path / "elsewhere", 0)):
+        folder.mkdir(exist_ok=True)
+        (folder / "beside_to_check.py").write_text(f"def is_right(said, answers):\n    return {verdict}\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    stage = submit_and_train(workshop, "{answers: {most: 6, check: 'beside_to_check:is_right'}}")[1]
+    metrics: Any = read_result(workshop, stage)["metrics"]
+    assert metrics["accuracy"] == 1
+
+
+def test_two_modules_of_one_name_are_refused_and_not_confused(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "twin_to_check.py").write_text("def is_right(said, answers):\n    return True\n")
+    find_check("twin_to_check:is_right", folders[0])
+    with pytest.raises(CodeUnusable, match=naming(*(str(folder / "twin_to_check.py") for folder in folders))):
+        find_check("twin_to_check:is_right", folders[1])
+
+
 @pytest.mark.parametrize(
     "evaluation",
     [
@@ -155,8 +177,10 @@ def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(worksho
 
 
 def attempt_with(limits: SandboxLimits) -> Attempt:
-    context = SimpleNamespace(sandbox=limits, environments=ROOT)
-    return cast(Attempt, SimpleNamespace(context=context, check_own_wait=lambda: None, losses=LossTally()))
+    context = SimpleNamespace(sandbox=limits)
+    return cast(
+        Attempt, SimpleNamespace(context=context, code_folder=ROOT, check_own_wait=lambda: None, losses=LossTally())
+    )
 
 
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
