@@ -7,12 +7,14 @@ SchedulerError
 ├── SweepConflict        another question has this name
 ├── Untrained            the models to evaluate do not exist, or may not be used
 ├── UnknownSweep         no sweep has this name
+├── UnknownWorker        no worker has this name or host
 ├── UnknownMetric        no evaluation measures this
 ├── UnknownRun           no run of the sweep has this condition
 ├── BudgetTooSmall       less than the sweep has spent and holds
 ├── NotEnforced          a limit of the sweep could not be enforced
 ├── ServiceRefused       Tinker refuses the key, or does not serve the model
 ├── SettingInvalid       an environment variable has a wrong value
+├── SettingsDisagree     a setting differs from that of the fleet
 ├── CodeUnusable         an environment or a check is missing, or is none
 ├── FiguresUnavailable   the library that draws pixels is not installed
 ├── TrackerUnusable      an experiment tracker is missing, or refuses a run
@@ -58,6 +60,10 @@ class UnknownSweep(SchedulerError):
     """No sweep has this name."""
 
 
+class UnknownWorker(SchedulerError):
+    """No worker has this name, or runs on this host."""
+
+
 class UnknownMetric(SchedulerError):
     """No evaluation measures this."""
 
@@ -72,6 +78,10 @@ class ServiceRefused(SchedulerError):
 
 class SettingInvalid(SchedulerError):
     """A setting has a wrong value."""
+
+
+class SettingsDisagree(SchedulerError):
+    """A setting that the whole fleet must share differs here."""
 
 
 class CodeUnusable(SchedulerError):

@@ -9,14 +9,16 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
-from scheduler.errors import LayoutRefused
+from scheduler.errors import LayoutRefused, SettingsDisagree
+from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import RedisError, connect, make_broker_url
@@ -30,9 +32,12 @@ from worker.leases import Leases
 from worker.maintenance.canary import Canaries
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
+from worker.pool_arguments import find_contradiction
 from worker.rollouts.sandbox import read_limits
 from worker.sdk.endpoints import make_endpoints
 from worker.sdk.rate_limiter import make_rate_limiters
+
+JOINS = 60.0  # seconds within which a new member reports itself
 
 spare_this_machine()  # before the SDK looks
 settings: Settings = read_settings()
@@ -40,6 +45,9 @@ settings: Settings = read_settings()
 app = Celery("tinker-sweeps", broker=make_broker_url(find_server_url(settings)), include=["worker.tasks"])
 app.conf.update(
     task_default_queue=QUEUE,
+    # A Tinker client does not survive a fork. An argument that says otherwise is refused in `_prepare`.
+    worker_pool="threads",
+    worker_concurrency=settings.threads,
     broker_transport_options=TRANSPORT,
     # Early: with late acknowledgement, a short break of the connection runs a stage twice. Leases recover lost work.
     task_acks_late=False,
@@ -93,6 +101,7 @@ def _prepare(**_: object) -> None:
         stall=settings.stall,
         parking=Timing(settings.silence).parking,
         about=about,
+        shared=read_shared_settings(settings),
     )
     _context = WorkerContext(
         store,
@@ -106,6 +115,13 @@ def _prepare(**_: object) -> None:
     )
 
 
+@celeryd_after_setup.connect
+def _refuse_other_pool(instance: Any, **_: object) -> None:
+    pool, concurrency = instance.pool_cls.__module__, instance.concurrency
+    if problem := find_contradiction(pool, concurrency, instance.autoscale, threads=settings.threads):
+        sys.exit(f"Error: {problem}")
+
+
 def _refuse_other_layout(store: Store) -> None:
     """End the worker if another version wrote the state: a worker can be started by hand, without `sweep up`."""
     try:
@@ -115,9 +131,15 @@ def _refuse_other_layout(store: Store) -> None:
 
 
 @worker_ready.connect
-def _begin(**_: object) -> None:
-    _refuse_other_layout(get_context().store)
-    leases, client = get_context().leases, get_context().store.client
+def _begin(sender: Any, **_: object) -> None:
+    leases, store = get_context().leases, get_context().store
+    client = store.client
+    _refuse_other_layout(store)
+    try:
+        join_fleet(store, leases.worker, read_shared_settings(settings), JOINS)
+    except SettingsDisagree as error:
+        sys.exit(f"Error: {error}")
+    leases.on_drain = lambda draining: _receive_messages(sender, receive=not draining)
     leases.start()
     Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()
     housekeeping = Housekeeping(get_context(), period=settings.housekeeping, lag=settings.usage_lag)
@@ -126,6 +148,11 @@ def _begin(**_: object) -> None:
     canaries = Canaries(get_context(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
+
+
+def _receive_messages(consumer: Any, *, receive: bool) -> None:
+    """Stop or resume taking messages from the queue, on the consumer's own thread."""
+    consumer.call_soon(consumer.add_task_queue if receive else consumer.cancel_task_queue, QUEUE)
 
 
 @worker_shutting_down.connect

@@ -19,7 +19,8 @@ from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import MICRO, Json
 from worker.examples import Examples
-from worker.leases import EndRequest, HeldLease, LeaseLost, Leases
+from worker.held_lease import EndRequest, HeldLease, LeaseLost
+from worker.leases import Leases
 from worker.loss_tally import LossTally
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, format_line

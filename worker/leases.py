@@ -7,143 +7,26 @@ signals in the store.
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
+from types import MappingProxyType
 
 from scheduler.engine.breaker import Timing
+from scheduler.errors import SettingsDisagree
+from scheduler.processes.membership import join_fleet, leave_fleet
 from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Away
-from scheduler.state.store import Lease, Renewal, Store
-from worker.sdk.client_status import ClientState, ClientStatus
+from scheduler.state.store import Lease, Store
+from worker.held_lease import EndRequest, HeldLease
+from worker.sdk.client_status import ClientStatus
+from worker.vital_thread import make_vital_thread
 
-MARGIN = 0.2  # share of a lease: this close to its end nothing more starts, because fencing cannot stop money
 PATIENCE = 0.6  # share of the grace after which an attempt is abandoned, while there is time to report it
-TURNED_AWAY = 30.0  # seconds that a new client may wait for others to end before its slot is given back
 GOODBYE = 2.0  # seconds for the last call to Redis
-
-
-class EndRequest(StrEnum):
-    """Why an attempt should end at its next step."""
-
-    NOTHING = ""
-    CANCEL = "no sweep wants the stage any more"
-    YIELD = "the sweep that paid for the stage no longer pays"
-    PARK = "parked: the service does not work at the moment"
-    LEAVE = "the worker is stopping"
-
+NOTHING_SHARED: Mapping[str, str] = MappingProxyType({})
 
 ENDINGS = {"stop": EndRequest.CANCEL, "yield": EndRequest.YIELD, "park": EndRequest.PARK}
 """What the store may answer to a renewal besides held and lost."""
-
-
-class LeaseLost(Exception):
-    """The stage belongs to another attempt, or soon will: write nothing and submit nothing."""
-
-
-class TimeIsUp(Exception):
-    """The attempt was asked to end and did not in time: wait for nothing more."""
-
-    def __init__(self, asked: EndRequest) -> None:
-        super().__init__(str(asked))
-        self.asked = asked
-
-
-class TurnedAway(Exception):
-    """The service allows no more clients at a time, and no other client has ended for a while."""
-
-
-class Stalled(Exception):
-    """No answer has arrived for too long."""
-
-    def __init__(self, seconds: float, *, answered: bool) -> None:
-        super().__init__(f"no answer from the service in {seconds:g} s")
-        self.answered = answered  # earlier in this attempt; then the connection is not at fault
-
-
-class HeldLease:
-    """One lease, as its attempt sees it."""
-
-    def __init__(
-        self,
-        lease: Lease,
-        seconds: float,
-        stall: float = math.inf,
-        *,
-        asked_at: float | None = None,
-        client_status: ClientStatus | None = None,
-    ) -> None:
-        """`asked_at` is when the lease was requested (monotonic): the answer may have taken a while."""
-        self.lease = lease
-        self.client_status = client_status or ClientStatus()
-        self.reported = ""  # the client state that the store knows
-        self._seconds = seconds
-        self._stall = stall
-        self._until = (time.monotonic() if asked_at is None else asked_at) + seconds
-        self._lost = False
-        self._end_by = math.inf
-        self._moved = time.monotonic()
-        self._heard: float | None = None
-        self.end_request = EndRequest.NOTHING
-
-    def check(self) -> None:
-        """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled if the attempt may not start or await anything."""
-        if self.over:
-            raise LeaseLost(self.lease.stage)
-        if time.monotonic() > self._end_by:
-            raise TimeIsUp(self.end_request)
-        state, seconds = self.client_status.now
-        if state is ClientState.QUEUED and seconds > TURNED_AWAY:
-            raise TurnedAway(f"the service had no room for another client in {seconds:.0f} s")
-        if self.quiet > self._stall:
-            raise Stalled(self._stall, answered=self._heard is not None)
-
-    def note_answer(self) -> None:
-        """Record an answer of the service: the attempt makes progress."""
-        self._heard = time.monotonic()
-        self.client_status.note_answer()
-        self.note_pause()
-
-    def note_pause(self) -> None:
-        """Record that the service announced a pause: that is not a stall, however long it lasts."""
-        self._moved = time.monotonic()
-
-    def note_own_wait(self) -> None:
-        """Record that our own limit holds the attempt back, not the service."""
-        self._heard = time.monotonic()
-        self.note_pause()
-
-    @property
-    def quiet(self) -> float:
-        """Seconds since the last sign of progress."""
-        return time.monotonic() - self._moved
-
-    @property
-    def renewal(self) -> Renewal:
-        """What a renewal says of it."""
-        heard = None if self._heard is None else time.monotonic() - self._heard
-        return Renewal(self.lease, self.quiet, heard, self.client_status.troubled)
-
-    @property
-    def over(self) -> bool:
-        """Is the lease lost, or so close to its end that nothing more may start?"""
-        return self._lost or time.monotonic() > self._until - MARGIN * self._seconds
-
-    def renew(self, asked_at: float) -> None:
-        self._until = asked_at + self._seconds
-
-    def lose(self) -> None:
-        self._lost = True
-
-    @property
-    def lost(self) -> bool:
-        """Does the server say that the lease belongs to another attempt?"""
-        return self._lost
-
-    def request_end(self, what: EndRequest, *, within: float) -> None:
-        """Ask the attempt to end at its next step, and within `within` seconds even in the middle of one."""
-        self.end_request = self.end_request or what
-        self._end_by = min(self._end_by, time.monotonic() + within)
 
 
 class Leases:
@@ -158,6 +41,7 @@ class Leases:
         seconds: float,
         grace: float,
         about: dict[str, str | int],
+        shared: Mapping[str, str] = NOTHING_SHARED,
         stall: float = math.inf,
         parking: float = Timing().parking,
     ) -> None:
@@ -169,6 +53,10 @@ class Leases:
         self._store = store
         self._threads = threads
         self._about = about
+        self._shared = shared
+        self._join_at = 0.0
+        self.draining = False  # takes nothing new, and lets what runs end
+        self.on_drain: Callable[[bool], None] = lambda _: None  # told when that changes, before `start`
         self._held: dict[Lease, HeldLease] = {}
         self._busy = 0
         self.heard = 0  # messages received
@@ -176,7 +64,7 @@ class Leases:
         self._leaving = False
         self._wake = threading.Event()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+        self._thread = make_vital_thread("leases", self._keep)
 
     def start(self) -> None:
         """Begin to renew leases and to report the worker as alive."""
@@ -259,7 +147,11 @@ class Leases:
             self._wake.wait(max(0.0, renew_at - time.monotonic()))
             self._wake.clear()
             time.sleep(0.02)  # many threads end at once: send one report for all
-        self._run_guarded(lambda: self._store.forget_worker(self.worker))
+        self._run_guarded(self._sign_off)
+
+    def _sign_off(self) -> None:
+        leave_fleet(self._store, self.worker)
+        self._store.forget_worker(self.worker)
 
     def _run_guarded(self, action: Callable[[], None]) -> None:
         """Ignore that Redis is away: each lease's own clock says how long that may last."""
@@ -267,18 +159,28 @@ class Leases:
             action()
         except Away:
             time.sleep(0.2)
+        except SettingsDisagree:
+            raise  # the others joined while Redis or we were away: this worker must not work beside them
         except Exception as error:  # noqa: BLE001 - this thread must not end: all attempts depend on it
             record_bug(self._store, error, self.worker)
             time.sleep(0.2)
 
     def _report(self) -> None:
         with self._lock:
-            threads = 0 if self._leaving else self._threads
+            threads = 0 if self._leaving or self.draining else self._threads
+            stages = len(self._held)
             # Hanging threads count as free; otherwise no work would be sent here and the watchdog would see no backlog.
             busy = min(self._busy - self._hanging, threads)
-        self._store.report_worker(
-            self.worker, threads=threads, busy=busy, ttl=max(3 * self.seconds / 6, 3.0), **self._about
-        )
+        ttl = max(3 * self.seconds / 6, 3.0)
+        about = {"stages": stages, "draining": int(self.draining), **self._about}
+        draining = self._store.report_worker(self.worker, threads=threads, busy=busy, ttl=ttl, **about)
+        if draining != self.draining:
+            self.draining = draining
+            self.on_drain(draining)
+            self._wake.set()  # report it at once
+        if not draining and time.monotonic() >= self._join_at:
+            join_fleet(self._store, self.worker, self._shared, ttl)
+            self._join_at = time.monotonic() + ttl / 3
 
     def _report_states(self) -> None:
         """Pass on each client's state as soon as it changes."""

@@ -20,7 +20,7 @@ from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, EventReporter, Spending, WorkerContext, make_stopped
 from worker.evaluation.measure import evaluate
-from worker.leases import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
+from worker.held_lease import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.maintenance.canary import COST, try_service
 from worker.outcome import Failed, Lost, Orphaned, Outcome, ParentGone, StageError, Stopped, Succeeded
 from worker.sdk.failures import ServiceError
@@ -276,7 +276,7 @@ def _continue_on_live_client(this: Attempt, trainer: Trainer) -> None:
     context, worker = this.context, this.context.leases.worker
     opening = Opening(this.opening.attempt, this.spending.usage)
     for child in context.store.list_evaluations(this.work.stage):
-        if this.held.end_request:
+        if this.held.end_request or context.leases.draining:
             return
         payer, seconds, asked_at = this.work.payer, context.leases.seconds, time.monotonic()
         lease = context.store.continue_on_client(child, sweep=payer, worker=worker, lease=seconds, opening=opening)

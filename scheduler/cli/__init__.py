@@ -38,6 +38,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "cancel": ("control", "Cancel NAME."),
     "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
     "priority": ("control", "Set the priority of NAME."),
+    "drain": ("upkeep.drain", "Let the workers of HOST end what they run and take nothing new."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }

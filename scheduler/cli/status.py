@@ -133,7 +133,8 @@ def _make_pool_row(pool: PoolView) -> dict[str, Any]:
 
 
 def _make_worker_row(name: str, reported: Mapping[str, str]) -> dict[str, Any]:
-    return {"worker": name, **reported, "threads": int(reported["threads"]), "busy": int(reported["busy"])}
+    counts = {field: int(reported.get(field, 0)) for field in ("threads", "busy", "stages")}
+    return {"worker": name, **reported, **counts, "draining": reported.get("draining") == "1"}
 
 
 def _make_bug_row(bug: Bug) -> dict[str, Any]:
@@ -220,7 +221,10 @@ def _describe_workers(workers: Sequence[Mapping[str, Any]], idle: str) -> str:
     if not workers:
         return f"No workers are running ({idle})" if idle else "No workers are running"
     busy, threads = (sum(worker[count] for worker in workers) for count in ("busy", "threads"))
-    return f"{format_count(len(workers), 'worker')}, {busy} of {threads} threads busy"
+    draining = [worker for worker in workers if worker["draining"]]
+    stages = sum(worker["stages"] for worker in draining)
+    also = f"; {len(draining)} draining, with {format_count(stages, 'stage')} running" if draining else ""
+    return f"{format_count(len(workers), 'worker')}, {busy} of {threads} threads busy{also}"
 
 
 def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:

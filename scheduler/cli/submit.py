@@ -9,6 +9,7 @@ from scheduler.cli.console.options import open_store, take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
 from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
+from scheduler.processes.membership import check_fleet
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.states import SweepState
@@ -45,7 +46,8 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
 
 
 def write_submission(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
-    """Write the data, then the plan, so that no stage names missing data."""
+    """Write the data, then the plan, so that no stage names missing data. Raises SettingsDisagree."""
+    check_fleet(store, settings)
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
     store_data(prepared, Artefacts(settings.store))

@@ -11,6 +11,7 @@ from scheduler.cli.console.options import explain_store_errors
 from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
 from scheduler.processes.frozen_processes import FrozenProcesses
+from scheduler.processes.membership import check_fleet
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
@@ -19,6 +20,7 @@ from scheduler.state.connection import Away, check_server, connect
 from scheduler.state.missing_rights import forget_refusal
 from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.states import StageState
+from scheduler.state.store import Store
 
 
 @click.command()
@@ -42,6 +44,7 @@ def up(output: Output) -> None:
         with closing(connect(url)) as client, explain_store_errors():
             server_line = describe_server(check_server(client, url), url, settings)
             forget_refusal(client)
+            check_fleet(Store(client), settings)
         output.say(server_line)
         with bring_up(settings, server_line) as children:
             if addresses := read_addresses(settings.home):

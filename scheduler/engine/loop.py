@@ -10,7 +10,9 @@ from types import FrameType
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import TickLimits, tick
+from scheduler.errors import SettingsDisagree
 from scheduler.notify.sender import NoticeSender
+from scheduler.processes.membership import join_fleet, leave_fleet, read_shared_settings
 from scheduler.services import SERVICES, make_lane
 from scheduler.settings import Settings
 from scheduler.state.bug_log import forget_bugs, record_bug
@@ -18,7 +20,7 @@ from scheduler.state.connection import Away, RedisError, check_server, connect, 
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
-from scheduler.state.workers import name_process, report_scheduler
+from scheduler.state.workers import REPORT_LASTS, name_process, report_scheduler
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
@@ -38,6 +40,7 @@ def run(settings: Settings) -> None:
     check_server(client, url)
     store = Store(client)
     forget_bugs(store)
+    join_fleet(store, name_process(), read_shared_settings(settings), REPORT_LASTS)
     scheduler, sender = (
         Scheduler(store, Nudges(url), settings),
         NoticeSender(store, settings.notify, url=settings.store),
@@ -73,6 +76,7 @@ class Scheduler:
         self._limits = make_tick_limits(settings)
         self._fleet_limits = make_fleet_limits(settings)
         self._name = name_process()
+        self._shared = read_shared_settings(settings)
         self._lead = count_milliseconds(min(LEAD, settings.lease))
         self._look_at = self._write_at = self._report_at = 0.0
 
@@ -88,6 +92,8 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
+        except SettingsDisagree:
+            raise  # the others joined while Redis or we were away
         except Away as error:
             log.warning("Redis is in trouble (%s); trying again", error)
             return TROUBLE
@@ -99,6 +105,7 @@ class Scheduler:
         """Report now and then that we are alive, so that the supervisor replaces us if we stop for ever."""
         if time.monotonic() >= self._report_at:
             report_scheduler(self._store.client, self._name)
+            join_fleet(self._store, self._name, self._shared, REPORT_LASTS)
             self._report_at = time.monotonic() + 1.0
 
     def _find_problems(self) -> list[str]:
@@ -120,6 +127,7 @@ class Scheduler:
         """Give up the lead, so that the next scheduler need not wait until it expires."""
         with suppress(RedisError):
             self._store.scripts.run("take_duty", self._name, 0)
+            leave_fleet(self._store, self._name)
         self._nudges.close()
 
 

@@ -13,7 +13,7 @@ import httpx
 from scheduler.processes.supervisor import START_SECONDS, Child, Say
 from scheduler.state import keys
 from scheduler.state.connection import Client, RedisError
-from scheduler.state.workers import find_missing_reports, name_process
+from scheduler.state.workers import find_missing_reports
 from sweeps.formatting import format_duration
 
 LOOK_EVERY = 5.0  # seconds between two looks; a short patience shortens it
@@ -24,13 +24,13 @@ ANSWER_SECONDS = 2.0  # for an answer, while nothing else is supervised
 class ObservedProcess:
     """What was seen of one process up to now."""
 
-    pid: int
+    process: str
     seconds: float = 0.0  # since its last sign of life, as far as it could have given one
     seen: bool = False  # at any time
 
-    def observe(self, pid: int, passed: float, *, is_silent: bool) -> "ObservedProcess":
+    def observe(self, process: str, passed: float, *, is_silent: bool) -> "ObservedProcess":
         """Add one look; `passed` is the time since the look before."""
-        before = self if self.pid == pid else ObservedProcess(pid)
+        before = self if self.process == process else ObservedProcess(process)
         if not is_silent:
             return replace(before, seconds=0.0, seen=True)
         return replace(before, seconds=before.seconds + passed)
@@ -40,7 +40,7 @@ class ObservedProcess:
         return self.seconds > patience + (0.0 if self.seen else START_SECONDS)
 
 
-NOTHING = ObservedProcess(0)
+NOTHING = ObservedProcess("")
 
 
 class FrozenProcesses:
@@ -70,7 +70,7 @@ class FrozenProcesses:
         self._looked_at += passed
         # A longer time than the pause was a sleep of ours, or of the whole machine: it proves no silence.
         passed = min(passed, 2 * self._pause)
-        running = {child.name: child.process.pid for child in self._children if child.process is not None}
+        running = {child.name: child.process_name for child in self._children if child.process is not None}
         self._observed = {
             name: self._observed.get(name, NOTHING).observe(running[name], passed, is_silent=silent)
             for name, silent in self._find_silence(running).items()
@@ -83,10 +83,10 @@ class FrozenProcesses:
                 say(f"{child.name} {proof} for {silence}; killing it (SWEEP_FROZEN)")
                 child.kill()
 
-    def _find_silence(self, running: Mapping[str, int]) -> dict[str, bool]:
+    def _find_silence(self, running: Mapping[str, str]) -> dict[str, bool]:
         """Return for each process whether it is silent; leave out those of which nothing can be known."""
         silence = {name: not _is_alive(self._urls[name]) for name in running if name in self._urls}
-        reports = {name: _name_report(name, pid) for name, pid in running.items() if name not in self._urls}
+        reports = {name: _name_report(name, process) for name, process in running.items() if name not in self._urls}
         try:
             missing = find_missing_reports(self._client, list(reports.values()))
         except RedisError:
@@ -94,9 +94,8 @@ class FrozenProcesses:
         return silence | {name: report in missing for name, report in reports.items()}
 
 
-def _name_report(name: str, pid: int) -> str:
+def _name_report(name: str, process: str) -> str:
     """Name the key that exists while the process reports."""
-    process = name_process(pid)
     return keys.scheduler(process) if name == "scheduler" else keys.worker(process)
 
 

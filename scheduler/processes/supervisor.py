@@ -19,6 +19,7 @@ from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.settings import Settings
 from scheduler.state.server.embedded_redis import ensure_server
+from scheduler.state.workers import INSTANCE, make_instance, make_process_name
 
 Say = Callable[[str], None]
 
@@ -40,22 +41,29 @@ class Child:
     log: Path
     url: str = ""  # where it answers requests, if it does
     process: "subprocess.Popen[bytes] | None" = None
+    instance: str = ""  # the random part of the name of the process
     deaths: int = 0
     started: float = 0.0
     start_at: float = field(default=0.0)
 
     def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches the supervisor alone."""
+        self.instance = make_instance()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "scheduler.processes.child", *self.command],
-                env=dict(self.environment),
+                env={**self.environment, INSTANCE: self.instance},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self.started = time.monotonic()
+
+    @property
+    def process_name(self) -> str:
+        """The name under which the running process reports."""
+        return make_process_name(self.process.pid if self.process else 0, self.instance)
 
     def look_after(self, say: Say) -> None:
         """Start it if it is due; report it if it ended."""
@@ -140,7 +148,7 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
     port = addresses.offline_url.rpartition(":")[2]
     offline = ["--port", port, "--state", str(settings.home / "offline"), "--cache", str(settings.cache)]
     offline += ["--faults", str(settings.rehearsal)] if settings.rehearsal else []
-    worker = [*celery, "worker.app", "worker", "--pool", "threads", "--concurrency", str(settings.threads)]
+    worker = [*celery, "worker.app", "worker"]
     quiet = ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     commands = {
         "offline": [python, "-m", "tinker_offline", *offline],

@@ -253,20 +253,25 @@ class Store:
         """Return the evaluate children of a stage, in a stable order."""
         return sorted(child for child in self.client.smembers(keys.children(stage)) if child.startswith("evaluate-"))
 
-    def report_worker(self, name: str, *, threads: int, busy: int, ttl: float, **fields: str | int) -> None:
-        """Report that a worker is alive and has this many threads. After `ttl` seconds of silence it is forgotten."""
+    def report_worker(self, name: str, *, threads: int, busy: int, ttl: float, **fields: str | int) -> bool:
+        """Report that a worker is alive and has this many threads. After `ttl` seconds of silence it is forgotten.
+
+        Return whether it is asked to take nothing new.
+        """
         key = keys.worker(name)
         pipe = self.client.pipeline()
         pipe.hset(key, mapping={"threads": threads, "busy": busy, **fields})
         pipe.pexpire(key, count_milliseconds(ttl))
         pipe.sadd(keys.WORKERS, name)
-        pipe.execute()
+        pipe.sismember(keys.DRAINING, name)
+        return bool(pipe.execute()[-1])
 
     def forget_worker(self, name: str) -> None:
         """Forget a worker that leaves, so that it gets no more nudges."""
         pipe = self.client.pipeline()
         pipe.delete(keys.worker(name))
         pipe.srem(keys.WORKERS, name)
+        pipe.srem(keys.DRAINING, name)
         pipe.execute()
 
 

@@ -1,19 +1,36 @@
 """Name processes, let them report, read which workers are alive, and forget silent ones."""
 
 import os
+import secrets
 import socket
 from collections.abc import Sequence
+from functools import cache
 
 from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.store import Store
 
 REPORT_LASTS = 5  # seconds for which the report of a scheduler counts
+INSTANCE = "SWEEP_INSTANCE"  # the variable by which a supervisor passes the random part of a name
 
 
-def name_process(pid: int | None = None) -> str:
-    """Name a process of this machine, ours by default, as no process of another machine is named."""
-    return f"{socket.gethostname()}-{os.getpid() if pid is None else pid}"
+@cache
+def name_process() -> str:
+    """Name this process as no other is named: two containers may share the name of their host and the number 1.
+
+    A supervisor chooses the last part of the names of its processes, so that it knows them.
+    """
+    return make_process_name(os.getpid(), os.environ.get(INSTANCE) or make_instance())
+
+
+def make_process_name(pid: int, instance: str) -> str:
+    """Make the name of a process of this machine."""
+    return f"{socket.gethostname()}-{pid}-{instance}"
+
+
+def make_instance() -> str:
+    """Make the random part of a process's name."""
+    return secrets.token_hex(3)
 
 
 def report_scheduler(client: Client, name: str) -> None:
@@ -42,4 +59,5 @@ def read_live_workers(store: Store) -> dict[str, dict[str, str]]:
     heard = dict(zip(names, pipe.execute(), strict=True))
     if silent := [name for name, report in heard.items() if not report]:
         store.client.srem(keys.WORKERS, *silent)  # a worker that only paused adds itself again with its next report
+        store.client.srem(keys.DRAINING, *silent)
     return {name: report for name, report in heard.items() if report}

@@ -22,7 +22,7 @@ from scheduler.state.store import Assignment, Hold, Lease, Meter, Renewal, Store
 from sweeps.stage import Json
 from tests.scheduler.plans import COST, MODEL
 from tests.support import FakeClock
-from worker.leases import TURNED_AWAY
+from worker.held_lease import TURNED_AWAY
 
 CYCLE = 10.0  # seconds, as the service's documentation has it
 BEAT = 5.0  # seconds of the night in one beat of the simulation

@@ -14,7 +14,8 @@ from tests.worker.odd_service import Odd, odd_service
 from tests.worker.workshop import Workshop
 from worker.attempt import Attempt, WorkerContext
 from worker.examples import Examples
-from worker.leases import EndRequest, LeaseLost, Leases
+from worker.held_lease import EndRequest, LeaseLost
+from worker.leases import Leases
 from worker.outcome import Stopped
 from worker.sdk.endpoints import Endpoint
 

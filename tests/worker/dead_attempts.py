@@ -8,7 +8,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
-from worker.leases import LeaseLost
+from worker.held_lease import LeaseLost
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Lost, Stopped
 from worker.sdk.session import Session

@@ -18,7 +18,8 @@ from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt, make_stopped
-from worker.leases import EndRequest, Leases
+from worker.held_lease import EndRequest
+from worker.leases import Leases
 from worker.maintenance.canary import Canaries
 from worker.open_model import ALL_LAYERS
 from worker.outcome import Failed, Outcome, Stopped, Succeeded

@@ -15,7 +15,7 @@ from sweeps.stage import Stage
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY, Control, Server
 from tests.worker.workshop import SPEC, Workshop
-from worker import leases as timings
+from worker import held_lease as timings
 from worker.leases import Leases
 from worker.maintenance import canary
 from worker.maintenance.canary import Canaries, try_service

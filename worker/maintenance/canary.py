@@ -27,6 +27,7 @@ from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.health import probe
 from worker.sdk.session import AdamStep, Session
+from worker.vital_thread import make_vital_thread
 
 LOOK_EVERY = 1.0  # seconds
 TOKENS = (1, 2, 3, 4)  # that every model knows
@@ -71,7 +72,7 @@ class Canaries:
         self._context = context
         self._timing = timing
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="canaries", daemon=True)
+        self._thread = make_vital_thread("canaries", self._watch)
 
     def start(self) -> None:
         self._thread.start()
@@ -94,6 +95,8 @@ class Canaries:
 
     def run_due_canary(self, service: str) -> Verdict | None:
         """Run one canary, if one is due."""
+        if self._context.leases.draining:
+            return None
         store, name = self._context.store, uuid.uuid4().hex
         patience, pace = self._timing.patience, self._timing.pace
         model = store.take_canary(service, name, tokens=COST, patience=patience, pace=pace)

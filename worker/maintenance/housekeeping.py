@@ -21,6 +21,7 @@ from worker.maintenance.bills import BillReader
 from worker.maintenance.service_actions import ServiceActions
 from worker.maintenance.session_upkeep import SessionCloser
 from worker.sdk.rest import DEADLINE, AccountClient
+from worker.vital_thread import make_vital_thread
 
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held, so that the death of its holder delays little
@@ -56,7 +57,7 @@ class Housekeeping:
         self._actions = ServiceActions(context, period=period, deadline=deadline, done=self._done)
         self._sessions = SessionCloser(self._actions, lag=lag)
         self._bills = BillReader(self._actions, lag=lag)
-        self._thread = threading.Thread(target=self._keep, name="housekeeping", daemon=True)
+        self._thread = make_vital_thread("housekeeping", self._keep)
 
     def start(self) -> None:
         self._thread.start()
@@ -86,7 +87,7 @@ class Housekeeping:
         return self._actions.reconciliation.take_duty(self._context.leases.worker, seconds)
 
     def _run_if_on_duty(self, duty: float) -> None:
-        if not self._take_duty(duty):
+        if not self._take_duty(0 if self._context.leases.draining else duty):
             return
         summary = self.round()
         if summary != HousekeepingSummary():

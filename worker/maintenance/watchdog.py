@@ -7,13 +7,13 @@ ends its own process.
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.state.connection import RedisError
 from worker.leases import Leases
+from worker.vital_thread import make_vital_thread
 
 LOOKS = 10  # checks within the time after which the worker exits
 
@@ -63,7 +63,7 @@ class Watchdog:
         self._patience = patience
         self._grace = grace
         self._exit = exit
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread = make_vital_thread("watchdog", self._watch)
 
     def start(self) -> None:
         self._thread.start()

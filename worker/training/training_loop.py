@@ -21,7 +21,7 @@ from sweeps.training.learning_facts import collect_learning_facts
 from sweeps.training.schedule import learning_rate_at
 from worker.attempt import Attempt
 from worker.evaluation.forward import mean_nll
-from worker.leases import LeaseLost
+from worker.held_lease import LeaseLost
 from worker.open_model import StartingPoint
 from worker.outcome import Outcome, StageError, Stopped, Succeeded
 from worker.progress import Curve, ReportTimer, Row

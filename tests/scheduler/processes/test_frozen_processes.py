@@ -21,7 +21,7 @@ from scheduler.processes.supervisor import START_SECONDS, Child
 from scheduler.state import keys
 from scheduler.state.connection import connect
 from scheduler.state.store import Store
-from scheduler.state.workers import name_process, report_scheduler
+from scheduler.state.workers import report_scheduler
 from tests.support import RedisServer, redis_server, wait_until
 
 PATIENCE = 8.0
@@ -40,7 +40,7 @@ class Watch:
         self._frozen = FrozenProcesses(self._client, [self.child], PATIENCE, lambda: self.now)
         self.child.start()
         os.kill(_pid(self.child), signal.SIGSTOP)  # before it reads the end of its input, or anything else
-        self._process = name_process(_pid(self.child))
+        self._process = self.child.process_name
 
     def report(self) -> None:
         if self.child.name == "scheduler":

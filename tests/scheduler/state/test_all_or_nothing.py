@@ -30,6 +30,7 @@ FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
+    "processes/test_membership",
 ]
 READERS = {"read_due", "read_unreconciled"}  # verbs that write nothing
 

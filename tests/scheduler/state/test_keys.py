@@ -8,6 +8,7 @@ import scheduler
 from scheduler.engine.rate_limit import Rate
 from scheduler.engine.retry import SUSPECTED_AFTER
 from scheduler.notify.outbox import Outbox
+from scheduler.processes.membership import join_fleet
 from scheduler.state import keys
 from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Refused, StoreBug
@@ -58,6 +59,8 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     Rate(night.store.client, "requests|offline", per_second=10).draw()
     record_bug(night.store, Refused("planted"), "a test")
     report_scheduler(night.store.client, "s1")
+    join_fleet(night.store, "s1", {"SWEEP_LEASE": "60"}, 5)
+    night.store.scripts.run("drain_worker", "w1", 1)
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()

@@ -13,7 +13,7 @@ from sweeps.spec.parse import parse
 from tests.worker.results import count_at_service, read_items, read_result, read_usage
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
 from tests.worker.workshop import Workshop
-from worker.leases import LeaseLost
+from worker.held_lease import LeaseLost
 from worker.outcome import Succeeded
 from worker.sdk.sampler import Sampler
 

@@ -14,7 +14,7 @@ from sweeps.training.rollouts import Floats, Group, weigh_tokens
 from tests.worker.specs import PENALTY, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same
 from worker.attempt import Attempt
-from worker.leases import LeaseLost
+from worker.held_lease import LeaseLost
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Failed, Lost, Stopped, Succeeded
 from worker.sdk.rest import AccountClient

@@ -15,7 +15,7 @@ import pytest
 from sweeps.environments import Text, Turn
 from tests.support import wait_until
 from tests.worker import trials
-from worker.leases import LeaseLost
+from worker.held_lease import LeaseLost
 from worker.outcome import StageError
 from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 from worker.rollouts.validate_returns import InvalidReturn, read_facts

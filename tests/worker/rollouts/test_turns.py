@@ -7,7 +7,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.results import count_at_service, read_usage
 from tests.worker.workshop import SPEC, Workshop, same
-from worker.leases import EndRequest, LeaseLost
+from worker.held_lease import EndRequest, LeaseLost
 from worker.outcome import Stopped, Succeeded
 
 TURNS = (

@@ -12,7 +12,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.odd_service import NO_ROUTE, Odd
 from tests.worker.workshop import SPEC, Workshop
-from worker.leases import EndRequest, LeaseLost
+from worker.held_lease import EndRequest, LeaseLost
 from worker.maintenance.canary import try_service
 from worker.outcome import Failed, Stopped, Succeeded
 from worker.sdk.failures import translate

@@ -12,7 +12,8 @@ from scheduler.settings import read_settings
 from scheduler.state.connection import Client, Unable, connect
 from tests.support import RedisServer
 from tests.worker.workshop import Workshop
-from worker.leases import LeaseLost, Leases
+from worker.held_lease import LeaseLost
+from worker.leases import Leases
 from worker.outcome import Succeeded
 from worker.sdk.rate_limiter import Permits, RateLimiter, make_rate_limiters
 

@@ -16,7 +16,7 @@ from sweeps.stage import Plan, Stage
 from tests.worker.long_runs import LONG
 from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage, watch_reservation
 from tests.worker.workshop import Workshop, same, tokens
-from worker.leases import EndRequest, LeaseLost
+from worker.held_lease import EndRequest, LeaseLost
 from worker.outcome import Lost, Orphaned, Stopped, Succeeded
 
 SPEC = """

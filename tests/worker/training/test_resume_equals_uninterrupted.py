@@ -12,7 +12,7 @@ from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.tinker_offline.process import Server
 from tests.worker.workshop import SPEC, Workshop, same, tokens
-from worker.leases import EndRequest, LeaseLost
+from worker.held_lease import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Orphaned, Stopped, Succeeded
 
 AT = (1, 6, 7, 19)  # a stop at the first step, at a checkpoint, behind one, and before the last step

@@ -17,7 +17,7 @@ from sweeps.training.rollouts import Rollout
 from tests.worker.results import count_at_service, read_result, read_usage
 from tests.worker.specs import LAG, PENALTY, RL_SPEC, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same, tokens
-from worker.leases import EndRequest, LeaseLost
+from worker.held_lease import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
 from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask
 from worker.rollouts.sandbox import SandboxLimits
