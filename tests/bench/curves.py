@@ -4,6 +4,7 @@
 
 Each curve is fitted up to a size and asked for the data that a loss measured later (or inside) needs; the questions are
 in `tests/published/questions_asked.py`. The prior of misfit is learned anew for each source from the other sources.
+Nothing is learned from the curves of `tests/published/unseen.csv`, which are asked, too.
 Fails where an answer misses its bar (`tests/published/bars.py`). `--short` asks a few curves of each source with the
 recorded priors, and fails for none. `--curves FILE` asks about your own curves with the published prior: the columns
 are those of `tests/published/curves.csv`. `--record` writes the priors, the tallies, and the table of the page in
@@ -24,8 +25,8 @@ from pathlib import Path
 
 from sweeps.scaling.misfit import PUBLISHED_PRIOR, MisfitPrior
 from tests.published.bars import list_shortfalls
-from tests.published.curves_table import CURVES, PublishedCurve, count_curves, read_curves
-from tests.published.evidence_table import RECORD, write_page
+from tests.published.curves_table import CURVES, UNSEEN, PublishedCurve, count_curves, read_curves
+from tests.published.evidence_table import RECORD, UNSEEN_RECORD, write_page
 from tests.published.held_tally import (
     BASELINE,
     HeldTally,
@@ -103,11 +104,15 @@ def name_commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def list_mistakes(tallies: Sequence[HeldTally], priors: Mapping[str, MisfitPrior], *, check: bool) -> Iterator[str]:
+def list_mistakes(
+    tallies: Sequence[HeldTally], unseen: Sequence[HeldTally], priors: Mapping[str, MisfitPrior], *, check: bool
+) -> Iterator[str]:
     """List what misses its bar; with `check`, also what differs from the record."""
     yield from list_shortfalls(tallies, read_tallies(BASELINE)[1])
+    yield from (f"new curves: {line}" for line in list_shortfalls(unseen, {}))
     if check:
         yield from list_differences(tallies, read_tallies(RECORD)[1])
+        yield from (f"new curves: {line}" for line in list_differences(unseen, read_tallies(UNSEEN_RECORD)[1]))
         yield from (f"the prior {name} is {prior}, not as recorded" for name, prior in list_changed(priors))
 
 
@@ -132,6 +137,7 @@ def main() -> None:
         priors = read_priors() if partial else learn_priors(curves, pool)
         judgements = judge_curves(choose_few(curves) if chosen.short else curves, priors, pool)
         edges = [] if partial else measure_edges(curves, priors, pool)
+        unseen = [] if partial else tally_sources(judge_curves(read_curves(UNSEEN), priors, pool))
     tallies = tally_sources(judgements)
     if chosen.questions:
         write_questions(judgements, chosen.questions)
@@ -140,13 +146,16 @@ def main() -> None:
     if chosen.record:
         write_priors(priors)
         write_tallies(tallies, "this one", RECORD)
+        write_tallies(unseen, "this one", UNSEEN_RECORD)
         write_page()
     for line in format_tallies(tallies):
         sys.stdout.write(f"{line}\n")
     for line in (*format_bends(judgements), *(format_edges(edges) if edges else ())):
         sys.stdout.write(f"{line}\n")
+    for line in ("curves that nothing was learned from:", *format_tallies(unseen)) if unseen else ():
+        sys.stdout.write(f"{line}\n")
     sys.stdout.write(f"{len(judgements)} questions, {time.perf_counter() - began:.0f} seconds\n")
-    wrong = [] if partial else [*list_mistakes(tallies, priors, check=chosen.check), *list_short_edges(edges)]
+    wrong = [] if partial else [*list_mistakes(tallies, unseen, priors, check=chosen.check), *list_short_edges(edges)]
     if wrong:
         sys.exit("\n".join(wrong))
 

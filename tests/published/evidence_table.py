@@ -1,4 +1,4 @@
-"""Write the table of `docs/evidence/real-curves.md` from the recorded tallies, before and after."""
+"""Write the tables of `docs/evidence/real-curves.md` from the recorded tallies: before and after, and of new curves."""
 
 import math
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ from tests.published.held_tally import BASELINE, EVERY_SOURCE, HeldTally, divide
 RECORD = FOLDER / "measured.csv"
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "real-curves.md"
 BEGIN = "<!-- written by `python -m tests.bench.curves --record` -->"
+BEGIN_UNSEEN = "<!-- of new curves, written by `python -m tests.bench.curves --record` -->"
+UNSEEN_RECORD = FOLDER / "unseen_measured.csv"
 END = "<!-- end of what the command writes -->"
 WORDS = {"x1": "×1, seen", "left out": "inside, left out", "x2": "×2", "x4": "×4"}
 
@@ -52,6 +54,25 @@ def _list_lines(before: dict[tuple[str, str], HeldTally], after: dict[tuple[str,
         yield f"| {' | '.join(cells)} |"
 
 
+def format_unseen(record: Path = UNSEEN_RECORD) -> str:
+    """Format the Markdown table of the curves that nothing was learned from."""
+    heads = ("source", "asked at", "questions", "refused", "interval holds", "band holds", "wrong, no warning", "open")
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for tally in read_tallies(record)[1].values():
+        cells = (
+            _name(tally.source),
+            WORDS[tally.horizon],
+            f"{tally.asked}",
+            f"{tally.refused:.0%}",
+            _share(tally.held),
+            _share(tally.band_held),
+            f"{tally.unwarned:.1%}",
+            f"{tally.open_share:.0%}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _name(source: str) -> str:
     return "**all**" if source == EVERY_SOURCE else f"`{source}`"
 
@@ -66,16 +87,17 @@ def _half(tally: HeldTally) -> str:
 
 
 def write_page(page: Path = PAGE) -> None:
-    """Replace the table of the page."""
-    page.write_text(replace_table(page.read_text(encoding="utf-8"), format_table()), encoding="utf-8")
+    """Replace the tables of the page."""
+    text = replace_table(page.read_text(encoding="utf-8"), format_table())
+    page.write_text(replace_table(text, format_unseen(), BEGIN_UNSEEN), encoding="utf-8")
 
 
-def read_page(page: Path = PAGE) -> str:
-    """Read the table of the page."""
-    return page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip()
+def read_page(begin: str = BEGIN, page: Path = PAGE) -> str:
+    """Read the table of the page that begins with a marker."""
+    return page.read_text(encoding="utf-8").partition(begin)[2].partition(END)[0].strip()
 
 
-def replace_table(text: str, table: str) -> str:
+def replace_table(text: str, table: str, begin: str = BEGIN) -> str:
     """Replace what stands between the markers."""
-    head, _, rest = text.partition(BEGIN)
-    return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
+    head, _, rest = text.partition(begin)
+    return f"{head}{begin}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
