@@ -42,8 +42,8 @@ community-short: setup
 community: setup
 	COMMUNITY=all $(BIN)/python -m pytest tests/acceptance/community
 
-# Measures reading a file, planning and submitting as a grid grows tenfold, the report of a thousand runs, and a night
-# with faults against a bare loop over the SDK.
+# Measures reading a file, planning and submitting as a grid grows tenfold, a fit, the reports of a thousand runs and of
+# forty curves, and a night with faults against a bare loop over the SDK.
 bench: setup
 	@$(BIN)/python -m tests.bench.reading
 	@$(BIN)/python -m tests.bench.planning
@@ -51,8 +51,8 @@ bench: setup
 	@$(BIN)/python -m tests.bench.reporting
 	@$(BIN)/python -m tests.bench.faults
 
-# Counts how often the intervals of the minimum data hold the truth, and how often a difference is claimed that is not
-# there: 1,000 simulated experiments of each kind, some minutes.
+# Counts how often the intervals of the minimum data hold the truth and how wide they are, and how often a difference is
+# claimed that is not there: 1,000 simulated experiments of each kind, some minutes. Each fails where its bar breaks.
 bench-statistics: setup
 	@$(BIN)/python -m tests.bench.interval_coverage
 	@$(BIN)/python -m tests.bench.claims

@@ -1,14 +1,10 @@
 """What few items tell: it carries its denominator on every face, wins nothing, and is compared over common items."""
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
-from scheduler.cli.console.output import Output
-from scheduler.cli.console.report_face import show_report
 from sweeps import RunResult, best_cell, compare, item_key
 from sweeps.analysis.change_estimate import change
 from sweeps.analysis.idle_policies import list_idle
@@ -20,14 +16,12 @@ from sweeps.evaluation.episode_evaluator import PlayedEpisode
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.report.compose import compose, compose_answer, list_facts
-from sweeps.report.document import Report
-from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
-from sweeps.report.markdown import render_markdown
 from sweeps.report.table_cells import TableCell
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items
 from sweeps.stats.proportions import wilson_interval
+from tests.sweeps.report_faces import FACES
 from tests.sweeps.reports import list_tables, material
 
 METRIC = "episode.recovered"
@@ -63,19 +57,6 @@ def recovering() -> Material:
     return evaluate(
         {key: play(*run) for key, run in keys.items()}, {key: {"method": method} for key, (method, _) in keys.items()}
     )
-
-
-def print_report(report: Report) -> str:
-    text = io.StringIO()
-    show_report(Output("table", Console(file=text, width=300)), report)
-    return text.getvalue()
-
-
-FACES: Mapping[str, Callable[[Report], str]] = {
-    "terminal": print_report,
-    "page": lambda report: render_html(report, ""),
-    "markdown": render_markdown,
-}
 
 
 def test_one_episode_of_two_hundred_wins_nothing(recovering: Material) -> None:

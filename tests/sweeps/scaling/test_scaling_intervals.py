@@ -15,6 +15,7 @@ from sweeps.scaling.fit import ScalingFit, fit_many, fit_scaling
 from sweeps.scaling.laws import Curves, Floats
 from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.selection import Runs
+from tests.bench.interval_coverage import WIDER, compare_widths, read_widths
 from tests.sweeps.planted import (
     ACCURACIES,
     BEYOND,
@@ -45,11 +46,13 @@ def test_the_interval_holds_the_truth(kind: Kind) -> None:
     """In .88 of 200 experiments at least, whichever way the noise is; 1,000 of each are in `make bench-statistics`.
 
     Beyond the sizes the plateau is looked at, of which a law that is too short would be too sure: .87 were covered.
+    The median interval is at most 1.25 times as wide as before the error of a law was in it.
     """
     for size in (WITHIN, BEYOND) if kind.truth is plateau and kind.noise == "free" else (WITHIN,):
         coverage = Coverage.of(kind.fits(200, size, seed=1), size)
         assert coverage.answered > 0.95
         assert coverage.covered >= (0.92 if size == BEYOND else 0.88)
+        assert not compare_widths((kind, size, coverage), read_widths()) > WIDER
 
 
 @pytest.mark.parametrize("kind", [TWO_SEEDS[0], ACCURACIES[0], ACCURACIES[2]], ids=lambda kind: kind.name)

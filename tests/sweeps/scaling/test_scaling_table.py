@@ -6,12 +6,15 @@ import pytest
 from sweeps.analysis.targets import fit_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.data_scaling import describe_law
-from sweeps.report.scaling_words import explain_open_end, summarise_fit
+from sweeps.report.compose import compose, list_facts
+from sweeps.report.inputs import Material
+from sweeps.report.scaling_words import NARROWED, SMALL, explain_open_end, summarise_fit
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_many, fit_scaling
 from sweeps.stage import Json
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.planted import SIZES, offset
+from tests.sweeps.report_faces import FACES
 from tests.sweeps.reports import conclude, list_rows, list_warnings
 
 
@@ -205,3 +208,21 @@ def test_an_answer_without_an_upper_end_names_the_run_that_would_give_one() -> N
     assert closed.minimum_data
     assert closed.minimum_data.high
     assert explain_open_end(closed.minimum_data) == ""
+
+
+def test_an_open_interval_says_on_every_face_what_would_close_it_and_what_makes_it_wide() -> None:
+    """One seed of a curve that steepens: the target is the loss at 2.4 times its largest size."""
+    losses = {int(n): float(0.5 + 2 * n**-0.05 * (1 + (n / 600) ** 2) ** -0.12) for n in (*SIZES, 20_000)}
+    rows = [RunResult({"data": "code", "size": n}, 0, "succeeded", {"nll": losses[n]}) for n in map(int, SIZES)]
+    target: dict[str, Json] = {"metric": "nll", "below": losses[20_000]}
+    known = Material("night", "finished", {"experiment": "data_scaling", "target": target}, rows)
+    least = list_facts(known)["fits"][0]["minimum_data"]
+    assert (least["high"], least["next_size"]) == (None, 40_000)
+    assert sum(least["parts"].values()) == pytest.approx(1)
+    report = compose(known)
+    for face, show in FACES.items():
+        text = show(report).replace("\N{NO-BREAK SPACE}", " ")
+        assert f"{least['low']:,.0f} or more" in text, face
+        assert "40,000 examples" in text, face
+        for name, (source, _) in NARROWED.items():
+            assert (source in text) == (least["parts"][name] >= SMALL), (face, name)
