@@ -19,6 +19,7 @@ from sweeps.analysis.targets import (
     split_variants,
     write_law,
 )
+from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import has_law
 from sweeps.experiments.conclude_scaling import conclude_scaling
 from sweeps.experiments.conclusion import Conclusion
@@ -29,10 +30,11 @@ from sweeps.figures.lines import Goal, Line, Plot
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
-from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, join_answers, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Table, join_answers, make_table
 from sweeps.report.plain_values import simplify
 from sweeps.report.scaling_words import say_what_would_narrow, summarise_fit, write_curve, write_interval
-from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_share
+from sweeps.report.shared_parts import mark_told
+from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_number, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
@@ -40,6 +42,7 @@ from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.size_units import EXAMPLES, SizeUnit, find_unit
 from sweeps.spec.variation_rules import list_sizes
+from sweeps.stats.paired_items import Items
 
 DENSE = 60  # points of a drawn curve
 LONG = 40  # rows of a table that is shown at once
@@ -120,11 +123,21 @@ def _answer_metric(asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figur
         for name, fit in fits.items():
             origin = describe_goal_source(asked, by_data[name])
             sentence = summarise_fit(name + where, fit, metric, origin, unit=units[name])
-            sentences.append(sentence if has_law(metric) else sentence + _describe_base(by_data[name], metric))
+            base = "" if has_law(metric) else _describe_base(by_data[name], metric)
+            sentences.append(f"{sentence}{base}{_describe_told(by_data[name], metric, kept)}")
         unit = find_unit(asked, fits)
-        parts = [*_draw_curves(f"{figure}-{place}", metric, by_data, fits, unit), *_tabulate_fits(metric, fits, unit)]
-        sections.append(Section(f"{title}{where}", tuple(parts)))
+        measured = [row for name, own in by_data.items() for row in _list_measured(name, own, metric, unit, kept)]
+        numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
+        curves = _draw_curves(_describe_plot(f"{figure}-{place}", metric, fits, unit), metric, by_data, fits, numbers)
+        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit))))
     return Answer(tuple(sentences), tuple(sections))
+
+
+def _describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
+    """Say how many items tell a metric at the size where the fewest do, if some do not."""
+    groups = group_by_cell([row for row in rows if row.cell.get("size")])
+    counts = [count for _, runs in groups if (count := count_told(runs, metric, items)) and count.is_conditional]
+    return f" At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
 
 
 def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
@@ -133,23 +146,24 @@ def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
     return "" if base is None else f" Untrained {base:.4g}."
 
 
+def _describe_plot(name: str, metric: str, fits: Fits, unit: SizeUnit) -> Plot:
+    return Plot(
+        name=name,
+        title=f"{metric} by training {unit.many}",
+        description="; ".join(summarise_fit(data, fit, metric, unit=unit) for data, fit in fits.items()),
+        across=f"training {unit.many} (log scale)",
+        up=name_with_unit(metric),
+        marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
+    )
+
+
 def _draw_curves(
-    name: str, metric: str, data: Mapping[str, list[RunResult]], fits: Fits, unit: SizeUnit
+    words: Plot, metric: str, data: Mapping[str, list[RunResult]], fits: Fits, numbers: Table
 ) -> list[Figure]:
     """Draw the curves of all data sets in one chart; nothing where nothing was trained yet."""
     lines = [_draw_line(name, data[name], fit, metric) for name, fit in fits.items()]
     if not any(len(line.points) > 0 for line in lines):
         return []
-    words = Plot(
-        name=name,
-        title=f"{metric} by training {unit.many}",
-        description="; ".join(summarise_fit(name, fit, metric, unit=unit) for name, fit in fits.items()),
-        across=f"training {unit.many} (log scale)",
-        up=name_with_unit(metric),
-        marks=sorted({size for fit in fits.values() for size in fit.n.tolist()}),
-    )
-    measured = [row for name in fits for row in _list_measured(name, data[name], metric, unit)]
-    numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
     return [Figure(LineChart(words, lines), numbers, LEGEND, in_cells=True)]
 
 
@@ -209,22 +223,30 @@ def _draw_goal(name: str, fit: ScalingFit, side: str) -> Goal | None:
     return Goal(least.target, least.point, least.low, least.high, f"{words}: {least.point:,.0f}{interval}")
 
 
-def _list_measured(name: str, rows: Sequence[RunResult], metric: str, unit: SizeUnit) -> list[dict[str, Any]]:
-    values: dict[float, list[float]] = {}
-    base = read_zero_shot(rows, metric)
-    for size, value, _ in ([(0.0, base, 0)] if base is not None else []) + sorted(list_sized(rows, metric)):
-        values.setdefault(size, []).append(value)
+def _list_measured(
+    name: str, rows: Sequence[RunResult], metric: str, unit: SizeUnit, items: Items | None
+) -> list[dict[str, Any]]:
+    """List what each size has, the untrained model first; behind a mean how many items tell it, where not all do."""
+    groups: dict[int, list[RunResult]] = {}
+    for row in sorted(rows, key=lambda row: float(str(row.cell.get("size") or 0))):
+        if metric in row.metrics:
+            groups.setdefault(int(float(str(row.cell.get("size") or 0))), []).append(row)
+    measured = {size: [row.metrics[metric] for row in own] for size, own in groups.items()}
     return [
         {
             "data": name,
-            unit.many: int(size),
-            "seeds": len(at_size),
-            "mean": float(np.mean(at_size)),
-            "lowest": min(at_size),
-            "highest": max(at_size),
+            unit.many: size,
+            "seeds": len(values),
+            "mean": _show_mean(float(np.mean(values)), mark_told(count_told(groups[size], metric, items))),
+            "lowest": min(values),
+            "highest": max(values),
         }
-        for size, at_size in values.items()
+        for size, values in measured.items()
     ]
+
+
+def _show_mean(mean: float, mark: str) -> float | TableCell:
+    return TableCell(f"{show_number(mean).text}{mark}", mean) if mark else mean
 
 
 def describe_law(name: str, fit: ScalingFit, unit: SizeUnit = EXAMPLES) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import Spec, choose_best, split_variants
-from sweeps.analysis.told_items import FEWEST, may_be_conditional, warn_unknown
+from sweeps.analysis.told_items import FEWEST, count_told, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_grid import conclude_grid
 from sweeps.experiments.conclusion import Conclusion
@@ -31,7 +31,7 @@ from sweeps.records import canonicalize_row
 from sweeps.report.document import Answer, Paragraph, Part, Section, Table, join_answers, make_table
 from sweeps.report.grid_figures import describe_change, describe_undirected, draw_axes, draw_cells, name_cell
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import compare_by_item, warn_of_missing
+from sweeps.report.shared_parts import compare_by_item, mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.metric_wishes import list_directed, list_wishes, narrow_spec
@@ -259,7 +259,8 @@ def _show_one(group: Sequence[RunResult], only: GridCell, items: ItemsBy) -> Tab
         {
             "metric": name,
             "mean": show_estimate(
-                estimate_level(by_seed, name, find_grain(by_seed.values()), _read_scores(runs, name, items))
+                estimate_level(by_seed, name, find_grain(by_seed.values()), _read_scores(runs, name, items)),
+                mark=mark_told(count_told(runs, name, select_items(items, name))),
             ),
             "seeds": len(by_seed),
         }

@@ -8,6 +8,7 @@ from sweeps.analysis.grid_cells import AxisValue, BestCell, GridCell
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.targets import describe_cell, name_cells, name_with_unit
+from sweeps.analysis.told_items import count_told
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
@@ -130,14 +131,16 @@ def describe_undirected(metric: str, rows: Sequence[RunResult], items: ItemsBy, 
     grain = find_grain(value for _, _, by_seed in known for value in by_seed.values())
     levels = [estimate_level(by_seed, metric, grain, read_run_scores(runs, metric, kept)) for _, runs, by_seed in known]
     names = name_cells([cell for cell, _, _ in known])
+    marks = [mark_told(count_told(runs, metric, kept)) for _, runs, _ in known]
     means = [level.mean for level in levels if level]
     span = f"{min(means):.4f}" if len(means) == 1 else f"{min(means):.4f} to {max(means):.4f} over the cells"
     sentence = f"{metric}: {span}; {ask_direction(metric)}."
-    drawn = [draw_row(*pair, 0) for pair in zip(names, levels, strict=True)][:DRAWN]
+    told_levels = list(zip(names, levels, marks, strict=True))
+    drawn = [draw_row(cell_name, level, 0, mark=mark) for cell_name, level, mark in told_levels][:DRAWN]
     words = RowPlot(name, f"{metric} of each cell", describe_rows(drawn), name_with_unit(metric))
     shown = [
-        {"cell": cell_name, metric: show_estimate(level), "seeds": level.seeds if level else 0}
-        for cell_name, level in zip(names, levels, strict=True)
+        {"cell": cell_name, metric: show_estimate(level, mark=mark), "seeds": level.seeds if level else 0}
+        for cell_name, level, mark in told_levels
     ]
     figure = Figure(IntervalChart(words, drawn), make_table(shown, folded=len(shown) > DRAWN))
     return Answer((sentence,), (Section(f"{metric} of each cell", (figure,)),))

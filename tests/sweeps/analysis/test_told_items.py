@@ -1,6 +1,6 @@
 """What few items tell: it carries its denominator on every face, wins nothing, and is compared over common items."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -94,6 +94,34 @@ def test_every_face_shows_the_denominator(recovering: Material, face: str) -> No
     text = FACES[face](compose_answer(recovering))
     assert "1.0000 (1 of 200)" in text
     assert "360 of 600" in text
+
+
+KINDS: Mapping[str, tuple[Mapping[str, Json], Sequence[Mapping[str, Json]]]] = {
+    "one cell": ({"experiment": "grid", "best": {"metric": METRIC, "mode": "max"}}, [{"rank": 4}]),
+    "grid": ({"experiment": "grid", "best": {"metric": METRIC, "mode": "max"}}, [{"rank": 4}, {"rank": 8}]),
+    "no direction": ({"experiment": "grid", "metrics": [{"metric": METRIC}]}, [{"rank": 4}, {"rank": 8}]),
+    "compare": ({"experiment": "compare", "best": {"metric": METRIC, "mode": "max"}}, [{"method": "a"}]),
+    "data_scaling": (
+        {"experiment": "data_scaling", "metrics": [{"metric": METRIC, "mode": "max"}]},
+        [{"data": "d", "size": 16}, {"data": "d", "size": 32}],
+    ),
+    "transfer": (
+        {"experiment": "transfer", "metrics": [{"metric": METRIC, "mode": "max"}]},
+        [{"source": source, "target": "t", "size": 16} for source in (None, "s")],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_shows_behind_its_means_how_many_items_tell_them(kind: str) -> None:
+    """Of three seeds: 30 of 100 items tell it in each."""
+    spec, cells = KINDS[kind]
+    rows = [RunResult(cell, seed, "succeeded", {METRIC: 0.5 + seed / 100}) for cell in cells for seed in range(3)]
+    played = [ItemRow(task, {"recovered": float(task % 2)} if task < 30 else {"reward": 1.0}) for task in range(100)]
+    kept = {item_key(row.cell, row.seed): played for row in rows}
+    report = compose_answer(Material("night", "finished", spec, rows, items={"task_completion": kept}))
+    for face, show in FACES.items():
+        assert "90 of 300" in show(report), face
 
 
 def test_every_run_has_its_own_and_programs_are_told_too(recovering: Material) -> None:
