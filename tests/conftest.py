@@ -1,6 +1,7 @@
 """What holds for every test: the SDK sends no telemetry, and asks no hub."""
 
 import atexit
+import functools
 import os
 import signal
 import sys
@@ -41,9 +42,16 @@ FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: o
 ALONE = {
     f"test_{name}.py"
     for name in (
-        *("offline_science", "offline_changes", "spec_examples", "plain_errors", "doctor", "money", "pause"),
-        *("answers_that_promise_too_much", "groups_and_strata", "new_evaluator", "page_on_data_files", "causes"),
-        "every_server",
+        *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
+        *("new_evaluator", "every_server"),
+    )
+}
+# And what all share one fleet, which `fleet_desk` of tests/acceptance/conftest.py brings up.
+SHARED = {
+    f"test_{name}.py"
+    for name in (
+        *("answers_that_promise_too_much", "groups_and_strata", "page_on_data_files", "causes"),
+        *("spec_examples", "named_and_tested"),
     )
 }
 
@@ -51,31 +59,32 @@ ALONE = {
 # Beside the fleets, which compute, comes what mostly waits; what computes comes when they are done, and what is short
 # last, so that whoever is free has something left.
 ORDER = ("worker", "tinker_offline", "nights", "acceptance", "chaos", "scheduler", "sweeps")
+HERE = Path(__file__).parent
 
 
-def _folder(item: pytest.Item) -> str:
-    """The folder of `tests/` that a test is in, however deep."""
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+@functools.cache
+def _group(path: Path) -> str | None:
+    """The stream in which a file's tests are one after the other with those of other files, if any."""
+    parts = path.relative_to(HERE).parts
+    if parts[0] not in FLEETS or parts[1] == "community" or path.name in ALONE:
+        return None
+    return "shared fleet" if path.name in SHARED else "fleets"
 
 
-def _is_fleet(item: pytest.Item) -> bool:
-    return _folder(item) in FLEETS and item.path.name not in ALONE and item.path.parent.name != "community"
-
-
-def _place(item: pytest.Item) -> int:
-    folder = _folder(item)
-    if _is_fleet(item):
-        return -1
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+@functools.cache
+def _place(path: Path) -> int:
+    """Of a file, among all: the lowest comes first."""
+    folder = path.relative_to(HERE).parts[0]
+    groups = {"fleets": -2, "shared fleet": -1}
+    return groups.get(_group(path) or "", ORDER.index(folder) if folder in ORDER else len(ORDER))
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """For `pytest -n 3 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
-    items.sort(key=_place)
+    items.sort(key=lambda item: _place(item.path))
     for item in items:
-        group = "fleets" if _is_fleet(item) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item.path) or item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,6 +39,16 @@ class RedisServer:
             self._process.wait(20)
             self._process = None
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """It answers nothing while the block runs, and all that it was asked afterwards."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def client(self) -> Client:
         return connect(self.url, retries=0)
 

@@ -44,7 +44,7 @@ class Desk:
 
     @property
     def home(self) -> Path:
-        return self.folder / "state"
+        return Path(self.environment.get("SWEEP_HOME") or self.folder / "state")
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name

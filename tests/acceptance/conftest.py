@@ -1,12 +1,36 @@
-"""A desk for each test."""
+"""A desk for each test; and one fleet for all tests whose law is not how a fleet starts or ends."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.shared_fleet import SharedFleet
+
+FLEET = pytest.StashKey[SharedFleet]()
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> SharedFleet:
+    return pytestconfig.stash.setdefault(FLEET, SharedFleet(Desk(tmp_path_factory.mktemp("fleet"))))
+
+
+@pytest.fixture
+def fleet_desk(shared_fleet: SharedFleet, tmp_path: Path) -> Desk:
+    """A desk with a folder of its own, at a fleet that is up: `run` starts no processes but its own."""
+    shared_fleet.start()
+    return Desk(tmp_path, {"SWEEP_HOME": str(shared_fleet.desk.home)})
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The fleet ends with the last of its group: an idle one takes 3 % of a processor from the tests that follow."""
+    fleet = item.config.stash.get(FLEET, None)
+    if fleet and (
+        nextitem is None or nextitem.get_closest_marker("xdist_group") != item.get_closest_marker("xdist_group")
+    ):
+        fleet.stop()

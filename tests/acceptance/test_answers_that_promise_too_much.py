@@ -41,25 +41,25 @@ def labels() -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def test_what_few_episodes_tell_carries_its_denominator(desk: Desk) -> None:
-    desk.write("recovering.yaml", METHODS)
-    ran = desk.sweep("run", "recovering.yaml")
+def test_what_few_episodes_tell_carries_its_denominator(fleet_desk: Desk) -> None:
+    fleet_desk.write("recovering.yaml", METHODS)
+    ran = fleet_desk.sweep("run", "recovering.yaml")
     assert ran.status == 0, ran.err
-    cells = desk.sweep("-f", "json", "results", "recovering").json["cells"]
+    cells = fleet_desk.call("-f", "json", "results", "recovering").json["cells"]
     counts = {cell["cell"]["method"]: cell["metrics"].get("episode.recovered", {}).get("told") for cell in cells}
     assert counts["sl"]
     assert 0 < counts["sl"]["items"] < counts["sl"]["of"] == 240
     assert counts[None] is None or counts[None]["items"] < 20
-    table = desk.sweep("results", "recovering").out
+    table = fleet_desk.call("results", "recovering").out
     assert f"({counts['sl']['items']} of 240)" in table
 
 
-def test_labels_without_sense_are_no_better_than_always_saying_the_commonest(desk: Desk, labels: str) -> None:
-    desk.write("claims.jsonl", labels)
-    desk.write("labels.yaml", LABELS)
-    ran = desk.sweep("run", "labels.yaml")
+def test_labels_without_sense_are_no_better_than_always_saying_the_commonest(fleet_desk: Desk, labels: str) -> None:
+    fleet_desk.write("claims.jsonl", labels)
+    fleet_desk.write("labels.yaml", LABELS)
+    ran = fleet_desk.sweep("run", "labels.yaml")
     assert ran.status == 0, ran.err
-    results = desk.sweep("-f", "json", "results", "labels").json
+    results = fleet_desk.call("-f", "json", "results", "labels").json
     (fit,) = results["fits"]
     assert fit["law"] is None
     share = re.search(r"always saying 'N' \((0\.\d+)\)", fit["refused"])

@@ -54,23 +54,27 @@ def redis_of(desk: Desk) -> int:
     return number
 
 
-def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> None:
-    """Each process, and then the supervisor itself, in the middle of the work; each time it is said.
+@pytest.mark.timeout(240)
+def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
+    """Stop every process that `sweep up` starts, all at once; then kill Redis and the supervisor itself.
 
-    However quick the machine, the work outlasts that: each training takes 80 s, until the service that the last
-    supervisor starts is quick.
+    A process that is stopped is killed for its silence, and what is killed is started again. However quick the
+    machine, the work outlasts that: each training takes 80 s, until the service that the last supervisor starts is
+    quick.
     """
     spec = small(steps=80, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 10}\n"
     slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 2}]\n")
-    desk.environment.update(SWEEP_LEASE="3", SWEEP_REHEARSAL=str(slow))
+    desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: len(finished_stages(desk)) >= 1, "it works")
-        for name, command in CHILDREN.items():
-            os.kill(child(desk, command), signal.SIGKILL)
+        for stopped in [child(desk, command) for command in CHILDREN.values()]:
+            os.kill(stopped, signal.SIGSTOP)
+        for name in CHILDREN:
             line = f"{name} ended (killed by SIGKILL); restarting it"
-            until(lambda line=line: line in desk.said(), f"it is said of {name}")  # type: ignore[misc]
+            until(lambda line=line: line in desk.said(), f"{name} is killed: {desk.said()}")  # type: ignore[misc]
         os.kill(redis_of(desk), signal.SIGKILL)
         until(lambda: "Redis ended and was restarted" in desk.said(), "it is said of Redis")
+        assert desk.said().count("SWEEP_FROZEN") == len(CHILDREN), "their successors are left alone"
         first = supervisor(desk)
         assert finished(desk, "succeeded") < 9, "all of it fell into work"
         slow.write_text("rules: []\n")
@@ -83,23 +87,6 @@ def test_whatever_is_killed_is_started_again_and_the_sweep_ends(desk: Desk) -> N
     nothing_is_left(desk)
     counts = desk.call("-f", "json", "list").json["sweeps"][0]
     assert counts["succeeded"] == counts["stages"] == 9
-
-
-def test_what_is_stopped_for_ever_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
-    """Every process that `sweep up` starts, all at once."""
-    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 0.5}]\n")
-    desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
-    spec = small(steps=12, sizes=(32,), seeds=2) + "checkpoint: {every_steps: 4}\n"
-    with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
-        until(lambda: len(finished_stages(desk)) >= 1, "it works")
-        for stopped in [child(desk, command) for command in CHILDREN.values()]:
-            os.kill(stopped, signal.SIGSTOP)
-        for name in CHILDREN:
-            line = f"{name} ended (killed by SIGKILL); restarting it"
-            until(lambda line=line: line in desk.said(), f"{name} is killed: {desk.said()}")  # type: ignore[misc]
-        assert process.wait(120) == 0, desk.said()
-    assert desk.said().count("SWEEP_FROZEN") == len(CHILDREN), "their successors are left alone"
-    nothing_is_left(desk)
 
 
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:

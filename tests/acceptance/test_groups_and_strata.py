@@ -38,12 +38,12 @@ def write_windows(desk: Desk) -> None:
 
 
 @pytest.fixture
-def measured(desk: Desk) -> Desk:
-    write_windows(desk)
-    desk.write("windows.yaml", SPEC)
-    done = desk.sweep("run", "windows.yaml")
+def measured(fleet_desk: Desk) -> Desk:
+    write_windows(fleet_desk)
+    fleet_desk.write("windows.yaml", SPEC)
+    done = fleet_desk.sweep("run", "windows.yaml")
     assert done.status == 0, done.err
-    return desk
+    return fleet_desk
 
 
 def check_plan(plan: dict[str, Any]) -> None:

@@ -38,9 +38,9 @@ def test_sixteen_threads_that_begin_with_a_real_tokenizer_lose_no_attempt(desk: 
         done = desk.sweep("run", "named.yaml", wait=300)
         assert done.status == 0, done.err
         assert "PyTorch" not in done.out + done.err
-        runs = desk.sweep("-f", "json", "results", "named").json["runs"]
+        runs = desk.call("-f", "json", "results", "named").json["runs"]
         assert [run["state"] for run in runs] == ["succeeded"] * 17  # and the untrained model
-        events = desk.sweep("-f", "json", "events", "named", "--last", "1000").json["events"]
+        events = desk.call("-f", "json", "events", "named", "--last", "1000").json["events"]
         assert {event["attempt"] for event in events if event["to"] == "succeeded"} == {1}
         assert not [event for event in events if (event["from"], event["to"]) == ("running", "ready")]
         (kept,) = (home / "store/tokenizers").iterdir()

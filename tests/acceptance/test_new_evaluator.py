@@ -76,12 +76,13 @@ target: {metric: short, above: 0.5}
 """
 
 
-@pytest.fixture
-def extended(desk: Desk) -> Desk:
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A desk whose `sweep` is of a copy of this project with two evaluators more."""
+    desk = Desk(tmp_path_factory.mktemp("desk"))
     copy = desk.folder / "copy"
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in PACKAGES:  # with what is compiled already
+        shutil.copytree(ROOT / package, copy / package)
     folder = copy / "sweeps" / "evaluation"
     for name, text in (("surprise", FORWARD), ("brevity", WRITTEN)):
         (folder / f"{name}.py").write_text(text.lstrip())

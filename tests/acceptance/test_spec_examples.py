@@ -5,6 +5,7 @@ Here each training is cut to a few steps and one seed; `make examples` runs them
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,37 +50,37 @@ def test_the_night_is_planned_whole(desk: Desk) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_what_acts_runs_and_costs_what_its_plan_said(desk: Desk) -> None:
+def test_what_acts_runs_and_costs_what_its_plan_said(fleet_desk: Desk) -> None:
     """In full by `make examples`; here the methods have a tenth of the tokens, and fewer seeds and episodes.
 
     With `make methods` what is learnt by acting alone runs, too, and is held against its twin.
     """
-    folder = lay_out(desk.folder / "mine")
-    planned = desk.call("-f", "json", "plan", str(folder / "compare.yaml")).json
+    folder = lay_out(fleet_desk.folder / "mine")
+    planned = fleet_desk.call("-f", "json", "plan", str(folder / "compare.yaml")).json
     assert planned["totals"]["train"] == 3 * (1 + 1 + 2)
     files = [folder / "compare.yaml", *([folder / "reinforcement.yaml"] if LONG else [])]
     less = (("episodes: 200", "episodes: 40"), ("tokens: 2e5 }", "tokens: 2e4 }"))
     for file, seeds in zip(files, (2, 1), strict=False):
         for whole, part in (*less, ("seeds: 3", f"seeds: {seeds}")):
             file.write_text(file.read_text().replace(whole, part))
-    run_output = desk.sweep("run", *map(str, files), wait=290)
+    run_output = fleet_desk.sweep("run", *map(str, files), wait=290)
     assert run_output.status == 0, run_output.err
     for part in ("Which method?", "20,000 tokens", "paired by seed", "sl_then_rl", "untrained"):
         assert part in run_output.out
     if LONG:
         assert "Best: train.environment=offline:arithmetic\n" in run_output.out
-    runs = desk.call("-f", "json", "results", "tool-use-methods").json["runs"]
+    runs = fleet_desk.call("-f", "json", "results", "tool-use-methods").json["runs"]
     assert {run["state"] for run in runs} == {"succeeded"}
     taken = {run["cell"]["method"]: run["tokens"] for run in runs}
     alike = [taken[method] - taken[None] for method in ("sl", "rl", "sl_then_rl")]
     assert max(alike) < 1.25 * min(alike), taken
-    every_estimate_holds_what_was_metered(desk, sweeps=len(files))
-    every_file_of_the_store_is_documented(desk)
+    every_estimate_holds_what_was_metered(fleet_desk, files)
+    every_file_of_the_store_is_documented(fleet_desk)
 
 
 @pytest.mark.timeout(400)
-def test_every_example_that_can_run_does_and_costs_what_its_plan_said(desk: Desk) -> None:
-    folder = lay_out(desk.folder / "mine")
+def test_every_example_that_can_run_does_and_costs_what_its_plan_said(fleet_desk: Desk) -> None:
+    folder = lay_out(fleet_desk.folder / "mine")
     tonight = (folder / "night.yaml").read_text().splitlines(keepends=True)
     at_once = [line for line in tonight if not line.startswith(("window", "deadline", "notify"))]
     (folder / "night_at_once.yaml").write_text("".join(at_once))
@@ -88,22 +89,23 @@ def test_every_example_that_can_run_does_and_costs_what_its_plan_said(desk: Desk
         sizes = "[32]" if file.stem == "transfer" else "[32, 128]"
         text = re.sub(r"sizes: \{.*?\}", f"sizes: {sizes}", file.read_text())
         file.write_text(re.sub(r"holdout: (1024|512|256)\b", "holdout: 96", text))
-    run_output = desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
+    run_output = fleet_desk.sweep("run", *files, "seeds=1", "train.steps=4", wait=390)
     assert run_output.status == 0, run_output.err
     for answer in ("Fitted curves", "Who helps whom?", "Best: train.learning_rate"):
         assert answer in run_output.out
     for name in ("reference-scaling", "does-code-help", "first-lr-sweep"):
-        runs = desk.call("-f", "json", "results", name).json["runs"]
+        runs = fleet_desk.call("-f", "json", "results", name).json["runs"]
         assert {run["state"] for run in runs} == {"succeeded"}
-    costs = every_estimate_holds_what_was_metered(desk, sweeps=len((*RUN, *DEMO)) + 1)
+    costs = every_estimate_holds_what_was_metered(fleet_desk, map(Path, files))
     assert any(kind["reused_usd"] for sweep in costs for kind in sweep["kinds"])
-    every_file_of_the_store_is_documented(desk)
+    every_file_of_the_store_is_documented(fleet_desk)
 
 
-def every_estimate_holds_what_was_metered(desk: Desk, *, sweeps: int) -> list[dict[str, Any]]:
+def every_estimate_holds_what_was_metered(desk: Desk, files: Iterable[Path]) -> list[dict[str, Any]]:
     """Of each sweep and kind of stage; what another sweep has paid for costs nothing. Within a factor of five."""
-    costs: list[dict[str, Any]] = desk.call("-f", "json", "costs").json["sweeps"]
-    assert len(costs) == sweeps
+    names = re.findall(r"^sweep: (\S+)$", "\n".join(file.read_text() for file in files), re.MULTILINE)
+    costs = [sweep for sweep in desk.call("-f", "json", "costs").json["sweeps"] if sweep["sweep"] in names]
+    assert len(costs) == len(names)
     for kind in (kind for sweep in costs for kind in sweep["kinds"]):
         assert kind["low_usd"] <= round(kind["spent_usd"] + kind["reused_usd"], 6) <= kind["high_usd"]
         assert kind["high_usd"] <= 5 * kind["low_usd"]

@@ -39,7 +39,6 @@ from tests.sweeps.reports import compare_rows, grid_rows, material, read, row, t
 
 NOW = 1_800_000_000_000
 SPEC: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "question": "How much?"}
-FIGURES = compose(material("data_scaling")).figures
 
 
 def told(night: Night) -> Material:
@@ -149,7 +148,7 @@ def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer
 
 
 def test_a_figure_is_a_file_of_its_own() -> None:
-    for figure in FIGURES:
+    for figure in compose(material("data_scaling")).figures:
         text = report_inputs.write_svg(figure)
         root = ET.fromstring(text)
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -160,12 +159,12 @@ def test_a_figure_is_a_file_of_its_own() -> None:
 def test_pixels_need_what_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(FiguresUnavailable, match="pip install resvg_py"):
-        report_inputs.draw_png(FIGURES[0])
+        report_inputs.draw_png(compose(material("data_scaling")).figures[0])
 
 
 def test_pixels_are_drawn_where_it_is_installed() -> None:
     pytest.importorskip("resvg_py", reason="the extra `figures` is not installed")
-    assert report_inputs.draw_png(FIGURES[0]).startswith(b"\x89PNG")
+    assert report_inputs.draw_png(compose(material("data_scaling")).figures[0]).startswith(b"\x89PNG")
 
 
 def said(redis: RedisServer, monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> str:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import scheduler
@@ -10,9 +11,13 @@ import worker
 
 FOLDERS = [Path(package.__file__).parent for package in (scheduler, worker) if package.__file__]
 LUA = "\n".join(re.sub(r"--.*", "", path.read_text()) for path in sorted((FOLDERS[0] / "state/lua").glob("*.lua")))
-TREES = {path: ast.parse(path.read_text()) for folder in FOLDERS for path in folder.rglob("*.py")}
 SUBMISSION = FOLDERS[0] / "state/submission.py"
 LITERAL = re.compile(r"'([a-z]\w*(?::\w+)?)'")
+
+
+@cache
+def parse_all() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for folder in FOLDERS for path in folder.rglob("*.py")}
 
 
 def calls(*commands: str) -> Iterator[list[str]]:
@@ -48,7 +53,7 @@ def written_by_lua() -> set[str]:
 
 def written_with_a_sweep() -> set[str]:
     """The keys of the mappings that scheduler/state/submission.py makes of a sweep and of a stage."""
-    makers = [node for node in ast.walk(TREES[SUBMISSION]) if isinstance(node, ast.FunctionDef)]
+    makers = [node for node in ast.walk(parse_all()[SUBMISSION]) if isinstance(node, ast.FunctionDef)]
     mappings = [
         node
         for maker in makers
@@ -61,7 +66,7 @@ def written_with_a_sweep() -> set[str]:
 
 def written_with_a_result() -> set[str]:
     """The fields that a worker names as it settles a stage."""
-    nodes = (node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Call))
+    nodes = (node for tree in parse_all().values() for node in ast.walk(tree) if isinstance(node, ast.Call))
     settled = (node for node in nodes if isinstance(node.func, ast.Attribute) and node.func.attr == "settle")
     return {keyword.arg for node in settled for keyword in node.keywords if keyword.arg} - {"cost"}
 
@@ -71,7 +76,7 @@ def read() -> set[str]:
     by_lua = {name for arguments in calls("HGET", "HMGET") for name in literals(arguments)}
     by_lua |= {name for arguments in calls("ADD") for name in literals(arguments[:1])}  # it answers what it made
     by_lua |= set(re.findall(r"\bread_stage\([^()]+, '(\w+)'\)", LUA))
-    nodes = [node for path, tree in TREES.items() if path != SUBMISSION for node in ast.walk(tree)]
+    nodes = [node for path, tree in parse_all().items() if path != SUBMISSION for node in ast.walk(tree)]
     spelled = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     fields = {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
     return by_lua | spelled | fields
