@@ -43,16 +43,13 @@ ALONE = {
     f"test_{name}.py"
     for name in (
         *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
-        *("new_evaluator", "every_server"),
+        *("new_evaluator", "every_server", "causes", "named_and_tested"),
     )
 }
 # And what all share one fleet, which `fleet_desk` of tests/acceptance/conftest.py brings up.
 SHARED = {
     f"test_{name}.py"
-    for name in (
-        *("answers_that_promise_too_much", "groups_and_strata", "page_on_data_files", "causes"),
-        *("spec_examples", "named_and_tested"),
-    )
+    for name in (*("answers_that_promise_too_much", "groups_and_strata", "page_on_data_files", "spec_examples"),)
 }
 
 

@@ -1,7 +1,7 @@
 """The servers that the tests run on: those of server_versions.py, as far as `make get-servers` put them here.
 
 `SERVER=redis-7.0 pytest …` runs whatever needs a server on that one; without, it is the pinned one, and what
-asks for `every` server runs on each.
+must hold on all runs on the oldest and the newest Redis, too. `make servers` runs it on each.
 """
 
 import os
@@ -41,8 +41,8 @@ def outermost() -> tuple[str, ...]:
 
 
 def here() -> tuple[str, ...]:
-    """Those of them that are here; which are not, the short night on each says."""
-    return tuple(key for key in wanted() if installed(key))
+    """The pinned one and the outermost, as far as they are here; `make servers` asks for each by its name."""
+    return tuple(dict.fromkeys(key for key in (*outermost(), chosen()) if installed(key)))
 
 
 @cache

@@ -25,6 +25,7 @@ from scheduler.cli.watch import follow, have_ended
 from scheduler.errors import SchedulerError
 from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, read_settings
@@ -220,7 +221,7 @@ class LocalSupervisor:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "scheduler.processes.child", sys.executable, "-m", "scheduler.cli", "up"],
+            tie_to_this_process([sys.executable, "-m", "scheduler.cli", "up"]),
             env={**os.environ, "SWEEP_HOME": str(self._settings.home), **IN_UTF8},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ import httpx
 
 from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
+from scheduler.processes.child import tie_to_this_process
 from scheduler.settings import Settings
 from scheduler.state.server.embedded_redis import ensure_server
 from scheduler.state.workers import INSTANCE, make_instance, make_process_name
@@ -51,7 +52,7 @@ class Child:
         self.instance = make_instance()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scheduler.processes.child", *self.command],
+                tie_to_this_process(self.command),
                 env={**self.environment, INSTANCE: self.instance},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

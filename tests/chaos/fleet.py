@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from scheduler.cli.submit import write_submission
 from scheduler.prepare import Prepared, build_submission, plan_sweep
+from scheduler.processes.child import tie_to_this_process
 from scheduler.settings import Settings, read_settings
 from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
@@ -53,7 +54,7 @@ class Child:
     def start(self) -> None:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "scheduler.processes.child", *self.command],
+                tie_to_this_process(self.command),
                 env=self.environment,
                 cwd=ROOT,
                 stdout=output,

@@ -14,8 +14,8 @@ from tests import servers
 from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server
 
-# What runs on every server that is here; the rest does with SERVER=KEY, as `make servers` has it.
-ON_EVERY = {
+# What runs on the oldest and the newest Redis, too; the rest does with SERVER=KEY, as `make servers` has it.
+ON_SEVERAL = {
     f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "unreconciled", "money", "payers")
 }
 EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@")}
@@ -28,7 +28,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.path.name in ON_EVERY and "redis" in metafunc.fixturenames:
+    if metafunc.definition.path.name in ON_SEVERAL and "redis" in metafunc.fixturenames:
         metafunc.parametrize("redis", servers.here(), indirect=True, scope="session")
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import IN_FULL
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import run_example
 
 SMALL = ["sizes=[16]", "seeds=2", "source_size=150", "data.rules.holdout=40", "data.pulse.holdout=40"]
@@ -18,6 +18,7 @@ def find_cell(results: dict[str, Any], source: str, target: str, size: int) -> d
     return next(cell for cell in cells if (cell["source"], cell["target"], cell["size"]) == wanted)
 
 
+@IN_SHORT
 def test_code_helps_rules_about_the_same_table_and_a_pulse_does_not(desk: Desk) -> None:
     results = run_example(desk, "cross_domain_transfer", *SMALL, "sources=[code, pulse]", "targets=[rules]")
     shared, other = (find_cell(results, source, "rules", 16) for source in ("code", "pulse"))
@@ -31,6 +32,7 @@ def test_code_helps_rules_about_the_same_table_and_a_pulse_does_not(desk: Desk) 
     assert conclusion["against"] == "rules alone"
 
 
+@IN_SHORT
 def test_the_pair_that_shares_nothing_concludes_nothing(desk: Desk) -> None:
     conclusion = run_example(desk, "cross_domain_transfer", *SMALL, *NULL)["conclusion"]
     assert conclusion["claim"] in NOTHING

@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.acceptance.command import Desk
+from tests.acceptance.community.example_modules import IN_SHORT
 from tests.acceptance.community.example_runs import (
     COST,
     EXAMPLES,
@@ -85,7 +86,11 @@ def test_it_plans_from_an_empty_folder_without_a_refusal(desk: Desk, name: str) 
     assert sizes < 2_000_000
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What is planned with the live model's vocabulary in a second; the others with `make community-short`.
+QUICK = {"first_run", "minimum_data", "overnight", "regulatory_assistant"}
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=IN_SHORT) for name in NAMES])
 def test_its_readme_says_what_it_costs_on_a_live_model(desk: Desk, name: str) -> None:
     if not VOCABULARY.is_dir():
         pytest.skip("`make tokenizers` gets the vocabulary of the live model")

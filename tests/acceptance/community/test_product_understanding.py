@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import IN_FULL
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import EXAMPLES, copy_new, run_example
 
 SHORT = ("sizes=[96]", "seeds=1", "target=null", "data.searches.holdout=24")
@@ -30,6 +30,7 @@ def check_values(results: dict[str, list[dict[str, dict[str, object]]]], size: i
     assert abs(read("shuffled", "adjusted_rand")) < 0.15
 
 
+@IN_SHORT
 def test_it_categorises_ranks_and_groups_and_the_null_does_not(desk: Desk) -> None:
     results = run_example(desk, "product_understanding", *SHORT)
     assert results["conclusion"]["metric"] == "macro_f1"

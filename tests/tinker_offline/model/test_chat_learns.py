@@ -1,6 +1,6 @@
 """A chat model learns what people write, on fresh items, from answers and from rewards; from chance it learns nothing.
 
-All four tasks with three seeds, with `make methods`: it takes minutes. One of them always.
+All four tasks with three seeds, and all that rewards teach, with `make methods`: it takes minutes. One task always.
 """
 
 import statistics
@@ -61,6 +61,7 @@ def test_answers_teach_beyond_the_interval_and_those_of_other_items_nothing(task
     assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
 
 
+@LONG
 def test_rewards_add_to_what_answers_taught_in_twenty_iterations_and_a_coin_adds_nothing() -> None:
     base, short = load_chat_base(), REWARDS["rewriting"]._replace(iterations=20)
     first = teach(base, "rewriting", 0, FIRST["rewriting"])
