@@ -76,10 +76,12 @@ NIGHTS ?= 20
 nights: setup
 	NIGHT_SEEDS=$(NIGHTS) $(BIN)/python -m pytest -n 2 tests/nights
 
-# Checks that each method learns what it should with three seeds, and nothing from random rewards: ten minutes.
+# Checks that each method learns what it should with three seeds, and nothing from random rewards; and that sixteen
+# threads which begin with a real tokenizer lose nothing: ten minutes.
 methods: setup
 	METHODS=all $(BIN)/python -m pytest tests/tinker_offline/model/test_chat_learns.py tests/worker/training/test_rl_learns.py tests/worker/training/test_chain.py tests/worker/training/test_dpo.py \
-		tests/acceptance/test_spec_examples.py tests/acceptance/test_own_environment.py tests/acceptance/test_offline_science.py
+		tests/acceptance/test_spec_examples.py tests/acceptance/test_own_environment.py tests/acceptance/test_offline_science.py \
+		tests/acceptance/test_named_tokenizer.py
 
 # Runs against a foreign Tinker server, SkyRL tx on the CPU, in its own environment (7 GB; Python 3.12). Eight minutes
 # once it is installed. docs/evidence/foreign-server.md has the results.

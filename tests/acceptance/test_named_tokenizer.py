@@ -1,4 +1,7 @@
-"""A real tokenizer in a real worker: its many threads load it at once, and no attempt is lost. STARTS=50 for more."""
+"""A real tokenizer in a real worker: its many threads load it at once, and no attempt is lost. STARTS=50 for more.
+
+`make methods` runs it. That threads share one tokenizer, tests/scheduler/plugins/test_loading_tokenizers.py shows.
+"""
 
 import json
 import os
@@ -7,6 +10,7 @@ import pytest
 
 from tests.acceptance.command import Desk
 from tests.tokenizers import folder
+from tests.worker.long_runs import LONG
 
 STARTS = int(os.environ.get("STARTS", "1"))
 ASKED = """
@@ -22,6 +26,7 @@ evaluate: [nll]
 """
 
 
+@LONG
 @pytest.mark.timeout(170 * STARTS)
 def test_sixteen_threads_that_begin_with_a_real_tokenizer_lose_no_attempt(desk: Desk) -> None:
     (desk.folder / "theirs").symlink_to(folder("qwen3-2507"))

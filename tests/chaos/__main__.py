@@ -34,7 +34,7 @@ def main() -> None:
 
 def storm(folder: Path, seed: int) -> None:
     """Where it fails, the logs of every process stay in the folder."""
-    calm, fleet, began = Fleet(folder / "calm"), in_the_storm(folder / "storm"), time.monotonic()
+    calm, fleet, began = Fleet(folder / "calm"), in_the_storm(folder / "storm", LONG), time.monotonic()
     say(f"{2 * LONG.trainings} stages; state and logs in {folder}")
     with calm.up():
         calm.submit(LONG.spec())

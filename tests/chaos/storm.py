@@ -27,9 +27,6 @@ from worker.open_model import RESUMED
 Say = Callable[[str], None]
 GAP = 0.25  # seconds between two looks
 LAST = 0.8  # of the steps that the sweep needs at least are done when the last stroke falls
-# However quick the machine, a step takes a moment: between two looks 16 attempts do fewer than there are between two
-# strokes, so that each stroke falls into work.
-SLOW = "rules: [{on: forward_backward, slow: 0.3}]\n"
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,9 @@ class Plan:
     offline: int  # restarts of tinker_offline
     redis: int  # restarts of Redis
     seconds: float  # after which it has failed
+    # Seconds that the service takes for a step, however quick the machine: between two looks all attempts do fewer
+    # than there are between two strokes, so that each stroke falls into work.
+    slow: float
 
     @property
     def interval(self) -> int:
@@ -69,14 +69,14 @@ checkpoint: {{every_steps: {self.interval}}}
 """
 
 
-SHORT = Plan(ranks=2, seeds=1, steps=12, kills=5, offline=1, redis=1, seconds=110)
-LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500)
+SHORT = Plan(ranks=1, seeds=1, steps=12, kills=5, offline=1, redis=1, seconds=110, slow=1.0)
+LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500, slow=0.3)
 
 
-def in_the_storm(folder: Path) -> Fleet:
+def in_the_storm(folder: Path, plan: Plan) -> Fleet:
     """The fleet that is struck, whose service is slow each time that it is started."""
     folder.mkdir()
-    (folder / "slow.yaml").write_text(SLOW)
+    (folder / "slow.yaml").write_text(f"rules: [{{on: forward_backward, slow: {plan.slow}}}]\n")
     return Fleet(folder, options=["--faults", str(folder / "slow.yaml")])
 
 

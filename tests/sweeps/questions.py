@@ -1,5 +1,6 @@
 """Questions and small data for the tests of the plan: real records, in memory."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ seeds: 3
 """
 
 
+@cache
 def prices() -> PriceBook:
     return parse_prices((ROOT / "scheduler/prices.yaml").read_text(), name="scheduler/prices.yaml")
 

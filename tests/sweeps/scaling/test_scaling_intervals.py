@@ -32,6 +32,7 @@ from tests.sweeps.planted import (
     plateau,
 )
 
+EXPERIMENTS = 100
 RUNS, SEED = np.tile(SIZES, SEEDS), np.repeat(np.arange(SEEDS), len(SIZES))
 
 
@@ -43,13 +44,13 @@ def asked(losses: Floats, target: float, **options: Any) -> tuple[ScalingFit, Mi
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_interval_holds_the_truth(kind: Kind) -> None:
-    """In .88 of 200 experiments at least, whichever way the noise is; 1,000 of each are in `make bench-statistics`.
+    """In .88 of the experiments at least, whichever way the noise is; 1,000 of each are in `make bench-statistics`.
 
     Beyond the sizes the plateau is looked at, of which a law that is too short would be too sure: .87 were covered.
     The median interval is at most 1.25 times as wide as before the error of a law was in it.
     """
     for size in (WITHIN, BEYOND) if kind.truth is plateau and kind.noise == "free" else (WITHIN,):
-        coverage = Coverage.of(kind.fits(200, size, seed=1), size)
+        coverage = Coverage.of(kind.fits(EXPERIMENTS, size, seed=1), size)
         assert coverage.answered > 0.95
         assert coverage.covered >= (0.92 if size == BEYOND else 0.88)
         assert not compare_widths((kind, size, coverage), read_widths()) > WIDER
@@ -58,7 +59,7 @@ def test_the_interval_holds_the_truth(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", [TWO_SEEDS[0], ACCURACIES[0], ACCURACIES[2]], ids=lambda kind: kind.name)
 def test_so_it_does_of_two_seeds_and_of_accuracies(kind: Kind | Accuracy) -> None:
     """Seeds by themselves, two of which are often alike by luck, held it in .89; without the items' error .7 do."""
-    coverage = Coverage.of(kind.fits(200, WITHIN, seed=1), WITHIN)
+    coverage = Coverage.of(kind.fits(EXPERIMENTS, WITHIN, seed=1), WITHIN)
     assert coverage.answered > 0.9
     assert coverage.covered >= 0.92
 
