@@ -121,5 +121,7 @@ def every_file_of_the_store_is_documented(desk: Desk) -> None:
     files = [path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()]
     assert files
     stage = re.compile(r"stages/[\w-]+/[\w-]+/([a-z]+)(-\d{6})?(\.[\w.]+)")
-    known = {re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub(r"stages/STAGE/FENCE/\1\3", name)) for name in files}
+    known = {
+        re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub(r"stages/STAGE/FENCE/\1\3", name)) for name in files
+    }
     assert known - documented == set()
