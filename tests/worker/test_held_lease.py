@@ -5,7 +5,7 @@ import time
 import pytest
 
 from scheduler.state.store import Lease
-from worker.leases import MARGIN, HeldLease, LeaseLost
+from worker.held_lease import MARGIN, HeldLease, LeaseLost
 
 SECONDS = 1000.0  # of a lease: no machine is so slow that one ends while a test runs
 
