@@ -7,6 +7,7 @@ from scheduler.errors import SettingInvalid
 
 WEB = ("http", "https")
 REDIS = ("redis", "rediss", "unix")
+SENTINELS = ("sentinel", "sentinels")
 OF_ONE_PROCESS = ("memory",)  # no other process sees what one writes there
 
 
@@ -21,11 +22,24 @@ def check_web(name: str, text: str, right: str) -> str:
 
 def check_redis(name: str, text: str) -> str:
     """Return the address of a Redis; whether it answers shows later. Raises SettingInvalid."""
-    right = "redis://host:6379/0, rediss:// or unix:///path"
+    right = "redis://host:6379/0, rediss://, unix:///path or sentinel://host:26379,host2:26379/PRIMARY/0"
+    if text.partition("://")[0] in SENTINELS:
+        return _check_sentinels(name, text, right)
     parts = _split(name, text, REDIS, right)
     if not (parts.path if parts.scheme == "unix" else parts.hostname):
         what = "path" if parts.scheme == "unix" else "host"
         raise SettingInvalid(f"{name}={hide_secrets(text)}: expected {right}, got no {what}")
+    return text
+
+
+def _check_sentinels(name: str, text: str, right: str) -> str:
+    """Check each host by itself: a list of hosts has no one port."""
+    scheme, _, rest = text.partition("://")
+    where, _, primary = rest.partition("?")[0].rpartition("@")[2].partition("/")
+    hosts = [_split(name, f"{scheme}://{host}", SENTINELS, right).hostname for host in where.split(",")]
+    if not all(hosts) or not primary.strip("/"):
+        got = "an empty host" if not all(hosts) else "no name of a primary"
+        raise SettingInvalid(f"{name}={hide_secrets(text)}: expected {right}, got {got}")
     return text
 
 

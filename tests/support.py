@@ -28,7 +28,8 @@ class RedisServer:
 
     def start(self) -> None:
         fixed = {"port": "0", "unixsocket": str(self._folder / "redis.sock"), "dir": str(self._folder)}
-        words = [word for name, value in {**fixed, **self._options}.items() for word in (f"--{name}", value)]
+        words = [word for name, value in fixed.items() for word in (f"--{name}", value)]
+        words += [word for name, value in self._options.items() for word in (f"--{name}", *value.split(" "))]
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen([str(self.binary), *words], stdout=log, stderr=log)
         wait_until(self._answers, "the server to answer")

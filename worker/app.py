@@ -21,7 +21,7 @@ from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
-from scheduler.state.connection import RedisError, connect, make_broker_url
+from scheduler.state.connection import RedisError, connect, make_broker_settings
 from scheduler.state.layout import check_layout
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
@@ -42,13 +42,13 @@ JOINS = 60.0  # seconds within which a new member reports itself
 spare_this_machine()  # before the SDK looks
 settings: Settings = read_settings()
 
-app = Celery("tinker-sweeps", broker=make_broker_url(find_server_url(settings)), include=["worker.tasks"])
+app = Celery("tinker-sweeps", include=["worker.tasks"])
 app.conf.update(
+    **make_broker_settings(find_server_url(settings), TRANSPORT),
     task_default_queue=QUEUE,
     # A Tinker client does not survive a fork. An argument that says otherwise is refused in `_prepare`.
     worker_pool="threads",
     worker_concurrency=settings.threads,
-    broker_transport_options=TRANSPORT,
     # Early: with late acknowledgement, a short break of the connection runs a stage twice. Leases recover lost work.
     task_acks_late=False,
     # A message that a busy worker holds back is a stage that a free worker cannot get.

@@ -31,6 +31,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state.bug_log import describe_bug, read_bugs
 from scheduler.state.connection import check_server, connect
 from scheduler.state.missing_rights import read_refusal
+from scheduler.state.server.durability import list_risks
 from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.server.server_versions import is_tested
 from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
@@ -124,8 +125,7 @@ def _check_redis(settings: Settings) -> Iterator[Finding]:
         client = connect(url)
         server = check_server(client, url)
         yield Finding("redis", "ok" if is_tested(server) else "note", describe_server(server, url, settings))
-        if settings.redis_url and client.config_get("appendfsync").get("appendfsync") != "always":
-            yield Finding("redis", "note", "appendfsync: expected always; a power cut can lose the last second")
+        yield from (Finding("redis", "note", risk) for risk in list_risks(client, url))
         client.close()
 
 

@@ -18,6 +18,7 @@ from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.connection import Away, check_server, connect
 from scheduler.state.missing_rights import forget_refusal
+from scheduler.state.server.durability import list_risks
 from scheduler.state.server.embedded_redis import describe_server, open_server
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
@@ -42,7 +43,9 @@ def up(output: Output) -> None:
         signal.signal(number, on_signal)
     with open_server(settings) as url:
         with closing(connect(url)) as client, explain_store_errors():
-            server_line = describe_server(check_server(client, url), url, settings)
+            server_line = "\n".join(
+                [describe_server(check_server(client, url), url, settings), *list_risks(client, url)]
+            )
             forget_refusal(client)
             check_fleet(Store(client), settings)
         output.say(server_line)

@@ -4,7 +4,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from scheduler.state import keys
-from scheduler.state.connection import Away, Client, RedisError, classify_error, make_broker_url
+from scheduler.state.connection import Away, Client, RedisError, classify_error, make_broker_settings
 
 ATTEMPT = "attempt"  # the name of the one task; the worker defines it under this name
 QUEUE = "attempts"
@@ -31,9 +31,9 @@ class Nudges:
     """The way to send nudges to the workers."""
 
     def __init__(self, redis_url: str) -> None:
-        self._app = Celery("tinker-sweeps", broker=make_broker_url(redis_url), set_as_current=False)
+        self._app = Celery("tinker-sweeps", set_as_current=False)
         self._app.conf.update(
-            broker_transport_options={**TRANSPORT, **ONE_TRY},
+            **make_broker_settings(redis_url, {**TRANSPORT, **ONE_TRY}),
             task_ignore_result=True,
             task_default_queue=QUEUE,
             broker_connection_retry_on_startup=True,

@@ -4,13 +4,13 @@ from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
 from scheduler.settings import read_settings
-from scheduler.state.connection import make_broker_url
+from scheduler.state.connection import make_broker_settings
 from scheduler.state.server.embedded_redis import find_server_url
 
-app = Celery("tinker-sweeps", broker=make_broker_url(find_server_url(read_settings())))
+app = Celery("tinker-sweeps")
 app.conf.update(
+    **make_broker_settings(find_server_url(read_settings()), TRANSPORT),
     task_default_queue=QUEUE,
-    broker_transport_options=TRANSPORT,
     accept_content=["json"],
     # Redis may start later, and may go away.
     broker_connection_retry_on_startup=True,

@@ -3,17 +3,22 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import redis
 import redis.client
 import redis.exceptions
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from scheduler.errors import StoreUnavailable
 from scheduler.state import keys
 from scheduler.state.commands import Reads
 from scheduler.state.layout import check_layout
+from scheduler.state.server import redis_address
+from scheduler.state.server.redis_address import RedisAddress, read_address, redact_redis_url, select_tls
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, identify_server, is_too_old
 
 RedisError = redis.RedisError  # any error between us and the server
@@ -154,36 +159,65 @@ class Client(Reads, Protocol):
 
 
 def connect(url: str, *, retries: int = 4, patience: float = 15) -> Client:
-    """Return a client of the server at `url` (redis://, rediss:// or unix://); send nothing yet.
+    """Return a client of the server at `url` (server/redis_address.py); send nothing yet.
 
     The client retries for a moment, so every verb may arrive twice. The caller judges a real outage. `patience` is the
     time for one answer, in seconds. Raise StoreUnavailable for an invalid URL.
     """
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "max_connections": CONNECTIONS,
+        "socket_timeout": patience,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 25,
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
+        "retry_on_error": [redis.ConnectionError, redis.TimeoutError],
+    }
     try:
-        client = _Client.from_url(
-            url,
-            decode_responses=True,
-            max_connections=CONNECTIONS,
-            socket_timeout=patience,
-            socket_connect_timeout=5,
-            health_check_interval=25,
-            retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries=retries),
-            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-        )
-        pool = client.connection_pool  # creates a connection to check the options of the URL; sends nothing
-        pool.connection_class(**pool.connection_kwargs)
+        return _open(read_address(url), options)
     except (ValueError, TypeError, redis.RedisError):
-        options = "; an option after `?` is unknown or has an invalid value" if "?" in url else ""
+        described = "; an option after `?` is unknown or has an invalid value" if "?" in url else ""
         raise StoreUnavailable(
-            f"REDIS_URL={redact_redis_url(url)}{options}; expected "
-            "redis://host:6379/0, rediss://host:6379/0 or unix:///path"
+            f"REDIS_URL={redact_redis_url(url)}{described}; expected "
+            "redis://host:6379/0, rediss://host:6379/0, unix:///path or sentinel://host:26379,host2:26379/PRIMARY/0"
         ) from None
-    return cast(Client, client)
 
 
-def make_broker_url(url: str) -> str:
-    """Write the URL of the same server as Celery expects it."""
-    return url.replace("unix://", "redis+socket://", 1) if url.startswith("unix://") else url
+def _open(address: RedisAddress, options: dict[str, Any]) -> Client:
+    client = _Client.from_url(address.url, **options)
+    pool = client.connection_pool  # creates a connection to check the options of the URL; sends nothing
+    pool.connection_class(**pool.connection_kwargs)
+    if not address.sentinels:
+        return cast(Client, client)
+    server = parse_url(address.url)  # type: ignore[no-untyped-call]
+    tls = {"ssl": True, **select_tls(server)} if server.pop("connection_class", None) else {}
+    for name in ("host", "port"):
+        server.pop(name, None)
+    every = {**options, **server, **tls}
+    asking = _list_sentinel_options(address, tls)
+    sentinel = Sentinel([*address.sentinels], sentinel_kwargs=asking, **every)  # type: ignore[no-untyped-call]
+    return cast(Client, sentinel.master_for(address.primary, redis_class=_Client))  # type: ignore[no-untyped-call]
+
+
+def _list_sentinel_options(address: RedisAddress, tls: Mapping[str, Any]) -> dict[str, Any]:
+    """List the options for a Sentinel. One that does not answer is not tried again: the next is asked."""
+    return {**address.sentinel_options, **tls, "retry": Retry(NoBackoff(), retries=0)}
+
+
+def make_broker_settings(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Make Celery's settings for a broker on the same server. `options` are those of its transport."""
+    address = read_address(url)
+    server = parse_url(address.url)  # type: ignore[no-untyped-call]
+    tls = select_tls(server) if urlsplit(address.url).scheme == "rediss" else {}
+    transport = dict(options)
+    if address.sentinels:
+        asking = _list_sentinel_options(address, {"ssl": True, **tls} if tls else {})
+        transport |= {"master_name": address.primary, "sentinel_kwargs": asking}
+    return {
+        "broker_url": redis_address.make_broker_url(address, server),
+        "broker_transport_options": transport,
+        **({"broker_use_ssl": tls} if tls else {}),
+    }
 
 
 def check_server(client: Client, url: str) -> ServerVersion:
@@ -225,12 +259,6 @@ def find_problems(client: Client) -> list[str]:
         *_check_eviction(str(memory.get("maxmemory_policy", "noeviction"))),
         *_check_persistence(persistence),
     ]
-
-
-def redact_redis_url(url: str) -> str:
-    """Remove the password, the user and the options from a URL, so that a message can show it."""
-    scheme, separator, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else "…"
 
 
 def _check_version(server: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
-from scheduler.state.connection import make_broker_url
+from scheduler.state.connection import make_broker_settings
 from tests.chaos.fleet import SMALL_SPEC, Fleet
 from tests.support import wait_until
 
@@ -30,8 +30,8 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
 
 def _deafen(fleet: Fleet) -> None:
     """What a broken connection can do to a consumer, done through Celery's own remote control."""
-    app = Celery(broker=make_broker_url(fleet.redis.url), set_as_current=False)
-    app.conf.broker_transport_options = TRANSPORT
+    app = Celery(set_as_current=False)
+    app.conf.update(**make_broker_settings(fleet.redis.url, TRANSPORT))
     (answer,) = app.control.cancel_consumer(QUEUE, reply=True, timeout=10, limit=1)
     assert list(answer.values()) == [{"ok": f"no longer consuming from {QUEUE}"}]
     app.close()

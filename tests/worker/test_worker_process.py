@@ -13,7 +13,7 @@ from celery import Celery
 from scheduler.cli.upkeep.drain import find_workers
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
 from scheduler.errors import UnknownWorker
-from scheduler.state.connection import connect, make_broker_url
+from scheduler.state.connection import connect, make_broker_settings
 from scheduler.state.store import Store
 from scheduler.state.workers import read_live_workers
 from tests.support import RedisServer, wait_until
@@ -63,8 +63,8 @@ def test_an_argument_that_contradicts_the_settings_is_refused(redis: RedisServer
 def test_a_drained_worker_takes_nothing_from_the_queue_until_it_may_again(redis: RedisServer, tmp_path: Path) -> None:
     store = Store(connect(redis.url))
     store.client.flushall()
-    app = Celery(broker=make_broker_url(redis.url))
-    app.conf.broker_transport_options = TRANSPORT
+    app = Celery()
+    app.conf.update(**make_broker_settings(redis.url, TRANSPORT))
 
     def list_queues() -> list[str]:
         answers = app.control.inspect(timeout=0.5).active_queues() or {}

@@ -22,8 +22,9 @@ from urllib.parse import quote
 
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
-from scheduler.state.connection import Client, RedisError, connect, redact_redis_url
+from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.server.append_only import find_damage
+from scheduler.state.server.redis_address import redact_redis_url
 from scheduler.state.server.server_choice import choose_server
 from scheduler.state.server.server_data import Author, write_author
 from scheduler.state.server.server_versions import ServerVersion, describe_tested, is_tested

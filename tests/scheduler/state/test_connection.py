@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.errors import StoreUnavailable
-from scheduler.state.connection import check_server, connect, make_broker_url, redact_redis_url
+from scheduler.state.connection import check_server, connect
 from tests.support import TRUSTED, RedisServer, redis_server
 
 SECRET = "hunter2"
@@ -103,16 +103,6 @@ def test_an_address_that_is_none_is_refused_with_one_that_would_be_right(url: st
     with pytest.raises(StoreUnavailable, match="redis://host:6379/0") as refused:
         connect(url)
     assert SECRET not in str(refused.value)
-
-
-def test_a_url_is_shown_by_where_it_leads() -> None:
-    assert redact_redis_url("rediss://ada:x@host:6379/2?ssl_cert_reqs=none") == "rediss://host:6379/2"
-    assert redact_redis_url("unix:///a/b.sock") == "unix:///a/b.sock"
-
-
-def test_celery_is_told_the_same_server_in_its_own_spelling() -> None:
-    assert make_broker_url("unix:///a/b.sock") == "redis+socket:///a/b.sock"
-    assert make_broker_url("redis://host/1") == "redis://host/1"
 
 
 def test_support_starts_servers_that_end(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""A sweep on a Redis with TLS and a user that may do only what docs/how-to/redis.md gives it."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler.errors import StoreUnavailable
+from scheduler.state.connection import check_server, connect
+from scheduler.state.server.server_versions import TESTED
+from tests import servers
+from tests.acceptance.command import Desk, until
+from tests.acceptance.small_nights import finished, flower_counts, flower_hears, small
+from tests.certificates import make_certificates
+from tests.repository import ROOT
+from tests.support import TRUSTED, redis_server
+
+PASSWORD = "a%2Fb:c@d"  # with all that a URL must spell otherwise
+
+
+def find_server_with_tls() -> Path:
+    """The program of a series whose build has TLS, or skip."""
+    for series in TESTED:
+        if series.name == "Redis" and (7, 0) <= series.series < (8, 0) and (path := servers.installed(series.key)):
+            return path
+    pytest.skip("no server with TLS is here: make get-servers")
+
+
+def published_rule() -> list[str]:
+    """The rule of the page, which is what a reader copies."""
+    (rule,) = re.findall(r"ACL SETUSER sweep on >PASSWORD (.*)", (ROOT / "docs/how-to/redis.md").read_text())
+    return str(rule).split()
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def secured(folder: Path) -> Iterator[tuple[str, Any]]:
+    """A server with TLS that lets in nobody without a password; its URL for our user, and its admin."""
+    program, certificates, port = find_server_with_tls(), make_certificates(folder / "certificates"), free_port()
+    options = {
+        "tls-port": str(port),
+        "tls-ca-cert-file": str(certificates / "ca.pem"),
+        "tls-cert-file": str(certificates / "server.pem"),
+        "tls-key-file": str(certificates / "server.key"),
+        "tls-auth-clients": "no",
+    }
+    (folder / "redis").mkdir()
+    with redis_server(folder / "redis", {**TRUSTED, **options}, program) as server:
+        admin: Any = server.client()
+        admin.execute_command("ACL", "SETUSER", "sweep", "on", f">{PASSWORD}", *published_rule())
+        admin.execute_command("ACL", "SETUSER", "admin", "on", ">x", "~*", "&*", "+@all")
+        admin.execute_command("AUTH", "admin", "x")
+        admin.execute_command("ACL", "SETUSER", "default", "off")
+        password = "a%252Fb%3Ac%40d"
+        yield f"rediss://sweep:{password}@localhost:{port}/0?ssl_ca_certs={certificates / 'ca.pem'}", admin
+        admin.close()
+
+
+def test_a_whole_sweep_runs_with_tls_a_password_and_the_published_rights(desk: Desk, tmp_path: Path) -> None:
+    with secured(tmp_path) as (url, admin):
+        desk.environment.update(REDIS_URL=f"{url}&ssl_cert_reqs=CERT_REQUIRED")
+        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
+        with desk.sweeping("up") as process:
+            until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
+            assert "CONFIG GET" in desk.said(), "what it can lose is unknown, and said at the start"
+            until(lambda: flower_hears(desk), "Flower hears what workers tell")
+            assert desk.call("submit", file).status == 0
+            until(lambda: finished(desk, "succeeded") == 3, "all has ended")
+            until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
+            process.terminate()
+            assert process.wait(60) == 0
+        results = desk.call("-f", "json", "results", "small")
+        assert results.status == 0, results.err
+        checked = {row["check"]: row["verdict"] for row in desk.call("-f", "json", "doctor").json["findings"]}
+        assert checked["redis"] == "note"
+        assert not [line for line in admin.acl_log() if line["username"] == "sweep" and "config" not in line["object"]]
+        logs = "".join(path.read_text(errors="replace") for path in (desk.home / "logs").glob("*.log"))
+        assert PASSWORD not in logs + desk.said()
+        assert "a%252Fb" not in logs + desk.said()
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_unless_the_url_says_none(tmp_path: Path) -> None:
+    with secured(tmp_path) as (url, _):
+        plain = url.partition("?")[0]
+        with (
+            closing(connect(plain, retries=0)) as client,
+            pytest.raises(StoreUnavailable, match="certificate") as refused,
+        ):
+            check_server(client, plain)
+        assert "a%252Fb" not in str(refused.value)
+        for right in (url, f"{plain}?ssl_cert_reqs=none", f"{plain}?ssl_cert_reqs=CERT_NONE"):
+            with closing(connect(right, retries=0)) as client:
+                assert client.ping()
