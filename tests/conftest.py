@@ -43,7 +43,7 @@ ALONE = {
     f"test_{name}.py"
     for name in (
         *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
-        *("new_evaluator", "every_server", "causes", "named_and_tested"),
+        *("new_evaluator", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
     )
 }
 # And what all share one fleet, which `fleet_desk` of tests/acceptance/conftest.py brings up.

@@ -4,6 +4,7 @@ import ast
 import functools
 import graphlib
 import importlib
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ PLACES = {
 
 IMPURE = {"time", "random", "secrets", "uuid", "socket", "subprocess"}
 
+SENTENCES = 100  # that tests may compare with: there are 96, and no code or field says the same
 LINES_OF_A_FILE = 320
 LINES_OF_A_FUNCTION = 40
 MODULES_OF_A_FOLDER = 25
@@ -186,6 +188,28 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+
+
+def test_few_tests_assert_sentences() -> None:
+    """Tests assert codes, fields and numbers, so that the English can improve."""
+    sentences = [f"{within(path)}: {text}" for path in TESTS for text in asserted_texts(path) if is_sentence(text)]
+    assert len(sentences) <= SENTENCES
+
+
+def asserted_texts(path: Path) -> Iterator[str]:
+    """Yield every text that an assertion compares with, and every pattern that an error has to match."""
+    for node in nodes(path):
+        values: list[ast.expr] = []
+        if isinstance(node, ast.Assert):
+            compared = (part for part in ast.walk(node.test) if isinstance(part, ast.Compare))
+            values = [value for part in compared for value in (part.left, *part.comparators)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "raises":
+            values = [keyword.value for keyword in node.keywords if keyword.arg == "match"]
+        yield from (value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str))
+
+
+def is_sentence(text: str) -> bool:
+    return " " in text and len(re.findall("[a-z]{2,}", text)) >= 5
 
 
 def test_a_file_fits_in_one_read_and_a_function_in_one_look() -> None:

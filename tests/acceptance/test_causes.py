@@ -47,7 +47,7 @@ model: offline/ngram-s
 train: {method: sl, rank: 2, learning_rate: 0.01, batch_size: 2, steps: 2}
 data: {mine: {source: mine.jsonl, holdout: held.jsonl}}
 seeds: 1
-evaluate: [answers: {check: "my_checks:precision", most: 2}]
+evaluate: [answers: {check: "ratio_checks:precision", most: 2}]
 """
 BODIES = {"breaks": ALWAYS, "bends": SOMETIMES, "blurs": NEVER_FINITE}
 
@@ -58,44 +58,44 @@ def list_causes(desk: Desk, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(300)
-def test_what_other_peoples_code_lost_is_named_in_run_and_status(desk: Desk) -> None:
+def test_what_other_peoples_code_lost_is_named_in_run_and_status(fleet_desk: Desk) -> None:
     for name, body in BODIES.items():
-        desk.write(f"my_{name}.py", ENVIRONMENT.replace("{body}", body))
-        desk.write(f"{name}.yaml", PLAYED.format(name=name, module=f"my_{name}"))
-    desk.write("my_checks.py", CHECK)
+        fleet_desk.write(f"my_{name}.py", ENVIRONMENT.replace("{body}", body))
+        fleet_desk.write(f"{name}.yaml", PLAYED.format(name=name, module=f"my_{name}"))
+    fleet_desk.write("ratio_checks.py", CHECK)
     for part, first in (("mine", 10), ("held", 0)):
         rows = (f'{{"question": "q{at}? ", "answer": "a{at}"}}\n' for at in range(first, first + 6))
-        desk.write(f"{part}.jsonl", "".join(rows))
-    desk.write("checked.yaml", CHECKED)
-    done = desk.sweep("run", *(f"{name}.yaml" for name in (*BODIES, "checked")), wait=280)
+        fleet_desk.write(f"{part}.jsonl", "".join(rows))
+    fleet_desk.write("checked.yaml", CHECKED)
+    done = fleet_desk.sweep("run", *(f"{name}.yaml" for name in (*BODIES, "checked")), wait=280)
     assert done.status == 1
 
-    (broke,) = list_causes(desk, "breaks")
+    (broke,) = list_causes(fleet_desk, "breaks")
     assert (broke["kind"], broke["name"]) == ("environment", "my_breaks:Shop")
     assert (broke["lost"], broke["among"]) == (32, 32), "of a training and of the untrained model"
     assert (broke["failed_stages"], broke["stages"]) == (2, 2)
     line = ENVIRONMENT.partition("{body}")[0].count("\n") + 1
     place = rf"\(my_breaks\.py, line {line}, in decoder\.py, line \d+\)"
     assert re.search(f"raised JSONDecodeError: .* {place}", broke["cause"])
-    (blurred,) = list_causes(desk, "blurs")
+    (blurred,) = list_causes(fleet_desk, "blurs")
     assert (blurred["lost"], blurred["failed_stages"], "nan" in blurred["cause"]) == (32, 2, True)
-    (bent,) = list_causes(desk, "bends")
+    (bent,) = list_causes(fleet_desk, "bends")
     assert 0 < bent["lost"] < bent["among"] / 2
     assert (bent["failed_stages"], "inf" in bent["cause"]) == (0, True)
     assert re.search(r"seed \d+", bent["first"])
-    (checked,) = list_causes(desk, "checked")
+    (checked,) = list_causes(fleet_desk, "checked")
     assert (checked["kind"], checked["name"], checked["lost"], checked["among"]) == (
         "check",
-        "my_checks:precision",
+        "ratio_checks:precision",
         2,
         12,
     )
-    assert re.search(r"raised ZeroDivisionError: .* \(my_checks\.py, line 4\)", checked["cause"])
+    assert re.search(r"raised ZeroDivisionError: .* \(ratio_checks\.py, line 4\)", checked["cause"])
 
     failed, others = done.err, done.out
     for cause, expected in ((broke, failed), (blurred, failed), (bent, others), (checked, others)):
-        sweep = next(name for name in (*BODIES, "checked") if cause in list_causes(desk, name))
-        for text in (expected, desk.call("status", sweep).out):
+        sweep = next(name for name in (*BODIES, "checked") if cause in list_causes(fleet_desk, name))
+        for text in (expected, fleet_desk.call("status", sweep).out):
             words = " ".join(text.split())
             for fact in (cause["name"], cause["cause"], f"{cause['lost']} of {cause['among']}"):
                 assert fact in words, (sweep, fact)

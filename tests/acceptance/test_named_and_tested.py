@@ -3,13 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.acceptance.command import Desk, until
-from tests.acceptance.shared_fleet import SharedFleet
 
 SPEC = """
 sweep: hospitals
@@ -57,21 +55,12 @@ def write_files(desk: Desk) -> None:
     desk.write("hospitals.yaml", SPEC)
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A desk at a fleet that is up, in whose folder the fleet finds the user's code."""
-    fleet = SharedFleet(Desk(tmp_path_factory.mktemp("desk")))
-    fleet.start()
-    yield fleet.desk
-    fleet.stop()
-
-
 @pytest.fixture
-def measured(desk: Desk) -> Desk:
-    write_files(desk)
-    done = desk.sweep("run", "hospitals.yaml")
+def measured(fleet_desk: Desk) -> Desk:
+    write_files(fleet_desk)
+    done = fleet_desk.sweep("run", "hospitals.yaml")
     assert done.status == 0, done.err
-    return desk
+    return fleet_desk
 
 
 def check_plan(plan: dict[str, Any]) -> None:
@@ -181,35 +170,35 @@ seeds: 1
 """
 
 
-def test_what_was_trained_on_text_is_asked_questions_afterwards(desk: Desk) -> None:
-    desk.write("prose.txt", "\n\n".join(f"hut {at % 10}=b{at % 10}. {at}" for at in range(40)))
+def test_what_was_trained_on_text_is_asked_questions_afterwards(fleet_desk: Desk) -> None:
+    fleet_desk.write("prose.txt", "\n\n".join(f"hut {at % 10}=b{at % 10}. {at}" for at in range(40)))
     asked = [{"question": f"hut {at}=", "answer": f"b{at}."} for at in range(10)]
-    desk.write("quiz.jsonl", "".join(json.dumps(row) + "\n" for row in asked))
-    desk.write("prose.yaml", PROSE)
-    assert desk.sweep("run", "prose.yaml").status == 0
-    refused = desk.call("evaluate", "prose", "answers")
+    fleet_desk.write("quiz.jsonl", "".join(json.dumps(row) + "\n" for row in asked))
+    fleet_desk.write("prose.yaml", PROSE)
+    assert fleet_desk.sweep("run", "prose.yaml").status == 0
+    refused = fleet_desk.call("evaluate", "prose", "answers")
     assert refused.status == 1
     for fact in ("data.prose", "answers", "text records"):
         assert fact in refused.err
-    wrong = desk.call("evaluate", "prose", "answers", "data.prose.source=other.txt")
+    wrong = fleet_desk.call("evaluate", "prose", "answers", "data.prose.source=other.txt")
     assert wrong.status == 1
     assert "data" in wrong.err
     quiz = ("{quiz: {answers: {most: 3}}}", "data.prose.tests={hard: quiz.jsonl}", "--as", "asked")
-    done = desk.call("evaluate", "prose", *quiz)
+    done = fleet_desk.call("evaluate", "prose", *quiz)
     assert done.status == 0, done.err
 
     def is_finished() -> bool:
-        (row,) = desk.call("-f", "json", "status", "asked").json["sweeps"]
+        (row,) = fleet_desk.call("-f", "json", "status", "asked").json["sweeps"]
         return bool(row["state"] == "finished")
 
     until(is_finished, "asked to be finished", seconds=120)
-    results = desk.call("-f", "json", "results", "asked").json
+    results = fleet_desk.call("-f", "json", "results", "asked").json
     assert {omission["on"] for omission in results["left_out"]} == {"prose"}
     for run in results["runs"]:
         assert "hard.quiz.accuracy" in run["metrics"]
         assert "quiz.accuracy" not in run["metrics"]
-    before = desk.call("-f", "json", "results", "prose").json
+    before = fleet_desk.call("-f", "json", "results", "prose").json
     assert [run["stage"] for run in results["runs"]] == [run["stage"] for run in before["runs"]]
     assert {estimate["test"] for estimate in results["tests"]} == {"hard"}
-    assert "hard.quiz.accuracy" in desk.call("results", "asked").out.partition("Which")[0]
+    assert "hard.quiz.accuracy" in fleet_desk.call("results", "asked").out.partition("Which")[0]
     assert [fit["metric"] for fit in results["fits"]] == ["hard.quiz.accuracy"]
