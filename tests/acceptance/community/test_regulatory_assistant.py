@@ -80,6 +80,19 @@ def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) 
 
 @IN_FULL
 @pytest.mark.timeout(900)
+def test_code_helps_where_it_shares_the_structure_and_not_elsewhere(desk: Desk) -> None:
+    results = run_example(desk, NAME, file="transfer.yaml", wait=800)
+    conclusion = results["conclusion"]
+    assert (conclusion["claim"], conclusion["metric"]) == ("helps", "answer.accuracy")
+    assert conclusion["low"] > 0.05
+    overall = {pair["source"]: pair for pair in results["transfer"][0]["overall"]}
+    assert overall["settings"]["verdict"] == "helps"
+    assert overall["settings"]["after_holm"]
+    assert overall["lines"]["verdict"] == "unclear"
+
+
+@IN_FULL
+@pytest.mark.timeout(900)
 def test_of_twenty_seeds_of_the_coin_at_most_two_prefer_the_chosen_answer(desk: Desk) -> None:
     settings = ["seeds=20", "equal.tokens=1e5", "evaluate=[preference]", "metrics=[pairs.preference_accuracy]"]
     results = run_example(desk, NAME, *settings, wait=800)
