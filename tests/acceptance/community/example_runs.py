@@ -72,7 +72,11 @@ def _write_costs() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in NAMES:
             readme = EXAMPLES / name / "README.md"
+            for module in EXAMPLES.glob("*/*.py"):  # examples may have modules of the same name
+                sys.modules.pop(module.stem, None)
+            searched = [*sys.path]
             cost = write_cost(plan_live(name, Desk(Path(folder))))
+            sys.path[:] = searched
             text = readme.read_text()
             if old := COST.search(text):
                 readme.write_text(text[: old.start()] + cost + text[old.end() :])
