@@ -32,6 +32,7 @@ def _no_key_is_left(desk: Desk, printed: str) -> None:
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.timeout(300)  # three fleets, one after the other
 def test_a_file_becomes_an_answer_and_nothing_is_left_running_or_done_twice(desk: Desk) -> None:
     file = str(desk.write("small.yaml", small(steps=STEPS)))
     planned = desk.call("-f", "json", "plan", file).json
