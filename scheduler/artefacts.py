@@ -4,10 +4,13 @@ import gzip
 import json
 import os
 import posixpath
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -15,6 +18,14 @@ from fsspec.implementations.local import LocalFileSystem
 from scheduler.errors import ArtefactError
 from scheduler.urls import hide_secrets
 from sweeps.stage import Json
+
+
+class StoredFile(NamedTuple):
+    """A file in the store."""
+
+    path: str
+    size: int  # bytes
+    modified: float  # seconds since 1970; now if the store does not say
 
 
 class Artefacts:
@@ -59,6 +70,31 @@ class Artefacts:
     def has(self, path: str) -> bool:
         return bool(self._files.exists(self._locate(path)))
 
+    def list_files(self, folder: str) -> list["StoredFile"]:
+        """List every whole file below a folder. Raises ArtefactError."""
+        try:
+            self._files.invalidate_cache()
+            listed = self._files.find(self._locate(folder), detail=True)
+        except FileNotFoundError:
+            return []
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            raise ArtefactError(f"cannot list {folder} of the artefact store {self.url}: {_explain(error)}") from None
+        root = self._root.rstrip("/") + "/"
+        return [
+            StoredFile(path.removeprefix(root), int(facts.get("size") or 0), _read_modified(facts))
+            for path, facts in listed.items()
+            if not path.endswith(".part")
+        ]
+
+    def remove(self, path: str) -> None:
+        """Delete a file, if it is there. Raises ArtefactError."""
+        try:
+            self._files.rm_file(self._locate(path))
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            raise ArtefactError(f"cannot delete {path} in the artefact store {self.url}: {_explain(error)}") from None
+
     def _locate(self, path: str) -> str:
         return posixpath.join(self._root, path)
 
@@ -73,9 +109,22 @@ def locate_records(sha256: str) -> str:
     return f"data/{sha256}.jsonl.gz"
 
 
-def locate_attempt_file(stage: str, fence: str, name: str) -> str:
-    """Return the path of a file of one attempt; the fencing number keeps late attempts from each other's files."""
-    return f"stages/{stage}/{fence}/{name}"
+def locate_attempt_file(fleet: str, stage: str, fence: str, name: str) -> str:
+    """Return the path of a file of one attempt; the fencing number keeps late attempts from each other's files.
+
+    Each installation has a folder of its own, so that none cleans up what is another's.
+    """
+    return f"{locate_stage_files(fleet)}/{stage[-2:]}/{stage}.{fence}.{name}"
+
+
+def locate_stage_files(fleet: str) -> str:
+    """Return the folder in which an installation keeps the files of its stages."""
+    return f"stages/{fleet[:12]}"
+
+
+def locate_probe(fleet: str, worker: str) -> str:
+    """Return the path that a worker writes to see whether it can write."""
+    return f"{locate_stage_files(fleet)}/{worker}.probe"
 
 
 def encode_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
@@ -92,6 +141,14 @@ def decode_rows(content: bytes) -> list[dict[str, Json]]:
     """Decode what `encode_rows` or `compress_rows` wrote."""
     text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     return [json.loads(line) for line in text.splitlines()]
+
+
+def _read_modified(facts: Mapping[str, Any]) -> float:
+    """Return when a file was written; each kind of store has its own name for it."""
+    moment = next((facts[name] for name in ("mtime", "LastModified", "updated", "created") if facts.get(name)), None)
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    return float(moment) if isinstance(moment, int | float) else time.time()
 
 
 def _explain(error: Exception) -> str:

@@ -11,6 +11,8 @@ from importlib.resources import files
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.keeping.packing import read_points
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
 from scheduler.state.store import Store
@@ -34,6 +36,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
 
     Raises UnknownSweep.
     """
+    store = open_archive(store, name)
     view, rows = views.read_sweep(store, name), views.read_results(store, name)
     stages, spent = views.read_stages(store, name), costs.read_costs(store, name)
     kept = store.client.hmget(keys.sweep(name), ["totals", "defaults"])
@@ -98,8 +101,8 @@ def _describe_causes(alike: Sequence[StageView]) -> str:
 def _read_curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
     curves = []
     stages = _choose_trainings(rows)
-    for stage, points in read_in_pages(store.client, stages, lambda pipe, stage: pipe.lrange(keys.curve(stage), 0, -1)):
-        steps = json.loads(f"[{','.join(points)}]")
+    for stage, text in read_in_pages(store.client, stages, lambda pipe, stage: pipe.get(keys.curve(stage))):
+        steps = read_points(text)
         what = next((name for name in steps[0] if name != "step"), "") if steps else ""
         kept = [(point["step"] + 1, float(point[what])) for point in steps if isinstance(point.get(what), int | float)]
         if kept:

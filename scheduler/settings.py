@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
+from scheduler.state.keeping.retention import Retention, parse_retention
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
 from sweeps.spec.home_paths import expand
 
@@ -49,6 +50,7 @@ class Settings:
     environments: Path  # SWEEP_ENVIRONMENTS: the folder of your own environments and checks
     step: float  # SWEEP_STEP: seconds that one step of an environment may take
     environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
+    keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -120,6 +122,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
+        keep=_read_retention(environment),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 
@@ -222,6 +225,13 @@ def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...
         if address and not is_webhook(address):
             raise SettingInvalid(f"{name}: {word}: expected http://… or https://…, got another value")
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
+
+
+def _read_retention(environment: Mapping[str, str]) -> Retention:
+    try:
+        return parse_retention(environment.get("SWEEP_KEEP", ""))
+    except ValueError as error:
+        raise SettingInvalid(f"SWEEP_KEEP: {error}") from None
 
 
 def _read_amount(environment: Mapping[str, str], name: str) -> float | None:

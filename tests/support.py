@@ -9,7 +9,10 @@ from pathlib import Path
 
 import redis
 
+from scheduler.state import keys
 from scheduler.state.connection import Client, connect
+from scheduler.state.events import read_stage_events
+from scheduler.state.store import Store
 from tests import servers
 
 FAST = {"appendonly": "no", "save": ""}  # a test's data need not survive
@@ -79,6 +82,18 @@ def redis_server(
         yield server
     finally:
         server.end(signal.SIGKILL)
+
+
+def read_log(client: Client) -> list[dict[str, str]]:
+    """Every event of every stage, the oldest first; within a millisecond, in the order of the stage."""
+    places = [key for key in client.scan_iter(keys.stage("*")) if key.count(":") == keys.stage("").count(":")]
+    rows = [
+        {"stage": stage, "from": event.from_state, "to": event.to, "detail": event.detail, "worker": event.worker}
+        | {"at": str(event.at), "attempt": str(event.attempt)}
+        for stage in sorted(key.removeprefix(keys.stage("")) for key in places)
+        for event in read_stage_events(Store(client), stage)
+    ]
+    return sorted(rows, key=lambda row: int(row["at"]))
 
 
 class FakeClock:

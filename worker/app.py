@@ -30,6 +30,7 @@ from worker.attempt import WorkerContext
 from worker.examples import Examples
 from worker.leases import Leases
 from worker.maintenance.canary import Canaries
+from worker.maintenance.daily_cleaning import DailyCleaning
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
 from worker.pool_arguments import find_contradiction
@@ -145,6 +146,9 @@ def _begin(sender: Any, **_: object) -> None:
     housekeeping = Housekeeping(get_context(), period=settings.housekeeping, lag=settings.usage_lag)
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not awaited: the duty expires
+    cleaning = DailyCleaning(get_context(), settings.store, settings.keep)
+    cleaning.start()
+    worker_shutdown.connect(lambda **_: cleaning.stop(), weak=False)
     canaries = Canaries(get_context(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)

@@ -209,4 +209,5 @@ class Attempt:
 
     def write_artefact(self, name: str, content: bytes) -> str:
         """Write an artefact of this attempt; its path contains the fencing number."""
-        return self.context.artefacts.write(locate_attempt_file(self.work.stage, self.lease.fence, name), content)
+        path = locate_attempt_file(self.context.fleet, self.work.stage, self.lease.fence, name)
+        return self.context.artefacts.write(path, content)

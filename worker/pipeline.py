@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 
+from scheduler.artefacts import locate_probe
 from scheduler.engine.retry import Fault, GiveUp, Park, RetryAt, decide
 from scheduler.errors import ArtefactError, SchedulerError, ServiceRefused
 from scheduler.services import find_service
@@ -143,9 +144,8 @@ def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | No
 
 def _check_store_is_writable(this: Attempt) -> None:
     """Write a file before any money is spent: with a full disk, every stage would be paid for and its result lost."""
-    this.write_artefact(
-        "attempt.json", json.dumps({"attempt": this.work.attempt, "worker": this.context.leases.worker}).encode()
-    )
+    path = locate_probe(this.context.fleet, this.context.leases.worker)
+    this.context.artefacts.write(path, f"{this.work.stage} {this.work.attempt}\n".encode())
 
 
 def _classify(this: Attempt, error: Exception) -> Failed:

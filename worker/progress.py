@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from scheduler.state.store import CURVE_POINTS
 from sweeps.formatting import name_loss
 from sweeps.stage import Json
 
@@ -12,7 +11,7 @@ PACE = 1.0  # seconds between two reports of one attempt
 
 
 class Curve:
-    """The metrics of every step, and a selection of at most CURVE_POINTS of them."""
+    """The metrics of every step, and a selection of them."""
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
         self.rows = list(rows)
@@ -20,9 +19,9 @@ class Curve:
     def add(self, row: Row) -> None:
         self.rows.append(row)
 
-    def thin(self) -> list[Row]:
-        """Return every k-th row for the smallest k that fits, and always the last."""
-        every = -(-len(self.rows) // (CURVE_POINTS - 1)) or 1
+    def thin(self, most: int) -> list[Row]:
+        """Return every k-th row, for the smallest k that gives at most `most`, and always the last."""
+        every = -(-len(self.rows) // (most - 1)) or 1
         chosen = self.rows[::every]
         return chosen if not self.rows or chosen[-1] is self.rows[-1] else [*chosen, self.rows[-1]]
 

@@ -4,6 +4,7 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
+from scheduler.errors import SchedulerError
 from scheduler.services import SERVICES
 from scheduler.settings import read_settings
 from scheduler.state.states import FAILURES, StageState, SweepState
@@ -81,8 +82,9 @@ def retry(output: Output, name: str, failed: bool) -> None:
         view = read_sweep(store, name)
         again = sum(view.counts.get(state, 0) for state in states)
         cancelled = view.state == SweepState.CANCELLED and not failed  # perhaps before its stages were
-        if again or (not failed and view.state != SweepState.FINISHED):  # else it would be active, and at once finished
-            store.scripts.run("retry_sweep", name, how)
+        opens = again or (not failed and view.state != SweepState.FINISHED)  # else it would be active, and end at once
+        if opens and store.scripts.run("retry_sweep", name, how) == "archived":
+            raise SchedulerError(f"{name} is archived: its stages are gone; submit its file under another name")
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:

@@ -13,6 +13,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.evaluation_items import read_told_results
+from scheduler.state.keeping.answers import KeptAnswer, read_kept_answer
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
@@ -57,6 +58,8 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
         return ""
     rows = views.read_results(store, name)
+    if kept := read_kept_answer(store, name):
+        return _show_kept(output, kept, rows, views.read_cells(store, name))
     known = read_answer_inputs(store, view, rows, settings.store)
     summaries = _add_told(views.read_cells(store, name), rows, known.items)
     if output.form == "json":
@@ -73,6 +76,16 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
     return report.conclusion.sentence if report.conclusion else ""
+
+
+def _show_kept(output: Output, kept: KeptAnswer, rows: Sequence[RunResult], summaries: Sequence[dict[str, Any]]) -> str:
+    """Print the answer that a sweep has kept. What it was drawn from may be gone."""
+    if output.form == "json":
+        output.print_document({"runs": [_run_row(row) for row in rows], "cells": list(summaries), **kept.facts})
+        return ""
+    output.say(kept.text)
+    output.say(f"This is the answer as it was kept. The whole report: {kept.page} in the artefact store.")
+    return kept.sentence
 
 
 def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:

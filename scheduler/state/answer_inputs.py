@@ -6,6 +6,7 @@ The results, the report and the digest begin with the same value, so they conclu
 from collections.abc import Sequence
 
 from scheduler.state.evaluation_items import KeptItems, read_items
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.store import Store
 from scheduler.state.training_facts import read_training_facts
 from scheduler.state.views import SweepView
@@ -16,6 +17,7 @@ from sweeps.results import RunResult
 
 def read_answer_inputs(store: Store, view: SweepView, rows: Sequence[RunResult], url: str | None) -> Material:
     """Read what `rows` of a sweep are answered from. Its items lie at `url`; without one they are not read."""
+    store = open_archive(store, view.name)
     items = KeptItems({}) if url is None else read_items(store, url, view.name, choose_items(view.spec, rows))
     learning = read_training_facts(store, rows)
     return Material(

@@ -8,6 +8,7 @@ from scheduler.artefacts import Artefacts, locate_records
 from scheduler.errors import ArtefactError, UnknownMetric, UnknownRun
 from scheduler.state import views
 from scheduler.state.evaluation_items import read_items
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.store import Store
 from sweeps.analysis.item_analysis import WantedItems
 from sweeps.analysis.sampled_answers import (
@@ -127,6 +128,7 @@ class _SampleReader:
     """Reads the samples of one evaluation after the other."""
 
     def __init__(self, store: Store, url: str, name: str, request: WantedSamples) -> None:
+        store = open_archive(store, name)
         self._store, self._url, self._name, self._request = store, url, name, request
         self._rows, self._planned = views.read_results(store, name), views.read_planned_rows(store, name)
         self.stages = _list_measures(self._planned)  # by evaluation, one of them

@@ -6,6 +6,7 @@ from datetime import date
 
 from scheduler.services import SERVICES
 from scheduler.state import keys
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
@@ -51,6 +52,7 @@ class DayCosts:
 
 def read_costs(store: Store, name: str) -> SweepCosts:
     """Read what a sweep was estimated to cost, and what it cost."""
+    store = open_archive(store, name)
     row = store.client.hgetall(keys.sweep(name))
     stages = _read_stage_rows(store, name)
     return SweepCosts(

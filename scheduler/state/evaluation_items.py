@@ -4,7 +4,6 @@ If the store is unreachable or a file is missing or broken, only the comparison 
 was not read.
 """
 
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from typing import Any, NamedTuple
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ArtefactError
 from scheduler.state import keys, views
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.keeping.packing import unpack
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
@@ -110,6 +111,7 @@ def read_items(
     Read the first seed of every cell first, then the second: without room for all, cells are still compared over the
     same seeds. Without a bound, read all rows completely; with one, only their numbers.
     """
+    store = open_archive(store, name)
     if not wanted:
         return KeptItems({})
     planned = views.read_planned_rows(store, name)
@@ -139,6 +141,7 @@ def read_items(
 
 def read_told_results(store: Store, url: str, name: str) -> list[RunResult]:
     """Read the results of a sweep; what not all items of a run tell has how many do beside it, as METRIC.items."""
+    store = open_archive(store, name)
     rows = views.read_results(store, name)
     return add_denominators(rows, read_items(store, url, name, choose_conditional(rows)).items)
 
@@ -159,7 +162,7 @@ def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
     """Find the item files of the stages that succeeded."""
     item_files = {}
     for stage, (state, text) in _read_stage_results(store, stages):
-        result: Mapping[str, Json] = json.loads(text or "{}") if state == StageState.SUCCEEDED else {}
+        result: Mapping[str, Json] = unpack(text) if state == StageState.SUCCEEDED else {}
         if result.get("items"):
             item_files[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
     return item_files

@@ -1,12 +1,15 @@
-"""Read the event log of a sweep's stages. This module writes nothing."""
+"""Read what happened to the stages of a sweep. Each stage keeps its own events. This module writes nothing."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from scheduler.state import keys
+from scheduler.state.pages import read_in_pages
+from scheduler.state.states import StageState
 from scheduler.state.store import Store
 
-PAGE = 1000  # entries of the log in one round trip
-MOST_READ = 100_000  # the log keeps about this many, of all sweeps together
+STATES = {state.value[:2]: state.value for state in StageState}  # as the event log spells them
 
 
 @dataclass(frozen=True)
@@ -25,39 +28,21 @@ class Event:
 
 def read_events(store: Store, sweep: str, *, stage: str | None = None, last: int) -> list[Event]:
     """Read the `last` events of a sweep's stages, or of one stage by its id or label, newest last."""
-    events: list[Event] = []
-    newest, read = "+", 0
-    while len(events) < last and read < MOST_READ:
-        page = store.client.xrevrange(keys.EVENTS, newest, count=PAGE)
-        events += _select(store, sweep, stage, [row for _, row in page])
-        read += len(page)
-        if len(page) < PAGE:
-            break
-        newest = f"({page[-1][0]}"
-    return events[:last][::-1]
+    stages: Sequence[str] = store.client.zrange(keys.sweep_stages(sweep), 0, -1)
+    rows = read_in_pages(store.client, stages, lambda pipe, name: pipe.hmget(keys.stage(name), ["label", "events"]))
+    chosen = ((name, label, log) for name, (label, log) in rows if stage in (None, name, label))
+    numbered = enumerate(event for name, label, log in chosen for event in _read_lines(name, label, log))
+    newest = nlargest(last, numbered, key=lambda pair: (pair[1].at, pair[0]))
+    return [event for _, event in reversed(newest)]
 
 
-def _select(store: Store, sweep: str, stage: str | None, rows: list[dict[str, str]]) -> list[Event]:
-    pipe = store.client.pipeline(transaction=False)
-    for row in rows:
-        pipe.zscore(keys.sweep_stages(sweep), row["stage"])
-        pipe.hget(keys.stage(row["stage"]), "label")
-    answers = pipe.execute()
-    return [
-        _make_event(row, label)
-        for row, position, label in zip(rows, answers[::2], answers[1::2], strict=True)
-        if position is not None and stage in (None, row["stage"], label)
-    ]
+def read_stage_events(store: Store, stage: str) -> list[Event]:
+    """Read the events of one stage, newest last."""
+    return [*_read_lines(stage, None, store.client.hget(keys.stage(stage), "events"))]
 
 
-def _make_event(row: dict[str, str], label: str | None) -> Event:
-    return Event(
-        at=int(row["at"]),
-        stage=row["stage"],
-        what=label or row["stage"],
-        from_state=row.get("from", ""),
-        to=row.get("to", ""),
-        attempt=int(row["attempt"]),
-        worker=row["worker"],
-        detail=row["detail"],
-    )
+def _read_lines(stage: str, label: str | None, log: str | None) -> Iterator[Event]:
+    for line in (log or "").splitlines():
+        at, from_state, to, attempt, worker, detail = line.split("|", 5)
+        moved = STATES.get(from_state, ""), STATES.get(to, "")
+        yield Event(int(at), stage, label or stage, *moved, int(attempt), worker, detail)

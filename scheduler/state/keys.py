@@ -14,8 +14,12 @@ LEADER = PREFIX + "leader"
 """String, expires: the scheduler that may tick."""
 HOUSEKEEPER = PREFIX + "housekeeper"
 """String, expires: the worker that does the housekeeping at the service."""
+CLEANER = PREFIX + "cleaner"
+"""String, expires: the process that cleans up what is kept no longer."""
+CLEANED = PREFIX + "cleaned"
+"""Hash: when the last cleaning ended, and what it freed."""
 EVENTS = PREFIX + "events"
-"""Stream of about the last 100,000 events: every move of a stage or a breaker, and notes, for people."""
+"""Stream of about the last 1,000 moves of breakers, for people."""
 CHANGED = PREFIX + "changed"
 """Zset, stage -> order of the change: stages whose move the tick has not spread yet."""
 DELAYED = PREFIX + "delayed"
@@ -73,7 +77,7 @@ WEBHOOKS = PREFIX + "webhooks"
 
 
 def stage(stage_id: str) -> str:
-    """Hash: state, kind, recipe, attempt, fence, result, failures and money of one stage."""
+    """Hash: state, kind, packed recipe, attempt, fence, result, failures, money and events of one stage."""
     return f"{PREFIX}stage:{stage_id}"
 
 
@@ -88,7 +92,7 @@ def subscribers(stage_id: str) -> str:
 
 
 def curve(stage_id: str) -> str:
-    """List of JSON: the live, thinned learning curve, newest last."""
+    """String: the live, thinned learning curve, packed: the name of each number -> its values."""
     return f"{PREFIX}stage:{stage_id}:curve"
 
 
@@ -118,12 +122,12 @@ def sweep(name: str) -> str:
 
 
 def sweep_stages(name: str) -> str:
-    """Zset, stage -> position in the plan."""
+    """Zset, stage -> position in the plan, and in sixteenths the state in which this sweep has counted it."""
     return f"{PREFIX}sweep:{name}:stages"
 
 
 def sweep_runs(name: str) -> str:
-    """Hash, run number -> the row as planned."""
+    """Hash, run number -> the row as planned, packed."""
     return f"{PREFIX}sweep:{name}:runs"
 
 
@@ -142,14 +146,19 @@ def sweep_cells(name: str) -> str:
     return f"{PREFIX}sweep:{name}:cells"
 
 
-def sweep_seen(name: str) -> str:
-    """Hash, stage -> the state in which this sweep has counted it."""
-    return f"{PREFIX}sweep:{name}:seen"
-
-
 def sweep_counts(name: str) -> str:
     """Hash, state -> how many stages of this sweep are in it."""
     return f"{PREFIX}sweep:{name}:counts"
+
+
+def sweep_answer(name: str) -> str:
+    """String: the answer of a sweep whose items may be gone, packed."""
+    return f"{PREFIX}sweep:{name}:answer"
+
+
+def sweep_archive(name: str) -> str:
+    """String: what is left of the stages, rows and values of a sweep whose details are gone, packed."""
+    return f"{PREFIX}sweep:{name}:archive"
 
 
 def sweep_ready(name: str, lane: str) -> str:

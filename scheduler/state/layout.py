@@ -8,8 +8,8 @@ from scheduler.errors import LayoutRefused
 from scheduler.state import keys
 from scheduler.state.commands import Reads
 
-LAYOUT = 2
-"""1 had no number: it had keys and fields of other names."""
+LAYOUT = 3
+"""1 had no number: it had keys and fields of other names. In 2 the events of all stages were one stream."""
 
 
 def check_layout(client: Reads, url: str) -> None:

@@ -1,10 +1,11 @@
 """Read how the runs of a sweep went, page by page, for trackers and tables of curves."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scheduler.state import keys, views
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.keeping.packing import read_points, unpack
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.report.tracker_runs import RunHistory, TrackedSweep, TrackedTraining
@@ -28,6 +29,7 @@ def read_shared_facts(store: Store, name: str) -> TrackedSweep:
 
 def follow_runs(store: Store, name: str, rows: Sequence[RunResult]) -> Iterator[RunHistory]:
     """Yield each row of a sweep (`views.read_results`) with its trainings. Read one page at a time."""
+    store = open_archive(store, name)
     submitted = views.read_sweep(store, name).submitted
     pairs = list(zip(views.read_planned_rows(store, name), rows, strict=True))
     for start in range(0, len(pairs), RUNS):
@@ -43,13 +45,13 @@ def _read(store: Store, stages: Sequence[str]) -> tuple[dict[str, Facts], dict[s
     pipe = store.client.pipeline(transaction=False)
     for stage in stages:
         pipe.hmget(keys.stage(stage), FIELDS)
-        pipe.lrange(keys.curve(stage), 0, -1)
+        pipe.get(keys.curve(stage))
     answers = pipe.execute()
     facts: dict[str, Facts] = {
         stage: {name: value or "" for name, value in zip(FIELDS, row, strict=True)}
         for stage, row in zip(stages, answers[::2], strict=True)
     }
-    curves = {stage: json.loads(f"[{','.join(points)}]") for stage, points in zip(stages, answers[1::2], strict=True)}
+    curves = {stage: read_points(text) for stage, text in zip(stages, answers[1::2], strict=True)}
     return facts, curves
 
 
@@ -65,7 +67,7 @@ def _make_followed(
     trainings = [
         TrackedTraining(
             stage,
-            json.loads(facts[stage]["recipe"] or "{}"),
+            unpack(facts[stage]["recipe"]),
             int(facts[stage]["steps"] or 0),
             int(facts[stage]["since"] or 0),
             curves[stage],

@@ -15,7 +15,7 @@ Clock = Callable[[], int]
 
 
 PRELUDES = tuple(
-    f"_prelude{topic}.lua" for topic in ("_write", "", "_attempts", "_notices", "_service", "_money")
+    f"_prelude{topic}.lua" for topic in ("_write", "", "_attempts", "_notices", "_service", "_money", "_keeping")
 )  # in this order: each may use those before it
 
 

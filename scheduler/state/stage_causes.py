@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from scheduler.engine.retry import Fault
 from scheduler.state import keys
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import FAILED, Store
@@ -55,6 +56,7 @@ class StageCause(NamedTuple):
 
 def read_causes(store: Store, name: str) -> list[StageCause]:
     """Read the causes of a sweep, the most frequent ones first. Raises UnknownSweep."""
+    store = open_archive(store, name)
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
     if not stages:
         read_sweep(store, name)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.connection import Client
+from scheduler.state.keeping.packing import pack_points, pack_result, unpack, unpack_result
 from scheduler.state.milliseconds import count_milliseconds, read_moment
 from scheduler.state.scripts import Clock, Scripts
 from scheduler.state.states import StageState
@@ -20,7 +21,8 @@ Cost = Literal["exact", "at most", "unknown"]
 """How well the cost of an attempt is known: to the token; at most what was metered; or not at all."""
 FAILED = "failed:"  # prefix of the fields that count failures of a kind, in the hash of a stage
 RETRAININGS = 2  # how often a parent whose checkpoint is gone may be trained again
-CURVE_POINTS = 240  # of the live curve; the artefact store has the whole one
+CURVE_POINTS = 240  # of the curve of a running training; the artefact store has the whole one
+KEPT_POINTS = 48  # of that of one that succeeded
 
 
 class Lease(NamedTuple):
@@ -157,15 +159,13 @@ class Store:
         curve: Sequence[Mapping[str, Json]] = (),
     ) -> bool:
         """Book what was used so far and record the progress. Return False without the lease."""
-        points = [json.dumps(point) for point in curve]
         document = json.dumps(dict(progress))
-        return bool(
-            self.scripts.run("report_progress", *lease, *meter, document, CURVE_POINTS, *points),
-        )
+        points = pack_points(curve) if curve else ""
+        return bool(self.scripts.run("report_progress", *lease, *meter, document, points))
 
     def commit_checkpoint(self, lease: Lease, meter: Meter, checkpoint: Mapping[str, Json]) -> bool:
         """Record a checkpoint that the service confirmed. Its `micro_usd` is the total cost up to it."""
-        return bool(self.scripts.run("commit_checkpoint", *lease, *meter, json.dumps(dict(checkpoint))))
+        return bool(self.scripts.run("commit_checkpoint", *lease, *meter, compact(checkpoint)))
 
     def log_event(self, lease: Lease, line: str) -> bool:
         """Write a line about the attempt to the event log."""
@@ -198,6 +198,8 @@ class Store:
         """
         if lost:
             fields["lost"] = json.dumps([*lost])
+        if "result" in fields:
+            fields |= pack_result(str(fields["result"]))
         flat = [word for pair in fields.items() for word in pair]
         return bool(self.scripts.run("settle_stage", *lease, state, *meter, cost, *flat))
 
@@ -222,8 +224,8 @@ class Store:
             stage=stage,
             kind=row["kind"],
             label=row["label"],
-            recipe=json.loads(row["recipe"]),
-            execution=json.loads(row["execution"]),
+            recipe=unpack(row["recipe"]),
+            execution=unpack(row["execution"]),
             attempt=int(row["attempt"]),
             failures={
                 field.removeprefix(FAILED): int(count) for field, count in row.items() if field.startswith(FAILED)
@@ -246,8 +248,8 @@ class Store:
 
     def read_result(self, stage: str) -> Mapping[str, Json] | None:
         """Return the result of a stage. None while it is done again."""
-        state, text = self.client.hmget(keys.stage(stage), ["state", "result"])
-        return json.loads(text) if text and state == StageState.SUCCEEDED else None
+        state, metrics, rest = self.client.hmget(keys.stage(stage), ["state", "metrics", "result"])
+        return unpack_result(metrics, rest) if rest and state == StageState.SUCCEEDED else None
 
     def list_evaluations(self, stage: str) -> list[str]:
         """Return the evaluate children of a stage, in a stable order."""

@@ -13,6 +13,7 @@ from scheduler.errors import SweepConflict
 from scheduler.services import find_service, make_lane
 from scheduler.state import keys
 from scheduler.state.commands import Word
+from scheduler.state.keeping.packing import pack
 from scheduler.state.store import Store, compact
 from sweeps.cost import Rates
 from sweeps.identity import fingerprint
@@ -90,6 +91,8 @@ def _open(store: Store, submission: Submission) -> str:
     }
     flat = [word for pair in fields.items() for word in pair]
     answer: str = store.scripts.run("open_sweep", plan.sweep, plan.digest, *flat)
+    if answer == "removing":
+        raise SweepConflict(f"sweep {plan.sweep!r} is being removed; `sweep rm {plan.sweep} --yes` completes that")
     if answer == "differs":
         raise SweepConflict(_describe_conflict(store, submission))
     return answer
@@ -118,7 +121,7 @@ class CellNumbers:
 
 
 def _make_row(cells: CellNumbers, number: int, run: Run) -> str:
-    return json.dumps(
+    return pack(
         {
             "run": number,
             "number": cells.assign(run),
@@ -150,19 +153,27 @@ def _make_stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:
 
 
 def _make_stage_fields(submission: Submission, stage: Stage) -> dict[str, Word]:
-    model = str(stage.recipe["model"])
+    model, keep = str(stage.recipe["model"]), _read_keep(stage.execution)
     return {
+        **({"keep": keep} if keep else {}),
         "kind": stage.kind,
         "service": find_service(model),
         "lane": make_lane(model),
         "label": stage.label,
-        "recipe": compact(stage.recipe),
-        "execution": compact(stage.execution),
+        "recipe": pack(stage.recipe),
+        "execution": pack(stage.execution),
         "steps": stage.steps,
         "estimate": stage.micro_usd or 0,
         "low_estimate": stage.low_micro_usd or 0,
         "rates": "" if stage.micro_usd is None else compact(submission.rates[model].document()),
     }
+
+
+def _read_keep(execution: Mapping[str, Json]) -> str:
+    """Return how many checkpoints to keep: a number, `all`, or '' for the last."""
+    policy = execution.get("checkpoint")
+    keep = policy.get("keep") if isinstance(policy, dict) else None
+    return "" if keep in (None, "last") else str(keep)
 
 
 def _describe_conflict(store: Store, submission: Submission) -> str:

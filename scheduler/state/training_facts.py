@@ -1,10 +1,11 @@
 """Read the facts that trainings keep about themselves. This module writes nothing."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.state import keys
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.keeping.packing import unpack
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
@@ -34,7 +35,7 @@ def read_training_facts(store: Store, rows: Iterable[RunResult]) -> TrainingFact
     answers = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), fields))
     for stage, (state, result, progress) in answers:
         kept = result if state == StageState.SUCCEEDED else progress if state == StageState.RUNNING else None
-        if learning := json.loads(kept or "{}").get("learning"):
+        if learning := unpack(kept).get("learning"):
             facts[stage] = learning
             running |= {stage} if state == StageState.RUNNING else set()
     return TrainingFacts(facts, frozenset(running))
@@ -54,6 +55,7 @@ class LearningSigns(NamedTuple):
 
 def find_learning_signs(store: Store, name: str) -> LearningSigns:
     """Find the trainings of a sweep that may not have learnt, as far as its evaluations do not refute it."""
+    store = open_archive(store, name)
     planned = [
         RunResult(row["cell"], int(row["seed"]), "", stage=row["stage"], before=tuple(row["before"]))
         for row in read_planned_rows(store, name)

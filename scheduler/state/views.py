@@ -8,6 +8,8 @@ from typing import Any
 
 from scheduler.errors import UnknownSweep
 from scheduler.state import keys
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.keeping.packing import unpack
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
@@ -100,7 +102,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
         since=int(row["since"]),
         user=row.get("user", ""),
         counts={state: int(count) for state, count in counts.items() if int(count)},
-        total=total,
+        total=total or int(row.get("total", 0)),
         spent=int(row.get("spent", 0)),
         reserved=int(row.get("reserved", 0)),
         unreconciled=int(row.get("unreconciled", 0)),
@@ -135,6 +137,7 @@ def name_unknown_sweep(store: Store, name: str) -> UnknownSweep:
 
 def read_results(store: Store, name: str) -> list[RunResult]:
     """Read all rows of a sweep in the order of its plan, finished or not."""
+    store = open_archive(store, name)
     values = _read_values(store, name)
     rows = read_planned_rows(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
@@ -147,6 +150,7 @@ def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
 
     The variance divides by count - 1, and is None for a single value.
     """
+    store = open_archive(store, name)
     cells: dict[str, dict[str, Any]] = {}
     for row in read_planned_rows(store, name):
         cell = cells.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
@@ -170,10 +174,11 @@ def read_planned_rows(store: Store, name: str) -> list[dict[str, Any]]:
 
     Raises UnknownSweep.
     """
+    store = open_archive(store, name)
     rows = store.client.hgetall(keys.sweep_runs(name))
     if not rows:
         read_sweep(store, name)  # it may be opening
-    return [json.loads(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
+    return [unpack(text) for _, text in sorted(rows.items(), key=lambda item: int(item[0]))]
 
 
 def read_stages_in_state(store: Store, state: StageState, most: int) -> list[StageView]:
@@ -183,6 +188,7 @@ def read_stages_in_state(store: Store, state: StageState, most: int) -> list[Sta
 
 def read_stages(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
     """Read the stages of a sweep, or those in one state, in the order of the plan. Raises UnknownSweep."""
+    store = open_archive(store, name)
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
     if not stages:
         read_sweep(store, name)
@@ -202,7 +208,7 @@ def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:
 def read_recipes(store: Store, stages: Sequence[str]) -> dict[str, Mapping[str, Json]]:
     """Read the recipe of each of these stages, in pages."""
     texts = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hget(keys.stage(stage), "recipe"))
-    return {stage: json.loads(text or "{}") for stage, text in texts}
+    return {stage: unpack(text) for stage, text in texts}
 
 
 def _make_stage_view(stage: str, row: Mapping[str, str | None]) -> StageView:

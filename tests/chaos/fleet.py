@@ -23,7 +23,7 @@ from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
-from tests.support import TRUSTED, RedisServer, wait_until
+from tests.support import TRUSTED, RedisServer, read_log, wait_until
 from tests.tinker_offline.process import CACHE, Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -212,7 +212,7 @@ class Fleet:
     def events(self) -> list[dict[str, str]]:
         """Every move and every note, the oldest first."""
         with self.client() as client:
-            return [row for _, row in reversed(client.xrevrange(keys.EVENTS))]
+            return read_log(client)
 
 
 def _free_port() -> int:

@@ -188,7 +188,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
 
 def _same_results(fleet: Fleet, calm: Fleet, stages: list[str]) -> None:
     for stage in stages:
-        ours, theirs = (json.loads(side.row(stage)["result"])["metrics"] for side in (fleet, calm))
+        ours, theirs = (json.loads(side.row(stage)["metrics"]) for side in (fleet, calm))
         assert ours == theirs, stage
         if stage.startswith("train-"):
             mine, yours = fleet.weights(stage), calm.weights(stage)

@@ -1,11 +1,11 @@
 """A worker that was frozen past its lease writes nothing and requests nothing when it resumes."""
 
-import json
 import os
 import signal
 from pathlib import Path
 
 from scheduler.state import keys, views
+from scheduler.state.keeping.packing import unpack
 from tests.chaos.fleet import Fleet
 from tests.support import wait_until
 
@@ -95,5 +95,5 @@ def _asked(fleet: Fleet, stage: str, *, attempt: str) -> dict[str, int]:
 
 def _is_of_the_second_attempt(fleet: Fleet, stage: str, first: str) -> bool:
     row = fleet.row(stage)
-    result = json.loads(row["result"])
+    result = unpack(row["result"])
     return row["attempt"] == "2" and first not in result["metrics_file"] and result["resumed_at"] > 0

@@ -1,9 +1,9 @@
 """A finished sweep of a thousand runs, laid straight into the store: what a report reads, without the night."""
 
-import json
 from typing import Any
 
 from scheduler.state import keys
+from scheduler.state.keeping.packing import pack_points
 from scheduler.state.store import CURVE_POINTS, Store
 from scheduler.state.submission import submit
 from sweeps.stage import Json, Plan, Run, Stage
@@ -36,12 +36,12 @@ def lay(store: Store, question: Plan) -> None:
     submit(store, submission(question, spec=SPEC))
     client: Any = store.client
     pipe = client.pipeline(transaction=False)
-    points = [json.dumps({"step": step, "nll": 3 / (step + 1) ** 0.2}) for step in range(CURVE_POINTS)]
+    points = pack_points([{"step": step, "nll": 3 / (step + 1) ** 0.2} for step in range(CURVE_POINTS)])
     for number, run in enumerate(question.runs):
         size, domain = float(str(run.cell["size"])), int(str(run.cell["data"]).split()[-1])
         value = 1 + domain / 50 + 2 * size**-0.4 + run.seed / 1e4
         pipe.hset(keys.sweep_values("large"), f"{number}|nll", repr(value))
-        pipe.rpush(keys.curve(str(run.stage)), *points)
+        pipe.set(keys.curve(str(run.stage)), points)
     for stage in question.stages:
         pipe.hset(keys.stage(stage.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
     pipe.execute()

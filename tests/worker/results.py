@@ -1,6 +1,5 @@
 """Read what stages left behind: results, item rows, and usage as the results and the service count it."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -36,13 +35,12 @@ def count_at_service(workshop: Workshop) -> Usage:
 
 def read_usage(workshop: Workshop, *stages: Stage) -> Usage:
     """The usage that the results of stages state."""
-    results = [json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}") for stage in stages]
+    results = [workshop.store.read_result(stage.id) or {} for stage in stages]
     return reduce(Usage.plus, (Usage.read(result["usage"]) for result in results), Usage())
 
 
 def read_result(workshop: Workshop, stage: Stage) -> dict[str, Json]:
-    result: dict[str, Json] = json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}")
-    return result
+    return dict(workshop.store.read_result(stage.id) or {})
 
 
 def read_items(workshop: Workshop, stage: Stage) -> list[Any]:

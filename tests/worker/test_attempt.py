@@ -31,7 +31,7 @@ def test_the_worker_that_trained_goes_straight_on_with_the_evaluation(workshop: 
     assert run.state == "succeeded"
     assert run.tokens == plan.totals.tokens
     assert run.micro_usd == plan.totals.micro_usd
-    result = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "result") or "{}")
+    result: Any = workshop.store.read_result(evaluate.id)
     items = decode_rows(workshop.artefacts.read(result["items"]))
     assert len(items) == 6
     assert sum(float(str(row["nll"])) for row in items) / sum(

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scheduler.artefacts import Artefacts
+from scheduler.artefacts import Artefacts, decode_rows, encode_rows
 from scheduler.cli.submit import write_submission
 from scheduler.engine.spread import spread_changes, walk_sweeps
 from scheduler.prepare import Prepared, build_submission, plan_sweep
@@ -134,8 +135,8 @@ class Workshop:
 
     def metrics(self, stage: Stage) -> bytes:
         """The whole learning curve, as the artefact store keeps it."""
-        result = json.loads(self.store.client.hget(keys.stage(stage.id), "result") or "{}")
-        return self.artefacts.read(result["metrics_file"])
+        result: Any = self.store.read_result(stage.id)
+        return encode_rows(decode_rows(self.artefacts.read(result["metrics_file"])))
 
     @property
     def artefacts(self) -> Artefacts:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-from scheduler.artefacts import encode_rows
+from scheduler.artefacts import compress_rows
 from scheduler.engine.retry import Fault
+from scheduler.state.store import CURVE_POINTS, KEPT_POINTS
 from sweeps.cost import Usage
 from sweeps.evaluation.metric_prefixes import TRAINING
 from sweeps.rendering.render import Example
@@ -84,6 +85,7 @@ class Training(ABC):
         self._report_timer = ReportTimer()
         self._saved_at = time.monotonic()
         self._saved_step = start.step
+        self._metrics = str(start.kept.get("metrics") or "")  # the file of the newest checkpoint
         self._facts: dict[str, Json] = {}  # of the steps so far, or of nearly all of them
 
     @abstractmethod
@@ -209,16 +211,13 @@ class Training(ABC):
     def _commit(self, saved: PendingCheckpoint) -> None:
         """Record the checkpoint once the service has confirmed it, with everything that a resume needs."""
         path = self._this.wait(saved.path)
-        metrics = self._this.write_artefact(
-            f"metrics-{saved.step:06d}.jsonl", encode_rows(self._curve.rows[: saved.step])
-        )
+        metrics = self._write_metrics(saved.step)
         record: dict[str, Json] = {
             "path": path,
             "model": self._recipe["model"],
             "step": saved.step,
             "usage": saved.usage.document(),
             "metrics": metrics,
-            "run": self._trainer.run_id,
             "ttl_days": self._execution["checkpoint"].get("ttl_days"),
             # Rounded down, so that the rest to reserve is never too small.
             "micro_usd": self._this.spending.rates.price_at_least(saved.usage),
@@ -226,6 +225,12 @@ class Training(ABC):
         }
         if not self._this.context.store.commit_checkpoint(self._this.lease, self._this.spending.meter, record):
             raise LeaseLost(self._this.work.stage)
+        self._metrics = metrics
+
+    def _write_metrics(self, steps: int) -> str:
+        """Write the metrics of all steps so far; return the path."""
+        rows = compress_rows(self._curve.rows[:steps])
+        return self._this.write_artefact(f"metrics-{steps:06d}.jsonl.gz", rows)
 
     def _is_checkpoint_due(self, done: int) -> bool:
         if self._is_done(done):
@@ -267,16 +272,16 @@ class Training(ABC):
             self._facts = collect_learning_facts(self._curve.rows, self._recipe)
         return self._facts
 
-    def _list_curve_points(self) -> list[Row]:
-        return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin()]
+    def _list_curve_points(self, most: int = CURVE_POINTS) -> list[Row]:
+        return [{"step": row["step"], self.SHOWN: row[self.COLUMN]} for row in self._curve.thin(most)]
 
     def _make_result(self, steps: int) -> Succeeded:
-        self._this.report(self._describe_progress(), self._list_curve_points())
+        self._this.report(self._describe_progress(), self._list_curve_points(KEPT_POINTS))
         last = self._curve.rows[-1]
         return Succeeded(
             result={
                 "metrics": {f"{TRAINING}{self.SHOWN}": last[self.COLUMN]},
-                "metrics_file": self._this.write_artefact("metrics.jsonl", encode_rows(self._curve.rows)),
+                "metrics_file": self._metrics or self._write_metrics(steps),
                 "learning": collect_learning_facts(self._curve.rows, self._recipe),
                 "usage": self._usage.document(),
                 "resumed_at": self._start.step,

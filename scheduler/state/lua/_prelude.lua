@@ -89,13 +89,21 @@ local function move_sweep(sweep, from, to)
   return true
 end
 
--- Writes an event that no move of the stage shows.
-local function log_event(id, detail)
-  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id,
-    'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '', 'detail', detail)
+-- Adds a line to the events of a stage and drops the oldest ones. Its words: time, state before and after (''
+-- for a note; else their first two letters), attempt, worker, detail.
+local LONGEST_LOG, SHORTENED_LOG = 16000, 12000
+local function write_event(id, from, to, detail)
+  local row = read('HMGET', stage_key(id), 'attempt', 'worker', 'events')
+  local words = {NOW, string.sub(from, 1, 2), string.sub(to, 1, 2), row[1] or 0, row[2] or '', (string.gsub(detail or '', '%s+', ' '))}
+  local log = (row[3] or '') .. table.concat(words, '|') .. '\n'
+  if #log > LONGEST_LOG then log = string.match(string.sub(log, -SHORTENED_LOG), '\n(.*)$') or '' end
+  write('HSET', stage_key(id), 'events', log)
 end
 
--- The only place where the state of a stage is written: its hash, the index of its state and the event change together.
+-- Writes an event that no move of the stage shows.
+local function log_event(id, detail) write_event(id, '', '', detail) end
+
+-- The only place where the state of a stage is written: its hash, the index of its state and its event change together.
 -- score: the deadline in `dispatched` and `running`, else the time. Answers whether the stage was in `from`.
 local function move(id, from, to, score, detail)
   if not (MOVES[from] and MOVES[from][to]) then
@@ -106,9 +114,7 @@ local function move(id, from, to, score, detail)
   write('HSET', key, 'state', to, 'since', NOW)
   write('ZREM', state_key(from), id)
   write('ZADD', state_key(to), score or NOW, id)
-  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', id, 'from', from,
-    'to', to, 'attempt', read_stage(id, 'attempt') or 0, 'worker', read_stage(id, 'worker') or '',
-    'detail', detail or '')
+  write_event(id, from, to, detail)
   mark_changed(id)
   return true
 end

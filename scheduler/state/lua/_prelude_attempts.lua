@@ -35,10 +35,9 @@ end
 
 -- Keeps the newest `most` checkpoints and discards older ones. The stage's own policy may keep more, or all.
 local function keep_newest(id, most)
-  local wish = cjson.decode(read_stage(id, 'execution') or '{}')
-  wish = type(wish) == 'table' and wish.checkpoint and wish.checkpoint.keep
+  local wish = read_stage(id, 'keep')
   if wish == 'all' then return end
-  if type(wish) == 'number' then most = math.max(most, wish) end
+  most = math.max(most, to_number(wish))
   local key = stage_key(id) .. ':checkpoints'
   while read('LLEN', key) > most do discard_unshared(id, cjson.decode(write('LPOP', key))) end
 end

@@ -106,12 +106,6 @@ local function meter(id, total, tokens)
   if delta > 0 then notify_budget(payer) end
 end
 
--- Answers the model, or '' for a recipe that cannot be read: the verb must release what the attempt holds even then.
-local function read_model(recipe)
-  local read_it, found = pcall(cjson.decode, recipe or '{}')
-  return read_it and type(found) == 'table' and found.model or ''
-end
-
 -- Releases what an attempt holds, after the move that ends it (the event names the worker). The rest of its reservation
 -- is freed.
 -- `cost` says how well the cost is known: 'exact'; 'at most' what was metered, because a part may never have been done;
@@ -120,7 +114,7 @@ end
 local function release(id, cost)
   local key = stage_key(id)
   local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
-    'opened_by', 'opened_usage', 'recipe', 'started')
+    'opened_by', 'opened_usage', 'lane', 'started')
   local payer, left = held[1], to_number(held[2])
   book(id, payer, 'reserved', -left)
   add(sweep_key(payer), 'inflight', -1)
@@ -133,11 +127,11 @@ local function release(id, cost)
     write('HSET', PREFIX .. 'unreconciled:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', to_number(held[3]),
       'tokens', to_number(held[4]), 'unreconciled', unreconciled, 'day', TODAY,
       'began_day', count_days(to_number(held[10])), 'rates', held[6] or '',
-      'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}', 'model', read_model(held[9]))
+      'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}', 'model', find_model(held[9] or ''))
     write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
   end
-  write('HSET', key, 'reserved', 0, 'metered', 0, 'metered_tokens', 0, 'worker', '')
-  write('HDEL', key, 'fence', 'call', 'slot', 'opened_by', 'opened_usage')
+  write('HDEL', key, 'reserved', 'metered', 'metered_tokens', 'worker', 'fence', 'call', 'slot', 'opened_by',
+    'opened_usage')
   write('ZREM', PREFIX .. 'progressed', id)
 end
 

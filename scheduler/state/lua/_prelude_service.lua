@@ -3,6 +3,7 @@
 local function slots_key(pool) return PREFIX .. 'slots:' .. pool end
 local function signals_key(pool) return PREFIX .. 'signals:' .. pool end
 local function find_pool(lane) return string.match(lane, '^[^/]+/[^/]+') end
+local function find_model(lane) return (string.gsub(string.match(lane, '^[^/]+/[^/]+/(.*)$') or '', '~', ':')) end
 
 -- A slot is a lease of its own, under the name of the attempt that opened the client. It outlives that attempt until
 -- the client is closed or its worker has been silent for as long as a lease.
@@ -35,7 +36,7 @@ local function read_breaker(service) return read('HGET', breaker_key(service), '
 -- Sets the model and price of the next canary: the model that was opened last, because the service serves it; before
 -- that, the first one that was requested.
 local function set_canary_model(id)
-  write('HSET', breaker_key(read_stage(id, 'service')), 'model', cjson.decode(read_stage(id, 'recipe')).model,
+  write('HSET', breaker_key(read_stage(id, 'service')), 'model', find_model(read_stage(id, 'lane')),
     'rates', read_stage(id, 'rates'))
 end
 
@@ -51,8 +52,7 @@ local function move_breaker(service, from, to, cause)
   write('HSET', breaker_key(service), 'state', to, 'since', NOW, 'cause', cause)
   if from ~= 'suspect' then write('HSET', breaker_key(service), 'next', NOW) end
   write('HDEL', breaker_key(service), 'canary', 'canary_until', 'fails')
-  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 100000, '*', 'at', NOW, 'stage', '', 'attempt', 0, 'worker', '',
-    'from', from, 'to', to, 'detail', service .. ': ' .. cause)
+  write('XADD', PREFIX .. 'events', 'MAXLEN', '~', 1000, '*', 'at', NOW, 'from', from, 'to', to, 'detail', service .. ': ' .. cause)
   if NOTICE_OF_MOVE[to] and not (from == 'suspect' and to == 'closed') then
     notify_all(NOTICE_OF_MOVE[to], service .. ': ' .. cause, service .. '|' .. NOW)
   end

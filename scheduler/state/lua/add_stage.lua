@@ -15,7 +15,8 @@ local function find_its_price()
 end
 
 if read('EXISTS', key) == 0 then
-  write('HSET', key, 'state', 'waiting', 'since', NOW, 'attempt', 0, 'parents', parent_list, unpack(ARGS, 5))
+  write('HSET', key, 'state', 'waiting', 'since', NOW, 'attempt', 0, unpack(ARGS, 5))
+  if parent_list ~= '' then write('HSET', key, 'parents', parent_list) end
   write('ZADD', state_key('waiting'), NOW, id)
   for parent in string.gmatch(parent_list, '%S+') do
     write('SADD', stage_key(parent) .. ':children', id)
@@ -23,6 +24,7 @@ if read('EXISTS', key) == 0 then
 elseif read_stage(id, 'rates') == '' then
   find_its_price()
 end
-write('ZADD', sweep_key(sweep) .. ':stages', position, id)
+local stages = sweep_key(sweep) .. ':stages'
+if not read('ZSCORE', stages, id) then write('ZADD', stages, position, id) end
 write('SADD', key .. ':subscribers', sweep)
 return read('SCARD', key .. ':subscribers') > 1 and 1 or 0

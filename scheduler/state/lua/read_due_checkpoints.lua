@@ -3,10 +3,7 @@
 -- Arguments: how many stages to look at.
 -- Answers for each stage that needs them: the stage, the model, the seconds that they must live, the paths of the
 -- newest checkpoint and of the one before, with the paths that those need.
-local ENDED = {succeeded = true, failed = true, cancelled = true, skipped = true}
-local function is_open(id) return not ENDED[read_stage(id, 'state')] and is_wanted(id) end
-
-local function is_needed(id)
+local function must_live(id)
   if is_open(id) then return true end
   for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
     if is_open(child) then return true end
@@ -18,7 +15,7 @@ local found = {}
 for _, id in ipairs(read('ZRANGEBYSCORE', PREFIX .. 'expiring', '-inf', NOW, 'LIMIT', 0, tonumber(ARGS[1]))) do
   local list = read_checkpoints(id)
   local newest = list[#list]
-  if newest and to_number(newest.ttl_days) > 0 and is_needed(id) then
+  if newest and to_number(newest.ttl_days) > 0 and must_live(id) then
     local row, named = {id, newest.model, tostring(math.floor(newest.ttl_days * 86400))}, {}
     for place = #list, math.max(1, #list - 1), -1 do
       for _, path in ipairs(list_paths(list[place])) do

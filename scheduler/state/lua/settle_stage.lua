@@ -8,7 +8,9 @@ if not holds_lease(id, fence) then return 0 end
 if state == 'cancelled' and is_wanted(id) then state = 'ready' end
 meter(id, spent, tokens)
 write('HDEL', stage_key(id), 'lost') -- of an attempt before
-write('HSET', stage_key(id), unpack(ARGS, 7))
+for i = 7, #ARGS, 2 do
+  if ARGS[i + 1] == '' then write('HDEL', stage_key(id), ARGS[i]) else write('HSET', stage_key(id), ARGS[i], ARGS[i + 1]) end
+end
 if state == 'succeeded' then
   write('HDEL', stage_key(id), 'progress')
   clear_failures(id)

@@ -1,17 +1,23 @@
 -- Updates one sweep's view of one stage: its counts, its queue of ready stages, its values and aggregates. Repeating
 -- the call changes nothing.
 -- Arguments: sweep, stage.
--- Answers 1.
+-- Answers 1, or 0 if the sweep does not have the stage any more.
 local sweep, id = ARGS[1], ARGS[2]
 local base = sweep_key(sweep)
-local state = read_stage(id, 'state')
+local score = tonumber(read('ZSCORE', base .. ':stages', id) or nil)
+if not score then return 0 end
+local position, state = math.floor(score), read_stage(id, 'state')
 
+-- The score of a stage is its position and, in sixteenths, the state in which this sweep has counted it.
+local COUNTED = {'waiting', 'ready', 'dispatched', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'}
 local function count()
-  local seen = read('HGET', base .. ':seen', id)
+  local seen = COUNTED[(score - position) * 16]
   if seen == state then return end
   if seen then add(base .. ':counts', seen, -1) end
   add(base .. ':counts', state, 1)
-  write('HSET', base .. ':seen', id, state)
+  for code, name in ipairs(COUNTED) do
+    if name == state then write('ZADD', base .. ':stages', position + code / 16, id) end
+  end
   if state == 'failed' and wants_stages(sweep) then
     notify(sweep, 'failure', read_stage(id, 'label') .. ': ' .. (read_stage(id, 'cause') or ''))
   end
@@ -21,7 +27,7 @@ end
 local function queue()
   local ready = base .. ':ready:' .. read_stage(id, 'lane')
   if state == 'ready' and to_number(read_stage(id, 'not_before')) <= NOW then
-    write('ZADD', ready, read('ZSCORE', base .. ':stages', id), id)
+    write('ZADD', ready, position, id)
   else
     write('ZREM', ready, id)
   end
@@ -44,7 +50,7 @@ end
 local function feed()
   local feeds = read('HGET', base .. ':feeds', id)
   if state ~= 'succeeded' or not feeds then return end
-  local metrics = cjson.decode(read_stage(id, 'result') or '{}')['metrics']
+  local metrics = cjson.decode(read_stage(id, 'metrics') or '{}')
   if type(metrics) ~= 'table' then return end
   for _, target in ipairs(cjson.decode(feeds)) do
     for name, value in pairs(metrics) do

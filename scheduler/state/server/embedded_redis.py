@@ -122,6 +122,7 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
         "appendfsync": "always",  # an acknowledged result is on disk
         "maxmemory-policy": "noeviction",
         "save": "",
+        "hash-max-ziplist-value": "1024",  # so that the hash of a stage takes half; the name that every series knows
         "logfile": str(folder / "redis.log"),
         "daemonize": "no",
     }

@@ -24,6 +24,7 @@ from scheduler.cli.results import show_results
 from scheduler.errors import FiguresUnavailable
 from scheduler.settings import read_settings
 from scheduler.state import keys
+from scheduler.state.keeping.packing import pack_points
 from scheduler.state.store import Meter, Store
 from sweeps import DataError, NotInstalled, RunResult, best_cell, compare, frame, transfer_matrix
 from sweeps.analysis.tables import flatten_run, list_columns
@@ -83,7 +84,7 @@ def test_a_chain_has_the_curves_of_all_its_trainings(night: Night) -> None:
     night.submit(plan("t", stages, runs), spec=SPEC)
     client: Any = night.store.client
     for name, what, value in (("train-sl", "nll", 3.0), ("train-rl", "reward", 0.5)):
-        client.rpush(keys.curve(name), json.dumps({"step": 0, what: value}))
+        client.set(keys.curve(name), pack_points([{"step": 0, what: value}]))
     for sweep in ("s", "t"):
         material = report_inputs.gather_inputs(night.store, sweep, NOW)
         assert [(curve.stage, curve.what) for curve in material.curves] == [("train-sl", "nll"), ("train-rl", "reward")]

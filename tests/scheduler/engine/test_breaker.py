@@ -9,6 +9,7 @@ from redis import ResponseError
 
 from scheduler.engine.breaker import ServiceHealth, Timing, find_suspicion
 from scheduler.engine.capacity import START
+from scheduler.services import make_lane
 from scheduler.state import keys
 from scheduler.state.states import BREAKER_MOVES, BreakerState
 from scheduler.state.store import Lease, Meter, Renewal
@@ -222,7 +223,7 @@ def test_a_canary_goes_to_the_model_that_was_last_opened_and_not_to_one_that_was
     night.submit(single("s", 2))
     served = night.start(STAGE, "s")
     night.store.report_signal(served, "active", ago=0)
-    night.store.client.hset(keys.stage("train-0001"), "recipe", '{"model": "offline/withdrawn"}')
+    night.store.client.hset(keys.stage("train-0001"), "lane", make_lane("offline/withdrawn"))
     night.start("train-0001", "s")
     night.store.scripts.run("suspect_service", SERVICE, "nothing gets on")
     assert taken(night, "c") == "offline/ngram-s"

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from scheduler.state.store import RETRAININGS, Lease, Meter
 from sweeps.planning.plan import Plan, Run
 from tests.scheduler.night import LEASE, Night, checkpoint
 from tests.scheduler.plans import evaluate, plan, single, train
+from tests.support import read_log
 
 STAGE = "train-0000"
 FAMILY = [train("a"), evaluate("one", "train-a", cost=50), evaluate("two", "train-a", cost=50)]
@@ -87,8 +87,8 @@ def test_when_the_newest_is_gone_the_one_before_takes_its_place_and_the_log_says
     assert night.steps(STAGE) == [3]
     assert night.store.forget_checkpoint(lease, path(3))
     assert night.store.read_assignment(STAGE).checkpoint is None
-    details = [event["detail"] for _, event in night.store.client.xrevrange(keys.EVENTS) if "to" not in event]
-    assert [re.findall(r"step (\d+)", detail) for detail in details] == [["3"], ["6", "3"]], "gone, and the one before"
+    details = [event["detail"] for event in read_log(night.store.client) if not event["to"]]
+    assert [re.findall(r"step (\d+)", detail) for detail in details] == [["6", "3"], ["3"]], "gone, and the one before"
     assert night.discarded() == set(), "what is gone need not be deleted"
 
 
@@ -207,7 +207,7 @@ def test_a_parent_that_does_not_last_fails_the_child_that_saw_it_often_enough_an
     assert states(family) == ["succeeded", "failed", "ready"]
     cause = family.store.client.hget(keys.stage("evaluate-one"), "cause") or ""
     assert "train-a" in cause
-    event = next(event for _, event in family.store.client.xrevrange(keys.EVENTS) if event.get("to") == "failed")
+    event = next(event for event in read_log(family.store.client) if event["to"] == "failed")
     assert (event["stage"], event["detail"]) == ("evaluate-one", cause)
 
 
@@ -278,10 +278,11 @@ def test_a_retraining_that_nobody_wants_any_more_ends_and_is_taken_up_by_who_wan
 
 def test_the_event_log_tells_why_a_parent_is_trained_again(family: Night) -> None:
     gone(family, family.start("evaluate-one", "s"), "first")
-    client: Any = family.store.client
-    events = [event for _, event in client.xrevrange(keys.EVENTS, count=3)]
+    log = read_log(family.store.client)
+    parent, child = ([row for row in log if row["stage"] == stage] for stage in ("train-a", "evaluate-one"))
+    events = [parent[-1], *child[-2:]]
     moves = [(event["stage"], event["to"]) for event in events]
-    assert moves == [("evaluate-one", "waiting"), ("train-a", "ready"), ("evaluate-one", "ready")]
+    assert moves == [("train-a", "ready"), ("evaluate-one", "ready"), ("evaluate-one", "waiting")]
     other = {"train-a": "evaluate-one", "evaluate-one": "train-a"}
     assert all(other[event["stage"]] in event["detail"] for event in events), "each names the other stage"
 

@@ -10,6 +10,7 @@ from scheduler.state.connection import Client
 from scheduler.state.store import Meter
 from tests.scheduler.night import LEASE, PATIENCE, STALL, Night
 from tests.scheduler.plans import evaluate, plan, single, train
+from tests.support import read_log
 
 STAGE = "train-0000"
 QUIET = OVERDUE * STALL  # seconds after which an attempt is ended that does not even notice
@@ -67,7 +68,7 @@ def test_the_event_of_an_end_names_the_worker_that_had_the_stage(night: Night, c
     night.succeed(done)
     night.clock.pass_seconds(LEASE)
     night.spread()
-    events = [event for _, event in client.xrevrange(keys.EVENTS) if event["from"] == "running"]
+    events = [event for event in read_log(client) if event["from"] == "running"]
     assert {event["stage"]: event["worker"] for event in events} == {name: f"host-{name}" for name in names}
     assert lost.fence != done.fence
 
@@ -104,7 +105,7 @@ def test_an_attempt_that_gets_no_further_is_ended_although_its_worker_renews_the
     night.spread()
     assert (night.state(STAGE), night.money("s")) == ("ready", (300, 0, 700))
     assert night.renew(lease) == ["lost"], "whatever its thread may wake up to, it writes nothing"
-    ((_, event),) = night.store.client.xrevrange(keys.EVENTS, count=1)
+    event = read_log(night.store.client)[-1]
     assert f" {QUIET:.0f} s " in event["detail"]
 
 

@@ -10,7 +10,7 @@ from scheduler.state import keys
 from scheduler.state.connection import Client
 from scheduler.state.scripts import build_script
 from scheduler.state.states import FINISHED, MOVES, StageState
-from tests.support import FakeClock
+from tests.support import FakeClock, read_log
 
 PAIRS = list(itertools.product(StageState, StageState))
 STAGE = "train-a"
@@ -55,13 +55,13 @@ def test_a_legal_move_from_where_the_stage_is_not_changes_nothing(
     put(client, elsewhere)
     assert move(client, clock, start, end) == 0
     assert (client.hget(keys.stage(STAGE), "state"), indices(client)) == (elsewhere, [elsewhere])
-    assert client.xrevrange(keys.EVENTS) == []
+    assert read_log(client) == []
 
 
 def test_a_move_tells_the_event_and_marks_the_stage_as_changed(client: Client, clock: FakeClock) -> None:
     put(client, StageState.WAITING)
     move(client, clock, StageState.WAITING, StageState.READY)
-    ((_, event),) = client.xrevrange(keys.EVENTS)
+    (event,) = read_log(client)
     assert (event["stage"], event["from"], event["to"], event["detail"]) == (STAGE, "waiting", "ready", "a test")
     assert client.zscore(keys.CHANGED, STAGE) is not None
 

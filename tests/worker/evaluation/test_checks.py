@@ -15,11 +15,13 @@ from scheduler.plugins.user_checks import find_check
 from scheduler.prepare import plan_sweep
 from scheduler.settings import read_settings
 from scheduler.state import keys
+from scheduler.state.keeping.packing import unpack
 from scheduler.state.stage_causes import read_causes
 from sweeps.environments import Turn
 from sweeps.evaluation.answer_evaluator import ModelAnswer
 from sweeps.rendering.prompts import PromptItem
 from sweeps.spec.parse import parse
+from tests.support import read_log
 from tests.wording import naming
 from tests.worker.results import read_items, read_result
 from tests.worker.specs import ANSWERS_SPEC, submit_and_train
@@ -161,7 +163,7 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     metric = "accuracy" if name.name == "answers" else "open_book"
     assert metrics[metric] == pytest.approx(np.mean([row[metric] for row in rows if metric in row]))
     assert 0 < metrics[metric] < 1, "a check may give a part of the whole"
-    events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    events = [row["detail"] for row in read_log(workshop.store.client)]
     assert any("verdicts:picky failed on" in text for text in events)
     (cause,) = [cause for cause in read_causes(workshop.store, "one") if cause.kind == "check"]
     assert cause.name == "tests.worker.verdicts:picky"
@@ -206,7 +208,7 @@ def test_a_pattern_that_never_ends_costs_its_verdict_and_holds_no_worker_up() ->
 def test_one_that_is_another_than_was_planned_costs_nothing(workshop: Workshop) -> None:
     spec = ANSWERS_SPEC.replace("EVALUATION", f"{{answers: {{check: '{CHECKS}:lengths'}}}}")
     train, evaluate = workshop.submit(spec).plan.stages
-    recipe = json.loads(workshop.store.client.hget(keys.stage(evaluate.id), "recipe") or "{}")
+    recipe = unpack(workshop.store.client.hget(keys.stage(evaluate.id), "recipe"))
     assert recipe["evaluator"]["code"] == find_check(f"{CHECKS}:lengths", ROOT).code
     recipe["evaluator"]["code"] = "0123"
     workshop.store.client.hset(keys.stage(evaluate.id), "recipe", json.dumps(recipe))

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from scheduler.state import keys
 from sweeps.stage import Stage
 from tests.worker.results import count_at_service, read_usage
 from tests.worker.workshop import SPEC, Workshop, same
@@ -33,7 +32,7 @@ def planned(workshop: Workshop, name: str, *more: str) -> tuple[Stage, ...]:
 
 
 def result(workshop: Workshop, stage: Stage) -> dict[str, Any]:
-    return dict(json.loads(workshop.store.client.hget(keys.stage(stage.id), "result") or "{}"))
+    return dict(workshop.store.read_result(stage.id) or {})
 
 
 def test_the_answers_of_a_row_are_in_one_batch_and_a_row_is_one_item(workshop: Workshop) -> None:

@@ -13,6 +13,7 @@ from scheduler.state.costs import read_costs
 from sweeps.cost import Rates, Usage
 from sweeps.data.generated_preferences import generate_pairs
 from sweeps.stage import Plan, Stage
+from tests.support import read_log
 from tests.worker.long_runs import LONG
 from tests.worker.results import count_at_service, list_service_usage, read_result, read_usage, watch_reservation
 from tests.worker.workshop import Workshop, same, tokens
@@ -98,7 +99,7 @@ def test_a_reference_that_is_gone_is_measured_again_where_the_training_began(
     forget(workshop, reference)
     assert isinstance(workshop.attempt(parted, "parted"), Orphaned)
     assert (workshop.state(reference), workshop.state(parted)) == ("ready", "waiting")
-    notes = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    notes = [row["detail"] for row in read_log(workshop.store.client)]
     assert any(reference.id in note and "gone" in note for note in notes)
     assert isinstance(workshop.attempt(reference, "parted"), Succeeded)
     assert logprobs(workshop, reference) == before

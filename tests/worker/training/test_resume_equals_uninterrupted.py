@@ -1,7 +1,7 @@
 """A training stopped anywhere and resumed applies each batch once: the same weights and moments, to the bit."""
 
-import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from scheduler.engine.retry import Fault
 from scheduler.engine.tick import take_back
 from scheduler.state import keys
+from scheduler.state.events import read_stage_events
 from sweeps.stage import Stage
 from tests.tinker_offline.process import Server
 from tests.worker.workshop import SPEC, Workshop, same, tokens
@@ -74,10 +75,10 @@ def test_a_checkpoint_that_is_gone_is_replaced_by_the_one_before_and_then_by_the
         workshop.store.client.hset(keys.stage(parted.id), "not_before", 0)
     assert isinstance(workshop.attempt(parted, "parted"), Succeeded)
     same(workshop, whole, parted)
-    result = json.loads(workshop.store.client.hget(keys.stage(parted.id), "result") or "{}")
+    result: Any = workshop.store.read_result(parted.id)
     assert result["resumed_at"] == (6 if gone == 1 else 0)
-    notes = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS) if row["stage"] == parted.id]
-    steps = [re.findall(r"step (\d+)", note) for note in reversed(notes) if "is gone; " in note]
+    notes = [event.detail for event in read_stage_events(workshop.store, parted.id)]
+    steps = [re.findall(r"step (\d+)", note) for note in notes if "is gone; " in note]
     assert steps == [["12", "6"], ["6"]][:gone], "the next one is named, or none"
 
 

@@ -14,6 +14,7 @@ from scheduler.state.costs import read_costs
 from scheduler.state.stage_causes import read_causes
 from sweeps.cost import Usage
 from sweeps.training.rollouts import Rollout
+from tests.support import read_log
 from tests.worker.results import count_at_service, read_result, read_usage
 from tests.worker.specs import LAG, PENALTY, RL_SPEC, submit_rl, train_the_first_of_two
 from tests.worker.workshop import Workshop, same, tokens
@@ -152,7 +153,7 @@ def test_an_environment_that_misbehaves_costs_its_rollouts_and_is_named(
     rows: list[Any] = decode_rows(workshop.metrics(plan.stages[0]))
     assert {row["num_rollouts"] + row["num_lost"] for row in rows} == {16}
     assert 0 < sum(row["num_lost"] for row in rows) < 16 * len(rows) / 2
-    events = [row["detail"] for _, row in workshop.store.client.xrevrange(keys.EVENTS)]
+    events = [row["detail"] for row in read_log(workshop.store.client)]
     assert any("bad_trials:Bad" in line and "lost" in line for line in events)
     causes = read_causes(workshop.store, "one")
     assert {cause.kind for cause in causes} == {"environment"}
