@@ -234,7 +234,7 @@ class Store:
             lane=row["lane"],
             slot=row.get("slot", ""),
             rates=Rates.read(json.loads(row["rates"] or "{}")),
-            reserved=int(row["reserved"]) + int(row["metered"]),
+            reserved=int(row.get("reserved", 0)) + int(row.get("metered", 0)),
             checkpoint=json.loads(checkpoints[0]) if checkpoints else None,
         )
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from scheduler.artefacts import Artefacts
+from scheduler.errors import SchedulerError
 from scheduler.state import keys
+from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.keeping.answers import keep_answer
 from scheduler.state.keeping.removal import NotEnded, archive_sweep, drop_details
 from scheduler.state.keeping.retention import DAY, Retention
@@ -17,6 +19,7 @@ from scheduler.state.keeping.stage_files import clean_stage_files
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import FINISHED, SweepState
 from scheduler.state.store import Store
+from sweeps.errors import SweepsError
 
 PAGE = 200  # stages in one verb
 SECOND = 1000
@@ -65,7 +68,10 @@ class Cleaning:
         """Clean up now, and note when and what."""
         now, done = self._read_now(), Cleaned()
         for name in self._store.client.zrange(keys.SWEEPS, 0, -1):
-            self._clean_sweep(name, now, done)
+            try:
+                self._clean_sweep(name, now, done)
+            except (ArithmeticError, LookupError, SchedulerError, SweepsError, TypeError, ValueError) as error:
+                record_bug(self._store, error, f"the cleaning of {name}", affected=NOBODY)  # the others are cleaned
         done.events = self._trim("events", now - self._keep.events)
         done.curves = self._trim("curve", now - self._keep.curves)
         done.checkpoints = self._trim("checkpoints", now - self._keep.checkpoints)

@@ -99,8 +99,7 @@ local function inverses()
     HSET = pairs_of, HSETNX = pairs_of, HDEL = fields, SADD = member, SREM = member,
     ZADD = function(key, words) members(key, take_every_second(words, words[1] == 'XX' and 3 or 2)) end,
     ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
-    INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, LTRIM = whole,
-    RPUSH = function(key, words) takes_back('RPOP', key, #words) end,
+    INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
     XADD = function() end, -- the server gives the name; `write` notes it
   }
 end

@@ -143,7 +143,7 @@ def test_a_table_fits_a_terminal_of_eighty_columns(night: Night, store_url: str)
 def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str, loss: str) -> None:
     laid(night, store_url)
     whole = told(night, store_url)
-    file = next(Path(store_url).glob("stages/evaluate-answers-sl1/*/items.jsonl.gz"))
+    file = next(Path(store_url).glob("stages/*/*/evaluate-answers-sl1.*.items.jsonl.gz"))
     if loss == "away":
         shutil.rmtree(store_url)
     elif loss == "gone":

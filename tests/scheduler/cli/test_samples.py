@@ -201,7 +201,7 @@ def test_lost_files_cost_a_note(night: Night, ask: Ask, tmp_path: Path) -> None:
         "after": ["4"],
     }
     assert any(QUESTIONS.sha256 in note for note in answers["notes"])
-    for file in (tmp_path / "store").glob("stages/evaluate-answers-None0/*/items.jsonl.gz"):
+    for file in (tmp_path / "store").glob("stages/*/*/evaluate-answers-None0.*.items.jsonl.gz"):
         file.unlink()
     for sample in read(ask(*words))["evaluations"][0]["best"]:
         assert (sample["before"], sample["prompts"][0]["before"]) == (None, [])

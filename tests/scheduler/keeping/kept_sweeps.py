@@ -88,15 +88,16 @@ class Hands:
         self.store, self.artefacts = store, artefacts
         self.post = Post()
         self.fleet = store.read_fleet_name()
+        self.most = 1_000_000  # stages that are done after each tick; the others stay dispatched until they are lost
 
     def work(self) -> int:
         """Tick, and do all stages that were dispatched. Return how many there were."""
-        self.store.report_worker("host-1.example:4711", threads=64, busy=0, ttl=1e6)
+        self.store.report_worker("host-1.example-4711", threads=64, busy=0, ttl=1e6)
         tick(self.store, self.post, SLOTS)
         done = 0
-        while self.post.sent:
+        while self.post.sent and done < self.most:
             stage, number = self.post.sent.popleft()
-            lease = self.store.claim(stage, attempt=number, worker="host-1.example:4711", lease=60)
+            lease = self.store.claim(stage, attempt=number, worker="host-1.example-4711", lease=60)
             if lease is not None:
                 self.perform(lease)
                 done += 1

@@ -34,7 +34,7 @@ def test_a_stage_takes_two_kilobytes_and_after_a_year_half_a_kilobyte_and_no_fil
     store, artefacts = Store(roomy.client(), clock), Artefacts(url)
     hands = Hands(store, artefacts)
     empty = measure_redis(store.client)
-    spec: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "evaluate": ["nll"]}
+    spec: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "evaluate": [{"name": "nll", "options": {}}]}
     submit(store, submission(build_plan("s", STAGES // 2), spec=spec))
     hands.finish("s")
     files, stored = measure_files(artefacts)
