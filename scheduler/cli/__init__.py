@@ -39,7 +39,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
     "priority": ("control", "Set the priority of NAME."),
     "drain": ("upkeep.drain", "Let the workers of HOST end what they run and take nothing new."),
-    "rm": ("upkeep.clean", "Remove NAME: its results, and the stages that no other sweep shares."),
+    "rm": ("upkeep.clean", "Remove NAME, and those of its stages that no other sweep shares."),
     "gc": ("upkeep.clean", "Delete now what has passed its age (SWEEP_KEEP)."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),

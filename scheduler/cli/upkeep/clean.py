@@ -21,9 +21,9 @@ from sweeps.formatting import format_count
 @click.option("--yes", is_flag=True, help="Remove it. Without this, the command only says what would go.")
 @click.pass_obj
 def rm(output: Output, name: str, yes: bool) -> None:
-    """Remove NAME: its results, and those of its stages that no other sweep shares.
+    """Remove NAME, and those of its stages that no other sweep shares.
 
-    NAME must have ended. Its checkpoints are deleted at the service, too.
+    NAME must have ended. Its results go for good, and its checkpoints are deleted at the service.
     """
     settings = read_settings()
     with open_store(settings) as store:
