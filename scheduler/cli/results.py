@@ -13,7 +13,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.evaluation_items import read_told_results
-from scheduler.state.keeping.answers import KeptAnswer, read_kept_answer
+from scheduler.state.keeping.kept_answers import KeptAnswer, read_kept_answer
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics

@@ -12,7 +12,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.errors import SchedulerError
 from scheduler.state import keys
 from scheduler.state.bug_log import NOBODY, record_bug
-from scheduler.state.keeping.answers import keep_answer
+from scheduler.state.keeping.kept_answers import keep_answer
 from scheduler.state.keeping.removal import NotEnded, archive_sweep, drop_details
 from scheduler.state.keeping.retention import DAY, Retention
 from scheduler.state.keeping.stage_files import clean_stage_files

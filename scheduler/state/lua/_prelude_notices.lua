@@ -75,6 +75,23 @@ local function begin_sweep(id)
   notify(sweep, 'started', 'with ' .. read_stage(id, 'label'))
 end
 
+-- Counts a stage in the state that it has now. The score of a stage is its position and, in sixteenths, the state in
+-- which its sweep has counted it.
+local COUNTED = {'waiting', 'ready', 'dispatched', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'}
+local function count_stage(sweep, id, score, state)
+  local base, position = sweep_key(sweep), math.floor(score)
+  local seen = COUNTED[(score - position) * 16]
+  if seen == state then return end
+  if seen then add(base .. ':counts', seen, -1) end
+  add(base .. ':counts', state, 1)
+  for code, name in ipairs(COUNTED) do
+    if name == state then write('ZADD', base .. ':stages', position + code / 16, id) end
+  end
+  if state == 'failed' and wants_stages(sweep) then
+    notify(sweep, 'failure', read_stage(id, 'label') .. ': ' .. (read_stage(id, 'cause') or ''))
+  end
+end
+
 -- Finishes a sweep when all its stages have ended and no walk through them is under way.
 local function close_if_done(sweep)
   local key = sweep_key(sweep)

@@ -8,21 +8,6 @@ local score = tonumber(read('ZSCORE', base .. ':stages', id) or nil)
 if not score then return 0 end
 local position, state = math.floor(score), read_stage(id, 'state')
 
--- The score of a stage is its position and, in sixteenths, the state in which this sweep has counted it.
-local COUNTED = {'waiting', 'ready', 'dispatched', 'running', 'succeeded', 'failed', 'cancelled', 'skipped'}
-local function count()
-  local seen = COUNTED[(score - position) * 16]
-  if seen == state then return end
-  if seen then add(base .. ':counts', seen, -1) end
-  add(base .. ':counts', state, 1)
-  for code, name in ipairs(COUNTED) do
-    if name == state then write('ZADD', base .. ':stages', position + code / 16, id) end
-  end
-  if state == 'failed' and wants_stages(sweep) then
-    notify(sweep, 'failure', read_stage(id, 'label') .. ': ' .. (read_stage(id, 'cause') or ''))
-  end
-end
-
 -- A stage in backoff is in no queue: wake_stages brings it back, and no tick looks at it before.
 local function queue()
   local ready = base .. ':ready:' .. read_stage(id, 'lane')
@@ -59,7 +44,7 @@ local function feed()
   end
 end
 
-count()
+count_stage(sweep, id, score, state)
 queue()
 feed()
 close_if_done(sweep)
