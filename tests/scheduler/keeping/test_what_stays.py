@@ -45,7 +45,7 @@ def build_sweeps(draw: st.DrawFn) -> list[Plan]:
         trained = [stage for stage in pool if stage.id in needed]
         measured = [evaluate(f"of-{stage.id}", stage.id) for stage in trained]
         pairs = zip(trained, measured, strict=True)
-        runs = [Run({"size": place}, 0, one.id, {"nll": two.id}) for place, (one, two) in enumerate(pairs)]
+        runs = [Run({"size": place}, 0, job.id, {"nll": test.id}) for place, (job, test) in enumerate(pairs)]
         plans.append(plan(name, [*trained, *measured], runs))
     return plans
 
