@@ -75,7 +75,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.say(_describe_sizes(view.spec, rows))
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
-    return report.conclusion.sentence if report.conclusion else ""
+    return " ".join(report.conclusion.sentences) if report.conclusion else ""
 
 
 def _show_kept(output: Output, kept: KeptAnswer, rows: Sequence[RunResult], summaries: Sequence[dict[str, Any]]) -> str:

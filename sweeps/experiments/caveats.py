@@ -68,7 +68,7 @@ WORDS: Mapping[Caveat, str] = {
     "answers_cut": "some answers were cut",
     "may_not_have_learnt": "some trainings may not have learnt",
     "idle_policy": "a policy that never acts scores the same",
-    "one_of_several": "the sweep has more answers than this one, one for each data set, setting and metric",
+    "one_of_several": "there are more answers below, one for each data set, setting and metric",
     "chosen_on_holdout": "the best was chosen on the holdout itself",
     "may_be_luck": "the best of so many may be luck",
     "unequal_lengths": "the runs used unequal numbers of tokens",
@@ -94,6 +94,8 @@ WORDS: Mapping[Caveat, str] = {
     "unknown_experiment": "the kind of experiment is unknown",
 }
 CAVEATS: tuple[Caveat, ...] = tuple(WORDS)
+SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone"})
+"""Caveats that the sentence itself says."""
 REASONS: frozenset[Caveat] = frozenset(
     {
         *("no_direction", "no_known_law"),

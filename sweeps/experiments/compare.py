@@ -10,10 +10,11 @@ from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.analysis.told_items import FEWEST, warn_unknown
-from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
 from sweeps.experiments.comparison_facts import list_pairs, select_runs
 from sweeps.experiments.conclude_comparison import conclude_comparison, rank_methods
-from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.evidence import SENTENCES, list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
@@ -96,8 +97,19 @@ def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> l
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """Conclude which method is the best by the first metric."""
-    return conclude_comparison(spec, list_asked(spec, rows), rows, items)
+    """Conclude which method is the best by the first metric, on each data set and in each variant."""
+    asked, variants = list_asked(spec, rows), split_variants(rows, {METHOD})
+    name = get_base_name(asked[0].metric)
+    same = [wish for wish in asked if get_base_name(wish.metric) == name]
+    answers = len(asked) * len(variants)
+    places = [(wish, place, group) for wish in same for place, group in list_measured_first(variants)][:SENTENCES]
+    return gather(
+        [
+            conclude_comparison(spec, wish, group, items, place=place, several=answers > 1)
+            for wish, place, group in places
+        ],
+        answers,
+    )
 
 
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:

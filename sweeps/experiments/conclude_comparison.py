@@ -6,11 +6,9 @@ from dataclasses import replace
 from sweeps.analysis.comparison import METHOD, Comparison, MethodResult, compare
 from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.item_analysis import ItemsBy, select_items
-from sweeps.analysis.targets import split_variants
 from sweeps.experiments.caveats import Caveat, order_caveats
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.evidence import (
-    choose_measured,
     conclude_guess,
     is_saturated,
     list_item_caveats,
@@ -30,11 +28,15 @@ UNEQUAL = 1.5  # times: what runs of equal length may differ by in tokens, becau
 
 
 def conclude_comparison(
-    spec: Mapping[str, Json], asked: Sequence[MetricWish], rows: Sequence[RunResult], items: ItemsBy
+    spec: Mapping[str, Json],
+    wish: MetricWish,
+    group: Sequence[RunResult],
+    items: ItemsBy,
+    *,
+    place: str = "",
+    several: bool = False,
 ) -> Conclusion:
-    """Conclude which method is the best by the first metric that is asked, and whether it is clearly ahead."""
-    (wish, *others), variants = asked, split_variants(rows, {METHOD})
-    variant, group = choose_measured(variants)
+    """Conclude which method of one variant is the best by a metric, and whether it is clearly ahead."""
     if wish.mode is None:
         return refuse_direction(wish.metric)
     kept, sign = select_items(items, wish.metric), 1.0 if wish.mode == "max" else -1.0
@@ -49,9 +51,9 @@ def conclude_comparison(
     deflated = deflate_methods(comparison, group, kept).get(leader)
     if deflated and deflated.probability < 1 - ALPHA:
         codes.add("may_be_luck")
-    if others or len(variants) > 1:
+    if several:
         codes.add("one_of_several")
-    return replace(conclusion, place=variant, caveats=order_caveats(codes))
+    return replace(conclusion, place=place, caveats=order_caveats(codes))
 
 
 def rank_methods(comparison: Comparison, mode: str) -> list[MethodResult]:

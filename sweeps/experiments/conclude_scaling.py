@@ -144,13 +144,12 @@ def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
 
 
 def _compare_ends(runs: _SizedRuns) -> Conclusion:
-    """Compare the largest size with the smallest, seed by seed."""
+    """Compare the largest size with the smallest, seed by seed; a single size with the untrained model."""
     metric, name, small, large = runs.metric, runs.name, min(runs.trained), max(runs.trained)
+    if small == large:
+        return _compare_with_base(runs, large)
     first, last = runs.values(small), runs.values(large)
     sizes = [runs.unit.write(size) for size in (small, large)]
-    if small == large:
-        mean = Estimate(statistics.fmean(last.values()), None, len(last))
-        return Conclusion("measured", metric, name, None, *orient(mean), place=f"with {sizes[1]}")
     grain = find_grain([*first.values(), *last.values()])
     difference = compare_runs(runs.trained[large], runs.trained[small], metric, runs.items, grain=grain)
     if difference is None:
@@ -165,3 +164,21 @@ def _compare_ends(runs: _SizedRuns) -> Conclusion:
         return Conclusion("no_clear_difference", metric, *sides, *effect)
     claim: Claim = "more_data_helps" if runs.sign * difference.estimate.mean > 0 else "more_data_hurts"
     return Conclusion(claim, metric, name, sizes[0], *effect, place=sizes[1])
+
+
+def _compare_with_base(runs: _SizedRuns, size: float) -> Conclusion:
+    """Compare the runs of the only size with the untrained model; say what they measure where there is none."""
+    metric, trained, values = runs.metric, runs.trained[size], runs.values(size)
+    place = f"with {runs.unit.write(size)}"
+    grain = find_grain([*values.values(), *read_values(runs.base, metric).values()])
+    change = compare_runs(trained, runs.base, metric, runs.items, grain=grain) if runs.base else None
+    if change is None:
+        mean = Estimate(statistics.fmean(values.values()), None, len(values))
+        return Conclusion("measured", metric, runs.name, None, *orient(mean), place=place)
+    sides, effect = (f"{runs.name} {place}", "the untrained model"), orient(change.estimate, runs.sign)
+    if change.estimate.half_width is None:
+        why: tuple[Caveat, ...] = () if change.estimate.seeds < 2 else ("seeds_agree",)
+        return Conclusion("not_judged", metric, *sides, *effect, caveats=why)
+    if not is_clear(change.estimate):
+        return Conclusion("no_clear_difference", metric, *sides, *effect)
+    return Conclusion("better" if (effect.effect or 0) > 0 else "worse", metric, *sides, *effect)

@@ -36,9 +36,14 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
         conclusion = kind.conclude(material.spec, material.rows, material.items)
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
-    codes = {*conclusion.caveats, *_list_shared_caveats(material, signs)}
-    codes |= {"clear_alone"} if _is_clear_alone(conclusion) else set()
-    return replace(conclusion, caveats=order_caveats(codes))
+    shared = _list_shared_caveats(material, signs)
+    others = tuple(_add_caveats(other, shared) for other in conclusion.others)
+    return replace(_add_caveats(conclusion, shared), others=others)
+
+
+def _add_caveats(conclusion: Conclusion, shared: set[Caveat]) -> Conclusion:
+    alone: set[Caveat] = {"clear_alone"} if _is_clear_alone(conclusion) else set()
+    return replace(conclusion, caveats=order_caveats({*conclusion.caveats, *shared, *alone}))
 
 
 def _is_clear_alone(conclusion: Conclusion) -> bool:

@@ -4,11 +4,11 @@ The sentence is written from the same fields by one template for each claim, so 
 `docs/reference/json.md` lists every claim and every caveat; a test compares the lists.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from sweeps.experiments.caveats import REASONS, WORDS, Caveat
+from sweeps.experiments.caveats import REASONS, SAID_IN_SENTENCE, WORDS, Caveat, order_caveats
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stage import Json
 
@@ -59,29 +59,55 @@ class Conclusion:
     caveats: tuple[Caveat, ...] = ()
     place: str = ""  # where it holds: a variant, a size
     unit: SizeUnit = EXAMPLES  # what sizes count
+    others: tuple["Conclusion", ...] = ()  # the same question about the other data sets or settings
+    more: int = 0  # answers that are neither this one nor among the others
 
     @property
     def sentence(self) -> str:
         """Write the conclusion in one sentence."""
         return _write_sentence(self)
 
+    @property
+    def sentences(self) -> list[str]:
+        """Write it and the others, one sentence each; then how many answers follow."""
+        follow = f"{self.more:,} more {'answer follows' if self.more == 1 else 'answers follow'} below."
+        return [self.sentence, *(other.sentence for other in self.others), *([follow] if self.more else [])]
+
     def document(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        return {
-            "claim": self.claim,
-            "effect": self.effect,
-            "low": self.low,
-            "high": self.high,
-            "metric": self.metric,
-            "against": self.against,
-            "caveats": list(self.caveats),
-            "sentence": self.sentence,
-        }
+        """Return it as JSON, with the others."""
+        return {**_list_fields(self), "others": [dict(_list_fields(other)) for other in self.others]}
+
+
+def _list_fields(claim: Conclusion) -> dict[str, Json]:
+    return {
+        "claim": claim.claim,
+        "effect": claim.effect,
+        "low": claim.low,
+        "high": claim.high,
+        "metric": claim.metric,
+        "against": claim.against,
+        "caveats": list(claim.caveats),
+        "sentence": claim.sentence,
+    }
+
+
+def gather(conclusions: Sequence[Conclusion], answers: int) -> Conclusion:
+    """Give the first conclusion the others; `answers` is how many the sweep has in all."""
+    first, *others = conclusions
+    return replace(first, others=tuple(others), more=answers - len(conclusions))
 
 
 def describe_caveats(claim: Conclusion) -> str:
-    """Write what limits a claim, in one line; or nothing."""
-    return f"Caveats: {'; '.join(WORDS[code] for code in claim.caveats)}." if claim.caveats else ""
+    """Write what limits a claim and its others, in one line; or nothing. A caveat of some of them names these."""
+    every = (claim, *claim.others)
+    words = []
+    for code in order_caveats({code for limited in every for code in limited.caveats}):
+        limited = [limited_claim for limited_claim in every if code in limited_claim.caveats]
+        if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
+            continue
+        names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
+        words.append(WORDS[code] + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
+    return f"Caveats: {'; '.join(words)}." if words else ""
 
 
 def _write_effect(claim: Conclusion, *, sign: str = "", turn: bool = False) -> str:
@@ -126,23 +152,24 @@ def _say_no_answer(claim: Conclusion) -> str:
     return f"There is no answer{about}{goal}{{place}}: {why}."
 
 
+ALONE = "; this interval excludes 0, but with the correction for the number of comparisons it is not clear"
 GUESS = "{subject} has no clearly better {metric} than {against}{place}: it is better by {signed}."
 SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function where the fields choose the words
     "better": "{subject} has a better {metric} than {against}{place}, by {effect}.",
     "worse": "{subject} has a worse {metric} than {against}{place}, by {worse}.",
     "no_clear_difference": "{subject} and {against} do not differ clearly in {metric}{place}: the first is better by "
-    "{signed}.",
+    "{signed}{alone}.",
     "not_judged": _say_not_judged,
-    "measured": "{subject}{place}: {metric} is {effect}; there is nothing to compare it with.",
+    "measured": "{subject}{place}: {metric} is {effect}; nothing else was measured that it could be compared with.",
     "best_cell": "{subject} has the best {metric}{place}: better than the next cell, {against}, by {effect}.",
     "tied_best": "{subject} has the best {metric}{place}; some cells are clearly worse, but {against} is not: by "
-    "{signed}.",
+    "{signed}{alone}.",
     "helps": "{subject} helps{place}: {metric} is better than {against} by {effect}.",
     "hurts": "{subject} hurts{place}: {metric} is worse than {against} by {worse}.",
-    "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect: {metric} is better than "
-    "{against} by {signed}.",
+    "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect there: its {metric} is better "
+    "than that of {against} by {signed}.",
     "minimum_data": "{subject} needs about {sizes} to reach {against}{place}.",
-    "met_from": "{subject} reaches {against}{place} at every measured size from {sizes} on.",
+    "met_from": "{subject} reaches {against}{place} with {sizes} or more, as far as was measured.",
     "beyond_sizes": _say_beyond_sizes,
     "unreachable": "No amount of data is enough for {subject} to reach {against}{place}: the fitted curve levels off "
     "first.",
@@ -150,7 +177,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "{effect}.",
     "more_data_hurts": "More data hurts {subject}: {metric} is worse with {bare_place} than with {against} by {worse}.",
     "nothing_learnt": "Nothing is clearly better than the {against} model in {metric}{place}: the best, {subject}, is "
-    "better by {signed}.",
+    "better by {signed}{alone}.",
     "at_chance": GUESS,
     "at_majority": GUESS,
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
@@ -170,6 +197,7 @@ def _write_sentence(claim: Conclusion) -> str:
         effect=_write_effect(claim),
         signed=_write_effect(claim, sign="+"),
         worse=_write_effect(claim, turn=True),
+        alone=ALONE if "clear_alone" in claim.caveats else "",
         sizes=_write_sizes(claim),
         least="" if claim.low is None else claim.unit.write(claim.low),
     )

@@ -22,8 +22,8 @@ from sweeps.analysis.targets import (
 from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import has_law
 from sweeps.experiments.conclude_scaling import conclude_scaling
-from sweeps.experiments.conclusion import Conclusion
-from sweeps.experiments.evidence import choose_measured
+from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.evidence import list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
 from sweeps.figures.lines import Goal, Line, Plot
@@ -90,12 +90,19 @@ def list_fits(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list[Fac
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """Conclude how much data the first data set needs, by the first metric."""
+    """Conclude how much data each data set needs, by the first metric."""
     asked = split_spec(spec)
     groups = [(describe_cell(on, without={"data"}), runs) for on, runs in group_by_cell(rows, without={"size"})]
-    place, group = choose_measured(groups)
-    data, several = str(group[0].cell.get("data")), len(asked) > 1 or len(groups) > 1
-    return conclude_scaling(asked[0], group, items, data=data, place=place, several=several)
+    answers = len(asked) * len(groups)
+    return gather(
+        [
+            conclude_scaling(
+                asked[0], group, items, data=str(group[0].cell.get("data")), place=place, several=answers > 1
+            )
+            for place, group in list_measured_first(groups)
+        ],
+        answers,
+    )
 
 
 def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:

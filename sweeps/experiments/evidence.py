@@ -16,6 +16,7 @@ from sweeps.results import RunResult, keep_measured, read_values
 from sweeps.stats.intervals import Estimate, find_grain, holm
 from sweeps.stats.paired_items import Items, compare_items
 
+SENTENCES = 4  # of a headline
 LOST: Mapping[str, Caveat] = {
     "failed": "failed_runs",
     "unfinished": "unfinished_runs",
@@ -86,9 +87,9 @@ def is_saturated(level: Estimate | None, metric: str, sign: float) -> bool:
     return math.isfinite(best) and math.isclose(level.mean, best, abs_tol=1e-9)
 
 
-def choose_measured(groups: Sequence[tuple[str, list[RunResult]]]) -> tuple[str, list[RunResult]]:
-    """Choose the first of some named groups of runs that has a result; the first one if none has."""
-    return next((group for group in groups if keep_measured(group[1])), groups[0])
+def list_measured_first(groups: Sequence[tuple[str, list[RunResult]]]) -> list[tuple[str, list[RunResult]]]:
+    """List some named groups of runs that have a result, or else the first: as many as a headline has sentences."""
+    return [group for group in groups if keep_measured(group[1])][:SENTENCES] or [*groups[:1]]
 
 
 def refuse_direction(metric: str) -> Conclusion:

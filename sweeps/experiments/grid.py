@@ -20,8 +20,8 @@ from sweeps.analysis.targets import Spec, choose_best, split_variants
 from sweeps.analysis.told_items import FEWEST, count_told, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_grid import conclude_grid
-from sweeps.experiments.conclusion import Conclusion
-from sweeps.experiments.evidence import choose_measured, refuse_direction
+from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
@@ -129,13 +129,19 @@ def _list_other_keys(rows: Sequence[RunResult]) -> set[str]:
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """Conclude which cell of the first data set is the best by the first metric."""
+    """Conclude which cell of each data set is the best by the first metric."""
     wishes, groups = list_wishes(spec), split_variants(rows, _list_other_keys(rows))
     if wishes and wishes[0].mode is None:
         return refuse_direction(wishes[0].metric)
-    place, group = choose_measured(groups)
-    several = len(wishes) > 1 or len(groups) > 1
-    return conclude_grid(list_bests(spec, rows)[0], group, items, place=place.removeprefix("data="), several=several)
+    answers = max(1, len(wishes)) * len(groups)
+    best = list_bests(spec, rows)[0]
+    return gather(
+        [
+            conclude_grid(best, group, items, place=place.removeprefix("data="), several=answers > 1)
+            for place, group in list_measured_first(groups)
+        ],
+        answers,
+    )
 
 
 def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:

@@ -14,8 +14,8 @@ from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import choose_direction
 from sweeps.experiments.conclude_transfer import conclude_transfer
-from sweeps.experiments.conclusion import Conclusion
-from sweeps.experiments.evidence import choose_measured, refuse_direction
+from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
@@ -141,14 +141,25 @@ def list_matrices(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> list
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """Conclude from the first metric and variant whether a source helps."""
+    """Conclude from the first metric whether a source helps, for each variant."""
     (wish, *others), variants = list_asked(spec), split_variants(rows, AXES)
     if wish.mode is None and not is_directed(wish.metric):
         return refuse_direction(wish.metric)
-    place, group = choose_measured(variants)
+    answers = (1 + len(others)) * len(variants)
+    return gather(
+        [
+            _conclude_variant(spec, wish, group, items, place, several=answers > 1)
+            for place, group in list_measured_first(variants)
+        ],
+        answers,
+    )
+
+
+def _conclude_variant(
+    spec: Spec, wish: MetricWish, group: Sequence[RunResult], items: ItemsBy, place: str, *, several: bool
+) -> Conclusion:
     rises = wish.mode == "max" if wish.mode else choose_direction(wish.metric) == "higher"
     matrix, sign = compute_matrix(group, wish, items), 1.0 if rises else -1.0
-    several = bool(others) or len(variants) > 1
     unit = find_target_unit(spec, group)
     kept, guessing = select_items(items, wish.metric), find_guessing_targets(group, wish.metric, items)
     return conclude_transfer(

@@ -95,9 +95,11 @@ class Report:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The sentence of the conclusion, its caveats, and the details: each line once."""
-        first = (self.conclusion.sentence, describe_caveats(self.conclusion)) if self.conclusion else ()
-        return tuple(dict.fromkeys(filter(None, (*first, *self.answer))))
+        """The sentences of the conclusion in one line, its caveats, and the details: each sentence once."""
+        headline = self.conclusion.sentences if self.conclusion else []
+        caveats = describe_caveats(self.conclusion) if self.conclusion else ""
+        details = [line for line in self.answer if line not in headline]
+        return tuple(dict.fromkeys(filter(None, (" ".join(headline), caveats, *details))))
 
     @property
     def sections(self) -> tuple[Section, ...]:

@@ -54,7 +54,7 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
     (share, source), *others = listed
     rest = "".join(f", {part} from {origin}" for part, origin in others)
     remedy = f"{NARROWED[parts[0][0]][1]} would narrow the interval most"
-    return f"{remedy}: {share} of its variance comes from {source}{rest}."
+    return f"{remedy}: {share} of the uncertainty comes from {source}{rest}."
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: SizeUnit) -> str:

@@ -27,7 +27,7 @@ from sweeps.scaling.fit_checks import (
     warn_of_one_seed,
 )
 from sweeps.scaling.laws import Curves, Floats, Law
-from sweeps.scaling.minimum_data import MinimumData, list_answers, refuse_answer, state_point, unite_answers
+from sweeps.scaling.minimum_data import MinimumData, list_answers, refuse_answer, share_interval, unite_answers
 from sweeps.scaling.misfit import PUBLISHED_PRIOR, Misfit, MisfitPrior
 from sweeps.scaling.profile import Aim, Blocks, Question, find_band
 from sweeps.scaling.selection import AHEAD, WARN, Candidates, Runs
@@ -297,7 +297,7 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
 def _name_alike(fits: Sequence[ScalingFit]) -> str:
     """Say that several laws fit, whose answers are all shown."""
     laws, every = " and the ".join(f"{fit.law}" for fit in fits), "both" if len(fits) == 2 else "all"
-    shown = f"the table has a row for each, and the interval in the first of these rows covers {every} answers"
+    shown = f"the table has a row for each, and the interval is the same in these rows: it covers {every} answers"
     if fits[0].minimum_data is None:
         shown = f"the table has {every} laws"
     return CodedText("laws_tie", f"the {laws} law fit about equally well; {shown}")
@@ -311,7 +311,7 @@ def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
         warnings += (_name_alike(fits),)
     if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
         first = unite_answers(first, [fit.minimum_data for fit in fits if fit.minimum_data])
-    others = tuple(replace(fit, minimum_data=fit.minimum_data and state_point(fit.minimum_data)) for fit in others)
+    others = tuple(replace(fit, minimum_data=share_interval(fit.minimum_data, first)) for fit in others)
     ahead = _widest([fit.ahead for fit in fits if fit.ahead])
     if not chosen.refused:
         warnings += warn_of_far_errors(

@@ -18,7 +18,8 @@ def find_obstacle(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law 
     """Say why no law can be fitted to the mean losses (or errors) of sizes n, both (M,); None if one can."""
     needed = FREE[wanted] + SPARE
     if len(n) < needed:
-        few = f"{len(n)} sizes are too few: the {law or 'simplest'} law needs {needed}"
+        sizes = "1 size is" if len(n) == 1 else f"{len(n)} sizes are"
+        few = f"{sizes} too few: the {law or 'simplest'} law needs {needed}"
         return CodedText("too_few_sizes", few)
     what, worsens = ("accuracy", "falls") if wanted == "bounded" else ("loss", "rises")
     for (before, after), (small, large), error in zip(pairwise(loss), pairwise(n), steps, strict=True):

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.scaling.laws import Floats
-from sweeps.scaling.profile import FARTHEST, Parts, Question, find_parts, find_reach
+from sweeps.scaling.profile import FARTHEST, LEVEL, SURE, Parts, Question, find_parts, find_reach
 from sweeps.scaling.trust import Trust
 
 BEYOND = 2  # times the point: of published intervals without an upper end, five in six had one after such a run
@@ -48,7 +49,9 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
     points, reach = curves.reaching(aim.target), find_reach(question)
     goals = 1 - aim.target if rising else aim.target
     met = aim.target >= curves.predict(curves.n[:1])[:, 0]
-    perhaps = reach.floored | np.isinf(points)
+    proven = _find_proven(question)
+    points = np.where(proven, np.minimum(points, curves.n[-1]), points)
+    perhaps = (reach.floored | np.isinf(points)) & ~proven
     answers: list[MinimumData | None] = []
     largest = float(curves.n[-1])
     shares = find_parts(question, np.clip(points, curves.n[0], FARTHEST * largest))
@@ -58,6 +61,9 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
         answer = answer._replace(parts=shares[row])
         if met[row]:
             answer = MinimumData(goal, "met", point=float(curves.n[0]))
+        elif proven[row]:
+            least = min(low or largest, point or largest)
+            answer = answer._replace(low=least, high=min(high or largest, largest))
         elif bool(reach.never[row]) and math.isinf(points[row]):
             answer = MinimumData(goal, "unreachable", may_be_unreachable=True)
         elif point is None or point > FARTHEST * largest:
@@ -70,6 +76,23 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
             answer = MinimumData(goal, "refused", reason=trusts[row].reason)
         answers.append(answer)
     return answers
+
+
+def _find_proven(question: Question) -> npt.NDArray[np.bool_]:
+    """(R,) does the mean of the runs at the largest size meet the target with its whole 95 % interval?
+
+    A loss does not rise with more data, so then this size is enough, whatever a law says: the interval ends there. The
+    interval is for other seeds (t, with the scatter of all sizes) and other items. One seed alone proves nothing.
+    """
+    from scipy.special import stdtrit  # the quantile of t
+
+    curves, aim, blocks = question.curves, question.aim, question.blocks
+    if blocks is None or blocks.seeds < 2:
+        return np.zeros(len(aim.target), bool)
+    spread = np.sqrt(blocks.scatter / blocks.seeds / curves.weights[:, -1])
+    items = aim.interpolate(curves, np.broadcast_to(curves.n[-1:], (len(aim.target), 1)))[:, 0]
+    half = np.hypot(stdtrit(blocks.seeds - 1, (1 + LEVEL) / 2) * spread, SURE * items)
+    return np.asarray(curves.loss[:, -1] + half <= aim.target)
 
 
 def _size(n: float, *, up: bool) -> float | None:
@@ -104,9 +127,11 @@ def _find_next_size(answer: MinimumData) -> float | None:
     return math.ceil(size / unit) * unit if unit >= 1 else float(math.ceil(size))
 
 
-def state_point(answer: MinimumData) -> MinimumData:
-    """Leave out the interval of one law among several: the one that holds is that of all laws together."""
-    return answer._replace(low=None, high=None, parts=None)
+def share_interval(answer: MinimumData | None, whole: MinimumData | None) -> MinimumData | None:
+    """Give one law among several the interval of all laws together: its own would be too narrow."""
+    if answer is None or whole is None or answer.status in ("met", "unreachable", "refused"):
+        return answer and answer._replace(low=None, high=None, parts=None)
+    return answer._replace(low=whole.low, high=whole.high, parts=None)
 
 
 def refuse_answer(goals: Floats | None, row: int) -> MinimumData | None:

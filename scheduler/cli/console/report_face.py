@@ -22,15 +22,15 @@ def show_report(output: Output, report: Report) -> None:
 def show_conclusion(output: Output, report: Report) -> None:
     """Print the conclusion, what limits it, and what the reader must know next."""
     if conclusion := report.conclusion:
-        output.say("\n".join(filter(None, (conclusion.sentence, describe_caveats(conclusion)))))
+        output.say("\n".join(filter(None, (*conclusion.sentences, describe_caveats(conclusion)))))
     for notice in report.notices:
         output.say(notice)
 
 
 def show_findings(output: Output, report: Report) -> None:
     """Print the answer in detail, and the sections that show it."""
-    first = report.conclusion.sentence if report.conclusion else ""
-    if details := [line for line in report.answer if line != first]:
+    headline = report.conclusion.sentences if report.conclusion else []
+    if details := [line for line in report.answer if line not in headline]:
         output.say("\n" + "\n".join(details))
     folded = 0
     for section in report.findings:

@@ -16,9 +16,9 @@ from rich.console import Console
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.experiments.caveats import CAVEATS
+from sweeps.experiments.caveats import CAVEATS, WORDS
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.experiments.conclusion import CLAIMS, SENTENCES, Conclusion
+from sweeps.experiments.conclusion import CLAIMS, SENTENCES, Conclusion, describe_caveats
 from sweeps.report.compose import compose, list_facts
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
@@ -30,7 +30,7 @@ from tests.sweeps.reports import EXPERIMENTS, material
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
-KEYS = ["claim", "effect", "low", "high", "metric", "against", "caveats", "sentence"]
+KEYS = ["claim", "effect", "low", "high", "metric", "against", "caveats", "sentence", "others"]
 SEEDS = range(3)
 MIN: dict[str, Json] = {"best": {"metric": "nll", "mode": "min"}}
 COMPARE: dict[str, Json] = {"experiment": "compare", "equal": {"tokens": 1000}, **MIN}
@@ -428,7 +428,8 @@ PLANTED = {
     "scaling, nothing learnt": Planted(
         below(1.5), sizes(scale=0.0, floor=4.0, sd=0.1), "nothing_learnt", against="untrained", within=0.3
     ),
-    "scaling, one size": Planted(SCALING, sizes(measured=(16,)), "measured", 2.3, within=0.1),
+    "scaling, one size": Planted(SCALING, sizes(measured=(16,)), "better", 1.7, "the untrained model", within=0.1),
+    "scaling, one size alone": Planted(SCALING, sizes(measured=(16,), base=None), "measured", 2.3, within=0.1),
     "scaling, one seed": Planted(
         below(1.5), sizes(seeds=[0]), "minimum_data", 393, has=["one_seed"], lacks=["failed_runs"], within=60
     ),
@@ -524,6 +525,34 @@ def test_json_has_the_fields_and_the_sentence_has_their_numbers(name: str) -> No
         assert str(part) in conclusion.sentence
 
 
+def test_every_data_set_is_in_the_headline_with_caveats_of_its_own() -> None:
+    prose = [RunResult({**row.cell, "data": "prose"}, row.seed, row.state, row.metrics) for row in sizes(floor=1.2)]
+    known = Planted(below(1.5), [*sizes(), *lose(prose, 5)], "minimum_data").material()
+    conclusion = conclude_sweep(known)
+    (prose_needs,) = conclusion.others
+    assert (conclusion.claim, prose_needs.claim) == ("minimum_data", "minimum_data")
+    assert prose_needs.effect > conclusion.effect + 500  # type: ignore[operator]  # both are sizes
+    assert conclusion.sentences == [conclusion.sentence, prose_needs.sentence]
+    assert "failed_runs" in {*prose_needs.caveats} - {*conclusion.caveats}
+    assert f"{WORDS['failed_runs']} (prose)" in describe_caveats(conclusion)
+    report = compose(known)
+    assert report.lines[0] == " ".join(conclusion.sentences)
+    page = html.unescape(render_html(report, "")).replace("\N{NO-BREAK SPACE}", " ")
+    for face in (page, render_markdown(report).replace("\\", "")):
+        assert report.lines[0] in face
+
+
+def test_answers_that_do_not_fit_into_the_headline_are_counted() -> None:
+    many = [
+        RunResult({**row.cell, "data": f"data{number}"}, row.seed, row.state, row.metrics)
+        for number in range(6)
+        for row in sizes()
+    ]
+    conclusion = conclude_sweep(Planted(below(1.5), many, "minimum_data").material())
+    assert (len(conclusion.others), conclusion.more) == (3, 2)
+    assert conclusion.sentences[-1].startswith("2 more answers")
+
+
 def list_codes(heading: str) -> list[str]:
     """The codes of the table below a heading of the page, in its order."""
     part = PAGE.partition(f"#### {heading}\n")[2].partition("\n#")[0]
@@ -566,13 +595,14 @@ def test_what_any_answer_lacks_is_a_caveat() -> None:
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *(name for name in PLANTED if not name.startswith("scaling"))])
 def test_every_face_says_the_same_sentence_first(name: str) -> None:
     known = PLANTED[name].material() if name in PLANTED else material(name)
-    sentence, text = conclude_sweep(known).sentence, io.StringIO()
+    conclusion, text = conclude_sweep(known), io.StringIO()
+    sentence = " ".join(conclusion.sentences)
     report = compose(known)
     show_report(Output("table", Console(file=text, width=1000)), report)
-    assert text.getvalue().splitlines()[0] == sentence
+    assert text.getvalue().splitlines()[: len(conclusion.sentences)] == conclusion.sentences
     assert report.lines[0] == sentence
     headlines = re.findall(r'<p class="headline">(.*?)</p>', render_html(report, ""))
     assert [html.unescape(line).replace("\N{NO-BREAK SPACE}", " ") for line in headlines] == [sentence]
     (first, *_) = [line for line in render_markdown(report).splitlines() if line.startswith("**")]
     assert first == f"**{escape_markdown(sentence)}**"
-    assert list_facts(known)["conclusion"]["sentence"] == sentence
+    assert list_facts(known)["conclusion"] == conclusion.document()

@@ -84,7 +84,7 @@ def test_scaling_answers_with_the_size_and_its_interval() -> None:
 
 def test_what_an_interval_comes_from_stands_below_the_laws_and_not_in_the_answer() -> None:
     report = compose(material("data_scaling"))
-    pattern = re.compile(r"code: .* would narrow the interval most: (\d+) % of its variance")
+    pattern = re.compile(r"code: .* would narrow the interval most: (\d+) % of the uncertainty")
     texts = [part.text for section in report.sections for part in section.parts if isinstance(part, Paragraph)]
     assert len([words for words in texts if pattern.match(words)]) == 1
     assert not any(re.search(r"\bvariance\b", sentence) for sentence in report.answer)

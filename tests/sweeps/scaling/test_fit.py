@@ -84,6 +84,33 @@ def test_a_refused_accuracy_says_whether_its_seeds_differ_as_much() -> None:
         assert shares[0] <= np.mean(["use more items or seeds" in why for why in refused]) <= shares[1]
 
 
+@pytest.mark.parametrize(
+    ("curve", "target", "chance"),
+    [
+        ([0.374, 0.385, 0.533, 0.817, 0.927, 0.939], 0.889, 0.1),  # the law misses, so it believes any ceiling
+        ([2.480, 2.464, 2.447, 2.247, 1.863, 1.524], 1.604, None),
+    ],
+)
+def test_a_size_whose_runs_meet_the_target_is_enough_whatever_the_law_says(
+    curve: list[float], target: float, chance: float | None
+) -> None:
+    sizes, seeds, wobble = np.repeat(2.0 ** np.arange(4, 10), 3), [0, 1, 2] * 6, np.tile([-1, 0, 1], 6)
+    answers = {
+        sd: fit_scaling(
+            sizes, np.repeat(curve, 3) + sd * wobble, seed=seeds, target=target, chance=chance, error=0.01
+        ).minimum_data
+        for sd in (0.006, 0.05)
+    }
+    near, far = answers[0.006], answers[0.05]
+    assert near
+    assert far
+    assert (near.high, near.may_be_unreachable, near.next_size) == (512, False, None)
+    assert near.low is not None
+    assert near.point is not None
+    assert near.low <= near.point <= 512
+    assert far.high is None or far.high > 512, "three seeds that scatter so much prove nothing"
+
+
 def test_sizes_that_are_perfect_leave_the_parts_of_the_interval_known() -> None:
     """Of the 48 items as measured, the largest two sizes have all: a loss of 0, of which no share can be missed."""
     right = [15, 12, 18, 44, 40, 46, 46, 47, 47, 48, 48, 48, 48, 48, 48]
