@@ -1,9 +1,10 @@
 """`sweep export`: write the runs of a sweep as a table, or send them to an experiment tracker."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -14,39 +15,63 @@ from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
 from scheduler.settings import read_settings
 from scheduler.state import run_history, views
+from scheduler.state.answer_inputs import read_conclusion
 from scheduler.state.evaluation_items import read_told_results
 from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
 from sweeps.analysis.tables import INSTALL, build_frame, flatten_run, list_columns
 from sweeps.errors import NotInstalled
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.report.plain_values import simplify
 from sweeps.report.tracker_runs import list_curve_columns, read_curve_rows
 
-FORMS = ("csv", "parquet")
+FORMS = ("csv", "json", "parquet")
 Row = Mapping[str, Any]
+
+
+class ExportTable(NamedTuple):
+    """One table of a sweep, under the plural name of its rows."""
+
+    name: str
+    columns: list[str]
+    rows: Iterable[Row]
 
 
 @click.command()
 @click.argument("name")
 @click.option(
-    "--format", "form", type=click.Choice(FORMS), help="CSV (the default), or Parquet (needs the extra `export`)."
+    "--format", "form", type=click.Choice(FORMS), help="CSV (the default), JSON, or Parquet (needs the extra `export`)."
 )
 @click.option(
-    "-o", "--output", "target", type=OutputPath(), help="The file to write; CSV goes to stdout without it, or with -."
+    "-o", "--output", "target", type=OutputPath(), help="The file to write; CSV and JSON go to stdout without it."
 )
 @click.option("--curves", is_flag=True, help="One row for each point of the learning curves, instead of each run.")
+@click.option("--conclusion", is_flag=True, help="One row with the conclusion, instead of each run.")
 @click.option(
     "--to", "place", metavar="TRACKER", help=f"Send every run to {TRACKERS}; run it again to send only what is new."
 )
 @click.pass_obj
 def export(
-    output: Output, *, name: str, form: str | None, target: Path | None, curves: bool, place: str | None
+    output: Output,
+    *,
+    name: str,
+    form: str | None,
+    target: Path | None,
+    curves: bool,
+    conclusion: bool,
+    place: str | None,
 ) -> None:
     """Export all runs of NAME as a table, or to a tracker such as W&B.
 
-    The columns are those of `sweep -f csv results`.
+    The columns are those of `sweep -f csv results`. JSON and trackers get the conclusion, too.
     """
-    if place is not None and (form or target or curves):
-        raise click.UsageError("--to sends whole runs to a tracker: leave out --format, --output and --curves")
+    if place is not None and (form or target or curves or conclusion):
+        only = "leave out --format, --output, --curves and --conclusion"
+        raise click.UsageError(f"--to sends whole runs and the conclusion to a tracker: {only}")
+    if curves and conclusion:
+        raise click.UsageError("give either --curves or --conclusion")
+    to_stdout = target is None or str(target) == "-"
+    form = form or ("json" if output.form == "json" and to_stdout else "csv")
     if form == "parquet" and str(target) == "-":
         raise click.UsageError("--output: expected a file for Parquet, got - (the terminal)")
     settings = read_settings()
@@ -54,30 +79,44 @@ def export(
         if place is not None:
             track(store, settings.store, name, place, output)
             return
-        names, rows = make_table(store, settings.store, name, curves=curves)
+        known = read_conclusion(store, name, settings.store) if conclusion or form == "json" else None
+        if conclusion and known is not None:
+            row = {"sweep": name, **known.document()}
+            table = ExportTable("conclusion", [*row], [row])
+        else:
+            table = make_table(store, settings.store, name, curves=curves)
         if form == "parquet":
-            target = target or Path(f"{name}-curves.parquet" if curves else f"{name}.parquet")
-            write_parquet(names, list(rows), target)
+            target = target or Path(f"{name}.parquet" if table.name == "runs" else f"{name}-{table.name}.parquet")
+            write_parquet(table.columns, list(table.rows), target)
         elif target is None or str(target) == "-":
             make_exact()
-            write_csv(names, rows, sys.stdout)
+            _write(table, known, form, sys.stdout)
             return
         else:
             with open_replacement(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-                write_csv(names, rows, file)
+                _write(table, known, form, file)
     output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
 
 
-def make_table(store: Store, url: str, name: str, *, curves: bool = False) -> tuple[list[str], Iterable[Row]]:
-    """List the columns and the rows of a sweep: its runs, or their learning curves."""
+def make_table(store: Store, url: str, name: str, *, curves: bool = False) -> ExportTable:
+    """Make the table of a sweep's runs, or of their learning curves."""
     name = views.read_sweep(store, name).name
     if not curves:
         rows = read_told_results(store, url, name)
-        return list_columns(rows), map(flatten_run, rows)
+        return ExportTable("runs", list_columns(rows), map(flatten_run, rows))
     rows = views.read_results(store, name)
-    return list_curve_columns(rows), (
-        point for run in run_history.follow_runs(store, name, rows) for point in read_curve_rows(run)
-    )
+    points = (point for run in run_history.follow_runs(store, name, rows) for point in read_curve_rows(run))
+    return ExportTable("curves", list_curve_columns(rows), points)
+
+
+def _write(table: ExportTable, conclusion: Conclusion | None, form: str, file: TextIO) -> None:
+    """Write a table as CSV, or as JSON with the conclusion of the sweep before its rows."""
+    if form == "csv":
+        write_csv(table.columns, table.rows, file)
+        return
+    rows = {} if table.name == "conclusion" else {table.name: list(table.rows)}
+    json.dump(simplify({"conclusion": conclusion and conclusion.document(), **rows}), file, indent=2, default=str)
+    file.write("\n")
 
 
 def write_parquet(names: Sequence[str], rows: Sequence[Row], target: Path) -> None:

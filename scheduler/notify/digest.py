@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
-from scheduler.state.answer_inputs import read_answer_inputs
+from scheduler.state.answer_inputs import read_conclusion
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
@@ -16,7 +16,6 @@ from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
-from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells
@@ -113,7 +112,7 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         limit=view.limit,
         pretend_price=view.services == ["offline"],
         incidents=read_incidents(store, view),
-        conclusion=conclude_sweep(read_answer_inputs(store, view, rows, url)),
+        conclusion=read_conclusion(store, name, url),
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),

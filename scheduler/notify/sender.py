@@ -17,6 +17,7 @@ from scheduler.settings import WEBHOOK_SECRET
 from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away, RedisError
 from scheduler.state.store import Store
+from sweeps.stage import Json
 
 LOOK = 0.5  # seconds between two reads of the outbox
 TROUBLE = 5.0  # seconds until the next read while Redis fails
@@ -99,7 +100,7 @@ class NoticeSender:
         address = self._environment.get(notice.address)
         if not address:
             return Delivery("the variable is not set where the scheduler runs")
-        body = compose(address, notice, self._write_text(notice))
+        body = compose(address, notice, *self._write_text(notice))
         secret = self._environment.get(WEBHOOK_SECRET, "")
         try:
             headers = build_headers(notice, body, secret, datetime.now(UTC))
@@ -107,16 +108,17 @@ class NoticeSender:
             return Delivery(str(error))
         return send(address, body, headers, deadline=self._deadline)
 
-    def _write_text(self, notice: OutboxNotice) -> str:
-        """Write the text; the end of a sweep carries the digest as it is now."""
+    def _write_text(self, notice: OutboxNotice) -> tuple[str, Mapping[str, Json] | None]:
+        """Write the text; the end of a sweep carries the digest as it is now, and its conclusion as fields."""
         if notice.kind not in ("finished", "cancelled", "hours"):
-            return notice.headline
+            return notice.headline, None
         from scheduler.notify.digest import build_digest  # heavy and seldom needed
 
         try:
-            return f"{notice.headline}\n{build_digest(self._store, notice.sweep, self._url).text}"
+            digest = build_digest(self._store, notice.sweep, self._url)
+            return f"{notice.headline}\n{digest.text}", digest.conclusion.document()
         except RedisError:
             raise
         except Exception:  # the end of a sweep is worth a notice without its digest
             log.exception("cannot write the digest of %s", notice.sweep)
-            return notice.headline
+            return notice.headline, None

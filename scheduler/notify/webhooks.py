@@ -19,6 +19,8 @@ import httpx
 from scheduler.notify.outbox import OutboxNotice
 from scheduler.settings import check_secret
 from scheduler.state.milliseconds import read_moment
+from sweeps.report.plain_values import simplify
+from sweeps.stage import Json
 
 DEADLINE = 10.0  # seconds for the whole exchange
 DISCORD_LENGTH = 2000  # characters that Discord takes
@@ -38,7 +40,7 @@ class Delivery:
     retry_after: float = 0.0  # seconds that the receiver asked us to wait
 
 
-def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
+def compose(address: str, notice: OutboxNotice, text: str, conclusion: Mapping[str, Json] | None = None) -> bytes:
     """Build the body that the host expects: Slack's, Discord's, or ours with every field."""
     url = _parse_url(address)
     host = "" if url is None else f".{url.host}"
@@ -55,6 +57,7 @@ def compose(address: str, notice: OutboxNotice, text: str) -> bytes:
             "at": read_moment(notice.at).isoformat(timespec="seconds"),
             "detail": notice.detail,
             "text": text,
+            "conclusion": simplify(conclusion),
         }
     )
 

@@ -6,6 +6,7 @@ only if the tag of its content says that it changed.
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -61,7 +62,7 @@ class MLflow:
         )
         while page := list(islice(metrics, METRICS)):
             self._client.log_batch(there, metrics=page)
-        tags = {"state": run.state, "cause": run.cause, CONTENT: run.content}
+        tags = {**run.texts, CONTENT: run.content}
         self._client.log_batch(there, tags=[RunTag(key, value[:LONGEST]) for key, value in tags.items()])
         if run.ended:
             self._client.set_terminated(there, status=STATUS[run.state], end_time=run.since)
@@ -114,9 +115,13 @@ def _list_runs(client: MlflowClient, experiment: str) -> Iterator[Run]:
 
 
 def _list_changed_metrics(run: TrackedRun, known: Mapping[str, float]) -> list[Metric]:
-    """List the summary metrics that the server lacks or has with another value."""
+    """List the summary metrics that the server lacks or has with another value.
+
+    Of two values of one step and time the server shows the larger. So a value that replaces another is of now.
+    """
+    at = max(run.since, round(time.time() * 1000)) if known else run.since
     return [
-        Metric(_clean_name(name), value, run.since, run.last)
+        Metric(_clean_name(name), value, at, run.last)
         for name, value in run.summary.items()
         if not _is_same(known.get(_clean_name(name)), value)
     ]

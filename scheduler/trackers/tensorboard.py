@@ -72,7 +72,8 @@ def _list_events(run: TrackedRun) -> Iterator[Event]:
     for name, value in run.summary.items():
         yield Event(wall_time=ended, step=run.last, summary=summary.scalar(name, value))
     state = f"{run.state}: {run.cause}" if run.cause else run.state
-    yield Event(wall_time=ended, step=run.last, summary=summary.text("state", state))
+    for name, text in {"state": state, **run.notes}.items():
+        yield Event(wall_time=ended, step=run.last, summary=summary.text(name, text))
     # An ended run that did not succeed is a failure.
     status = STATUS.get(run.state, "STATUS_FAILURE" if run.ended else "STATUS_UNKNOWN")
     end = SessionEndInfo(status=Status.Value(status), end_time_secs=ended)

@@ -77,7 +77,7 @@ class WandB:
         for step, values in _group_by_step(run):
             if step >= there.step:  # the next step that W&B takes
                 there.log(values, step=step)
-        there.summary.update({**run.summary, "state": run.state, "cause": run.cause})
+        there.summary.update({**run.summary, **run.texts})
         folder = Path(there.dir).parent
         there.finish(exit_code=1 if run.lost else 0)
         return folder

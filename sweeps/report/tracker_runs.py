@@ -7,18 +7,20 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import NamedTuple
 
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import describe_cell
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.identity import fingerprint
 from sweeps.results import GIVEN_UP, RunResult
 from sweeps.stage import Json, to_dollars
 
 Scalar = bool | int | float | str
 ENDED = ("succeeded", *GIVEN_UP)
+CONCLUSION = "conclusion"  # the name of the run that carries it
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,12 @@ class TrackedRun:
     summary: Mapping[str, float]
     began: int
     since: int
+    notes: Mapping[str, str] = field(default_factory=dict)  # more texts, which may change
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The texts that may change while the sweep runs."""
+        return {"state": self.state, "cause": self.cause, **self.notes}
 
     @property
     def ended(self) -> bool:
@@ -101,7 +109,7 @@ class TrackedRun:
     @cached_property
     def content(self) -> str:
         """A hash of everything: it changes when anything changes or grows."""
-        facts = {field.name: getattr(self, field.name) for field in fields(self)}
+        facts = {part.name: getattr(self, part.name) for part in fields(self)}
         text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -121,6 +129,29 @@ def track_run(sweep: TrackedSweep, run: RunHistory) -> TrackedRun:
         summary=_summary(row),
         began=run.began,
         since=run.since,
+    )
+
+
+def track_conclusion(sweep: TrackedSweep, conclusion: Conclusion, runs: Sequence[TrackedRun]) -> TrackedRun:
+    """Describe the conclusion of a sweep as one more run beside all of its runs, of which it is the conclusion."""
+    known = conclusion.document()
+    numbers = {key: known.pop(key) for key in ("effect", "low", "high")}
+    caveats, sentence = ", ".join(conclusion.caveats), str(known.pop("sentence"))
+    return TrackedRun(
+        id=fingerprint({"sweep": sweep.name, "digest": sweep.digest, "run": CONCLUSION}),
+        sweep=sweep.name,
+        name=CONCLUSION,
+        state="succeeded" if all(run.ended for run in runs) else "running",
+        cause="",
+        config={},
+        tags={"sweep": sweep.name, **sweep.tags},
+        points=(),
+        summary={
+            f"{CONCLUSION}/{key}": float(value) for key, value in numbers.items() if isinstance(value, int | float)
+        },
+        began=min(run.began for run in runs),
+        since=max(run.since for run in runs),
+        notes={CONCLUSION: sentence, **{key: str(value or "") for key, value in known.items()}, "caveats": caveats},
     )
 
 

@@ -369,10 +369,10 @@ def test_tables_and_trackers_show_how_many_items_tell_what_not_all_tell(
     kept = [ItemRow(item, {**answers, **({"faithfulness": 1.0} if item < 5 else {})}) for item in range(40)]
     submit(night.store, submission(question, spec={**COMPARE, "sweep": "s"}))
     lay_items(night.store, Artefacts(store_url), question, {run.measures["rag"]: kept for run in question.runs})
-    names, exported = make_table(night.store, store_url, "s")
-    for row in exported:
+    table = make_table(night.store, store_url, "s")
+    for row in table.rows:
         assert (row["faithfulness"], row["faithfulness.items"]) == (1.0, 5)
-    assert "open_book.items" not in names
+    assert "open_book.items" not in table.columns
     show_results(night.store, read_settings({"SWEEP_STORE": store_url}), "s", Output("csv", Console()))
     printed = list(csv.DictReader(StringIO(capsys.readouterr().out)))
     assert [row["faithfulness.items"] for row in printed] == ["5"] * 3

@@ -1,5 +1,6 @@
 """docs/reference/json.md is what commands print: no key more, and none less but those that it calls optional."""
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -255,7 +256,7 @@ def test_the_keys_of_results_are_documented(night: Night, run: Callable[..., Any
     assert documents["grid"]["learning"]
 
 
-def test_results_and_digest_say_the_same_conclusion_first(
+def test_results_digest_and_exports_say_the_same_conclusion(
     night: Night, run: Callable[..., Any], tmp_path: Path
 ) -> None:
     lay_scaling(night.store)
@@ -265,6 +266,19 @@ def test_results_and_digest_say_the_same_conclusion_first(
     for name in ("scaling", "transfer", "grid", "s"):
         conclusion = run("results", name)["conclusion"]
         assert run("digest", name)["conclusion"] == conclusion
+        exported = run("export", name)
+        assert exported["conclusion"] == conclusion
+        assert [row["seed"] for row in exported["runs"]] == [row["seed"] for row in run("results", name)["runs"]]
+        CliRunner().invoke(command, ["export", name, "--conclusion", "-o", str(tmp_path / "one.csv")])
+        (row,) = csv.DictReader((tmp_path / "one.csv").read_text().splitlines())
+        assert (row["sweep"], row["sentence"], row["caveats"]) == (
+            name,
+            conclusion["sentence"],
+            json.dumps(conclusion["caveats"]),
+        )
+        assert [row[end] for end in ("effect", "low", "high")] == [
+            "" if conclusion[end] is None else str(conclusion[end]) for end in ("effect", "low", "high")
+        ]
         for words in (["results", name], ["digest", name]):
             lines = CliRunner().invoke(command, words, env={"COLUMNS": "1000"}).stdout.splitlines()
             assert conclusion["sentence"] in lines[: words.index(name) + (words[0] == "digest")]
@@ -312,7 +326,7 @@ def test_the_columns_of_an_export_are_documented(night: Night, run: Callable[...
     run("list")
     (part,) = re.findall(r"^## Exported tables\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
     named = re.findall(r"`(\w+)`", part)
-    for words in ([], ["--curves"]):
+    for words in ([], ["--curves"], ["--conclusion"]):
         CliRunner().invoke(
             command, ["export", "scaling", *words, "-o", str(tmp_path / "t.csv")], catch_exceptions=False
         )

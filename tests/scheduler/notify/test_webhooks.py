@@ -14,7 +14,6 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from scheduler.cli import main
 from scheduler.errors import SettingInvalid
-from scheduler.notify.digest import build_digest
 from scheduler.notify.outbox import (
     FIRST_WAIT,
     LONGEST_RETRY_AFTER,
@@ -27,6 +26,7 @@ from scheduler.notify.sender import NoticeSender
 from scheduler.notify.webhooks import DISCORD_LENGTH, Delivery, build_headers, compose, send
 from scheduler.settings import WEBHOOK_SECRET, read_settings
 from scheduler.state import keys
+from scheduler.state.answer_inputs import read_conclusion
 from tests.scheduler.night import Fleet, Night
 from tests.scheduler.plans import scaling, single
 from tests.scheduler.receiver import (
@@ -75,6 +75,7 @@ def test_slack_and_discord_get_their_own_form_and_everybody_else_all_there_is() 
         "at": "2027-01-15T08:00:00+00:00",
         "detail": "train a: <b> & @all",
         "text": text,
+        "conclusion": None,
     }
 
 
@@ -163,11 +164,13 @@ def test_whatever_it_does_is_a_value_within_the_deadline(
     caplog.set_level(logging.DEBUG)
     began = time.monotonic()
     with receiver(behaviour) as far:
-        answer = sent_to(far.url, deadline=SHORT if behaviour in (keeps_silent, drips) else DEADLINE)
+        is_short = behaviour in (keeps_silent, drips)
+        answer = sent_to(far.url, deadline=SHORT if is_short else DEADLINE)
         assert time.monotonic() - began < DEADLINE / 2
         assert reason in answer.reason
         assert bool(answer.reason) == bool(reason)
-        assert len(far.requests) == 1, "and nobody is asked twice"
+        assert len(far.requests) <= 1, "and nobody is asked twice"
+        assert far.requests or is_short, "a busy machine may take longer than that to ask"
         assert far.megabytes < 20, "what it says at length is not read"
     assert TOKEN not in answer.reason + caplog.text
 
@@ -307,10 +310,12 @@ def test_the_end_comes_with_the_digest(night: Night) -> None:
         office = Office(night, {"HOOK": far.url})
         while office.round():
             pass
-    texts = [json.loads(request.body)["text"] for request in far.requests]
-    first, conclusion, counts, money, failure = texts[-1].splitlines()
+    notices = [json.loads(request.body) for request in far.requests]
+    first, conclusion, counts, money, failure = notices[-1]["text"].splitlines()
     assert first.startswith("s: ")
-    assert conclusion == build_digest(night.store, "s").conclusion.sentence
+    assert conclusion == read_conclusion(night.store, "s", None).sentence
+    assert notices[-1]["conclusion"] == read_conclusion(night.store, "s", None).document()
+    assert [notice["conclusion"] for notice in notices[:-1]] == [None] * (len(notices) - 1), "others have none"
     assert re.findall(r"\d+", counts) == ["1", "3", "1", "1"]
     assert "$0.0010" in money
     assert "the loss is no number" in failure

@@ -22,10 +22,19 @@ from click.testing import CliRunner
 from scheduler.cli import sweep as command
 from scheduler.errors import TrackerUnusable
 from scheduler.state import keys, run_history, views
+from scheduler.state.answer_inputs import read_conclusion
 from scheduler.state.store import CURVE_POINTS, Meter, Store
 from scheduler.trackers import KINDS, open_tracker
 from sweeps.errors import NotInstalled
-from sweeps.report.tracker_runs import RunHistory, TrackedRun, TrackedSweep, TrackedTraining, track_run
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.report.tracker_runs import (
+    RunHistory,
+    TrackedRun,
+    TrackedSweep,
+    TrackedTraining,
+    track_conclusion,
+    track_run,
+)
 from sweeps.results import RunResult
 from sweeps.stage import Json, Run
 from tests.scheduler.night import Night
@@ -59,6 +68,10 @@ GROWING = run(curve("nll", 3.0, 2.5), state="running", since=5_000)
 GROWN = run(curve("nll", 3.0, 2.5, 2.25))
 LOST = run(curve("nll", 3.0, math.inf), state="failed", seed=1, cause="diverged")
 POINTS = [(1, 3.0), (2, 2.5), (3, 2.25)]
+FIRST = Conclusion("measured", "nll", "both", None, 2.5, caveats=("unfinished_runs", "one_seed"))
+LAST = Conclusion("better", "nll", "both", "sl", 0.5, 0.25, 0.75)
+EARLY, CONCLUDED = track_conclusion(SWEEP, FIRST, [GROWING, LOST]), track_conclusion(SWEEP, LAST, [GROWN, LOST])
+SAID = {"conclusion": LAST.sentence, "claim": "better", "metric": "nll", "against": "sl", "caveats": ""}
 
 # What is told, whoever is told.
 
@@ -99,6 +112,17 @@ def test_a_run_is_known_by_its_sweep_and_its_place_and_its_content_by_all_of_it(
 def test_the_untrained_base_has_no_curve() -> None:
     tracked = track_run(SWEEP, RunHistory(0, RunResult({}, 0, "succeeded", {"nll": 3.0}), [], "", 1, 2))
     assert (tracked.name, tracked.points, tracked.last, tracked.config) == ("seed 0", [], 0, {"seed": 0})
+
+
+def test_the_conclusion_is_one_more_run_that_changes_with_what_is_concluded() -> None:
+    assert (EARLY.id, EARLY.name) == (CONCLUDED.id, "conclusion")
+    assert EARLY.id not in {GROWN.id, LOST.id}
+    assert EARLY.content != CONCLUDED.content
+    assert (EARLY.state, CONCLUDED.state) == ("running", "succeeded")
+    assert EARLY.summary == {"conclusion/effect": 2.5}
+    assert CONCLUDED.summary == {"conclusion/effect": 0.5, "conclusion/low": 0.25, "conclusion/high": 0.75}
+    assert EARLY.notes["caveats"] == "unfinished_runs, one_seed"
+    assert CONCLUDED.notes == SAID
 
 
 # What is read of the truth.
@@ -208,6 +232,18 @@ def test_tensorboard_is_told_once(tmp_path: Path) -> None:
     assert tensorboard_holds(tmp_path, LOST.name) == ("failed: diverged", [(1, 3.0), (2, math.inf)], 2.0)
 
 
+def test_tensorboard_has_the_last_conclusion_only(tmp_path: Path) -> None:
+    there = open_tracker(f"tensorboard:{tmp_path}", "s")
+    assert [there.put(tracked) for tracked in (EARLY, CONCLUDED, CONCLUDED)] == [True, True, False]
+    (file,) = (tmp_path / "s" / "conclusion").iterdir()
+    values = [value for event in events(file.read_bytes()) for value in event.summary.value]
+    texts = {
+        value.tag.partition("/")[0]: value.tensor.string_val[0].decode() for value in values if value.HasField("tensor")
+    }
+    assert texts == {"state": "succeeded", **SAID}
+    assert {value.tag: value.simple_value for value in values if value.HasField("simple_value")} == CONCLUDED.summary
+
+
 def test_a_name_that_is_no_folder_is_told_from_others_by_its_id(tmp_path: Path) -> None:
     there = open_tracker(f"tensorboard:{tmp_path}", "s")
     names = ("model=a/b", "model=a_b", "../../x", "x" * 300)
@@ -277,6 +313,15 @@ def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) 
     status, points, _, parameters = held(LOST)
     assert (status, parameters["cause"], points[0], points[1][1] > 1e300) == ("FAILED", "diverged", (1, 3.0), True)
     assert capfd.readouterr().out == "", "what we print is ours alone"
+    for told in (EARLY, CONCLUDED):
+        assert open_tracker(f"mlflow:{mlflow_at}", "s").put(told)
+    (concluded,) = [
+        run
+        for run in client.search_runs([client.get_experiment_by_name("s").experiment_id])
+        if run.info.run_name == "conclusion"
+    ]
+    assert concluded.data.tags.items() >= SAID.items()
+    assert concluded.data.metrics == CONCLUDED.summary
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -324,6 +369,9 @@ def test_wandb_off_line_has_one_folder_for_each_run(
     assert [(step["_step"], step["train/nll"]) for step in grown["history"]] == POINTS
     assert (grown["summary"]["eval/nll"], grown["summary"]["state"], grown["exit"]) == (2.0, "succeeded", 0)
     assert (lost["summary"]["state"], lost["summary"]["cause"], lost["exit"]) == ("failed", "diverged", 1)
+    for told in (EARLY, CONCLUDED):
+        assert open_tracker("wandb:team/project", "s").put(told)
+    assert wandb_holds(tmp_path, CONCLUDED.id)["summary"].items() >= {**SAID, **CONCLUDED.summary}.items()
     assert capfd.readouterr().out == "", "what we print is ours alone"
 
 
@@ -375,13 +423,15 @@ def test_the_command_shows_a_night_and_what_has_grown(
     half_a_night(night)
     place = f"tensorboard:{tmp_path}"
     text = said(redis, monkeypatch, "export", "s", "--to", place)
-    summary, where = text.splitlines()
+    summary, sentence, where = text.splitlines()
     assert re.findall(r"\d+ \w+", summary) == ["3 runs", "1 succeeded", "1 waiting", "1 failed", "3 new", "0 unchanged"]
+    assert sentence == read_conclusion(night.store, "s", None).sentence
     assert where == f"tensorboard --logdir {tmp_path}"
     learn(night, "train-rl0", curve("reward", 0.1))
-    listed = json.loads(said(redis, monkeypatch, "-f", "json", "export", "s", "--to", place))["runs"]
-    assert [row["new"] for row in listed] == [False, True, False]
-    assert len(list(tmp_path.rglob("*tfevents*"))) == 3
+    document = json.loads(said(redis, monkeypatch, "-f", "json", "export", "s", "--to", place))
+    assert [row["new"] for row in document["runs"]] == [False, True, False]
+    assert document["conclusion"].items() >= read_conclusion(night.store, "s", None).document().items()
+    assert len(list(tmp_path.rglob("*tfevents*"))) == 4, "three runs, and the conclusion"
 
 
 @pytest.mark.parametrize("kind", KINDS)
