@@ -1,6 +1,7 @@
 """Evaluators that ask by prompts: the model writes answers, a check scores each, and an evaluator sums up each item.
 
 A check that may fail can leave an answer without a score. Its item then says one thing only: that its check failed.
+A check may also say that it does not apply to an answer. Such an answer is in no mean.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
 from sweeps.evaluation.metric_prefixes import CUT, UNCHECKED
 from sweeps.evaluation.user_answers import find_unusable_answers
 from sweeps.metrics import matching
+from sweeps.metrics.verdicts import NOT_APPLICABLE
 from sweeps.records import Records, Row
 from sweeps.rendering.prompts import PromptItem, read_question
 from sweeps.stage import Json
@@ -39,6 +41,7 @@ class ScoredAnswers(NamedTuple):
     answers: Sequence[ModelAnswer]
     scores: Sequence[float]
     failed: str | None = None  # of a check that may fail: why a score is missing; "": none is
+    skipped: Sequence[ModelAnswer] = ()  # answers to which the check does not apply; they are not among `answers`
 
     @property
     def score(self) -> float:
@@ -67,6 +70,7 @@ class AnswerEvaluator(Evaluator):
     version: ClassVar[int] = 3  # of everything that checks answers: metrics.numbers, rendering.answer_text
     formats: ClassVar[tuple[str, ...]] = ("questions",)
     data: ClassVar[str] = "questions (question, answer)"
+    may_skip: ClassVar[bool] = False  # can it leave out an answer to which its check does not apply?
 
     def ask(self, rows: Sequence[Row], options: Options) -> Iterator[PromptItem]:
         """Yield the prompts about these questions, item by item."""
@@ -118,7 +122,7 @@ class AnswerEvaluator(Evaluator):
 
     def _row(self, item: int, prompts: Sequence[ScoredAnswers], options: Options) -> ItemRow:
         values, details = self._score(prompts, options)
-        answers = [answer for prompt in prompts for answer in prompt.answers]
+        answers = [answer for prompt in prompts for answer in (*prompt.answers, *prompt.skipped)]
         cut = float(np.mean([answer.cut for answer in answers]))
         whole: list[Json] = [answer.whole for answer in answers]
         wrote = {"wrote": whole} if any(answer.whole not in ("", answer.text) for answer in answers) else {}
@@ -130,6 +134,9 @@ class AnswerEvaluator(Evaluator):
         if failed:
             texts: dict[str, Json] = {prompt.ask.under: [*prompt.texts] for prompt in prompts}
             return ItemScore({unchecked: 1.0}, {"failed": failed[0], "said": texts})
+        if any(prompt.skipped and not prompt.answers for prompt in prompts):
+            left_out: list[Json] = [answer.text for prompt in prompts for answer in prompt.skipped]
+            return ItemScore({unchecked: 0.0}, {"said": left_out, "verdict": NOT_APPLICABLE})
         values, details = self.score_item(prompts, options)
         may_have_failed = any(prompt.failed is not None for prompt in prompts)
         return ItemScore({**values, **({unchecked: 0.0} if may_have_failed else {})}, details)

@@ -54,6 +54,7 @@ class Answers(AnswerEvaluator):
     }
     formats = ("questions", "completion")
     data = "questions or prompt/completion"
+    may_skip = True
 
     def vary(self, options: Options) -> Evaluator:
         return CHOICE if options.get("check") == "choice" else self

@@ -28,6 +28,15 @@ def picky(answer: str, answers: list[str]) -> float:
     return len(answer) / (1 + len(answer))
 
 
+def early(answer: str, answers: list[str]) -> bool | str:
+    """Is about the questions whose answer begins with an early letter."""
+    return answer in answers if answers[0][0] in "bcdfg" else "not applicable"
+
+
+def never(_answer: str, _answers: list[str]) -> str:
+    return "not applicable"
+
+
 def hopeless(answer: str, answers: list[str]) -> float:
     raise KeyError(answer or answers[0])
 

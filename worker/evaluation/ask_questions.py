@@ -43,7 +43,7 @@ def evaluate_answers(
         return stop
     settings = SamplingSettings(most, reader.stops, options.get("temperature", 0.0), reader.vocabulary)
     requests = (SampleRequest(tokens, samples, _seed_sampling(ask, tokens)) for ask, tokens in prompts)
-    with AnswerChecker(this, options) as checker:
+    with AnswerChecker(this, options, may_skip=evaluator.may_skip) as checker:
         written = sample_all(this, this.wait(trainer.create_sampler()), requests, settings, this.spending.add)
         answers = (
             PromptAnswers(prompt.ask, [reader.read(sample, most) for sample in several])

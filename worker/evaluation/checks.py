@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from sweeps.environments import Turn
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
 from sweeps.evaluation.evaluator_options import may_fail
+from sweeps.metrics.verdicts import NOT_APPLICABLE
 from sweeps.rendering.prompts import PromptItem
 from worker.attempt import Attempt
 from worker.outcome import StageError
@@ -34,8 +36,9 @@ class AnswerChecker:
     Entering it raises StageError if its check cannot be used.
     """
 
-    def __init__(self, this: Attempt, options: Mapping[str, Any]) -> None:
+    def __init__(self, this: Attempt, options: Mapping[str, Any], *, may_skip: bool = False) -> None:
         self._this = this
+        self._may_skip = may_skip
         self._check = str(options["check"])
         self._abstain = (options.get("abstain", ""),)
         self._sandbox: Sandbox | None = None
@@ -91,15 +94,30 @@ class AnswerChecker:
         texts = {self._take_number(): answer.text for answer in prompt.answers}
         sandbox.begin(dict.fromkeys(texts, prompt.ask.item))
         encoded = {number: json.dumps([text, list(prompt.ask.answers)]) for number, text in texts.items()}
-        verdicts = sandbox.act(encoded).values()
+        verdicts = [self._allow(verdict) for verdict in sandbox.act(encoded).values()]
         causes = [verdict.what for verdict in verdicts if isinstance(verdict, BrokenEpisode)]
         where = f"of an answer to question {prompt.ask.item}"
         self._failed += (f"{cause}, {where}" for cause in causes)
         for cause in causes:
             self._this.losses.note("check", self._check, cause, where)
         self._this.losses.set_among("check", self._check, self._numbers)
-        scores = [verdict.reward for verdict in verdicts if not isinstance(verdict, BrokenEpisode)]
-        return ScoredAnswers(*prompt, scores, causes[0] if causes else "")
+        if causes:
+            return ScoredAnswers(*prompt, [], causes[0])
+        judged = [(answer, _read_score(verdict)) for answer, verdict in zip(prompt.answers, verdicts, strict=True)]
+        return ScoredAnswers(
+            prompt.ask,
+            [answer for answer, score in judged if score is not None],
+            [score for _, score in judged if score is not None],
+            failed="",
+            skipped=[answer for answer, score in judged if score is None],
+        )
+
+    def _allow(self, verdict: Turn | BrokenEpisode) -> Turn | BrokenEpisode:
+        """Let a check say that it does not apply only where its evaluation can leave an answer out."""
+        if isinstance(verdict, BrokenEpisode) or self._may_skip or _read_score(verdict) is not None:
+            return verdict
+        what = f"returned {NOT_APPLICABLE!r}, which only `answers` takes"
+        return BrokenEpisode(what, what)
 
     def _take_number(self) -> int:
         self._numbers += 1
@@ -108,3 +126,9 @@ class AnswerChecker:
     def _describe_failures(self) -> str:
         failed = f"check {self._check} failed on {len(self._failed)} of {self._numbers} answers"
         return f"{failed}; the first time it {self._failed[0]}"
+
+
+def _read_score(verdict: Turn | BrokenEpisode) -> float | None:
+    """Read the score of an answer; None if the check does not apply to it."""
+    assert isinstance(verdict, Turn)
+    return None if NOT_APPLICABLE in verdict.facts else verdict.reward

@@ -28,6 +28,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
 from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_code import describe_error
 from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
+from sweeps.metrics.verdicts import NOT_APPLICABLE
 from worker.rollouts.validate_returns import (
     InvalidReturn,
     encode_json,
@@ -194,7 +195,8 @@ class Checked(NamedTuple):
 
     def step(self, action: str) -> Turn:
         text, answers = json.loads(action)
-        return Turn(reward=read_score(self.check(text, answers)), done=True)
+        score = read_score(self.check(text, answers))
+        return Turn(done=True, facts={NOT_APPLICABLE: 1.0}) if score is None else Turn(reward=score, done=True)
 
 
 class ServedEpisodes:

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import cast
 
 from sweeps.environments import REGIME, ROLE
+from sweeps.metrics.verdicts import NOT_APPLICABLE
 
 NAME = 100  # bytes of what names a kind
 PARTS = 100_000  # values in one answer: one that contains itself would have no end
@@ -130,11 +131,13 @@ def read_actions(actions: object, most: int) -> list[str]:
     return [read_action(action, "an action of list_actions()", most) for action in actions]
 
 
-def read_score(verdict: object) -> float:
-    """Read the score that a check gives an answer, from 0 to 1. Raises InvalidReturn."""
+def read_score(verdict: object) -> float | None:
+    """Read the score that a check gives an answer, from 0 to 1; None if it does not apply. Raises InvalidReturn."""
     if _is_flag(verdict):
         return float(bool(verdict))
-    right = "; expected a number from 0 to 1, True or False"
+    if isinstance(verdict, str) and verdict == NOT_APPLICABLE:
+        return None
+    right = f"; expected a number from 0 to 1, True, False or {NOT_APPLICABLE!r}"
     if not isinstance(verdict, Real):
         raise InvalidReturn(f"{name_type(verdict)}{right}")
     worth = float(cast(float, verdict))

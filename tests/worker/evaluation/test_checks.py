@@ -44,7 +44,7 @@ NAMED = {
     "die": r"was killed by SIGKILL.*",
     "starve": r"ran out of the memory that it may have \(0.5 GiB\)",
     "recurse": r"raised RecursionError: .* \(verdicts\.py, line \d+\)",
-    "nan": r"returned nan; expected a number from 0 to 1, True or False",
+    "nan": r"returned nan; expected a number from 0 to 1, True, False or 'not applicable'",
     "over": r"returned 1\.5; expected .*",
     "under": r"returned -0\.1; expected .*",
     "text": r"returned a str; expected .*",
@@ -88,7 +88,7 @@ def test_other_code_than_was_planned_is_not_called() -> None:
         (f"{CHECKS}:KNOWN", (f"{CHECKS}:KNOWN", "{'right': 1")),
         (f"{CHECKS}:Any", (f"{CHECKS}:Any", "typing.Any")),
         (f"{CHECKS}:later", (f"{CHECKS}:later", "coroutine")),
-        (f"{CHECKS}:lonely", (f"{CHECKS}:lonely", "(said: str) -> bool")),
+        (f"{CHECKS}:lonely", (f"{CHECKS}:lonely", "(answer: str) -> bool")),
         ("nowhere:check", ("'nowhere'", "SWEEP_ENVIRONMENTS")),
     ],
 )
@@ -169,6 +169,37 @@ def test_items_without_a_verdict_are_kept_counted_and_left_out_of_the_means(
     assert cause.name == "tests.worker.verdicts:picky"
     assert re.search(r"raised LookupError: no such word as .* \(verdicts\.py, line \d+\)", cause.cause)
     assert len(failed) <= (cause.lost or 0) <= (cause.among or 0)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_an_answer_that_a_check_is_not_about_is_in_no_mean_and_no_failure(workshop: Workshop, samples: int) -> None:
+    check = f"{{answers: {{most: 6, samples: {samples}, check: '{CHECKS}:early'}}}}"
+    stage = submit_and_train(workshop, check)[1]
+    metrics: Any = read_result(workshop, stage)["metrics"]
+    rows = read_items(workshop, stage)
+    skipped = [row for row in rows if row.get("verdict") == "not applicable"]
+    assert 0 < len(skipped) < len(rows) == 12
+    assert [row for row in skipped if row.keys() & {"accuracy", "confidence", "right", "brier"}] == []
+    assert {len(row["said"]) for row in skipped} == {samples}, "what was said is kept"
+    assert metrics["accuracy"] == pytest.approx(np.mean([row["accuracy"] for row in rows if "accuracy" in row]))
+    assert metrics["unchecked_answers"] == 0
+    assert metrics["cut_answers"] == pytest.approx(np.mean([row["cut_answers"] for row in rows]))
+
+
+def test_a_sample_that_a_check_is_not_about_is_left_out_and_no_other() -> None:
+    texts = ["unknown", "7", "unknown", "8"]
+    asked = PromptAnswers(PromptItem(0, "", "", ("7",)), [ModelAnswer(text, 0.5) for text in texts])
+    check = {"check": "sweeps.metrics.refusals:answered"}
+    with AnswerChecker(attempt_with(SandboxLimits()), check, may_skip=True) as checker:
+        (scored,) = checker.score([asked])
+    assert ([*scored.texts], [*scored.scores], len(scored.skipped)) == (["7", "8"], [1.0, 0.0], 2)
+
+
+def test_an_evaluation_of_several_prompts_cannot_leave_one_of_them_out(workshop: Workshop) -> None:
+    stages = submit_and_train(workshop, f"{{rag: {{most: 6, check: '{CHECKS}:never'}}}}")
+    assert workshop.state(stages[1]) == "failed"
+    cause = workshop.store.client.hget(keys.stage(stages[1].id), "cause") or ""
+    assert "returned 'not applicable', which only `answers` takes" in cause
 
 
 def test_a_check_that_fails_on_everything_fails_its_stage_with_the_cause(workshop: Workshop) -> None:
