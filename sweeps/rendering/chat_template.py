@@ -254,8 +254,8 @@ def _advise_thoughts(chat: Chat, place: int) -> str:
 
 def _plainly(chat: Chat) -> list[str]:
     """Offer `plain`, for a chat that it can write: text alone."""
-    beyond = (message.keys() - {"role", "content"} or message["role"] == "tool" for message in chat.messages)
-    return [] if chat.tools or any(beyond) else [PLAIN]
+    beyond = any(message.keys() - {"role", "content"} for message in chat.messages)
+    return [] if chat.tools or beyond else [PLAIN]
 
 
 def _advise_turns(chat: Chat) -> str:

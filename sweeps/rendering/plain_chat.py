@@ -8,7 +8,7 @@ from sweeps.records import Row
 from sweeps.rendering.chats import parse_chat
 from sweeps.rendering.tokenizer import Messages, Tokenizer, Tools
 
-ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant"}
+ROLES = {"system": "System", "developer": "Developer", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 TURN_END = "\n\n"  # of a turn that no eos ends
 
 

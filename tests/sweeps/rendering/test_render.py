@@ -79,6 +79,13 @@ def test_lengths_are_the_lengths_of_what_is_rendered(form: Format, tokenizer: To
         assert example.weights.all()  # "all" is every target
 
 
+def test_the_answer_of_a_tool_is_read_and_not_learnt() -> None:
+    call, result = {"role": "assistant", "content": "find A17"}, {"role": "tool", "content": "left May 3"}
+    example = render({"messages": [call, result, call]}, "chat", OFFLINE, loss_mask="completion")
+    assert OFFLINE.decode(example.tokens.tolist()) == "Assistant: find A17Tool: left May 3\n\nAssistant: find A17"
+    assert scored(example, OFFLINE) == [*"find A17", OFFLINE.eos] * 2
+
+
 def test_bytes_are_counted_in_utf8() -> None:
     assert render({"text": "é€"}, "text", OFFLINE, loss_mask="all").text_bytes == 5
 
@@ -88,7 +95,8 @@ def test_bytes_are_counted_in_utf8() -> None:
     [
         ("text", {"text": "a"}, "completion", "loss_mask"),
         ("chat", {"messages": [{"role": "user", "content": "a"}]}, "completion", "answer of the assistant"),
-        ("chat", {"messages": [{"role": "tool", "content": "a"}]}, "all", "role.*'tool'"),
+        ("chat", {"messages": [{"role": "critic", "content": "a"}]}, "all", "role.*'critic'"),
+        ("chat", {"messages": [{"role": "tool", "content": "a", "tool_call_id": "1"}]}, "all", "tool_call_id"),
         ("chat", {"messages": [{"role": "user", "content": ["a"]}]}, "all", "part 1: .*JSON str"),
         ("chat", {"messages": [{"role": "user", "content": None}]}, "all", "without content"),
         (

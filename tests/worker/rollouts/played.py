@@ -58,7 +58,7 @@ class Chat(Sum):
 
     def step(self, action: str) -> Turn:
         turn = super().step(action)
-        return turn if turn.done else turn._replace(observation=[{"role": "user", "content": "and the sum?"}])
+        return turn if turn.done else turn._replace(observation=[{"role": "tool", "content": "and the sum?"}])
 
 
 class Chats(Sums):
