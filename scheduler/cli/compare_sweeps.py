@@ -5,7 +5,7 @@ from typing import Any
 
 from scheduler.cli.console.output import Output
 from scheduler.state import views
-from scheduler.state.evaluation_items import read_items
+from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.store import Store
 from scheduler.state.submission import find_differences
 from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
@@ -18,7 +18,6 @@ from sweeps.formatting import format_cell, format_count, format_interval
 from sweeps.records import canonicalize_row
 from sweeps.report.shared_parts import mark_told
 from sweeps.results import RunResult
-from sweeps.stats.paired_items import Items
 
 NOT_ASKED = {"sweep", "question", "tags"}  # what two files may differ in and still ask the same
 
@@ -29,7 +28,9 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
         raise DataError(f"--sweeps: expected two names or more, such as one,other, got {', '.join(names) or 'none'}")
     specs = {name: views.read_sweep(store, name).spec for name in names}
     results = {name: views.read_results(store, name) for name in names}
-    conditions = join_sweeps(results, {name: _read_telling(store, url, name, rows) for name, rows in results.items()})
+    kept = {name: _read_telling(store, url, name, rows) for name, rows in results.items()}
+    output.warn(f"{name}: {reason}" for name, items in kept.items() for reason in items.unread)
+    conditions = join_sweeps(results, {name: items.items for name, items in kept.items()})
     shared = [condition for condition in conditions if len(condition.found) == len(specs)]
     entries = [entry for condition in shared for entry in _list_entries(condition, list(specs))]
     if output.form == "json":
@@ -57,13 +58,13 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
                 output.say(f"{path}: {_quote_value(there)} in {names[0]}, {_quote_value(here)} in {name}")
 
 
-def _read_telling(store: Store, url: str, name: str, rows: Sequence[RunResult]) -> Mapping[str, Items]:
+def _read_telling(store: Store, url: str, name: str, rows: Sequence[RunResult]) -> KeptItems:
     """Read the items that metrics are of that not all items may tell."""
     metrics = dict.fromkeys(metric for row in rows for metric in row.metrics if may_be_conditional(metric))
     wanted: dict[str, list[str]] = {}
     for metric in metrics:
         wanted.setdefault(str(find_measure(metric)), []).append(metric)
-    return read_items(store, url, name, {measure: WantedItems(metrics) for measure, metrics in wanted.items()}).items
+    return read_items(store, url, name, {measure: WantedItems(metrics) for measure, metrics in wanted.items()})
 
 
 def _read_measured_items(store: Store, name: str) -> dict[tuple[bytes, str], str]:

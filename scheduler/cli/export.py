@@ -35,6 +35,7 @@ class ExportTable(NamedTuple):
     name: str
     columns: list[str]
     rows: Iterable[Row]
+    unread: tuple[str, ...] = ()  # sentences on items that could not be read
 
 
 @click.command()
@@ -80,36 +81,43 @@ def export(
             track(store, settings.store, name, place, output)
             return
         known = read_conclusion(store, name, settings.store) if conclusion or form == "json" else None
-        if conclusion and known is not None:
-            row = {"sweep": name, **known.document()}
-            table = ExportTable("conclusion", [*row], [row])
-        else:
-            table = make_table(store, settings.store, name, curves=curves)
-        if form == "parquet":
-            target = target or Path(f"{name}.parquet" if table.name == "runs" else f"{name}-{table.name}.parquet")
-            write_parquet(table.columns, list(table.rows), target)
-        elif target is None or str(target) == "-":
-            make_exact()
-            _write(table, known, form, sys.stdout)
-            return
-        else:
-            with open_replacement(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
-                _write(table, known, form, file)
-    output.say(f"{target} ({target.stat().st_size / 1000:,.0f} kB)")
+        row = {"sweep": name, **known.document()} if conclusion and known else {}
+        table = ExportTable("conclusion", [*row], [row]) if row else None
+        table = table or make_table(store, settings.store, name, curves=curves)
+        output.warn(table.unread)
+        written = _write_table(table, known, form, None if to_stdout else target, name)
+    if written is not None:
+        output.say(f"{written} ({written.stat().st_size / 1000:,.0f} kB)")
 
 
 def make_table(store: Store, url: str, name: str, *, curves: bool = False) -> ExportTable:
     """Make the table of a sweep's runs, or of their learning curves."""
     name = views.read_sweep(store, name).name
     if not curves:
-        rows = read_told_results(store, url, name)
-        return ExportTable("runs", list_columns(rows), map(flatten_run, rows))
+        rows, unread = read_told_results(store, url, name)
+        return ExportTable("runs", list_columns(rows), map(flatten_run, rows), unread)
     rows = views.read_results(store, name)
     points = (point for run in run_history.follow_runs(store, name, rows) for point in read_curve_rows(run))
     return ExportTable("curves", list_curve_columns(rows), points)
 
 
-def _write(table: ExportTable, conclusion: Conclusion | None, form: str, file: TextIO) -> None:
+def _write_table(
+    table: ExportTable, conclusion: Conclusion | None, form: str, target: Path | None, sweep: str
+) -> Path | None:
+    """Write a table to a file, or to stdout. Return the file."""
+    if form == "parquet":
+        target = target or Path(f"{sweep}.parquet" if table.name == "runs" else f"{sweep}-{table.name}.parquet")
+        write_parquet(table.columns, list(table.rows), target)
+    elif target is None:
+        make_exact()
+        _write_text(table, conclusion, form, sys.stdout)
+    else:
+        with open_replacement(target) as draft, draft.open("w", encoding="utf-8", newline="") as file:
+            _write_text(table, conclusion, form, file)
+    return target
+
+
+def _write_text(table: ExportTable, conclusion: Conclusion | None, form: str, file: TextIO) -> None:
     """Write a table as CSV, or as JSON with the conclusion of the sweep before its rows."""
     if form == "csv":
         write_csv(table.columns, table.rows, file)

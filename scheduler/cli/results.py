@@ -54,8 +54,9 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     """Print the results of a sweep, finished or not. Return the sentence that people read first."""
     view = views.read_sweep(store, name)
     if output.form == "csv":
-        rows = read_told_results(store, settings.store, name)
-        output.print_csv([flatten_run(row) for row in rows], columns=list_columns(rows))
+        results = read_told_results(store, settings.store, name)
+        output.warn(results.unread)
+        output.print_csv([flatten_run(row) for row in results.rows], columns=list_columns(results.rows))
         return ""
     rows = views.read_results(store, name)
     if kept := read_kept_answer(store, name):

@@ -23,7 +23,8 @@ TrackedRow = Mapping[str, Any]
 
 def track(store: Store, url: str, name: str, place: str, output: Output) -> None:
     """Send every run to a tracker, as it is now. Raises UnknownSweep, TrackerUnusable and NotInstalled."""
-    sweep, runs = run_history.read_shared_facts(store, name), read_told_results(store, url, name)
+    sweep, (runs, unread) = run_history.read_shared_facts(store, name), read_told_results(store, url, name)
+    output.warn(unread)
     conclusion = read_conclusion(store, name, url)
     there, screen, rows, tracked = (
         open_tracker(place, name),

@@ -16,7 +16,7 @@ from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
-from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.conclusion import Conclusion, describe_caveats
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells
 from sweeps.spec.sections import Best
@@ -70,6 +70,7 @@ class Digest:
         price = " (a pretend price: offline models cost nothing)" if self.pretend_price and self.spent else ""
         spent = f"{format_usd(self.spent)}{limit} spent{price}"
         known = [] if self.conclusion.claim == "nothing_measured" else self.conclusion.sentences
+        known += [caveats] if known and (caveats := describe_caveats(self.conclusion)) else []
         lines = [*self.best, *causes, *self.incidents.describe(), *map(_shorten, self.learning), *left]
         return "\n".join([*known, self._format_counts(), spent, *lines])
 

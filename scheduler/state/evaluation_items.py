@@ -81,8 +81,8 @@ class _Reader:
         self.bytes += len(content)
         try:
             rows = read_rows(content, details=not self.bounded)
-            if file.rows and not rows:
-                raise EOFError(f"expected {file.rows} rows, got none")
+            if len(rows) != file.rows:
+                raise EOFError(f"expected {file.rows} rows, got {len(rows)}")
         except BROKEN:
             self.broken.append(file.path)
             return
@@ -139,11 +139,22 @@ def read_items(
     )
 
 
-def read_told_results(store: Store, url: str, name: str) -> list[RunResult]:
-    """Read the results of a sweep; what not all items of a run tell has how many do beside it, as METRIC.items."""
+class ToldResults(NamedTuple):
+    """The results of a sweep, and sentences on the items that could not be read."""
+
+    rows: list[RunResult]
+    unread: tuple[str, ...]
+
+
+def read_told_results(store: Store, url: str, name: str) -> ToldResults:
+    """Read the results of a sweep; what not all items of a run tell has how many do beside it, as METRIC.items.
+
+    Where items are not read, METRIC.items is missing.
+    """
     store = open_archive(store, name)
     rows = views.read_results(store, name)
-    return add_denominators(rows, read_items(store, url, name, choose_conditional(rows)).items)
+    kept = read_items(store, url, name, choose_conditional(rows))
+    return ToldResults(add_denominators(rows, kept.items), kept.unread)
 
 
 def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: WantedItems) -> list[tuple[ItemKey, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TextIO
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -104,6 +105,11 @@ class Output:
             shown = [(name, show_value(row.get(name))) for name in names]
             lines = [f"{name:<{wide}}  {escape(value.text)}" for name, value in shown if value.text not in ("", "-")]
             self.console.print("\n".join([""] * bool(position) + lines))
+
+    def warn(self, texts: Iterable[str]) -> None:
+        """Print warnings to stderr, whatever the format of the output."""
+        for text in texts:
+            click.echo(f"Warning: {escape_lines(text)}", err=True)
 
     def say(self, text: str) -> None:
         """Print a line for people; nothing in the other formats."""

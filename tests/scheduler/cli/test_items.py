@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from scheduler import notebook, report_inputs
-from scheduler.artefacts import Artefacts, compress_rows
+from scheduler.artefacts import Artefacts, compress_rows, decode_rows
 from scheduler.cli import sweep as command
 from scheduler.cli.console.output import Output
 from scheduler.cli.export import make_table
@@ -139,7 +139,7 @@ def test_a_table_fits_a_terminal_of_eighty_columns(night: Night, store_url: str)
         assert line.rstrip() in narrow, "columns, and no list of names and values"
 
 
-@pytest.mark.parametrize("loss", ["away", "gone", "cut off", "empty", "not ours"])
+@pytest.mark.parametrize("loss", ["away", "gone", "cut off", "empty", "not ours", "short"])
 def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str, loss: str) -> None:
     laid(night, store_url)
     whole = told(night, store_url)
@@ -149,7 +149,9 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     elif loss == "gone":
         file.unlink()
     else:
-        left = {"cut off": file.read_bytes()[:-20], "empty": b"", "not ours": compress_rows([{"nobody": 1}])}
+        whole_file = file.read_bytes()
+        left = {"cut off": whole_file[:-20], "empty": b"", "not ours": compress_rows([{"nobody": 1}])}
+        left["short"] = compress_rows(decode_rows(whole_file)[::2])
         file.write_bytes(left[loss])
     text = told(night, store_url)
     assert "could not be read" in text
@@ -161,6 +163,52 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     report = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
     assert any("could not be read" in str(section.parts) for section in report.sections)
     assert report.answer[0].startswith("rl has the best accuracy")
+
+
+def test_where_items_are_not_read_every_command_says_so_and_no_mean_changes(
+    night: Night, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, store_url: str, tmp_path: Path
+) -> None:
+    """Half of the files are over the limit, as in a sweep of 64 evaluations of which 31 were read."""
+    question = compared(("sl", "rl"), 3, ("rag",))
+    submit(
+        night.store,
+        submission(question, spec={**COMPARE, "sweep": "s", "best": {"metric": "open_book", "mode": "max"}}),
+    )
+    kept = [
+        ItemRow(
+            item, {"open_book": 1.0, "closed_book": 0.0, "silent": 0.0, **({"faithfulness": 1.0} if item < 25 else {})}
+        )
+        for item in range(40)
+    ]
+    lay_items(night.store, Artefacts(store_url), question, {run.measures["rag"]: kept for run in question.runs})
+    environment(redis, monkeypatch, store_url)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[str, str]:
+        done = CliRunner().invoke(command, list(words), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout, done.stderr
+
+    whole, whole_rows = json.loads(call("-f", "json", "results", "s")[0]), call("-f", "csv", "results", "s")[0]
+    assert (whole["unread"], "items_unread" in whole["conclusion"]["caveats"]) == ([], False)
+    monkeypatch.setattr(reading, "MOST_VALUES", 40 * 4)
+    part = json.loads(call("-f", "json", "results", "s")[0])
+    assert "items_unread" in part["conclusion"]["caveats"]
+    assert "were not read" in part["unread"][0]
+    assert part["runs"] == whole["runs"]
+    without = [
+        [{**metric, "told": None} for metric in cell["metrics"].values()] for cell in (*part["cells"], *whole["cells"])
+    ]
+    assert without[: len(part["cells"])] == without[len(part["cells"]) :], "means, counts and variances are of the runs"
+    assert "some items could not be read" in call("results", "s")[0]
+    assert "some items could not be read" in call("digest", "s")[0]
+    assert "were not read" in call("results", "s")[0]
+    for words in (["-f", "csv", "results", "s"], ["export", "s"], ["export", "s", "--to", "tensorboard:there"]):
+        assert re.search(r"^Warning: of 7 evaluations the items of \d were not read", call(*words)[1])
+    rows = [list(csv.DictReader(StringIO(text))) for text in (whole_rows, call("export", "s")[0])]
+    told_items = [{row.pop("faithfulness.items") for row in table} for table in rows]
+    assert rows[0] == rows[1]
+    assert told_items == [{"25"}, {"25", ""}], "what is not known is empty"
 
 
 def test_a_store_that_cannot_be_used_costs_a_note_too(night: Night, store_url: str) -> None:
@@ -379,6 +427,6 @@ def test_tables_and_trackers_show_how_many_items_tell_what_not_all_tell(
     track(night.store, store_url, "s", f"tensorboard:{tmp_path / 'runs'}", Output("json", Console()))
     assert b"faithfulness.items" in b"".join(path.read_bytes() for path in (tmp_path / "runs").rglob("*tfevents*"))
     sweep = run_history.read_shared_facts(night.store, "s")
-    rows = reading.read_told_results(night.store, store_url, "s")
+    rows = reading.read_told_results(night.store, store_url, "s").rows
     for history in run_history.follow_runs(night.store, "s", rows):
         assert track_run(sweep, history).summary["eval/faithfulness.items"] == 5

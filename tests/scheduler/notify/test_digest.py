@@ -10,6 +10,7 @@ from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.notify.incidents import Incidents
 from scheduler.state import keys, views
 from sweeps.analysis.grid_cells import best_cell
+from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
 from sweeps.stage import Json, Plan
 from tests.scheduler.night import LEASE, STALL, Night
@@ -34,8 +35,9 @@ def test_every_stage_is_counted_once_and_where_it_is(night: Night) -> None:
     digest = build_digest(night.store, "s")
     assert (digest.succeeded, digest.failed, digest.skipped, digest.running, digest.waiting) == (1, 1, 1, 1, 3)
     assert digest.stages == 7
-    conclusion, counts, money, *_ = digest.text.splitlines()
+    conclusion, caveats, counts, money, *_ = digest.text.splitlines()
     assert conclusion == digest.conclusion.sentence
+    assert caveats == describe_caveats(digest.conclusion)
     assert re.findall(r"\d+ \w+", counts) == ["1 of", "7 stages", "1 failed", "1 skipped", "1 running", "3 waiting"]
     assert re.findall(r"\$[\d.]+", money) == ["$0.0010", "$0.0500"]
 
