@@ -6,7 +6,6 @@ from sweeps.evaluation.evaluator import Metric
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration
 
-COVERAGE = 0.5  # selective accuracy is that of this share of the items, those of which the model is surest
 CALIBRATION_METRICS = (
     *(Metric(name, "lower") for name in ("ece", "adaptive_ece", "brier", "aurc")),
     Metric("selective_accuracy", "higher"),
@@ -25,4 +24,4 @@ def calibrate(rows: Sequence[ItemRow]) -> dict[str, float]:
     if not judged:
         return {}
     pair = [values["confidence"] for values in judged], [values["right"] for values in judged]
-    return calibration.summarize(*pair, COVERAGE)
+    return calibration.summarize(*pair, calibration.COVERAGE)

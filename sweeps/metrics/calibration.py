@@ -66,6 +66,9 @@ def aurc(confidence: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return float((np.cumsum(1 - right) / np.arange(1, len(right) + 1)).mean())
 
 
+COVERAGE = 0.5  # selective accuracy, as a metric, is that of this share of the items
+
+
 def selective_accuracy(confidence: npt.ArrayLike, y: npt.ArrayLike, coverage: float) -> float:
     """Compute the accuracy on the ⌈coverage·m⌉ most confident items, 0 < coverage ≤ 1."""
     if not 0 < coverage <= 1:

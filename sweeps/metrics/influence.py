@@ -1,19 +1,22 @@
-"""Metrics of all items together, split by item: the calibration errors and AURC.
+"""Metrics of all items together, split by item: the calibration errors, AURC and selective accuracy.
 
 Each is turned into values of the items whose mean is the metric, and which vary as it does to first order (its
 influence function, the delta method). So all that holds for means over items holds for it: pairing, clusters, seeds.
 `resample` draws the items again, and removes from a calibration error what is not of first order: its bias.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.metrics.calibration import BINS, assign_bins, check_confidences
+from sweeps.metrics.calibration import BINS, COVERAGE, assign_bins, check_confidences
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
-POOLED = ("ece", "adaptive_ece", "aurc")
+SELECTIVE = "selective_accuracy"
+POOLED = ("ece", "adaptive_ece", "aurc", SELECTIVE)
 
 
 def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
@@ -21,10 +24,13 @@ def split_by_item(metric: str, p: npt.ArrayLike, y: npt.ArrayLike) -> Floats:
 
     A calibration error gives ±(p - y), with the sign of the gap in the item's bin. AURC gives the item at rank r the
     value R(r) + Σ_{k≥r} (error - R(k))/k, with R(k) the error among the k most confident. Items of equal confidence get
-    the mean of their ranks' values.
+    the mean of their ranks' values. Selective accuracy, over the share c of the items, gives w/c·y - b·(w/c - 1), with
+    w how much of the item is among them, and b the accuracy around the last of them: another item there moves it on.
     """
     if metric == "aurc":
         return _split_aurc(*check_confidences(p, y, probabilities=False))
+    if metric == SELECTIVE:
+        return _split_selective(*check_confidences(p, y, probabilities=False))
     stated, right = check_confidences(p, y)
     places = _assign(metric, stated)
     signs = np.sign(np.bincount(places, stated - _share_ties(stated, right)))[places]
@@ -37,8 +43,10 @@ def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, 
     A gap within a bin counts by its size, so noise alone makes a calibration error: a gap δ measured with an error s
     adds E|N(δ, s²)| - |δ|. Taken for δ are the observed gaps, shrunk by the share of their squares that noise does not
     explain (the positive part of James and Stein): almost nothing is left of them if the model is calibrated, almost
-    all if it plainly is not. AURC has no such bias.
+    all if it plainly is not. AURC and selective accuracy have no such bias.
     """
+    if metric == SELECTIVE:
+        return _resample_selective(*check_confidences(p, y, probabilities=False), weights[:, clusters])
     if metric == "aurc":
         sums = np.bincount(clusters, split_by_item(metric, p, y), weights.shape[1])
         return np.asarray((weights @ sums) / (weights @ np.bincount(clusters, minlength=weights.shape[1])))
@@ -49,6 +57,28 @@ def resample(metric: str, p: npt.ArrayLike, y: npt.ArrayLike, clusters: Places, 
     kept = np.maximum(0.0, 1 - by_noise / np.where(seen > 0, seen, 1.0))
     bias = _fold(np.abs(gaps) * kept[:, None], noise)
     return np.asarray((shares * (np.abs(gaps) - bias)).sum(axis=1))
+
+
+def _split_selective(stated: Floats, right: Floats) -> Floats:
+    count, shared = max(1, math.ceil(COVERAGE * len(right) - 1e-9)), _share_ties(stated, right)
+    order = np.argsort(-stated, kind="stable")
+    among = np.zeros(len(right))
+    among[order[:count]] = 1.0
+    among = _share_ties(stated, among) * len(right) / count
+    near = max(1, round(math.sqrt(len(right))))
+    border = float(shared[order[max(0, count - near) : count + near]].mean())
+    return np.asarray(among * right - border * (among - 1))
+
+
+def _resample_selective(stated: Floats, right: Floats, weights: Floats) -> Floats:
+    """Compute it for items that count (draws, m) times; those of equal confidence are in it with the same share."""
+    _, place = np.unique(-stated, return_inverse=True)
+    groups = np.zeros((len(stated), int(place.max()) + 1))
+    groups[np.arange(len(stated)), place] = 1.0
+    sizes, sums = weights @ groups, (weights * right) @ groups
+    wanted = np.maximum(1, np.ceil(COVERAGE * sizes.sum(axis=1, keepdims=True) - 1e-9))
+    inside = np.clip(wanted - (np.cumsum(sizes, axis=1) - sizes), 0.0, sizes)
+    return np.asarray((inside * sums / np.maximum(sizes, 1e-300)).sum(axis=1) / wanted[:, 0])
 
 
 def _assign(metric: str, stated: Floats) -> Places:

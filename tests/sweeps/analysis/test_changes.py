@@ -64,12 +64,27 @@ def test_the_parts_of_what_is_about_all_items_have_it_for_their_mean(metric: str
     random = np.random.default_rng(5)
     sure = np.round(random.random(97) * (5 if ties else 1e9)) / (5 if ties else 1e9)
     right = (random.random(97) < sure).astype(float)
-    assert split_by_item(metric, sure, right).mean() == pytest.approx(
-        getattr(calibration, metric)(sure, right), abs=1e-12
-    )
-    if metric == "aurc":
+    whole = calibration.summarize(sure, right, calibration.COVERAGE)[metric]
+    assert split_by_item(metric, sure, right).mean() == pytest.approx(whole, abs=1e-12)
+    if metric in ("aurc", "selective_accuracy"):
         once = resample(metric, sure, right, np.arange(97), np.ones((1, 97)))
-        assert once == pytest.approx(calibration.aurc(sure, right)), "it has no bias to be taken away"
+        assert once == pytest.approx(whole), "it has no bias to be taken away"
+
+
+def test_parts_and_resampling_of_selective_accuracy_vary_as_it_does() -> None:
+    """Its error over 600 samples of 200 answers, beside the errors that one sample of them tells."""
+    drawn, by_parts, by_resampling = [], [], []
+    for seed in range(600):
+        sure, right = (
+            np.array([row.values[key] for row in random_answers(seed, 200)], float) for key in ("confidence", "right")
+        )
+        drawn.append(calibration.selective_accuracy(sure, right, calibration.COVERAGE))
+        by_parts.append(split_by_item("selective_accuracy", sure, right).std(ddof=1) / math.sqrt(200))
+        if seed < 20:
+            weights = np.random.default_rng(seed).multinomial(200, np.full(200, 1 / 200), 200).astype(float)
+            by_resampling.append(resample("selective_accuracy", sure, right, np.arange(200), weights).std(ddof=1))
+    assert np.mean(by_parts) == pytest.approx(np.std(drawn), rel=0.12)
+    assert np.mean(by_resampling) == pytest.approx(np.std(drawn), rel=0.12)
 
 
 def test_noise_alone_makes_no_calibration_error() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from sweeps.metrics.refusals import answered, precision, recall
+from sweeps.metrics.abstention import answered, precision, recall
 from sweeps.metrics.verdicts import NOT_APPLICABLE
 
 # Five questions, of which two have no answer: one refusal is right, one is not, and one question should be refused.

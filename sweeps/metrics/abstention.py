@@ -1,6 +1,6 @@
 """Does a model refuse to answer when it should? These functions are checks for a spec.
 
-Write `refuses: {answers: {check: "sweeps.metrics.refusals:precision"}}`. An answer is a refusal if it is the word
+Write `refuses: {answers: {check: "sweeps.metrics.abstention:precision"}}`. An answer is a refusal if it is the word
 `unknown`; refusing is right if that word is among the right answers. Each check says `not applicable` of the answers
 that are outside its denominator.
 """
