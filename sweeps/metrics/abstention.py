@@ -23,7 +23,7 @@ def recall(answer: str, answers: Sequence[str]) -> bool | str:
     return _is_refusal(answer) if _is_refusal(*answers) else NOT_APPLICABLE
 
 
-def answered(answer: str, answers: Sequence[str]) -> bool | str:
+def accuracy(answer: str, answers: Sequence[str]) -> bool | str:
     """Judge real answers only: whether one is right. The mean is the share of answers that are right."""
     return NOT_APPLICABLE if _is_refusal(answer) else bool(exact_match(answer, *answers))
 

@@ -189,7 +189,7 @@ def test_an_answer_that_a_check_is_not_about_is_in_no_mean_and_no_failure(worksh
 def test_a_sample_that_a_check_is_not_about_is_left_out_and_no_other() -> None:
     texts = ["unknown", "7", "unknown", "8"]
     asked = PromptAnswers(PromptItem(0, "", "", ("7",)), [ModelAnswer(text, 0.5) for text in texts])
-    check = {"check": "sweeps.metrics.abstention:answered"}
+    check = {"check": "sweeps.metrics.abstention:accuracy"}
     with AnswerChecker(attempt_with(SandboxLimits()), check, may_skip=True) as checker:
         (scored,) = checker.score([asked])
     assert ([*scored.texts], [*scored.scores], len(scored.skipped)) == (["7", "8"], [1.0, 0.0], 2)
