@@ -313,8 +313,8 @@ def test_mlflow_is_told_once(mlflow_at: str, capfd: pytest.CaptureFixture[str]) 
     status, points, _, parameters = held(LOST)
     assert (status, parameters["cause"], points[0], points[1][1] > 1e300) == ("FAILED", "diverged", (1, 3.0), True)
     assert capfd.readouterr().out == "", "what we print is ours alone"
-    for told in (EARLY, CONCLUDED):
-        assert open_tracker(f"mlflow:{mlflow_at}", "s").put(told)
+    for tracked in (EARLY, CONCLUDED):
+        assert open_tracker(f"mlflow:{mlflow_at}", "s").put(tracked)
     (concluded,) = [
         run
         for run in client.search_runs([client.get_experiment_by_name("s").experiment_id])
@@ -369,8 +369,8 @@ def test_wandb_off_line_has_one_folder_for_each_run(
     assert [(step["_step"], step["train/nll"]) for step in grown["history"]] == POINTS
     assert (grown["summary"]["eval/nll"], grown["summary"]["state"], grown["exit"]) == (2.0, "succeeded", 0)
     assert (lost["summary"]["state"], lost["summary"]["cause"], lost["exit"]) == ("failed", "diverged", 1)
-    for told in (EARLY, CONCLUDED):
-        assert open_tracker("wandb:team/project", "s").put(told)
+    for tracked in (EARLY, CONCLUDED):
+        assert open_tracker("wandb:team/project", "s").put(tracked)
     assert wandb_holds(tmp_path, CONCLUDED.id)["summary"].items() >= {**SAID, **CONCLUDED.summary}.items()
     assert capfd.readouterr().out == "", "what we print is ours alone"
 
