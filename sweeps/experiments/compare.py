@@ -142,7 +142,7 @@ def _list_levels(comparison: Comparison, where: str) -> str:
     """List the mean of each method by a metric of which no direction is known: none is the best."""
     known = [(method, method.estimate) for method in comparison.contestants if method.estimate]
     if not known:
-        return f"No method{where} has a result for {comparison.metric} yet."
+        return f"No method{where} has a result for {comparison.metric}."
     means = ", ".join(
         f"{name_method(method.name)} {format_estimate(level)}{mark_told(method.told)}" for method, level in known
     )
@@ -185,7 +185,7 @@ def _list_told(methods: Sequence[MethodResult]) -> str:
 
 def _name_first(comparison: Comparison, best: Best, ranked: Sequence[MethodResult], where: str) -> str:
     if not ranked:
-        return f"No method{where} has a result for {comparison.metric} yet."
+        return f"No method{where} has a result for {comparison.metric}."
     first = ranked[0]
     assert first.estimate is not None
     alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"

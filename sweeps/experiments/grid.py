@@ -200,7 +200,7 @@ def name_best(choice: BestCell, on: str) -> str:
     """Name the best cell, and say what it has on the holdout."""
     if choice.best is None:
         few = any(cell.chosen_by for cell in choice.cells)
-        why = f"has {FEWEST} items that tell {choice.metric}" if few else f"has a result for {choice.metric} yet"
+        why = f"has {FEWEST} items that tell {choice.metric}" if few else f"has a result for {choice.metric}"
         return f"No {'cell' if few else 'run'}{on} {why}."
     what, held_out = name_cell(choice.best), choice.best.held_out
     known = "is not known yet"

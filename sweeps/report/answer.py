@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
+from sweeps.analysis.item_analysis import list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
@@ -11,8 +11,8 @@ from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
-from sweeps.report.strata_section import show_differences, show_strata, show_test_sets
-from sweeps.report.test_set_results import list_test_sets
+from sweeps.report.strata_section import show_differences, show_strata, show_test_differences, show_test_sets
+from sweeps.report.test_set_results import list_test_differences, list_test_sets
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.metric_wishes import choose_shown
 
@@ -53,7 +53,7 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         )
         between = [pair for pair in list_differences(done, material.items) if pair.metric in shown]
         strata += show_differences(material.spec, between)
-        tests = show_test_sets(_list_shown_test_sets(material, done, shown))
+        tests = _show_tests(material, done, shown)
         sections = (
             *conclusion.sections,
             *tests,
@@ -67,10 +67,12 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
 
 
-def _list_shown_test_sets(material: Material, done: Sequence[RunResult], shown: Sequence[str]) -> list[StratumResult]:
-    """List results by test set of the metrics that are shown, as they are named on the holdout or on a test set."""
-    return [
-        result
-        for result in list_test_sets(material.spec, done, material.items)
-        if result.metric in shown or any(name.endswith(f".{result.metric}") for name in shown)
-    ]
+def _show_tests(material: Material, done: Sequence[RunResult], shown: Sequence[str]) -> list[Section]:
+    """Show results by test set of the metrics that are shown, as they are named on the holdout or on a test set."""
+
+    def is_shown(metric: str) -> bool:
+        return metric in shown or any(name.endswith(f".{metric}") for name in shown)
+
+    results = [result for result in list_test_sets(material.spec, done, material.items) if is_shown(result.metric)]
+    pairs = [pair for pair in list_test_differences(material.spec, done, material.items) if is_shown(pair.metric)]
+    return [*show_test_sets(results), *show_test_differences(pairs)]

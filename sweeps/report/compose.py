@@ -22,7 +22,7 @@ from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
 from sweeps.report.provenance_section import show_provenance
 from sweeps.report.runs_section import list_runs, show_failures
-from sweeps.report.test_set_results import list_test_sets
+from sweeps.report.test_set_results import list_test_differences, list_test_sets
 from sweeps.report.training_section import show_trainings
 from sweeps.results import keep_measured
 
@@ -89,6 +89,7 @@ def list_facts(material: Material) -> dict[str, Any]:
         {"test": (fact := simplify(stratum)).pop("stratum"), **fact}
         for stratum in list_test_sets(material.spec, material.rows, material.items)
     ]
+    facts["tests_differences"] = simplify(list_test_differences(material.spec, material.rows, material.items))
     facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
     facts = {"conclusion": simplify(conclude_material(material, kind, signs).document()), **facts}
     return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

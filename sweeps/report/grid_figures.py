@@ -127,7 +127,7 @@ def describe_undirected(metric: str, rows: Sequence[RunResult], items: ItemsBy, 
     values = [(cell, runs, read_values(runs, metric)) for cell, runs in groups]
     known = [(cell, runs, by_seed) for cell, runs, by_seed in values if by_seed]
     if not known:
-        return Answer((f"No run has a result for {metric} yet.",))
+        return Answer((f"No run has a result for {metric}.",))
     grain = find_grain(value for _, _, by_seed in known for value in by_seed.values())
     levels = [estimate_level(by_seed, metric, grain, read_run_scores(runs, metric, kept)) for _, runs, by_seed in known]
     names = name_cells([cell for cell, _, _ in known])

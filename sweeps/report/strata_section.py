@@ -1,6 +1,7 @@
 """Show results by stratum: a table for each metric."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sweeps.analysis.item_analysis import StratumResult, name_stratum
@@ -25,9 +26,9 @@ NOTE = (
 TEST_SET = "test set"
 TESTED = (
     "The same models on the holdout and on each further test set. 95 % intervals are for other groups of items if the "
-    "data has groups, else for other items, and with several seeds for other seeds too. Test sets are not compared "
-    "with each other: they have different items."
+    "data has groups, else for other items, and with several seeds for other seeds too."
 )
+OTHER_ITEMS = "Two test sets have other items: what differs may be how hard these are, for every model."
 
 
 def show_strata(spec: Spec, results: Sequence[StratumResult]) -> list[Section]:
@@ -95,15 +96,23 @@ def show_differences(spec: Spec, differences: Sequence[StratumDifference]) -> li
     columns: dict[str, list[StratumDifference]] = {}
     for pair in differences:
         columns.setdefault(name_stratum(spec, pair.metric), []).append(pair)
-    return [_show_pairs(column, listed) for column, listed in columns.items() if column]
+    return [_show_pairs(f"Do values of {column} differ?", listed) for column, listed in columns.items() if column]
 
 
-def _show_pairs(column: str, differences: Sequence[StratumDifference]) -> Section:
+def show_test_differences(differences: Sequence[StratumDifference]) -> list[Section]:
+    """Say which test sets clearly differ, and tabulate all pairs; nothing without pairs."""
+    if not differences:
+        return []
+    section = _show_pairs("Do test sets differ?", differences)
+    return [replace(section, parts=(*section.parts, Paragraph(OTHER_ITEMS)))]
+
+
+def _show_pairs(title: str, differences: Sequence[StratumDifference]) -> Section:
     cells = {canonicalize_row(pair.cell): pair.cell for pair in differences}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     compared = [pair for pair in differences if not pair.refused]
     clear = [_describe_difference(pair, names) for pair in compared if pair.clear]
-    none = f"No two of them clearly differ in any metric ({format_count(len(compared), 'pair')} compared)."
+    none = f"No two of them clearly differ in any metric ({format_count(len(compared), 'pair')} compared)"
     parts: list[Part] = [Paragraph(f"{words}.") for words in clear[:NAMED] or ([none] if compared else [])]
     if len(clear) > NAMED:
         parts.append(Paragraph(f"{len(clear) - NAMED} more differences are clear; the table has them."))
@@ -112,7 +121,7 @@ def _show_pairs(column: str, differences: Sequence[StratumDifference]) -> Sectio
         parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(DIFFERENT)]
     refused = dict.fromkeys(pair.refused for pair in differences if pair.refused)
     parts += [Paragraph(f"Not compared: {'; '.join(list(refused)[:NAMED])}.")] if refused else []
-    return Section(f"Do values of {column} differ?", tuple(parts))
+    return Section(title, tuple(parts))
 
 
 def _describe_difference(pair: StratumDifference, names: Mapping[bytes, str]) -> str:

@@ -1,4 +1,4 @@
-"""List results by test set: each metric on the holdout and on every further test set of the same trainings."""
+"""List results by test set: each metric on the holdout and on every further test set, and their differences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,12 @@ from dataclasses import replace
 from statistics import fmean
 
 from sweeps.analysis.item_analysis import SeedRows, StratumResult, estimate_part
+from sweeps.analysis.strata.stratum_differences import StratumDifference, can_be_compared, compare_strata
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import Spec
 from sweeps.evaluation.registry import identify_metric
 from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key
 
 HOLDOUT = "holdout"
@@ -42,6 +44,33 @@ def list_test_sets(spec: Spec, rows: Sequence[RunResult], items: Mapping[str, It
                     part = estimate_part(cell, name, place, by_seed) if all(by_seed.values()) else None
                     test_sets.append(replace(part or _average(measured, name, place, by_seed), metric=metric))
     return test_sets
+
+
+def list_test_differences(spec: Spec, rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[StratumDifference]:
+    """List each pair of test sets, the holdout among them, by metric and cell; `metric` is named as on the holdout."""
+    done = keep_measured(rows)
+    return [
+        pair
+        for metric, places in _group_metrics(spec, done).items()
+        if can_be_compared(metric)
+        for cell, runs in group_by_cell(done)
+        for pair in compare_strata(cell, metric, _read_places(cell, runs, places, items))
+    ]
+
+
+def _read_places(
+    cell: Mapping[str, Json], runs: Sequence[RunResult], places: Mapping[str, str], items: Mapping[str, Items]
+) -> dict[str, SeedRows]:
+    """Read the rows of each test set by seed. Items are numbered in each set; groups are the same in all."""
+    by_place: dict[str, SeedRows] = {}
+    for place, name in places.items():
+        kept = items.get(identify_metric(name)[0] or "", {})
+        by_seed = {
+            run.seed: [replace(row, item=f"{place}/{row.item}") for row in kept.get(item_key(cell, run.seed), ())]
+            for run in runs
+        }
+        by_place[place] = {seed: rows for seed, rows in by_seed.items() if rows}
+    return by_place
 
 
 def _group_metrics(spec: Spec, rows: Sequence[RunResult]) -> dict[str, dict[str, str]]:

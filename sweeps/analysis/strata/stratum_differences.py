@@ -1,4 +1,7 @@
-"""Compare the strata of each cell with each other, metric by metric, and judge all pairs of one together (Holm)."""
+"""Compare the strata of each cell with each other, metric by metric, and judge all pairs of one together (Holm).
+
+Test sets are compared in the same way: they have other items too.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,13 +53,18 @@ def list_differences(rows: Sequence[RunResult], items: Mapping[str, Items]) -> l
     differences: list[StratumDifference] = []
     measured = keep_measured(rows)
     for metric in sort_metrics({name for row in measured for name in row.metrics}):
-        measure, known = identify_metric(metric)
-        fixed = known is not None and known.fixed
-        if measure is None or measure not in items or fixed or get_base_name(metric) in BIASED:
+        measure = identify_metric(metric)[0]
+        if measure is None or measure not in items or not can_be_compared(metric):
             continue
         for cell, runs in group_by_cell(measured):
-            differences += _compare(cell, metric, _read_strata(list_stratum_rows(cell, runs, items[measure]), metric))
+            differences += compare_strata(cell, metric, list_stratum_rows(cell, runs, items[measure]))
     return differences
+
+
+def can_be_compared(metric: str) -> bool:
+    """Say whether a metric of some items can be compared with that of others."""
+    known = identify_metric(metric)[1]
+    return not (known is not None and known.fixed) and get_base_name(metric) not in BIASED
 
 
 def _read_strata(rows: Mapping[str, SeedRows], metric: str) -> list[_Stratum]:
@@ -69,7 +77,9 @@ def _read_strata(rows: Mapping[str, SeedRows], metric: str) -> list[_Stratum]:
     return strata
 
 
-def _compare(cell: Mapping[str, Json], metric: str, strata: Sequence[_Stratum]) -> list[StratumDifference]:
+def compare_strata(cell: Mapping[str, Json], metric: str, rows: Mapping[str, SeedRows]) -> list[StratumDifference]:
+    """Compare each pair of strata of a cell."""
+    strata = _read_strata(rows, metric)
     too_many = f"there are {len(strata)} values; at most {MOST} are compared" if len(strata) > MOST else ""
     weak = {stratum.name: too_many or _find_weakness(stratum, metric) for stratum in strata}
     if too_many:
