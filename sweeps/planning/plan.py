@@ -7,6 +7,7 @@ data is the same plan.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.analysis.baselines import is_untrained
@@ -217,9 +218,10 @@ def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
         about = "about " if any(stage.recipe["steps"] is None for stage in short) else ""  # as many as its tokens allow
         span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
         noun = "iteration" if counts == [1] else "iterations"
+        more = f"; about {math.ceil(FEWEST / counts[0])} times the tokens give {FEWEST}" if about else ""
         yield (
             f"rl: {format_count(len(short), 'training')} of {about}{span} {noun}: with fewer than {FEWEST}, "
-            "the reward hardly shows whether anything is learnt"
+            f"the reward hardly shows whether anything is learnt{more}"
         )
 
 

@@ -301,3 +301,11 @@ def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, cyc
 def test_fewer_iterations_than_show_a_trend_are_noted(steps: int, noted: list[str]) -> None:
     notes = [note for note in planned(ACTING, f"train.steps={steps}").notes if "iteration" in note]
     assert [number for note in notes for number in re.findall(r"\d+", note)] == noted
+
+
+def test_too_few_iterations_by_tokens_are_noted_with_the_tokens_that_are_enough() -> None:
+    """A reader who writes as many gets a plan without the note."""
+    (note,) = [note for note in compared("equal.tokens=5e4").notes if "iteration" in note]
+    (times, enough) = map(int, re.findall(r"about (\d+) times the tokens give (\d+)", note)[0])
+    assert enough == 10
+    assert [note for note in compared(f"equal.tokens={5e4 * times}").notes if "iteration" in note] == []
