@@ -47,7 +47,7 @@ class ExportTable(NamedTuple):
     "-o", "--output", "target", type=OutputPath(), help="The file to write; CSV and JSON go to stdout without it."
 )
 @click.option("--curves", is_flag=True, help="One row for each point of the learning curves, instead of each run.")
-@click.option("--conclusion", is_flag=True, help="One row with the conclusion, instead of each run.")
+@click.option("--conclusion", is_flag=True, help="One row for each conclusion, instead of each run.")
 @click.option(
     "--to", "place", metavar="TRACKER", help=f"Send every run to {TRACKERS}; run it again to send only what is new."
 )
@@ -81,8 +81,8 @@ def export(
             track(store, settings.store, name, place, output)
             return
         known = read_conclusion(store, name, settings.store) if conclusion or form == "json" else None
-        row = {"sweep": name, **known.document()} if conclusion and known else {}
-        table = ExportTable("conclusion", [*row], [row]) if row else None
+        concluded = [{"sweep": name, **row} for row in known.rows()] if conclusion and known else []
+        table = ExportTable("conclusion", [*concluded[0]], concluded) if concluded else None
         table = table or make_table(store, settings.store, name, curves=curves)
         output.warn(table.unread)
         written = _write_table(table, known, form, None if to_stdout else target, name)

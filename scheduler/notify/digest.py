@@ -69,8 +69,8 @@ class Digest:
         left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
         price = " (a pretend price: offline models cost nothing)" if self.pretend_price and self.spent else ""
         spent = f"{format_usd(self.spent)}{limit} spent{price}"
-        known = [] if self.conclusion.claim == "nothing_measured" else self.conclusion.sentences
-        known += [caveats] if known and (caveats := describe_caveats(self.conclusion)) else []
+        concluded = [*self.conclusion.sentences, describe_caveats(self.conclusion)]
+        known = [] if self.conclusion.claim == "nothing_measured" else filter(None, concluded)
         lines = [*self.best, *causes, *self.incidents.describe(), *map(_shorten, self.learning), *left]
         return "\n".join([*known, self._format_counts(), spent, *lines])
 

@@ -75,7 +75,12 @@ class Conclusion:
 
     def document(self) -> dict[str, Json]:
         """Return it as JSON, with the others."""
-        return {**_list_fields(self), "others": [dict(_list_fields(other)) for other in self.others]}
+        first, *others = self.rows()
+        return {**first, "others": list(others)}
+
+    def rows(self) -> list[dict[str, Json]]:
+        """Return it and the others, each as one object."""
+        return [_list_fields(claim) for claim in (self, *self.others)]
 
 
 def _list_fields(claim: Conclusion) -> dict[str, Json]:

@@ -134,9 +134,10 @@ def track_run(sweep: TrackedSweep, run: RunHistory) -> TrackedRun:
 
 def track_conclusion(sweep: TrackedSweep, conclusion: Conclusion, runs: Sequence[TrackedRun]) -> TrackedRun:
     """Describe the conclusion of a sweep as one more run beside all of its runs, of which it is the conclusion."""
-    known = conclusion.document()
-    numbers = {key: known.pop(key) for key in ("effect", "low", "high")}
-    caveats, sentence = ", ".join(conclusion.caveats), str(known.pop("sentence"))
+    first, *others = conclusion.rows()
+    numbers = {key: first[key] for key in ("effect", "low", "high")}
+    texts = {key: str(first[key] or "") for key in ("claim", "metric", "against")}
+    sentences = "\n".join(str(row["sentence"]) for row in (first, *others))
     return TrackedRun(
         id=fingerprint({"sweep": sweep.name, "digest": sweep.digest, "run": CONCLUSION}),
         sweep=sweep.name,
@@ -151,7 +152,7 @@ def track_conclusion(sweep: TrackedSweep, conclusion: Conclusion, runs: Sequence
         },
         began=min(run.began for run in runs),
         since=max(run.since for run in runs),
-        notes={CONCLUSION: sentence, **{key: str(value or "") for key, value in known.items()}, "caveats": caveats},
+        notes={CONCLUSION: sentences, **texts, "caveats": ", ".join(conclusion.caveats)},
     )
 
 

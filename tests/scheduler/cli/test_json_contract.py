@@ -269,16 +269,11 @@ def test_results_digest_and_exports_say_the_same_conclusion(
         exported = run("export", name)
         assert exported["conclusion"] == conclusion
         assert [row["seed"] for row in exported["runs"]] == [row["seed"] for row in run("results", name)["runs"]]
-        CliRunner().invoke(command, ["export", name, "--conclusion", "-o", str(tmp_path / "one.csv")])
-        (row,) = csv.DictReader((tmp_path / "one.csv").read_text().splitlines())
-        assert (row["sweep"], row["sentence"], row["caveats"]) == (
-            name,
-            conclusion["sentence"],
-            json.dumps(conclusion["caveats"]),
-        )
-        assert [row[end] for end in ("effect", "low", "high")] == [
-            "" if conclusion[end] is None else str(conclusion[end]) for end in ("effect", "low", "high")
-        ]
+        CliRunner().invoke(command, ["export", name, "--conclusion", "-o", str(tmp_path / "concluded.csv")])
+        rows = list(csv.DictReader((tmp_path / "concluded.csv").read_text().splitlines()))
+        for row, claim in zip(rows, [conclusion, *conclusion["others"]], strict=True):
+            texts = {key: "" if value is None else str(value) for key, value in claim.items() if key != "others"}
+            assert row == {"sweep": name, **texts, "caveats": json.dumps(claim["caveats"])}
         for words in (["results", name], ["digest", name]):
             lines = CliRunner().invoke(command, words, env={"COLUMNS": "1000"}).stdout.splitlines()
             assert conclusion["sentence"] in lines[: words.index(name) + (words[0] == "digest")]
