@@ -15,7 +15,6 @@ from tests.acceptance.community.example_runs import EXAMPLES
 LENGTH = os.environ.get("COMMUNITY", "")
 IN_FULL = pytest.mark.skipif(LENGTH != "all", reason="minutes of training: COMMUNITY=all")
 IN_SHORT = pytest.mark.skipif(LENGTH not in ("short", "all"), reason="up to two minutes of training: COMMUNITY=short")
-NULL_RUNS, FALSE_CLAIMS = 20, 2  # how often a null twin runs, and how often it may claim something: chance, at .05
 
 
 def import_module(patch: pytest.MonkeyPatch, name: str, module: str) -> ModuleType:

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import FALSE_CLAIMS, IN_FULL, IN_SHORT, NULL_RUNS, import_module
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT, import_module
+from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
+from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 NAME = "agent_reasoning"
 COIN = "methods.rl.environment=environment:CoinDesk"
@@ -46,20 +48,19 @@ def test_an_expert_completes_every_order_with_the_fewest_calls(monkeypatch: pyte
 
 
 @IN_SHORT
-def test_too_few_tokens_teach_nothing_and_the_answer_says_so(desk: Desk) -> None:
-    """A reduced form: what is measured, over which seeds, and that rewards alone never differed."""
-    results = run_example(
-        desk,
-        NAME,
-        "equal.tokens=24000",
-        "seeds=2",
-        'evaluate=[task_completion: {environment: "environment:Desk", episodes: 20, attempts: 2}]',
-        "metrics=[task_completion, recovery_rate]",
-    )
-    conclusion = results["conclusion"]
-    assert conclusion["metric"] == "task_completion"
-    assert conclusion["claim"] in ("nothing_learnt", "not_judged", "no_clear_difference")
-    assert any(sign["code"] == "no_group_differed" for sign in results["learning"])
+def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None:
+    """Reduced: no try of the untrained model earns anything, so rewards alone are stuck, and the answer says so."""
+    evaluate = 'evaluate=[task_completion: {environment: "environment:Desk", episodes: 30, attempts: 2}]'
+    methods = "methods.sl_then_rl.compared=false"
+    short = ("equal.tokens=60000", "seeds=2", evaluate, "metrics=[task_completion, recovery_rate]", methods)
+    results = run_example(desk, NAME, *short)
+    conclusion, means = results["conclusion"], read_means(results, "task_completion")
+    assert (conclusion["claim"], conclusion["against"]) == ("better", "rl")
+    assert conclusion["sentence"].startswith("sl ")
+    assert conclusion["low"] > 0
+    assert "may_not_have_learnt" in conclusion["caveats"]
+    assert means["rl"] == means[None] == 0
+    assert {sign["cell"]["method"] for sign in results["learning"] if sign["code"] == "no_group_differed"} == {"rl"}
 
 
 @IN_FULL
@@ -69,15 +70,16 @@ def test_rewards_after_imitation_teach_the_recovery_that_the_logs_lack(desk: Des
     assert (conclusion["claim"], conclusion["against"]) == ("better", "sl")
     assert conclusion["sentence"].startswith("sl_then_rl")
     assert conclusion["low"] > 0.05
+    recovery = find_difference(results, "recovery_rate", "sl_then_rl", "sl")
+    assert recovery["mean"] > 0.1
+    assert recovery["clear"]
 
 
 @IN_FULL
-def test_a_coin_teaches_nothing(desk: Desk) -> None:
-    claims = 0
-    for run in range(NULL_RUNS):
-        own = Desk(desk.folder / str(run))
-        own.folder.mkdir()
-        seeds = f"seeds=[{2 * run}, {2 * run + 1}]"
-        conclusion = run_example(own, NAME, COIN, seeds, wait=1_500)["conclusion"]
-        claims += conclusion["claim"] == "better" and conclusion["sentence"].startswith("sl_then_rl")
-    assert claims <= FALSE_CLAIMS
+@pytest.mark.timeout(3_600)
+def test_of_twenty_coins_at_most_two_teach_recovery(desk: Desk) -> None:
+    """Imitation stays true under a coin's rewards; that rewards after it add something would be false."""
+    evaluate = 'evaluate=[task_completion: {environment: "environment:Desk", episodes: 40, attempts: 2}]'
+    short = ("equal.tokens=60000", evaluate, "metrics=[task_completion]", "methods.rl.compared=false")
+    claims = list_false_claims(run_null_twin(desk, NAME, COIN, *short))
+    assert sum(claim.subject == "sl_then_rl" for claim in claims) <= FALSE_CLAIMS, claims

@@ -9,6 +9,7 @@ from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
+from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 FOLDER = EXAMPLES / "rag_decision_support"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt"}
@@ -92,10 +93,8 @@ def test_what_is_read_in_training_decides(desk: Desk) -> None:
 
 
 @IN_FULL
-def test_twenty_twins_make_at_most_two_claims(tmp_path_factory: pytest.TempPathFactory) -> None:
-    claims = []
-    for number in range(20):
-        desk = Desk(tmp_path_factory.mktemp("twin"))
-        seeds = f"seeds=[{3 * number}, {3 * number + 1}, {3 * number + 2}]"
-        claims.append(run_example(desk, "rag_decision_support", seeds, file="null.yaml", wait=600)["conclusion"])
-    assert sum(conclusion["claim"] not in NO_CLAIMS for conclusion in claims) <= 2, claims
+@pytest.mark.timeout(3_600)
+def test_of_twenty_experiments_with_two_halves_at_most_two_claim(desk: Desk) -> None:
+    short = ("equal={tokens: 4e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[mixed]")
+    claims = list_false_claims(run_null_twin(desk, "rag_decision_support", *short, file="null.yaml"))
+    assert len(claims) <= FALSE_CLAIMS, claims

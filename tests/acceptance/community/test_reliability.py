@@ -9,6 +9,7 @@ from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
+from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 FOLDER = EXAMPLES / "reliability"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt", "at_chance", "at_majority"}
@@ -74,10 +75,8 @@ def test_the_full_form_keeps_the_calibrated_recipe_apart(desk: Desk) -> None:
 
 
 @IN_FULL
-def test_twenty_coins_make_at_most_two_claims(tmp_path_factory: pytest.TempPathFactory) -> None:
-    claims = []
-    for number in range(20):
-        desk = Desk(tmp_path_factory.mktemp("coin"))
-        cut = [TWO, BY_CHOICE, "metrics=[accuracy]", "equal={tokens: 5e4}"]
-        claims.append(run_example(desk, "reliability", *cut, make=["coin", str(100 + number)], wait=600)["conclusion"])
-    assert sum(conclusion["claim"] not in NO_CLAIMS for conclusion in claims) <= 2, claims
+@pytest.mark.timeout(3_600)
+def test_of_twenty_experiments_with_a_coins_labels_at_most_two_claim(desk: Desk) -> None:
+    cut = (TWO, BY_CHOICE, "metrics=[accuracy]", "equal={tokens: 4e4}")
+    claims = list_false_claims(run_null_twin(desk, "reliability", *cut, make=["coin"]))
+    assert len(claims) <= FALSE_CLAIMS, claims
