@@ -1,4 +1,4 @@
-"""Write logs.jsonl: chats of traders who follow news three times in four, and rumours most eagerly.
+"""Write logs.jsonl: chats of traders who agree about earnings and are divided about rumours.
 
 Replace the file by logs of your own desk, one chat per line, to begin from what your traders did.
 """
@@ -8,16 +8,15 @@ import random
 from pathlib import Path
 from typing import Any
 
-from environment import Market, Session
+from environment import Market
 
-CHATS, FOLLOWING = 400, 0.75  # and how often a trader follows the news; else the order is one by chance
-FOLLOW = {"beat": ["long(1)", "long(2)"], "miss": ["short(1)", "short(2)"], "rumour": ["long(2)"], "quiet": ["flat()"]}
-
-
-def choose_order(chance: random.Random, session: Session) -> str:
-    """Choose an order as the desk's traders do: with the news, or by chance."""
-    follows = chance.random() < FOLLOWING
-    return chance.choice(FOLLOW[session.path[session.event].news] if follows else session.list_actions())
+CHATS = 400
+ORDERS = {
+    "beat": ["long(1)", "long(2)"],
+    "miss": ["short(1)", "short(2)"],
+    "rumour": ["long(2)", "flat()"],
+    "quiet": ["flat()", "hold()"],
+}
 
 
 def trade(seed: int) -> dict[str, Any]:
@@ -25,7 +24,7 @@ def trade(seed: int) -> dict[str, Any]:
     chance, session = random.Random(f"trader {seed}"), Market().episode(seed, "train")
     messages, done = list(session.prompt), False
     while not done:
-        action = choose_order(chance, session)
+        action = chance.choice(ORDERS[session.path[session.event].news])
         turn = session.step(action)
         messages += [{"role": "assistant", "content": action}, *turn.observation]
         done = turn.done
