@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sweeps.environments import EpisodeShape, Turn
 
-PATHS = "second"  # another word draws other paths, in training and in the end
+PATHS = "third"  # another word draws other paths, in training and in the end
 EVENTS = 2  # in an episode
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LIMIT = 2  # units: the largest position
