@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import IN_FULL, import_module
+from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT, import_module
 from tests.acceptance.community.example_results import read_means
 from tests.acceptance.community.example_runs import run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
+from tests.acceptance.community.null_twins import FALSE_CLAIMS, NO_CLAIMS, list_false_claims, run_null_twin
 
 NAME = "trading"
 TWIN = (
@@ -79,6 +79,13 @@ def test_what_is_planted_can_be_earned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bold > careful > 0
     assert careful_ratio > bold_ratio + 0.3
     assert measure(market.Crisis, "flat()")[0] > 0 > measure(market.Crisis, "long(2)")[0]
+
+
+@IN_SHORT
+def test_without_a_signal_nothing_is_claimed(desk: Desk) -> None:
+    conclusion = run_example(desk, NAME, *TWIN, "seeds=2", "equal.tokens=60000")["conclusion"]
+    assert conclusion["metric"] == "return_sharpe"
+    assert conclusion["claim"] in NO_CLAIMS, conclusion
 
 
 @IN_FULL
