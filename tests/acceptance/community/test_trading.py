@@ -1,4 +1,4 @@
-"""The example `trading`: a risk-aware reward gives more return for its risk; without a signal nothing is claimed."""
+"""The example `trading`: rewards teach to trade; which one is better, and anything of noise, is not claimed."""
 
 import math
 import statistics
@@ -8,7 +8,6 @@ import pytest
 
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT, import_module
-from tests.acceptance.community.example_results import read_means
 from tests.acceptance.community.example_runs import run_example
 from tests.acceptance.community.null_twins import FALSE_CLAIMS, NO_CLAIMS, list_false_claims, run_null_twin
 
@@ -78,7 +77,7 @@ def test_what_is_planted_can_be_earned(monkeypatch: pytest.MonkeyPatch) -> None:
     (bold, bold_ratio), (careful, careful_ratio) = (measure(market.Market, rumour) for rumour in ("long(2)", "flat()"))
     assert bold > careful > 0
     assert careful_ratio > bold_ratio + 0.3
-    assert measure(market.Crisis, "flat()")[0] > 0 > measure(market.Crisis, "long(2)")[0]
+    assert measure(market.Crisis, "flat()")[0] > measure(market.Crisis, "long(2)")[0] + 0.01
 
 
 @IN_SHORT
@@ -89,15 +88,17 @@ def test_without_a_signal_nothing_is_claimed(desk: Desk) -> None:
 
 
 @IN_FULL
-def test_a_risk_aware_reward_has_the_better_sharpe_ratio(desk: Desk) -> None:
+def test_both_rewards_beat_holding_and_which_is_better_is_not_claimed(desk: Desk) -> None:
     results = run_example(desk, NAME, wait=1_500)
     conclusion = results["conclusion"]
-    assert (conclusion["claim"], conclusion["metric"]) == ("better", "return_sharpe")
-    assert conclusion["sentence"].startswith("careful ")
-    assert conclusion["low"] > 0
+    assert (conclusion["claim"], conclusion["metric"]) == ("no_clear_difference", "return_sharpe")
+    assert conclusion["low"] < 0 < conclusion["high"]
     assert "may_be_luck" not in conclusion["caveats"]
+    assert {"may_not_have_learnt", "idle_policy"} <= {*conclusion["caveats"]}
     for metric in ("episode.over_hold", "episode.over_random"):
-        assert read_means(results, metric)["careful"] > 0
+        runs = [run["metrics"][metric] for run in results["runs"] if run["cell"]["method"]]
+        assert len(runs) == 8
+        assert min(runs) > 0.02, metric
 
 
 @IN_FULL
