@@ -46,12 +46,6 @@ ALONE = {
         *("new_evaluator", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
     )
 }
-# And what all share one fleet, which `fleet_desk` of tests/acceptance/conftest.py brings up.
-SHARED = {
-    f"test_{name}.py"
-    for name in (*("answers_that_promise_too_much", "groups_and_strata", "page_on_data_files", "spec_examples"),)
-}
-
 
 # Beside the fleets, which compute, comes what mostly waits; what computes comes when they are done, and what is short
 # last, so that whoever is free has something left.
@@ -60,28 +54,37 @@ HERE = Path(__file__).parent
 
 
 @functools.cache
-def _group(path: Path) -> str | None:
-    """The stream in which a file's tests are one after the other with those of other files, if any."""
-    parts = path.relative_to(HERE).parts
-    if parts[0] not in FLEETS or parts[1] == "community" or path.name in ALONE:
-        return None
-    return "shared fleet" if path.name in SHARED else "fleets"
+def _folder(path: Path) -> str:
+    """The folder of `tests/` that a file is in, however deep."""
+    return path.relative_to(HERE).parts[0]
 
 
-@functools.cache
-def _place(path: Path) -> int:
+def _brings_up_fleets(path: Path) -> bool:
+    return _folder(path) in FLEETS and path.name not in ALONE and path.parent.name != "community"
+
+
+def _choose_streams(items: list[pytest.Item]) -> dict[Path, str]:
+    """The stream in which a file's tests are one after the other with those of other files, if there is one."""
+    streams = {item.path: "fleets" for item in items if _brings_up_fleets(item.path)}
+    # Whoever asks for the shared fleet is where it is: tests/acceptance/conftest.py brings it up.
+    shared = {item.path: "shared fleet" for item in items if "shared_fleet" in getattr(item, "fixturenames", ())}
+    return streams | shared
+
+
+def _place(path: Path, stream: str | None) -> int:
     """Of a file, among all: the lowest comes first."""
-    folder = path.relative_to(HERE).parts[0]
-    groups = {"fleets": -2, "shared fleet": -1}
-    return groups.get(_group(path) or "", ORDER.index(folder) if folder in ORDER else len(ORDER))
+    if stream:
+        return -2 if stream == "fleets" else -1
+    return ORDER.index(_folder(path)) if _folder(path) in ORDER else len(ORDER)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 3 --dist loadgroup`: fleets are one stream, and every other file is a unit."""
-    items.sort(key=lambda item: _place(item.path))
+    """For `pytest -n 3 --dist loadgroup`: two streams of fleets, and every other file is a unit."""
+    streams = _choose_streams(items)
+    items.sort(key=lambda item: _place(item.path, streams.get(item.path)))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path) or item.nodeid.partition("::")[0]))
+        item.add_marker(pytest.mark.xdist_group(streams.get(item.path) or item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)
