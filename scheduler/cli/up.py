@@ -11,6 +11,7 @@ from scheduler.cli.console.options import explain_store_errors
 from scheduler.cli.console.output import Output
 from scheduler.processes.addresses import read_addresses
 from scheduler.processes.frozen_processes import FrozenProcesses
+from scheduler.processes.log_rotation import LogRotation
 from scheduler.processes.membership import check_fleet
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.rehearsals import check_rehearsal
@@ -54,7 +55,8 @@ def up(output: Output) -> None:
                 output.say(addresses.flower)
             with closing(connect(url, retries=0, patience=2)) as client:
                 frozen = FrozenProcesses(client, children, settings.frozen)
-                cared_for: list[Child | EmbeddedRedis | FrozenProcesses] = [*children, EmbeddedRedis(settings), frozen]
+                others = (EmbeddedRedis(settings), frozen, LogRotation(settings))
+                cared_for: list[Child | EmbeddedRedis | FrozenProcesses | LogRotation] = [*children, *others]
                 while not stop.wait(LOOK_EVERY):
                     for part in cared_for:
                         part.look_after(output.console.print)

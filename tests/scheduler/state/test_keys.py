@@ -60,6 +60,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("archive_sweep", "lossy", "archived")
     night.store.scripts.run("take_duty", "w1", 10_000, keys.CLEANER.removeprefix(keys.PREFIX))
     night.store.client.hset(keys.CLEANED, "at", 1)
+    night.store.client.hset(keys.RESTORED, "at", 1)
     seen |= set(night.snapshot())
     night.store.scripts.run("cancel_sweep", "s")
     night.store.scripts.run("suspect_service", "offline", "planted")
