@@ -41,6 +41,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "drain": ("upkeep.drain", "Let the workers of HOST end what they run and take nothing new."),
     "rm": ("upkeep.clean", "Remove NAME, and those of its stages that no other sweep shares."),
     "gc": ("upkeep.clean", "Delete now what has passed its age (SWEEP_KEEP)."),
+    "checkpoints": ("upkeep.account_checkpoints", "List the checkpoints at the service: age, owner, size, cost."),
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),

@@ -28,6 +28,7 @@ SEARCH = "/api/v1/sessions/search"
 FINISH = "/api/v1/sessions/{}/finish"
 
 DEADLINE = 20.0  # seconds for one call
+PAGE = 500  # checkpoints in one answer
 PAGES = 20  # of a search: an attempt has one session, or a few if it was restarted
 
 NOT_FOR_US = (403, 404, 405)  # statuses with which a service refuses to let one process finish another's session
@@ -59,6 +60,17 @@ class SessionUsage:
     metadata: Mapping[str, str]
     usage: Usage
     usd: float | None = None  # None if the service names no amount
+
+
+@dataclass(frozen=True)
+class AccountCheckpoint:
+    """A checkpoint, as the service lists it."""
+
+    path: str
+    bytes: int
+    created: float  # seconds since 1970
+    expires: float | None
+    metadata: Mapping[str, str]
 
 
 class AccountClient:
@@ -101,6 +113,19 @@ class AccountClient:
             if not error.missing or error.lacking:
                 raise
         return paths
+
+    def list_all_checkpoints(self) -> list["AccountCheckpoint"]:
+        """List every checkpoint of the account, newest first."""
+        rows: list[AccountCheckpoint] = []
+        while True:
+            start = len(rows)
+            page = self._ask(
+                lambda clients, at=start: clients.rest.list_user_checkpoints(limit=PAGE, offset=at),  # type: ignore[misc]
+                about_nothing=True,
+            )
+            rows += [_read_checkpoint(checkpoint) for checkpoint in page.checkpoints]
+            if len(page.checkpoints) < PAGE:
+                return rows
 
     def delete(self, path: str) -> None:
         """Delete a checkpoint, if it still exists."""
@@ -214,3 +239,14 @@ def _read_session(session: types.SessionSummary) -> SessionRecord:
 def _find_metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:
     owner = usage.sessions.get(session)
     return (owner.user_metadata if owner else None) or {}
+
+
+def _read_checkpoint(checkpoint: types.Checkpoint) -> AccountCheckpoint:
+    expires = checkpoint.expires_at
+    return AccountCheckpoint(
+        checkpoint.tinker_path,
+        checkpoint.size_bytes or 0,
+        checkpoint.time.timestamp(),
+        None if expires is None else expires.timestamp(),
+        checkpoint.user_metadata or {},
+    )
