@@ -129,7 +129,7 @@ def _run_command(arguments: list[str] | None) -> int:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt) as error:  # click wraps the interrupt, which may say how to continue
-        click.echo(str(error.__cause__ or error) or "Stopped.", err=True)
+        click.echo(str(error.__cause__ or error) or "Stopped. The same command can be run again.", err=True)
         return 130
     except (SweepsError, SchedulerError, click.ClickException, OSError) as error:
         return _fail(_format_error(error), 1)

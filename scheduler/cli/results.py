@@ -22,6 +22,7 @@ from sweeps.evaluation.metric_prefixes import CUT, get_base_name
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
+from sweeps.report.provenance_section import explain_metrics
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult, group_by_cell
@@ -74,6 +75,8 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
         output.say(_describe_sizes(view.spec, rows))
+    for shown, meaning in explain_metrics(metric for row in rows for metric in row.metrics).items():
+        output.say(f"{shown}: {meaning}")
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
     return " ".join(report.conclusion.sentences) if report.conclusion else ""

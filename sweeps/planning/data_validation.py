@@ -1,4 +1,4 @@
-"""Check that data suits the methods of a sweep, and has enough examples."""
+"""Check that data suits the methods of a sweep, and has enough rows."""
 
 from collections.abc import Mapping
 
@@ -20,14 +20,14 @@ def refuse_unsuited(dataset: Dataset, method: str | None) -> None:
 
 
 def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
-    """Raise PlanError that names every data set with fewer examples, or groups, than a size."""
+    """Raise PlanError that names every data set with fewer rows, or groups, than a size."""
     problems = []
     for name, asked in sizes.items():
         dataset = datasets[name]
         train = dataset.train
         over = sorted(size for size in asked if size > train.units)
         if over:
-            what = f"groups, which have {len(train):,} training examples" if train.groups else "training examples"
+            what = f"groups, which have {len(train):,} training rows" if train.groups else "training rows"
             many = ", ".join(f"{size:,}" for size in over)
             account = f" ({dataset.account})" if dataset.account else ""
             problem = f"expected sizes of at most {train.units:,} {what}{account}, got {many}"

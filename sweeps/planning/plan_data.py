@@ -102,7 +102,7 @@ class PlanData:
         return self._inputs[key]
 
     def dataset(self, name: str, spec: DataSpec) -> Dataset:
-        """Load a data set. Raises PlanError if it has no examples to train or to measure on."""
+        """Load a data set. Raises PlanError if it has no rows to train or to measure on."""
         if (name, spec) not in self.datasets:
             self.datasets[name, spec] = made = self._check(self.load(name, spec), spec)
             for records in made.parts:
@@ -127,7 +127,7 @@ class PlanData:
         where = f"data.{dataset.name} ({spec.source})"
         for part, records in (("training", dataset.train), ("held-out", dataset.holdout)):
             if not len(records):
-                raise PlanError(f"{where}: expected {part} examples, got none; change `holdout`")
+                raise PlanError(f"{where}: expected {part} rows, got none; change `holdout`")
         return dataset
 
     def _prompts(self, name: str, model: str, split: Split, count: int) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ class UnusedSettings:
         if saves is not None and saves > steps:
             self._keep("checkpoint.every_steps", saves, "steps, so they save no checkpoint before their end", steps)
         if examples is not None and train.batch_size > examples:
-            self._keep("batch_size", train.batch_size, "examples, so each step takes all of them", examples)
+            self._keep("batch_size", train.batch_size, "rows, so each step takes all of them", examples)
 
     def notes(self) -> Iterator[str]:
         """Write one sentence for each setting."""

@@ -62,7 +62,7 @@ def _list_spots(cell: StatedAnswers) -> list[Spot]:
 def _list_bins(cell: StatedAnswers) -> list[dict[str, object]]:
     return [
         {
-            "cell": cell.name,
+            "condition": cell.name,
             "ECE": round(cell.ece, 4),
             "confidence": round(bar.confidence, 4),
             "right": round(bar.accuracy, 4),
@@ -90,7 +90,7 @@ def _draw_declining(name: str, calibration: Calibration) -> Figure:
 
 def _describe_answers(cell: StatedAnswers) -> dict[str, object]:
     return {
-        "cell": cell.name,
+        "condition": cell.name,
         "answers": len(cell.right),
         "right": round(float(np.mean(cell.right)), 4),
         "confidence": round(float(np.mean(cell.confidence)), 4),
@@ -101,4 +101,4 @@ def _describe_answers(cell: StatedAnswers) -> dict[str, object]:
 
 
 def _say_left_out(drawn: int, there: int) -> str:
-    return f"{drawn} of {there:,} cells are drawn, evenly chosen." if drawn < there else ""
+    return f"{drawn} of {there:,} conditions are drawn, evenly chosen." if drawn < there else ""

@@ -20,7 +20,7 @@ from sweeps.report.document import Report, drop_empty
 from sweeps.report.inputs import Material
 from sweeps.report.learning_section import show_signs
 from sweeps.report.plain_values import simplify
-from sweeps.report.provenance_section import show_provenance
+from sweeps.report.provenance_section import show_provenance, show_words
 from sweeps.report.runs_section import list_runs, show_failures
 from sweeps.report.test_set_results import list_test_differences, list_test_sets
 from sweeps.report.training_section import show_trainings
@@ -39,6 +39,7 @@ def compose(material: Material) -> Report:
         show_costs(material),
         list_runs(material.rows, material.items),
         show_provenance(material),
+        show_words(material),
     ]
     answer = _add_confusions(answer_question(material, get_experiment(material.experiment), signs), material)
     return replace(answer, evidence=drop_empty(evidence))

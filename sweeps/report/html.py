@@ -43,7 +43,7 @@ def _prose(text: str) -> str:
 
 def _render_footer(report: Report) -> str:
     made = f"Made {report.made} by tinker-sweeps." if report.made else "Made by tinker-sweeps."
-    return f"{made} Intervals are at 95 %. Everything on this page is in this file."
+    return f"{made} Intervals are at 95 %. The page needs no network."
 
 
 def _header(report: Report) -> str:

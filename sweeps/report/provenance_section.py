@@ -1,13 +1,42 @@
-"""What the answer rests on: the spec, its defaults, the data and the versions."""
+"""What the answer rests on: the spec, its defaults, the data and the versions; and what the words of a report mean."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.formatting import format_number
 from sweeps.report.document import Code, Part, Section, make_table
 from sweeps.report.inputs import DataUse, Material
 from sweeps.stage import Json
+
+WORDS = {
+    "condition": "one combination of what the sweep varies, such as a data set and a size",
+    "seed": "a number that decides which rows are drawn and in which order; a condition is repeated with several",
+    "run": "one condition with one seed",
+    "stage": "one training or one evaluation: the unit of work",
+    "row": "one row of a data file: a training may use it, or it is held out",
+    "item": "one question, document or episode of an evaluation; held-out rows become items",
+    "size": "how many rows (or groups, if the data has groups) a run trains on; 0 is the untrained model",
+    "95 % interval": "of 100 such intervals, about 95 contain the true value",
+}
+METRIC_WORDS = {
+    "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
+    "bits_per_byte": "the same loss in bits for each byte of text, so that tokenizers can be compared; lower is better",
+}
+
+
+def explain_metrics(names: Iterable[str]) -> dict[str, str]:
+    """Explain the metrics whose names say too little."""
+    known = dict.fromkeys(get_base_name(name) for name in names)
+    return {name: METRIC_WORDS[name] for name in known if name in METRIC_WORDS}
+
+
+def show_words(material: Material) -> Section:
+    """Explain the words that every report uses."""
+    words = WORDS | explain_metrics(name for row in material.rows for name in row.metrics)
+    meanings = [{"word": word, "meaning": meaning} for word, meaning in words.items()]
+    return Section("What the words mean", (make_table(meanings, caption="Words", folded=True),))
 
 
 def show_provenance(material: Material) -> Section:

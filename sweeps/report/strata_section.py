@@ -15,7 +15,7 @@ from sweeps.report.table_cells import MINUS, TableCell, show_number
 NAMED = 6  # differences, and reasons, that are named
 DIFFERENT = (
     "Intervals are for other items, or other groups of items, and with several seeds for other seeds too. * clear, "
-    "also when all pairs of one metric and cell are judged together (Holm)."
+    "also when all pairs of one metric and condition are judged together (Holm)."
 )
 LONG = 24  # rows of a table that is shown at once
 NOTE = (
@@ -66,7 +66,7 @@ def _tabulate(metric: str, results: Sequence[StratumResult], names: dict[bytes, 
     column = "stratum" if " and " in column else column
     rows: list[dict[str, Any]] = [
         {
-            **({"cell": names[canonicalize_row(stratum.cell)]} if len(names) > 1 else {}),
+            **({"condition": names[canonicalize_row(stratum.cell)]} if len(names) > 1 else {}),
             column: stratum.stratum,
             metric: show_number(stratum.mean),
             "95 % interval": _show_interval(stratum),
@@ -136,7 +136,7 @@ def _make_difference_row(pair: StratumDifference, names: Mapping[bytes, str]) ->
     ends = f"{pair.low:+.4f} to {pair.high:+.4f}".replace("-", MINUS)
     return {
         "metric": pair.metric,
-        **({"cell": names[canonicalize_row(pair.cell)]} if len(names) > 1 else {}),
+        **({"condition": names[canonicalize_row(pair.cell)]} if len(names) > 1 else {}),
         "pair": f"{pair.one} {MINUS} {pair.other}",
         "difference": show_number(pair.mean, signed=True),
         "95 % interval": TableCell(ends, [pair.low, pair.high]),

@@ -129,7 +129,7 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
         for name in [_name_colour(course, axis)]
     ]
     name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
-    description = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of a cell's seeds."
+    description = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of the seeds of a condition."
     across = "optimizer steps done, along the chain" if chained else STEPS
     plot = Plot(name, title, description, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
     numbers = make_table([_row(course) for course in courses], folded=True)
@@ -143,7 +143,7 @@ def _name_colour(course: Course, axis: str | None) -> str:
 
 
 def _note(courses: Sequence[Course], chosen: Sequence[Course], axis: str | None) -> str:
-    parts = ["One line for each cell, the mean of its seeds (the table says how many), smoothed."]
+    parts = ["One line for each condition, the mean of its seeds (the table says how many), smoothed."]
     if axis:
         parts.append(f"Colours tell {axis} apart.")
     if any(course.place for course in courses):

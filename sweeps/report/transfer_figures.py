@@ -25,7 +25,8 @@ SHARED = (
 ALONE = "training on the target alone"
 GAINS = (
     f"The number is the gain in UNIT over {ALONE}. ± is half of its 95 % interval. ▲: the source helps, ▼: "
-    "it hurts, and the interval does not contain 0. *: also when all pairs of this size are judged together (Holm). "
+    "it hurts, and the interval does not contain 0. *: this is still so when all pairs of this size are judged "
+    "together (Holm). "
     "The pairs of a size share one estimate of the noise, so their intervals are about equally wide."
 )
 WORTH = (
@@ -37,7 +38,7 @@ HATCHED = "Hatched: not clear when all pairs of this size are judged together (H
 BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, than ×1
 LOST = (
     "How much training on the target raises the loss on the source's own holdout, in UNIT, ± half the width "
-    "of its 95 % interval."
+    "of its 95 % interval. Above 0: something was forgotten."
 )
 NONE = "·"
 Pairs = Mapping[tuple[str, str], TableCell]

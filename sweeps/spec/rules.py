@@ -79,18 +79,18 @@ def check_sizes(sweep: SweepFields) -> Iterator[Finding]:
             if size == 0 and not isinstance(size, bool):
                 yield ("sizes", index), "got 0; leave it out: the plan adds the zero-shot reference itself"
             elif not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                yield ("sizes", index), f"expected a number of examples, a whole number from 1, got {show(size)}"
+                yield ("sizes", index), f"expected a number of rows, a whole number from 1, got {show(size)}"
         yield from ((("sizes", *at), text) for at, text in find_repetitions(sweep.sizes, made))
 
 
 def check_data(sweep: SweepFields) -> Iterator[Finding]:
-    """Require data for every method that reads examples; rl needs none, and has no sizes of data."""
+    """Require data for every method that reads rows; rl needs none, and has no sizes of data."""
     if sweep.train is None:
         return
     methods = {sweep.train.method, *sweep.list_axis_words("train.method")}
     if not find_experiment(sweep.experiment).acts and "rl" in methods:
         kinds = " or ".join(f"`{kind.name}`" for kind in list_experiments() if kind.acts)
-        yield ("train", "method"), f"got rl, which has no examples to vary; use `experiment:` {kinds}"
+        yield ("train", "method"), f"got rl, which has no rows to vary; use `experiment:` {kinds}"
     if not sweep.data and methods - {"rl"}:
         yield ("data",), "missing; name at least one data set, such as `mine: {source: my_chats.jsonl}`"
         return

@@ -1,4 +1,4 @@
-"""Name what sizes count: examples, or the groups of a data set by the column that names them. Pure."""
+"""Name what sizes count: rows, or the groups of a data set by the column that names them. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ class SizeUnit(NamedTuple):
         return SizeUnit(f"target {self.one}", f"target {self.many}").write(number)
 
 
-EXAMPLES = SizeUnit("example", "examples")
+EXAMPLES = SizeUnit("row", "rows")
 
 
 def find_unit(spec: Mapping[str, Json], names: Iterable[str]) -> SizeUnit:

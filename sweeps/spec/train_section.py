@@ -138,7 +138,7 @@ class Train(SpecModel):
         for key in sorted(given):
             yield (
                 (key,),
-                f"not used by rl, which has no examples; {right.get(key, 'its curve is the reward of each iteration')}",
+                f"not used by rl, which has no rows; {right.get(key, 'its curve is the reward of each iteration')}",
             )
         if isinstance(self.steps, StepLaw):
             yield ("steps",), "expected a number of iterations, got a law of sizes, which rl does not have"

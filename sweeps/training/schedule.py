@@ -34,7 +34,8 @@ def resolve_steps(train: Train, *, size: int, mean_tokens: float) -> int:
 def describe_length(train: Train) -> str:
     """Describe what stays equal when the data grows, for the legend of a plot."""
     if isinstance(train.steps, StepLaw):
-        return f"steps = {train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g} (n = number of examples)"
+        law = f"{train.steps.base:g}·(n/{train.steps.at_size})^{train.steps.power:g}"
+        return f"steps = {law} (n = number of training rows)"
     if train.steps is not None:
         return f"{train.steps} steps at every size"
     if train.epochs is not None:
@@ -49,7 +50,7 @@ def describe_equal(equal: Equal) -> str:
         return f"{equal.tokens:,} tokens for each"
     if equal.usd is not None:
         return f"${equal.usd:g} for each, as tokens at the price list's prices"
-    return f"{equal.examples:,} examples for each; of rl, tasks"
+    return f"{equal.examples:,} rows for each; of rl, tasks"
 
 
 def count_warmup(warmup: float, steps: int) -> int:

@@ -96,7 +96,7 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
         assert pairs[0]["refused"] in face
         assert re.search(r"\bnll \d\.\d+ at 16 subjects\b", face)
         assert re.search(r"training subjects", face)
-        assert not re.search(r"\b(16|training|target) examples\b|examples needed", face)
+        assert not re.search(r"\b(16|training|target) rows\b|rows needed", face)
         assert [part for part in strata[16, "nll"] if f"{part['mean']:.4f}" not in face] == []
 
 
@@ -105,7 +105,7 @@ def test_more_groups_than_there_are_is_refused_with_what_there_is(desk: Desk) ->
     desk.write("windows.yaml", SPEC)
     refused = desk.call("plan", "windows.yaml", "sizes=[2, 19]")
     assert refused.status == 1
-    for fact in ("data.ecg", "at most 18 groups", "108 training examples", "19"):
+    for fact in ("data.ecg", "at most 18 groups", "108 training rows", "19"):
         assert fact in refused.err
     wrong = desk.call("plan", "windows.yaml", "data.ecg.columns={qestion: signal}")
     assert wrong.status == 1

@@ -433,7 +433,7 @@ PLANTED = {
     "scaling, met at once": Planted(below(3.5), sizes(), "met_from", 16),
     "scaling, met without a law": Planted(below(3.5), sizes(measured=(16, 32)), "met_from", 16, has=["too_few_sizes"]),
     "scaling, too few sizes": Planted(below(1.5), sizes(measured=(16, 32)), "no_answer", has=["too_few_sizes"]),
-    "scaling, more data helps": Planted(SCALING, sizes(), "more_data_helps", 1.0, "16 examples", within=0.05),
+    "scaling, more data helps": Planted(SCALING, sizes(), "more_data_helps", 1.0, "16 rows", within=0.05),
     "scaling, more data hurts": Planted(
         SCALING, sizes(scale=-2.0), "more_data_hurts", -0.67, within=0.05, has=["data_does_not_help"]
     ),

@@ -267,5 +267,5 @@ seeds: 1
 
 def test_a_cell_that_is_left_out_need_not_be_right() -> None:
     text = "vary: {train.method: [sl, rl], train.batch_size: [1, 2]}\n"
-    assert not lacks(refused(text), "rl examples")
+    assert not lacks(refused(text), "rl rows")
     assert len(cells(text + "exclude: [{train.method: rl}]")) == 2

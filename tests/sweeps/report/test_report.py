@@ -75,7 +75,7 @@ def test_the_style_is_ours_and_loads_nothing() -> None:
 def test_scaling_answers_with_the_size_and_its_interval() -> None:
     first, second = composed("data_scaling").answer
     assert re.fullmatch(
-        r"code needs about [\d,]+ examples \(95 % interval [\d,]+ to [\d,]+\) to reach nll ≤ 2.03 "
+        r"code needs about [\d,]+ rows \(95 % interval [\d,]+ to [\d,]+\) to reach nll ≤ 2.03 "
         r"\(0\.7 × the untrained model's 2\.9000\)\.",
         first,
     )
@@ -106,7 +106,7 @@ def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> No
         (answer,) = compose(replace(known, spec=spec)).answer
         assert answer.startswith("code: no answer: ") == (known_from is None)
         if known_from is not None:
-            assert re.search(naming(f"nll ≤ {below:.4g}", f"from {known_from} examples"), answer)
+            assert re.search(naming(f"nll ≤ {below:.4g}", f"from {known_from} rows"), answer)
 
 
 def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
@@ -116,7 +116,7 @@ def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
     spec: dict[str, Json] = {**known.spec, "target": {"metric": "accuracy", "above": 0.5}}
     (answer,) = compose(replace(known, spec=spec)).answer
     assert answer.startswith("code: accuracy ≥ 0.5 ")
-    assert " 16 examples" in answer
+    assert " 16 rows" in answer
 
 
 def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
@@ -146,7 +146,7 @@ def test_without_a_target_what_was_measured_is_the_answer() -> None:
     known = material("data_scaling", scaling_rows(top=64))
     spec = {key: value for key, value in known.spec.items() if key != "target"}
     (answer,) = compose(replace(known, spec=spec)).answer
-    assert re.match(r"code: nll 2\.\d+ at 64 examples; .*\b2 sizes\b.*\b4\b", answer)
+    assert re.match(r"code: nll 2\.\d+ at 64 rows; .*\b2 sizes\b.*\b4\b", answer)
 
 
 def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
@@ -156,7 +156,7 @@ def test_where_the_loss_is_not_asked_the_answer_is_of_what_is() -> None:
     asked: list[Json] = [{"name": "answers", "options": {}}]
     spec = {key: value for key, value in {**known.spec, "evaluate": asked}.items() if key != "target"}
     report = compose(replace(known, spec=spec))
-    assert report.answer[0].startswith("code: accuracy 0.5 at 32 examples; ")
+    assert report.answer[0].startswith("code: accuracy 0.5 at 32 rows; ")
     both = compose(replace(known, rows=scaling_rows(top=64), spec={**spec, "evaluate": [*asked, {"name": "nll"}]}))
     assert both.answer[0].startswith("code: nll 2")
 
@@ -244,7 +244,7 @@ def test_where_nothing_can_be_told_apart_nothing_is_said_to_be_alike() -> None:
     first_seed = [run for run in transfer_rows() if run.seed == 0]
     assert "one seed" in compose(material("transfer", first_seed)).answer[0]
     alone = [run if run.cell["source"] is None else replace(run, state="waiting", metrics={}) for run in first_seed]
-    assert compose(material("transfer", alone)).answer == ("With 128 target examples no pair has a result.",)
+    assert compose(material("transfer", alone)).answer == ("With 128 target rows no pair has a result.",)
 
 
 def test_of_very_many_methods_those_beside_the_leader_are_drawn() -> None:

@@ -83,7 +83,7 @@ def test_what_declining_would_buy_is_the_selective_accuracy() -> None:
 def test_of_many_cells_some_are_drawn_and_the_others_are_in_the_table() -> None:
     rows = EXPERIMENTS["data_scaling"][0]
     (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
-    assert f"{MOST} of 14 cells are drawn" in figure.legend
+    assert f"{MOST} of 14 conditions are drawn" in figure.legend
     assert draw_svg(figure.chart, WIDE, "wide").count("180 answers") == 2 * MOST, (
         "each in its diagram, and in the description"
     )

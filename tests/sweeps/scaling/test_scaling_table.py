@@ -25,8 +25,8 @@ def test_an_extrapolation_has_its_hold_out_error_in_the_same_row() -> None:
     assert row["law"] == "offset"
     assert row["L(n)"] == "1.20 + 3·n^−0.3"
     assert row["status"] == "extrapolated ×3.7"
-    assert row["examples needed"].text.startswith("30,000 (")
-    assert row["examples needed"].value == pytest.approx(30_000)
+    assert row["rows needed"].text.startswith("30,000 (")
+    assert row["rows needed"].value == pytest.approx(30_000)
     assert row["error"].text == "0.00 %"
 
 
@@ -34,8 +34,8 @@ def test_what_is_open_or_nowhere_is_said_in_words() -> None:
     losses = offset(0.3)(SIZES) * (1 + 0.01 * np.cos(3 * np.arange(9)))
     rows = [describe_law("code", fit_scaling(SIZES, losses, target=target)) for target in (3.0, 1.25, 0.1)]
     assert [row["status"] for row in rows] == ["met", "not identified", "unreachable"]
-    assert [row["examples needed"].text for row in (rows[0], rows[2])] == ["32", "-"]
-    assert SIZES[-1] < rows[1]["examples needed"].value <= 10 * SIZES[-1]
+    assert [row["rows needed"].text for row in (rows[0], rows[2])] == ["32", "-"]
+    assert SIZES[-1] < rows[1]["rows needed"].value <= 10 * SIZES[-1]
 
 
 def test_each_law_has_a_row() -> None:
@@ -77,7 +77,7 @@ def test_an_accuracy_is_answered_with_its_law() -> None:
     least = fit_runs(asked, rows).minimum_data
     assert least is not None
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
-    assert row["examples needed"].value == least.point
+    assert row["rows needed"].value == least.point
     assert f"{least.point:,.0f}" in report.answer[0]
     assert "accuracy ≥ 0.8" in report.answer[0]
 
@@ -88,7 +88,7 @@ def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
     kept = {"nll": {item_key(rows[0].cell, 0): [ItemRow(0, {"nll": 1.0, "tokens": 1.0})]}}
     report = conclude(spec("nll", below=2), rows, kept)
     assert "nll ≤ 2" in report.answer[0]
-    assert "8 examples" in report.answer[0]
+    assert "8 rows" in report.answer[0]
     assert [warning for warning in list_warnings(report) if "items alone" in warning] == []
 
 
@@ -203,7 +203,7 @@ def test_an_answer_without_an_upper_end_names_the_run_that_would_give_one() -> N
     fit = fit_scaling(sizes, 0.5 + 2 * sizes**-0.05 * (1 + (sizes / 600) ** 2) ** -0.12, target=0.99)
     assert fit.minimum_data
     assert fit.minimum_data.next_size
-    assert f"{fit.minimum_data.next_size:,.0f} examples" in summarise_fit("law", fit, "nll")
+    assert f"{fit.minimum_data.next_size:,.0f} rows" in summarise_fit("law", fit, "nll")
     closed = fit_scaling(sizes, 1.2 + 3 * sizes**-0.3, target=1.6)
     assert closed.minimum_data
     assert closed.minimum_data.high
@@ -223,6 +223,6 @@ def test_an_open_interval_says_on_every_face_what_would_close_it_and_what_makes_
     for face, show in FACES.items():
         text = show(report).replace("\N{NO-BREAK SPACE}", " ")
         assert f"{least['low']:,.0f} or more" in text, face
-        assert "40,000 examples" in text, face
+        assert "40,000 rows" in text, face
         for name, (source, _) in NARROWED.items():
             assert (source in text) == (least["parts"][name] >= SMALL), (face, name)

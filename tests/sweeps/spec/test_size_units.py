@@ -1,4 +1,4 @@
-"""What sizes count has its name everywhere: examples, or the groups by their column."""
+"""What sizes count has its name everywhere: rows, or the groups by their column."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ def test_data_sets_that_count_otherwise_are_both_named() -> None:
     spec: dict[str, Any] = {"data": {"ecg": {"source": "e.csv", "group": "subject"}, "notes": {"source": "n.csv"}}}
     assert find_unit(spec, ["ecg"]).many == "subjects"
     assert find_unit(spec, ["notes"]) == find_unit({}, ["notes"]) == EXAMPLES
-    assert find_unit(spec, ["ecg", "notes"]).write(2) == "2 subjects or examples"
+    assert find_unit(spec, ["ecg", "notes"]).write(2) == "2 subjects or rows"
 
 
 def list_faces(report: Report) -> list[str]:
@@ -57,5 +57,5 @@ def test_no_face_of_a_report_calls_groups_examples(experiment: str) -> None:
     grouped: dict[str, Any] = {name: {"source": "s.csv", "group": "user_id"} for name in ("code", "law")}
     plain, by_user = compose(asked), compose(replace(asked, spec={**asked.spec, "data": grouped}))
     for before, after in zip(list_faces(plain), list_faces(by_user), strict=True):
-        assert ("examples" in before, "users" in before) == (True, False)
-        assert ("examples" in after, "users" in after) == (False, True)
+        assert ("rows" in before, "users" in before) == (True, False)
+        assert ("rows" in after, "users" in after) == (False, True)
