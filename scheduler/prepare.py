@@ -2,9 +2,8 @@
 
 import getpass
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.artefacts import Artefacts, locate_records
+from scheduler.plugins.containment.contained_environment import load_contained, read_check_code
+from scheduler.plugins.containment.sandbox import read_limits
 from scheduler.plugins.tokenizer_files import TokenizerPack
 from scheduler.plugins.tokenizers import fit_to_model, load_named_tokenizer, tokenizer_for
-from scheduler.plugins.user_checks import find_check
 from scheduler.plugins.user_code import choose_folder
-from scheduler.plugins.user_environments import find_environment
 from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
 from scheduler.services import find_service
 from scheduler.settings import Settings
@@ -25,7 +24,6 @@ from scheduler.state.milliseconds import write_moment
 from scheduler.state.submission import Submission
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
-from sweeps.environments import NamedEnvironment
 from sweeps.errors import SpecError
 from sweeps.planning.defaults import list_restated
 from sweeps.planning.plan import plan
@@ -111,18 +109,17 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
     def find_code_folder(name: str) -> Path:
         return code_folders.setdefault(name, choose_folder(name, folder.absolute(), settings.environments))
 
-    def load_environment(name: str) -> NamedEnvironment:
-        environment = find_environment(name, find_code_folder(name))
-        return NamedEnvironment(name, environment.code, environment.environment)
-
-    def check_code(name: str) -> str:
-        return find_check(name, find_code_folder(name)).code
-
     live = all(find_service(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")
-    with redirect_stdout(sys.stderr), sweep.origin.place_errors():  # prints of user code must not get into our JSON
+    limits = read_limits(settings)
+    with ExitStack() as closing, sweep.origin.place_errors():
         planned = plan(
-            sweep, load=load, tokenizers=tokenizer, prices=prices, environments=load_environment, checks=check_code
+            sweep,
+            load=load,
+            tokenizers=tokenizer,
+            prices=prices,
+            environments=lambda name: load_contained(name, find_code_folder(name), limits, closing),
+            checks=lambda name: read_check_code(name, find_code_folder(name), limits),
         )
     stages = tuple(_note_code_folder(stage, code_folders) for stage in planned.stages)
     return Prepared(sweep, replace(planned, stages=stages), records, tuple(packs.values()), prices)

@@ -8,12 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.state.keeping.retention import Retention, parse_retention
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
 from sweeps.spec.home_paths import expand
+
+Isolation = Literal["auto", "required", "no-network", "off"]
+"""How user code is kept from other processes: by namespaces where the kernel allows them (auto) or else not at all
+(required); also without a network (no-network, which requires them); or as a plain process (off)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Settings:
     step: float  # SWEEP_STEP: seconds that one step of an environment may take
     environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
+    sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -80,6 +86,7 @@ DEFAULTS = {
     "SWEEP_FLOWER_PORT": "0",
     "SWEEP_STEP": "30",
     "SWEEP_ENVIRONMENT_MEMORY": "2",
+    "SWEEP_SANDBOX": "auto",
 }
 
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
@@ -123,8 +130,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         keep=_read_retention(environment),
+        sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
+
+
+def _read_isolation(environment: Mapping[str, str], name: str) -> Isolation:
+    text = _read_text(environment, name)
+    for word in get_args(Isolation):
+        if text == word:
+            return cast(Isolation, word)
+    raise SettingInvalid(f"{name}: expected {', '.join(get_args(Isolation))}, got {text!r}")
 
 
 def check_secret(secret: str) -> None:

@@ -18,6 +18,7 @@ from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.errors import LayoutRefused, SettingsDisagree
+from scheduler.plugins.containment.sandbox import read_limits
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
@@ -34,7 +35,6 @@ from worker.maintenance.daily_cleaning import DailyCleaning
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
 from worker.pool_arguments import find_contradiction
-from worker.rollouts.sandbox import read_limits
 from worker.sdk.endpoints import make_endpoints
 from worker.sdk.rate_limiter import make_rate_limiters
 

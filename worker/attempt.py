@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, locate_attempt_file
+from scheduler.plugins.containment.sandbox import SandboxLimits
 from scheduler.state.connection import Away
 from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
@@ -24,7 +25,6 @@ from worker.leases import Leases
 from worker.loss_tally import LossTally
 from worker.outcome import Outcome, Stopped
 from worker.progress import Row, format_line
-from worker.rollouts.sandbox import SandboxLimits
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.futures import PendingAnswer
 from worker.sdk.hooks import Signal

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.console.output_files import write_whole
 from scheduler.cli.console.play_face import choose_actor, show_check, show_episode_end, show_header, watch_actor
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.played_environment import PlayedEnvironment, PlayedStage
+from scheduler.plugins.containment.sandbox import Sandbox, read_limits
+from scheduler.settings import read_settings
 from sweeps.environments import Split
 from sweeps.environments.environment_checks import EPISODES, EnvironmentCheck, check_environment
 from sweeps.environments.expert_demos import Demonstrations, collect_demonstrations
@@ -59,16 +61,23 @@ def play(output: Output, /, *, environment: str, episodes: int, **words: Any) ->
     options = PlayOptions(**words)
     if (options.demos is None) != (options.target is None):
         raise click.UsageError("--demos and -o go together: --demos 500 -o demos.jsonl")
-    with PlayedEnvironment(environment) as played:
-        stage = played.open(options.split)
+    settings = read_settings()
+    with ExitStack() as closing:
+
+        def open_sandbox(split: Split) -> Sandbox:
+            """Start a fresh process of the environment, as a worker does."""
+            limits, folder = read_limits(settings), settings.environments
+            return closing.enter_context(Sandbox(environment, split=split, limits=limits, folder=folder))
+
+        stage = open_sandbox(options.split)
         show_header(output, environment, stage)
         episode = None if options.by == "check" or options.demos else _walk(output, stage, options)
         checks = []
         output.say("")
-        for check in check_environment(played.open, episodes):
+        for check in check_environment(open_sandbox, episodes):
             checks.append(check)
             show_check(output, check)
-        demos = _write_demos(output, played, options) if options.demos else None
+        demos = _write_demos(output, open_sandbox(options.split), options) if options.demos else None
     _print_played(output, PlayedDocument(environment, stage, episode, checks, demos))
     wrong = [check.check for check in checks if check.verdict == "wrong"]
     if wrong:
@@ -77,7 +86,7 @@ def play(output: Output, /, *, environment: str, episodes: int, **words: Any) ->
         )
 
 
-def _walk(output: Output, stage: PlayedStage, options: PlayOptions) -> TrialEpisode:
+def _walk(output: Output, stage: Sandbox, options: PlayOptions) -> TrialEpisode:
     """Play one episode, and show it step by step."""
     policy = watch_actor(output, choose_actor(output, stage, options.by))
     (episode,) = Trials(stage).play({options.seed: policy})
@@ -85,11 +94,11 @@ def _walk(output: Output, stage: PlayedStage, options: PlayOptions) -> TrialEpis
     return episode
 
 
-def _write_demos(output: Output, played: PlayedEnvironment, options: PlayOptions) -> Demonstrations:
+def _write_demos(output: Output, stage: Sandbox, options: PlayOptions) -> Demonstrations:
     """Write demonstrations to a file. Raises CodeUnusable without an expert, or if it solves nothing."""
     assert options.demos is not None
     assert options.target is not None
-    demos = collect_demonstrations(Trials(played.open(options.split)), options.demos)
+    demos = collect_demonstrations(Trials(stage), options.demos)
     if not demos.rows:
         raise CodeUnusable(f"no demonstrations: {demos.reason}")
     write_whole(options.target, "".join(json.dumps(row) + "\n" for row in demos.rows).encode())
@@ -103,7 +112,7 @@ class PlayedDocument(NamedTuple):
     """What was played and found."""
 
     environment: str
-    stage: PlayedStage
+    stage: Sandbox
     episode: TrialEpisode | None
     checks: Sequence[EnvironmentCheck]
     demos: Demonstrations | None

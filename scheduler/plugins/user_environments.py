@@ -27,6 +27,7 @@ from sweeps.environments import Environment, EpisodeShape
 from sweeps.errors import SweepsError
 
 GROUP = "tinker_sweeps.environments"
+BUILT_IN = "offline:"  # before the names of those that come with this program
 TURNS = 100_000  # of an episode: more is a mistake
 TOKENS = 10_000_000  # of an action or an answer
 RIGHT = "offline:NAME, package.module:attribute, verifiers:ID or the name of an entry point"

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from scheduler.errors import SchedulerError, StoreUnavailable
+from scheduler.plugins.containment.namespaces import hide_memory
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.processes.child import tie_to_this_process
 from scheduler.settings import Settings
@@ -109,6 +110,7 @@ def bring_up(settings: Settings, server: str) -> Iterator[list[Child]]:
     `server` describes the Redis server. The embedded one is no child: its users keep it alive
     (scheduler/state/server/embedded_redis.py).
     """
+    hide_memory()  # our environment may have the API key
     with hold_supervisor_lock(settings.home):
         withdraw(settings.home)  # of a killed supervisor
         ensure_server(settings)

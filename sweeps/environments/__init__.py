@@ -100,6 +100,10 @@ class Environment(Protocol):
         """Begin the task of a seed, from 0 to 2^63 - 1; another seed may mean the same task."""
 
 
+class EpisodeLost(Exception):
+    """An episode whose environment failed in a process of its own. The message says what it did."""
+
+
 class NamedEnvironment(NamedTuple):
     """An environment and its name; `code` is the digest of its code, and part of the identity of a stage."""
 

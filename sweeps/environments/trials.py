@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sweeps.environments import Advice, EpisodeShape, Text, Turn, list_numbers
 from sweeps.environments.task_items import seed_stream
@@ -13,10 +13,13 @@ GUESSES = "0123456789abcdefghijklmnopqrstuvwxyz "  # characters of an action by 
 LENGTH = 4  # characters of such an action at most
 
 
-class LostEpisode(NamedTuple):
-    """An episode that cannot go on, and why."""
+@dataclass(frozen=True)
+class LostEpisode:
+    """An episode that cannot go on, and why. It stays so."""
 
     cause: str
+    what: str = field(default="", compare=False)  # the same without the place
+    where: str = field(default="", compare=False)  # the place
 
 
 class TrialStage(Protocol):
@@ -28,7 +31,7 @@ class TrialStage(Protocol):
     def stop(self) -> tuple[str, ...]: ...
     def begin(self, tasks: Mapping[int, int]) -> Mapping[int, Text | LostEpisode]: ...
     def act(self, actions: Mapping[int, str]) -> Mapping[int, Turn | LostEpisode]: ...
-    def advise(self, numbers: Sequence[int]) -> Mapping[int, Advice | LostEpisode]: ...
+    def advise(self, numbers: Iterable[int]) -> Mapping[int, Advice | LostEpisode]: ...
 
 
 @dataclass

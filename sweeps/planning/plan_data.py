@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.environments import Environment, NamedEnvironment, Split, Text
+from sweeps.environments import Environment, EpisodeLost, NamedEnvironment, Split, Text
 from sweeps.errors import DataError, PlanError
 from sweeps.evaluation.answer_evaluator import AnswerEvaluator
 from sweeps.evaluation.evaluator import Evaluator
@@ -141,6 +141,8 @@ class PlanData:
         where = f"{name}: its episode of seed {seed} ({split})"
         try:
             prompt = self.environment(name).environment.episode(seed, split).prompt
+        except EpisodeLost as error:
+            raise PlanError(f"{where} {error}") from error
         except (Exception, SystemExit) as error:
             raise PlanError(f"{where} raised {type(error).__name__}: {error}") from error
         if not (prompt if isinstance(prompt, str) else _are_messages(prompt)):

@@ -167,7 +167,7 @@ class Moody(Count):
 
     def step(self, action: str) -> Turn:
         turn = super().step(action)
-        return turn._replace(observation=str(os.getpid())) if len(self.told) == 1 else turn
+        return turn._replace(observation=os.urandom(4).hex()) if len(self.told) == 1 else turn
 
 
 class Forgetful(Counting):
@@ -192,8 +192,8 @@ class Leaving(Counting):
     """Starts a program that would outlive it, and hangs."""
 
     def episode(self, seed: int, split: Split) -> Episode:
-        program = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-        (Path.cwd() / "pids").write_text(f"{os.getpid()} {program.pid}")
+        subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=seed == 2)
+        (Path.cwd() / "hangs").touch()
         threading.Event().wait()
         return super().episode(seed, split)
 

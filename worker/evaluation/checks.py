@@ -1,8 +1,9 @@
 """Score answers: by the checks that come with this project, or by one of the user's in a sandbox.
 
-A user's check is code, like an environment, so it runs where environments run (`worker/rollouts/sandbox.py`): whatever
-it does costs one verdict. Patterns run there too, because one that never ends would hold up the whole worker. A check
-is loaded before anything is asked of the model, and called while answers come in, so that a broken one is found early.
+A user's check is code, like an environment, so it runs where environments run (`scheduler/plugins/containment/`):
+whatever it does costs one verdict. Patterns run there too, because one that never ends would hold up the whole worker.
+A check is loaded before anything is asked of the model, and called while answers come in, so that a broken one is found
+early.
 """
 
 import json
@@ -10,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from scheduler.plugins.containment.sandbox import Sandbox
 from sweeps.environments import Turn
+from sweeps.environments.trials import LostEpisode
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
 from sweeps.evaluation.evaluator_options import may_fail
 from sweeps.metrics.verdicts import NOT_APPLICABLE
@@ -18,7 +21,6 @@ from sweeps.rendering.prompts import PromptItem
 from worker.attempt import Attempt
 from worker.outcome import StageError
 from worker.rollouts.play import FEW, LONGEST_CAUSE, TOLERATED
-from worker.rollouts.sandbox import BrokenEpisode, Sandbox
 
 PATTERNS = "sweeps.metrics.matching:any_match"  # what `check: regex` is in the sandbox
 
@@ -33,7 +35,7 @@ class PromptAnswers(NamedTuple):
 class AnswerChecker:
     """Scores answers. Whether the model abstained is decided in one way, whatever the check.
 
-    Entering it raises StageError if its check cannot be used.
+    Entering it raises CodeUnusable if its check cannot be used.
     """
 
     def __init__(self, this: Attempt, options: Mapping[str, Any], *, may_skip: bool = False) -> None:
@@ -95,7 +97,7 @@ class AnswerChecker:
         sandbox.begin(dict.fromkeys(texts, prompt.ask.item))
         encoded = {number: json.dumps([text, list(prompt.ask.answers)]) for number, text in texts.items()}
         verdicts = [self._allow(verdict) for verdict in sandbox.act(encoded).values()]
-        causes = [verdict.what for verdict in verdicts if isinstance(verdict, BrokenEpisode)]
+        causes = [verdict.what for verdict in verdicts if isinstance(verdict, LostEpisode)]
         where = f"of an answer to question {prompt.ask.item}"
         self._failed += (f"{cause}, {where}" for cause in causes)
         for cause in causes:
@@ -112,12 +114,12 @@ class AnswerChecker:
             skipped=[answer for answer, score in judged if score is None],
         )
 
-    def _allow(self, verdict: Turn | BrokenEpisode) -> Turn | BrokenEpisode:
+    def _allow(self, verdict: Turn | LostEpisode) -> Turn | LostEpisode:
         """Let a check say that it does not apply only where its evaluation can leave an answer out."""
-        if isinstance(verdict, BrokenEpisode) or self._may_skip or _read_score(verdict) is not None:
+        if isinstance(verdict, LostEpisode) or self._may_skip or _read_score(verdict) is not None:
             return verdict
         what = f"returned {NOT_APPLICABLE!r}, which only `answers` takes"
-        return BrokenEpisode(what, what)
+        return LostEpisode(what, what)
 
     def _take_number(self) -> int:
         self._numbers += 1
@@ -128,7 +130,7 @@ class AnswerChecker:
         return f"{failed}; the first time it {self._failed[0]}"
 
 
-def _read_score(verdict: Turn | BrokenEpisode) -> float | None:
+def _read_score(verdict: Turn | LostEpisode) -> float | None:
     """Read the score of an answer; None if the check does not apply to it."""
     assert isinstance(verdict, Turn)
     return None if NOT_APPLICABLE in verdict.facts else verdict.reward

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
+from scheduler.plugins.containment.sandbox import Sandbox
 from sweeps.environments import EpisodeShape, Split, Turn, list_numbers, read_regime, read_role
+from sweeps.environments.trials import LostEpisode
 from sweeps.errors import DataError
 from sweeps.rendering.answer_text import Utterance
 from sweeps.rendering.renderers import Renderer
@@ -17,7 +19,6 @@ from sweeps.training.rollouts import Rollout, derive_sampling_seed
 from worker.attempt import Attempt
 from worker.outcome import StageError
 from worker.rollouts.generate import BookUsage, SampleRequest, sample_all
-from worker.rollouts.sandbox import BrokenEpisode, Sandbox
 from worker.rollouts.transcript import TranscriptReader
 from worker.sdk.responses import SampledSequence
 from worker.sdk.sampler import Sampler, SamplingSettings
@@ -139,7 +140,7 @@ class EpisodePlayer:
             prompts = self._sandbox.begin({seat.number: seat.task.seed for seat in seats})
             for seat in seats:
                 match prompts[seat.number]:
-                    case BrokenEpisode() as broken:
+                    case LostEpisode() as broken:
                         self._lose(seat, broken)
                     case prompt:
                         seat.messages = None if isinstance(prompt, str) else list(prompt)
@@ -190,7 +191,7 @@ class EpisodePlayer:
             turns = self._sandbox.act({number: utterance.action for number, utterance in utterances.items()})
             for seat in seats:
                 match turns[seat.number]:
-                    case BrokenEpisode() as broken:
+                    case LostEpisode() as broken:
                         self._lose(seat, broken)
                     case turn:
                         self._answered += 1
@@ -208,13 +209,13 @@ class EpisodePlayer:
         try:
             tokens, so_far = self._transcript.encode_observation(seat.messages or [], utterance, answer.observation)
         except DataError as error:  # the renderer cannot continue from what this rollout said
-            self._lose(seat, BrokenEpisode(str(error), str(error)))
+            self._lose(seat, LostEpisode(str(error), str(error)))
             return
         seat.add_observation(tokens)
         if seat.messages is not None:
             seat.messages = list(so_far)
 
-    def _lose(self, seat: OpenRollout, broken: BrokenEpisode) -> None:
+    def _lose(self, seat: OpenRollout, broken: LostEpisode) -> None:
         """Count a lost episode. Raises StageError if most episodes are lost."""
         seat.over, seat.broken = True, broken.cause
         self._lost.append(broken.cause)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import CodeUnusable
+from scheduler.plugins.containment.sandbox import Sandbox, SandboxLimits
 from scheduler.plugins.user_environments import load_environment, read_code_digest
 from sweeps.environments import Turn
+from sweeps.environments.trials import LostEpisode
 from tests.wording import naming
-from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
 
 verifiers = pytest.importorskip("verifiers")
 if not hasattr(verifiers, "MultiTurnEnv"):
@@ -149,8 +150,8 @@ def test_it_is_played_in_the_arena_like_any_other(folder: Path) -> None:
         turns = sandbox.act({1: "raise", 2: "1"})
         sandbox.close()
         turns = {**turns, **sandbox.act({2: "end"})}
-    assert [prompt for prompt in prompts.values() if isinstance(prompt, BrokenEpisode)] == []
-    assert isinstance(turns[1], BrokenEpisode)
+    assert [prompt for prompt in prompts.values() if isinstance(prompt, LostEpisode)] == []
+    assert isinstance(turns[1], LostEpisode)
     assert "ZeroDivisionError: oops" in turns[1].cause
     assert isinstance(turns[2], Turn)
     assert turns[2].done

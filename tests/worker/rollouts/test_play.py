@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +13,11 @@ import pytest
 from rich.cells import cell_len
 
 from scheduler.cli import main
-from scheduler.plugins.played_environment import PlayedStage
+from scheduler.plugins.containment.sandbox import Sandbox, SandboxLimits
 from scheduler.plugins.tokenizers import tokenizer_for
-from scheduler.settings import read_settings
 from scheduler.state import views
 from sweeps.data.dataset import load_dataset
-from sweeps.environments import EpisodeShape, Split
+from sweeps.environments import Split
 from sweeps.environments.environment_checks import EnvironmentCheck, check_environment
 from sweeps.environments.expert_demos import collect_demonstrations
 from sweeps.environments.trials import Trials, follow_expert
@@ -27,9 +26,9 @@ from sweeps.spec.sections import DataSpec
 from tests.repository import ROOT
 from tests.terminals import run_in_terminal
 from tests.worker.workshop import Workshop
-from worker.rollouts.play_main import PlayedStages
 
 PLAYED = "tests.worker.rollouts.played"
+LIMITS = SandboxLimits(step=30, memory=2**31)
 TRAINING = """
 sweep: one
 experiment: compare
@@ -86,20 +85,13 @@ FINE = ("Sums", "Chats")
 
 
 class Sandboxes:
-    """The stages of an environment in this process: what a command opens in another one."""
+    """The stages of an environment, each in a process of its own, as the command opens them."""
 
     def __init__(self, name: str, closing: ExitStack) -> None:
-        self._stages = PlayedStages(f"{PLAYED}:{name}", read_settings({"SWEEP_ENVIRONMENTS": str(ROOT)}), closing)
-        self._opened = 0
+        self._name, self._closing = name, closing
 
-    def open(self, split: Split) -> PlayedStage:
-        known = self.ask({"verb": "open", "stage": self._opened, "split": split})
-        self._opened += 1
-        return PlayedStage(self.ask, self._opened - 1, known["version"], EpisodeShape(*known["shape"]), known["stop"])
-
-    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(json.dumps(self._stages.answer(json.loads(json.dumps(request)))))
-        return answer
+    def open(self, split: Split) -> Sandbox:
+        return self._closing.enter_context(Sandbox(f"{PLAYED}:{self._name}", split=split, limits=LIMITS, folder=ROOT))
 
 
 @pytest.fixture

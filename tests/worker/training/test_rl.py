@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.artefacts import decode_rows
 from scheduler.engine.tick import take_back
+from scheduler.plugins.containment.sandbox import SandboxLimits
 from scheduler.state import keys
 from scheduler.state.costs import read_costs
 from scheduler.state.stage_causes import read_causes
@@ -21,7 +22,6 @@ from tests.worker.workshop import Workshop, same, tokens
 from worker.held_lease import EndRequest, LeaseLost
 from worker.outcome import Failed, Lost, Stopped, Succeeded
 from worker.rollouts.play import EpisodePlayer, OpenTasks, RolloutTask
-from worker.rollouts.sandbox import SandboxLimits
 
 BY_TOKENS = ("steps: 6", "tokens: 3000")
 

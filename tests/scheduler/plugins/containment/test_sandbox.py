@@ -7,26 +7,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from scheduler.errors import CodeUnusable
+from scheduler.plugins.containment.sandbox import Sandbox, SandboxLimits
+from scheduler.plugins.containment.validate_returns import InvalidReturn, read_facts
+from scheduler.settings import Isolation
 from sweeps.environments import Text, Turn
+from sweeps.environments.trials import LostEpisode
 from tests.support import wait_until
 from tests.worker import trials
 from worker.held_lease import LeaseLost
-from worker.outcome import StageError
-from worker.rollouts.sandbox import BrokenEpisode, Sandbox, SandboxLimits
-from worker.rollouts.validate_returns import InvalidReturn, read_facts
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TRIALS = "tests.worker.trials"
 PATIENT = SandboxLimits(step=60, memory=2**29)
 HASTY = SandboxLimits(step=2, memory=2**29)
 INNOCENT = dict(enumerate((1, 2, 3, 201, 202, 203)))
 
-Record = list[Text | Turn | BrokenEpisode]
+Record = list[Text | Turn | LostEpisode]
 
 NAMED = {
     101: r"raised ValueError: no such move \(trials\.py, line \d+\), in step 2 of the episode of seed 101",
@@ -81,7 +84,7 @@ def test_what_goes_wrong_costs_its_episode_and_no_other(seed: int, undisturbed: 
     prompt, first, second, third = record.pop(99)
     assert isinstance(prompt, str)
     assert isinstance(first, Turn)
-    assert isinstance(second, BrokenEpisode)
+    assert isinstance(second, LostEpisode)
     assert second == third, "what is broken stays so"
     assert re.fullmatch(NAMED[seed], second.cause), second.cause
     assert record == undisturbed
@@ -105,7 +108,7 @@ def test_an_episode_that_plays_otherwise_the_second_time_is_not_deterministic() 
     with sandbox("Forgetful") as stage:
         record = played(stage, {1: 7, 2: 103, 3: 3})
     alone, culprit, innocent = record.values()
-    assert alone[2] == BrokenEpisode(
+    assert alone[2] == LostEpisode(
         "is not deterministic: played again, it answered otherwise, in step 1 of the episode of seed 7"
     )
     assert "status 3" in str(culprit[2])
@@ -116,7 +119,7 @@ def test_a_prompt_can_go_wrong_as_well() -> None:
     with sandbox("Starving") as stage:
         prompts = stage.begin({seed: seed for seed in range(1, 6)})
         turn = stage.act({5: "a"})[5]
-    causes = [prompt.cause for prompt in prompts.values() if isinstance(prompt, BrokenEpisode)]
+    causes = [prompt.cause for prompt in prompts.values() if isinstance(prompt, LostEpisode)]
     assert [cause.partition(",")[0].partition(" (")[0] for cause in causes] == [
         "raised LookupError: no task of that seed",
         "ended its process with status 4",
@@ -145,7 +148,7 @@ def test_what_is_forgotten_is_not_played_again() -> None:
         stage.begin({1: 103, 2: 102, 3: 3})
         stage.act({1: "a", 2: "a", 3: "a"})
         stage.forget([2, 2, 77])
-        assert isinstance(stage.act({1: "b", 3: "b"})[1], BrokenEpisode)
+        assert isinstance(stage.act({1: "b", 3: "b"})[1], LostEpisode)
         assert isinstance(stage.act({3: "c"})[3], Turn)
         assert stage.starts == 2
 
@@ -169,7 +172,7 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
         pytest.raises(
-            StageError, match=r"code changed since the plan \(.*: expected 0123, got .*\); .* under another name"
+            CodeUnusable, match=r"code changed since the plan \(.*: expected 0123, got .*\); .* under another name"
         ),
         sandbox("Mixed", code="0123"),
     ):
@@ -183,49 +186,47 @@ def test_what_cannot_be_loaded_ends_the_attempt_with_the_cause(tmp_path: Path) -
         ("nowhere:Environment", "no module 'nowhere'"),
         ("leaving:Environment", r"could not be loaded: it ended its process with status 5 \(.*no licence\)"),
     ):
-        with pytest.raises(StageError, match=cause), Sandbox(name, split="test", folder=tmp_path):
+        with pytest.raises(CodeUnusable, match=cause), Sandbox(name, split="test", folder=tmp_path):
             pytest.fail("it was loaded")
 
 
-@pytest.fixture
-def left(tmp_path: Path) -> Iterator[Callable[[], list[int]]]:
-    """The processes of `Leaving`: the one that plays, and the one that it started."""
-
-    def pids() -> list[int]:
-        file = tmp_path / "pids"
-        return [int(word) for word in file.read_text().split()] if file.exists() else []
-
-    yield pids
-    for pid in pids():
-        assert not _lives(pid)
+def _list_processes(folder: Path) -> list[int]:
+    """List the processes that stand in a folder: what `Leaving` is played by, and what it started."""
+    listed = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and process.joinpath("cwd").readlink() == folder:
+                listed.append(int(process.name))
+    return listed
 
 
-def _lives(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
+def _hangs(folder: Path) -> bool:
+    return (folder / "hangs").exists()
 
 
-def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, left: Callable[[], list[int]]) -> None:
+@pytest.mark.parametrize("isolation", ["auto", "off"])
+def test_a_lease_that_is_lost_while_we_wait_ends_everything(tmp_path: Path, isolation: Isolation) -> None:
+    seen: list[int] = []
+
     def check() -> None:
-        if len(left()) == 2:
+        if _hangs(tmp_path):
+            seen.extend(_list_processes(tmp_path))
             raise LeaseLost("train-1")
 
-    began = time.monotonic()
+    limits, began = SandboxLimits(isolation=isolation), time.monotonic()
     with (
         pytest.raises(LeaseLost),
-        Sandbox(f"{TRIALS}:Leaving", split="train", folder=tmp_path, check=check) as stage,
+        Sandbox(f"{TRIALS}:Leaving", split="train", limits=limits, folder=tmp_path, check=check) as stage,
     ):
         stage.begin({1: 1})
     assert time.monotonic() - began < 20, "it did not wait for the step's own time to run out"
-    assert len(left()) == 2
-    wait_until(lambda: not any(map(_lives, left())), "both to be gone")
+    assert len(seen) >= 3, "the leader, the player and what it started"
+    wait_until(lambda: not _list_processes(tmp_path), "all to be gone")
 
 
-def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, left: Callable[[], list[int]]) -> None:
+def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from worker.rollouts.sandbox import Sandbox\n"
+        "import sys; from pathlib import Path; from scheduler.plugins.containment.sandbox import Sandbox\n"
         f"with Sandbox('{TRIALS}:Leaving', split='train', folder=Path(sys.argv[1])) as stage: stage.begin({{1: 1}})"
     )
     (temporary := tmp_path / "temporary").mkdir()
@@ -233,16 +234,16 @@ def test_a_parent_that_is_killed_leaves_no_child_and_no_folder(tmp_path: Path, l
         [sys.executable, "-c", program, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
     )
-    wait_until(lambda: len(left()) == 2, "the episode to hang")
+    wait_until(lambda: _hangs(tmp_path), "the episode to hang")
     assert len(list(temporary.iterdir())) == 1
     parent.kill()
     parent.wait()
-    wait_until(lambda: not any(map(_lives, left())), "both to be gone")
+    wait_until(lambda: not _list_processes(tmp_path), "all to be gone")
     wait_until(lambda: not list(temporary.iterdir()), "its folder to be gone")
 
 
 def test_the_process_starts_with_little() -> None:
-    program = "import sys, worker.rollouts.sandbox_main; print(*sys.modules)"
+    program = "import sys, scheduler.plugins.containment.sandbox_main; print(*sys.modules)"
     ended = subprocess.run(
         [sys.executable, "-c", program], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
     )

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from scheduler.plugins.containment.namespaces import hide_memory
 from scheduler.plugins.user_code import make_printable
 
 ALLOWED = {
@@ -34,6 +35,7 @@ FIXED = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+MODULE = "scheduler.plugins.containment.sandbox_main"
 WORDS = 2000  # bytes of what it printed last that are kept
 STATUS_SECONDS = 1.0  # for the status of a process whose pipe has ended
 CHUNK = 1 << 16
@@ -46,7 +48,10 @@ class Died(Exception):
 class SandboxProcess:
     """One process, with all that it starts."""
 
-    def __init__(self, order: Mapping[str, object], *, check: Callable[[], None], look_every: float) -> None:
+    def __init__(
+        self, order: Mapping[str, object], *, isolation: str, check: Callable[[], None], look_every: float
+    ) -> None:
+        hide_memory()
         self._check = check
         self._look_every = look_every
         self._scratch = tempfile.TemporaryDirectory(prefix="tinker-sweeps-", ignore_cleanup_errors=True)
@@ -58,7 +63,7 @@ class SandboxProcess:
         self._mute = False  # and this: it closed what it prints on
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "worker.rollouts.sandbox_main", self._scratch.name],
+                [sys.executable, "-P", "-m", MODULE, self._scratch.name, isolation],
                 env=_environment(self._scratch.name),
                 cwd=str(order["folder"]),
                 stdin=subprocess.PIPE,

@@ -1,14 +1,15 @@
-"""`python -m worker.rollouts.sandbox_main`: the process in which other people's environments play, one step at a time.
+"""The process in which other people's environments play, one step at a time: `python -m` this module.
 
-Its parent is `worker/rollouts/sandbox.py`. On standard input comes one line with the order, then one line for each step
+Its parent is sandbox.py beside it. On standard input comes one line with the order, then one line for each step
 (`NUMBER begin SEED`, `NUMBER act "ACTION"`, `NUMBER advise null`, `NUMBER forget`); every step but the last kind is
 answered with one line (`NUMBER prompt …`, `NUMBER turn …`, `NUMBER advice …`, `NUMBER broken "CAUSE"`), in the order in
 which they came and before the next is begun: so the parent always knows which episode is played. What an environment
 prints goes to standard error.
 
-It is two processes: one that plays, and the leader of their group, which only waits. When the parent is gone, it ends
-the whole group, whatever an environment hangs in or has started, and removes the temporary folder that is its first
-argument, which the parent cannot do any more; and it ends as the player did.
+It is three processes: one that plays, the leader of their group, which only waits, and between them, where the kernel
+allows it, the first process of a namespace of their own (namespaces.py): what plays sees no other process. When the
+parent is gone, the leader ends the whole group, whatever an environment hangs in or has started, and removes the
+temporary folder that is its first argument, which the parent cannot do any more; and it ends as the player did.
 
 It starts for every attempt, so it imports little; and nothing here is a secret: not even in its environment.
 """
@@ -23,59 +24,81 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from scheduler.errors import CodeUnusable
-from scheduler.plugins.user_code import describe_error
-from sweeps.environments import Environment, Episode, EpisodeShape, Split, Turn
-from sweeps.metrics.verdicts import NOT_APPLICABLE
-from worker.rollouts.validate_returns import (
+from scheduler.plugins.containment.namespaces import NoNamespaces, enter_namespaces, mount_own_processes
+from scheduler.plugins.containment.served_episodes import Checking, Order, ServedEpisodes
+from scheduler.plugins.containment.validate_returns import (
     InvalidReturn,
-    encode_json,
-    name_type,
-    read_action,
-    read_actions,
-    read_facts,
-    read_flag,
-    read_number,
-    read_score,
-    read_text,
 )
+from scheduler.plugins.user_code import describe_error
+from sweeps.environments import Environment
 
 PR_SET_PDEATHSIG = 1
-
-
-class Order(NamedTuple):
-    """The first line."""
-
-    kind: Literal["environment", "check"]
-    name: str
-    split: Split
-    code: str  # what its code was known by when it was planned; "" is not compared
-    folder: str  # behind all others, where modules are looked for
-    memory: int  # bytes; 0 is no limit
-    answer: int  # bytes
+REQUIRED = {"required", "no-network"}  # of `scheduler.settings.Isolation`: fail where namespaces are not allowed
+STATUS_BYTES = 4  # of the status with which the player ended, in the pipe to the leader
 
 
 def main() -> None:
+    """Take a temporary folder and an `Isolation` as arguments."""
+    lacking = _isolate(sys.argv[2])
+    ends, tell = os.pipe()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
     leader = os.getpid()
-    if player := os.fork():
-        _wait(player, woken)
+    if child := os.fork():
+        os.close(tell)
+        _wait(child, woken, ends)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.close(woken)
-    os.close(wake)
+    for descriptor in (woken, wake, ends):
+        os.close(descriptor)
     _die_with(leader)
-    _play()
+    if os.getpid() == 1:
+        lacking = _lead_namespace(tell)
+    os.close(tell)
+    _play(lacking if sys.argv[2] in REQUIRED else "")
 
 
-def _wait(player: int, woken: int) -> NoReturn:
-    """Until the player has ended, or the parent's end of the pipe is closed: nobody needs this group any more."""
+def _isolate(isolation: str) -> str:
+    """Enter namespaces of our own if that is asked for; return why that failed, or nothing."""
+    if isolation == "off":
+        return ""
+    try:
+        enter_namespaces(network=isolation != "no-network")
+    except NoNamespaces as error:
+        return str(error)
+    return ""
+
+
+def _lead_namespace(tell: int) -> str:
+    """Be the first process of a namespace, which no signal of its own ends: start the player, and tell how it ended.
+
+    Return only in the player: why it sees other processes, or nothing.
+    """
+    try:
+        mount_own_processes()
+        lacking = ""
+    except NoNamespaces as error:
+        lacking = str(error)
+    player = os.fork()
+    if not player:
+        return lacking
+    os.close(0)
+    os.close(1)
+    ended = status = 0
+    while ended != player:
+        ended, status = os.wait()  # orphans of the environment end here, too
+    os.write(tell, status.to_bytes(STATUS_BYTES, "little"))
+    os._exit(0)
+
+
+def _wait(child: int, woken: int, ends: int) -> NoReturn:
+    """Until the child has ended, or the parent's end of the pipe is closed: nobody needs this group any more."""
     os.close(1)
     look = select.poll()
     look.register(0, 0)  # nothing but its end
@@ -83,32 +106,40 @@ def _wait(player: int, woken: int) -> NoReturn:
     while True:
         for descriptor, _ in look.poll():
             if descriptor != woken:
-                os.kill(player, signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
                 for scratch in sys.argv[1:2]:
                     shutil.rmtree(scratch, ignore_errors=True)
                 os.killpg(0, signal.SIGKILL)
             os.read(woken, 64)
-            _end_like(player)
+            _end_like(child, ends)
 
 
-def _end_like(player: int) -> None:
-    """If it has ended. Its parent is to see how."""
-    ended, status = os.waitpid(player, os.WNOHANG)
+def _end_like(child: int, ends: int) -> None:
+    """If it has ended. Its parent is to see how the player did; the first process of a namespace passes that on."""
+    ended, status = os.waitpid(child, os.WNOHANG)
     if not ended:
         return
+    if told := os.read(ends, STATUS_BYTES):
+        status = int.from_bytes(told, "little")
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), os.WTERMSIG(status))
     os._exit(os.waitstatus_to_exitcode(status))
 
 
-def _play() -> None:
+def _play(lacking: str) -> None:
     requests, answers = _pipes()
     order = Order(**json.loads(requests.readline()))
+    if lacking:
+        _say(
+            answers,
+            f"unfit {json.dumps(f'SWEEP_SANDBOX={sys.argv[2]}, but {lacking}; run where the kernel allows it')}",
+        )
+        return
     _limit(order.memory)
     me = os.getpid()
     try:
-        environment = _environment(order)
+        environment, code = _load(order)
     except CodeUnusable as error:
         _say(answers, f"unfit {json.dumps(str(error))}")
         return
@@ -117,7 +148,7 @@ def _play() -> None:
         return
     if os.getpid() != me:
         os._exit(0)  # a copy that was forked off while it was loaded, and came back to us
-    _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop])}")
+    _say(answers, f"ready {json.dumps([environment.version, environment.shape, environment.stop, code])}")
     _serve(ServedEpisodes(environment, order), requests, answers)
 
 
@@ -142,7 +173,7 @@ def _die_with(leader: int) -> None:
     """Should somebody end the leader alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != leader:
+        if os.getppid() not in (leader, 0):  # 0: it is outside our namespace
             os._exit(1)
 
 
@@ -152,15 +183,15 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def _environment(order: Order) -> Environment:
-    """Load the environment. Raises CodeUnusable, also if its code differs from the plan's."""
+def _load(order: Order) -> tuple[Environment, str]:
+    """Load the environment, and return the digest of its code. Raises CodeUnusable if it is not the plan's."""
     environment, code = _find_environment(order)
     if order.code not in ("", code):
         raise CodeUnusable(
             f"the {order.kind}'s code changed since the plan ({order.name}: expected {order.code}, got "
             f"{code}); put the old code back, or submit the sweep again under another name"
         )
-    return environment
+    return environment, code
 
 
 def _find_environment(order: Order) -> tuple[Environment, str]:
@@ -173,72 +204,6 @@ def _find_environment(order: Order) -> tuple[Environment, str]:
 
     check, code = find_check(order.name, Path(order.folder))
     return Checking(check), code
-
-
-class Checking(NamedTuple):
-    """A check of answers, played as an environment is: each answer is an episode, and its reward what it is worth."""
-
-    check: Callable[[str, list[str]], Any]
-    version: int = 1
-    shape: EpisodeShape = EpisodeShape()
-    stop: tuple[str, ...] = ()
-
-    def episode(self, seed: int, split: Split) -> Episode:  # noqa: ARG002 - all answers are checked alike
-        return Checked(self.check)
-
-
-class Checked(NamedTuple):
-    """One answer."""
-
-    check: Callable[[str, list[str]], Any]
-    prompt: str = "?"
-
-    def step(self, action: str) -> Turn:
-        text, answers = json.loads(action)
-        score = read_score(self.check(text, answers))
-        return Turn(done=True, facts={NOT_APPLICABLE: 1.0}) if score is None else Turn(reward=score, done=True)
-
-
-class ServedEpisodes:
-    """The episodes that are being played."""
-
-    def __init__(self, environment: Environment, order: Order) -> None:
-        self._environment = environment
-        self._order = order
-        self._episodes: dict[int, Episode] = {}
-
-    def begin(self, number: int, seed: int) -> str:
-        episode = self._environment.episode(seed, self._order.split)
-        prompt = read_text(episode.prompt, "prompt", self._order.answer)
-        if not prompt:
-            raise InvalidReturn("an empty prompt")
-        self._episodes[number] = episode
-        return "prompt " + encode_json(prompt)
-
-    def act(self, number: int, action: str) -> str:
-        turn = self._episodes[number].step(action)
-        if not isinstance(turn, Turn):
-            raise InvalidReturn(f"{name_type(turn)}; expected a Turn")
-        done = read_flag(turn.done)
-        observation = read_text(turn.observation, "observation", self._order.answer)
-        facts = read_facts(turn.facts)
-        if done:
-            del self._episodes[number]
-        return "turn " + encode_json([observation, read_number(turn.reward, "reward"), done, facts])
-
-    def advise(self, number: int, _: None) -> str:
-        """Return what the episode knows of its right action; it need not know any."""
-        episode: Any = self._episodes[number]
-        expert, known = getattr(episode, "expert", None), getattr(episode, "list_actions", None)
-        action = None if expert is None else read_action(expert(), "the action of its expert()", self._order.answer)
-        actions = [] if known is None else read_actions(known(), self._order.answer)
-        return "advice " + encode_json([action, actions])
-
-    def forget(self, number: int) -> None:
-        self._episodes.pop(number, None)
-
-    def has(self, number: int) -> bool:
-        return number in self._episodes
 
 
 def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:

@@ -14,23 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from scheduler.settings import Settings
+from scheduler.errors import CodeUnusable
+from scheduler.plugins.containment.sandbox_process import Died, SandboxProcess
+from scheduler.settings import Isolation, Settings
 from sweeps.environments import Advice, EpisodeShape, Split, Text, Turn
-from worker.outcome import StageError
-from worker.rollouts.sandbox_process import Died, SandboxProcess
+from sweeps.environments.trials import LostEpisode
 
 GIB = 2**30
 MEGABYTE = 10**6
 LOOK_EVERY = 0.25  # seconds between two looks at the lease while we wait
-
-
-@dataclass(frozen=True)
-class BrokenEpisode:
-    """An episode that cannot go on. It stays so."""
-
-    cause: str
-    what: str = field(default="", compare=False)  # the same without the place
-    where: str = field(default="", compare=False)  # the place
 
 
 @dataclass(frozen=True)
@@ -41,11 +33,13 @@ class SandboxLimits:
     start: float = 300.0  # seconds in which the environment must be loaded
     memory: int = 2 * GIB  # bytes of address space; 0 is no limit
     answer: int = MEGABYTE  # bytes of one answer
+    isolation: Isolation = "auto"
 
 
 def read_limits(settings: Settings) -> SandboxLimits:
     """Read the limits that this machine's settings give."""
-    return SandboxLimits(step=settings.step, memory=int(settings.environment_memory * GIB))
+    memory = int(settings.environment_memory * GIB)
+    return SandboxLimits(step=settings.step, memory=memory, isolation=settings.sandbox)
 
 
 @dataclass
@@ -65,14 +59,14 @@ class _Record:
 
 
 _NEVER = _Record(0)
-_Answers = dict[int, Text | Turn | Advice | BrokenEpisode]
+_Answers = dict[int, Text | Turn | Advice | LostEpisode]
 
 
 class Sandbox:
     """The episodes of one attempt. To be used by one thread.
 
-    What `check` raises while we wait is passed on, and so is Unfit: the environment cannot be loaded, or its code is
-    not what was planned. Either way the process is gone then, and the sandbox is closed.
+    What `check` raises while we wait is passed on, and so is CodeUnusable: the environment cannot be loaded, or its
+    code is not what was planned. Either way the process is gone then, and the sandbox is closed.
     """
 
     def __init__(
@@ -104,10 +98,11 @@ class Sandbox:
         }
         self._check = check
         self._records: dict[int, _Record] = {}  # of those that go on
-        self._broken: dict[int, BrokenEpisode] = {}
+        self._broken: dict[int, LostEpisode] = {}
         self._house: SandboxProcess | None = None
         self.starts = 0  # processes that it took
         self.version = 0
+        self.code = ""  # the digest of the code that was loaded
         self.shape = EpisodeShape()
         self.stop: tuple[str, ...] = ()
 
@@ -125,7 +120,7 @@ class Sandbox:
         if house is not None:
             house.close()
 
-    def begin(self, tasks: Mapping[int, int]) -> dict[int, Text | BrokenEpisode]:
+    def begin(self, tasks: Mapping[int, int]) -> dict[int, Text | LostEpisode]:
         """Begin the episode of each number, on the task of a seed: its prompt. No number may have been in use."""
         for number, seed in tasks.items():
             assert number not in self._records, f"{number} is played already"
@@ -134,19 +129,19 @@ class Sandbox:
         answers = self._ask(tasks).items()
         return {number: answer for number, answer in answers if not isinstance(answer, Turn | Advice)}
 
-    def act(self, actions: Mapping[int, str]) -> dict[int, Turn | BrokenEpisode]:
+    def act(self, actions: Mapping[int, str]) -> dict[int, Turn | LostEpisode]:
         """Act once in each of these episodes, which have begun and are not over. Of one that is over, forget all."""
         playing = [number for number in actions if number not in self._broken]
         for number in playing:
             self._records[number].actions.append(actions[number])
         answers = self._ask(playing).items()
-        asked = {number: answer for number, answer in answers if isinstance(answer, Turn | BrokenEpisode)}
+        asked = {number: answer for number, answer in answers if isinstance(answer, Turn | LostEpisode)}
         for number in playing:
             if self._records.get(number, _NEVER).over:
                 del self._records[number]
         return {number: self._broken.get(number) or asked[number] for number in actions}
 
-    def advise(self, numbers: Iterable[int]) -> dict[int, Advice | BrokenEpisode]:
+    def advise(self, numbers: Iterable[int]) -> dict[int, Advice | LostEpisode]:
         """Ask each of these episodes, which have begun and are not over, for its right action and for all actions."""
         asked = list(numbers)
         answers: _Answers = {}
@@ -249,21 +244,23 @@ class Sandbox:
         record = self._records.pop(number)
         step = f"step {record.heard}" if record.heard else "the prompt"
         where = f"in {step} of the episode of seed {record.seed}"
-        answers[number] = self._broken[number] = BrokenEpisode(f"{what}, {where}", what, where)
+        answers[number] = self._broken[number] = LostEpisode(f"{what}, {where}", what, where)
 
     def _start(self) -> None:
-        """Start the process. Raises Unfit."""
+        """Start the process. Raises CodeUnusable."""
         self.close()
         self.starts += 1
-        self._house = SandboxProcess(self._order, check=self._check, look_every=LOOK_EVERY)
+        self._house = SandboxProcess(
+            self._order, isolation=self.limits.isolation, check=self._check, look_every=LOOK_EVERY
+        )
         try:
             (line,) = self._house.ask([], answers=1, seconds=self.limits.start)
         except Died as death:
-            raise StageError(f"the {self._name} could not be loaded: it {death}") from None
+            raise CodeUnusable(f"the {self._name} could not be loaded: it {death}") from None
         verb, _, content = line.partition(b" ")
         if verb != b"ready":
-            raise StageError(json.loads(content))
-        self.version, shape, stop = json.loads(content)
+            raise CodeUnusable(json.loads(content))
+        self.version, shape, stop, self.code = json.loads(content)
         self.shape = EpisodeShape(*(tuple(span) for span in shape))
         self.stop = tuple(stop)
 
