@@ -119,8 +119,8 @@ def _end_like(child: int, ends: int) -> None:
     ended, status = os.waitpid(child, os.WNOHANG)
     if not ended:
         return
-    if told := os.read(ends, STATUS_BYTES):
-        status = int.from_bytes(told, "little")
+    if player_status := os.read(ends, STATUS_BYTES):
+        status = int.from_bytes(player_status, "little")
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), os.WTERMSIG(status))
