@@ -30,9 +30,9 @@ FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
-    "processes/test_membership",
+    *("processes/test_membership", "keeping/test_keeping_verbs"),
 ]
-READERS = {"read_due", "read_unreconciled"}  # verbs that write nothing
+READERS = {"ask_need", "read_due", "read_state", "read_unreconciled"}  # verbs that write nothing
 
 
 def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> None:
