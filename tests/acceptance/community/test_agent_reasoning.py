@@ -67,12 +67,12 @@ def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None
 def test_rewards_after_imitation_teach_the_recovery_that_the_logs_lack(desk: Desk) -> None:
     results = run_example(desk, NAME, wait=1_500)
     conclusion = results["conclusion"]
-    assert (conclusion["claim"], conclusion["against"]) == ("better", "sl")
+    assert (conclusion["claim"], conclusion["against"]) == ("no_clear_difference", "sl")  # three seeds, after Holm
     assert conclusion["sentence"].startswith("sl_then_rl")
-    assert conclusion["low"] > 0.05
+    assert conclusion["low"] > 0
     recovery = find_difference(results, "recovery_rate", "sl_then_rl", "sl")
     assert recovery["mean"] > 0.1
-    assert recovery["clear"]
+    assert recovery["after_holm"]
 
 
 @IN_FULL
