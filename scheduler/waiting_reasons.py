@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scheduler.engine.fleet import PoolView, ServiceView
 from scheduler.services import find_pool
 from scheduler.state.bug_log import Bug, describe_bug
+from scheduler.state.server.failover import Books
 from scheduler.state.states import BreakerState, StageState
 from scheduler.state.views import SweepView
-from sweeps.formatting import format_duration, format_usd
+from sweeps.formatting import format_count, format_duration, format_usd
 
 DAY_BUDGET = (
     "day budget: all sweeps together have spent or hold what they may in a day (SWEEP_DAY_BUDGET); "
@@ -30,6 +31,25 @@ class Reason(NamedTuple):
     text: str
 
 
+def describe_books(books: Books) -> str:
+    """Say what is wrong with the books; empty if nothing is."""
+    if books.closed:
+        why = f"{books.cause}; nothing new starts until they are compared with the sessions at the service"
+        return f"the books are closed since {format_clock(books.closed)}: {why}"
+    return "; ".join(_list_doubts(books))
+
+
+def _list_doubts(books: Books) -> Iterator[str]:
+    if books.attempts:
+        what = f"{format_count(books.attempts, 'attempt')} of unknown cost, which is booked as unreconciled"
+        since = format_clock(books.doubted)
+        yield f"the books are uncertain by at most {format_usd(books.doubtful)} since {since}: {what}"
+    for service, (began, most_usd) in books.untold.items():
+        most = "an unknown amount" if most_usd is None else f"at most {format_usd(most_usd)}"
+        why = f"{service} lists neither sessions nor usage; compare its bill"
+        yield f"the books are uncertain by {most} since {format_clock(began)}: {why}"
+
+
 @dataclass(frozen=True)
 class FleetStatus:
     """All that can keep a ready stage from starting."""
@@ -41,6 +61,7 @@ class FleetStatus:
     bugs: Sequence[Bug] = ()
     refusal: str = ""  # what Redis does not allow us, and the line that allows it
     now: int = 0  # milliseconds
+    books: Books = field(default_factory=Books)
 
 
 def explain_waiting(view: SweepView, fleet: FleetStatus) -> Reason:
@@ -57,6 +78,8 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     yield from _explain_bugs(fleet)
     if view.ended == view.total:
         return
+    if fleet.books.closed:
+        yield Reason("books", describe_books(fleet.books))
     if not fleet.workers:
         yield Reason("worker", _explain_no_worker(view, fleet))
     for service in _list_services(view, fleet):

@@ -12,7 +12,7 @@ from tests import servers
 from tests.support import TRUSTED, RedisServer, wait_until
 
 NAME = "fleet"
-DOWN_AFTER = 500  # milliseconds after which a Sentinel takes a server for dead
+DOWN_AFTER = 3000  # milliseconds after which a Sentinel takes a server for dead; ten times as long may a link be down
 COUNT = 3
 
 
@@ -92,7 +92,9 @@ class Sentinels:
 
     def await_failover(self) -> None:
         wanted = self._pair.ports[1]
-        wait_until(lambda: all(int(self._ask(port)["port"]) == wanted for port in self.ports), "a new primary")
+        wait_until(
+            lambda: all(int(self._ask(port)["port"]) == wanted for port in self.ports), "a new primary", seconds=60
+        )
 
     def end(self) -> None:
         for process in self._processes:
@@ -164,3 +166,21 @@ def watched_pair(folder: Path) -> Iterator[tuple[Pair, Sentinels]]:
             yield pair, sentinels
         finally:
             sentinels.end()
+
+
+class WatchedServer(RedisServer):
+    """A pair that Sentinels watch, in the place of one server."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.pair = Pair(folder)
+        self.sentinels = Sentinels(folder, self.pair)
+        self.url = self.sentinels.url
+
+    def start(self) -> None:
+        self.pair.start()
+        self.sentinels.start()
+
+    def end(self, number: int = signal.SIGKILL) -> None:  # noqa: ARG002 - the signature of one server
+        self.sentinels.end()
+        self.pair.end()

@@ -19,6 +19,7 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.plugins.containment.sandbox import read_limits
+from scheduler.prepare import read_price_book
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
@@ -143,7 +144,12 @@ def _begin(sender: Any, **_: object) -> None:
     leases.on_drain = lambda draining: _receive_messages(sender, receive=not draining)
     leases.start()
     Watchdog(leases, lambda: count_waiting(client), patience=settings.deaf, grace=settings.grace).start()
-    housekeeping = Housekeeping(get_context(), period=settings.housekeeping, lag=settings.usage_lag)
+    housekeeping = Housekeeping(
+        get_context(),
+        period=settings.housekeeping,
+        lag=settings.usage_lag,
+        rates=lambda model: read_price_book(settings).rates(model),
+    )
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not awaited: the duty expires
     cleaning = DailyCleaning(get_context(), settings.store, settings.keep)

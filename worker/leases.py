@@ -16,6 +16,7 @@ from scheduler.errors import SettingsDisagree
 from scheduler.processes.membership import join_fleet, leave_fleet
 from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Away
+from scheduler.state.server.failover import ServerWatch
 from scheduler.state.store import Lease, Store
 from worker.held_lease import EndRequest, HeldLease
 from worker.sdk.client_status import ClientStatus
@@ -57,6 +58,7 @@ class Leases:
         self._join_at = 0.0
         self.draining = False  # takes nothing new, and lets what runs end
         self.on_drain: Callable[[bool], None] = lambda _: None  # told when that changes, before `start`
+        self._watch = ServerWatch()
         self._held: dict[Lease, HeldLease] = {}
         self._busy = 0
         self.heard = 0  # messages received
@@ -144,6 +146,7 @@ class Leases:
             if due:
                 renew_at = now + pace
                 self._run_guarded(self._renew)
+                self._run_guarded(lambda: self._watch.look(self._store))
             self._wake.wait(max(0.0, renew_at - time.monotonic()))
             self._wake.clear()
             time.sleep(0.02)  # many threads end at once: send one report for all
@@ -153,7 +156,7 @@ class Leases:
         leave_fleet(self._store, self.worker)
         self._store.forget_worker(self.worker)
 
-    def _run_guarded(self, action: Callable[[], None]) -> None:
+    def _run_guarded(self, action: Callable[[], object]) -> None:
         """Ignore that Redis is away: each lease's own clock says how long that may last."""
         try:
             action()

@@ -16,7 +16,7 @@ from scheduler.services import find_service
 from scheduler.state.bug_log import NOBODY, fail_stage, record_bug
 from scheduler.state.connection import Away, RedisError, Refused, StoreBug
 from scheduler.state.states import StageState
-from scheduler.state.store import Lease, Opening
+from scheduler.state.store import Lease, Opening, compact
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, EventReporter, Spending, WorkerContext, make_stopped
@@ -112,10 +112,14 @@ def _load_attempt(
 
 def _make_session(this: Attempt) -> Session:
     """Make a session whose metadata identify the attempt and the installation at the service."""
-    work = this.work
-    metadata = {"fleet": this.context.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
     model = str(this.recipe["model"])
+    metadata = _list_metadata(this)
     return Session(lambda: this.context.endpoint(model), metadata, on_signal=this.note_signal, permit=this.permit)
+
+
+def _list_metadata(this: Attempt) -> dict[str, str]:
+    work = this.work
+    return {"fleet": this.context.fleet, "sweep": work.payer, "stage": work.stage, "attempt": str(work.attempt)}
 
 
 def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
@@ -186,7 +190,7 @@ def _classify_gone(this: Attempt, error: ServiceError) -> Failed:
         return Failed(Fault.GONE, f"lost twice: {error}")
     this.spending.add(cost)
     model = str(this.recipe["model"])
-    metadata = {"fleet": this.context.fleet, "canary": this.work.stage}
+    metadata = _list_metadata(this) | {"canary": this.work.stage}  # the attempt pays for it
     verdict = try_service(lambda: this.context.endpoint(model), model, metadata, JUDGED_WITHIN)
     if verdict.word == "healthy":
         return Failed(Fault.GONE, f"lost twice, while a canary succeeded: {error}")
@@ -224,10 +228,9 @@ def _settle(this: Attempt, outcome: Outcome) -> bool:
     store, lease, meter, lost = this.context.store, this.lease, this.spending.meter, this.losses.document()
     match outcome:
         case Succeeded(result, steps):
-            document = json.dumps(dict(result), allow_nan=False)
-            return store.settle(
-                lease, meter, StageState.SUCCEEDED, cost="exact", result=document, steps=steps, cause="", lost=lost
-            )
+            fields: dict[str, str | int] = {"result": json.dumps(dict(result), allow_nan=False), "steps": steps}
+            fields |= {"cause": "", **_describe_session(this)}
+            return store.settle(lease, meter, StageState.SUCCEEDED, cost="exact", lost=lost, **fields)
         case Stopped(cancelled=True, cause=cause, cost=cost):
             return store.settle(lease, meter, StageState.CANCELLED, cost=cost, cause=cause)
         case Stopped(cause=cause, cost=cost):
@@ -238,6 +241,14 @@ def _settle(this: Attempt, outcome: Outcome) -> bool:
             return store.retrain_parent(lease, meter, parent, path)
         case Lost():
             return False
+
+
+def _describe_session(this: Attempt) -> dict[str, str]:
+    """Say what its session has used: more may follow there, and a loss of writes must not hide it."""
+    if this.work.kind == "evaluate" and this.opening.attempt == f"{this.work.stage}|{this.work.attempt}":
+        return {}  # it closes its own session
+    total = this.opening.usage.plus(this.spending.usage)
+    return {"session": this.opening.attempt, "session_usage": compact(total.document())}
 
 
 def _settle_failure(this: Attempt, fault: Fault, cause: str) -> bool:

@@ -33,8 +33,10 @@ from scheduler.state.connection import check_server, connect
 from scheduler.state.missing_rights import read_refusal
 from scheduler.state.server.durability import list_risks
 from scheduler.state.server.embedded_redis import describe_server, open_server
+from scheduler.state.server.failover import read_books
 from scheduler.state.server.server_versions import is_tested
 from scheduler.state.service_facts import ALL, LACKED, read_known_accounts
+from scheduler.waiting_reasons import describe_books
 from sweeps.errors import SweepsError
 from sweeps.formatting import format_count, format_duration
 
@@ -254,6 +256,8 @@ def _check_bugs(settings: Settings) -> Iterator[Finding]:
     with suppress(StoreUnavailable), open_store(settings) as store:  # reported by another check
         if refusal := read_refusal(store.client):
             yield Finding("rights", "wrong", refusal)
+        if doubt := describe_books(books := read_books(store)):
+            yield Finding("books", "wrong" if books.closed else "note", doubt)
         now = store.scripts.read_time()
         for bug in read_bugs(store):
             yield Finding("bugs", "wrong" if bug.stops(now) else "note", describe_bug(bug))

@@ -18,6 +18,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.missing_rights import read_refusal
+from scheduler.state.server.failover import read_books
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
 from scheduler.state.stage_causes import describe_causes, read_causes
 from scheduler.state.states import FAILURES, StageState
@@ -25,7 +26,7 @@ from scheduler.state.store import Store
 from scheduler.state.training_facts import LearningSigns, find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
-from scheduler.waiting_reasons import FleetStatus, Reason, explain_waiting
+from scheduler.waiting_reasons import FleetStatus, Reason, describe_books, explain_waiting
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.formatting import format_count, format_duration, format_usd
 
@@ -62,6 +63,7 @@ def status(output: Output, name: str | None) -> None:
             *learning.sentences,
             *map(str, list_troubled_webhooks(store)),
             *map(describe_bug, read_bugs(store)),
+            *filter(None, [describe_books(read_books(store))]),
         ]
         state = make_status_document(store, settings, sweeps, name) | {
             "causes": [cause._asdict() for cause in causes],
@@ -84,7 +86,8 @@ def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     services = {service: read_service(store, service, bounds) for service in SERVICES}
     supervised = not workers and is_up(settings.home)
     bugs, refusal = read_bugs(store), read_refusal(store.client)
-    return FleetStatus(len(workers), threads, services, supervised, bugs, refusal, store.scripts.read_time())
+    now, books = store.scripts.read_time(), read_books(store)
+    return FleetStatus(len(workers), threads, services, supervised, bugs, refusal, now, books)
 
 
 def make_status_document(store: Store, settings: Settings, sweeps: list[SweepView], name: str | None) -> dict[str, Any]:
@@ -102,6 +105,7 @@ def make_status_document(store: Store, settings: Settings, sweeps: list[SweepVie
         "skipped": [{"stages": count, "cause": cause} for cause, count in skipped.most_common(MOST)],
         "webhooks": [trouble.document() for trouble in list_troubled_webhooks(store)],
         "bugs": [_make_bug_row(bug) for bug in read_bugs(store)],
+        "books": fleet.books.document(),
     }
 
 

@@ -62,7 +62,7 @@ MONEY = frozenset({"budget", "day budget", "no price"})
 GATES = frozenset({"the sweep is not active", "slots", "budget", "no price"})
 """Refusals that hold for a whole sweep."""
 
-LANE_GATES = frozenset({"capacity", "breaker", "day budget"})
+LANE_GATES = frozenset({"books", "capacity", "breaker", "day budget"})
 """Refusals that hold for one lane, for every sweep. The others hold for one stage."""
 
 

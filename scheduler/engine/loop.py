@@ -19,6 +19,7 @@ from scheduler.state.bug_log import forget_bugs, record_bug
 from scheduler.state.connection import Away, RedisError, check_server, connect, find_problems
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
+from scheduler.state.server.failover import ServerWatch
 from scheduler.state.store import Store
 from scheduler.state.workers import REPORT_LASTS, name_process, report_scheduler
 from sweeps.stage import MICRO
@@ -78,6 +79,7 @@ class Scheduler:
         self._name = name_process()
         self._shared = read_shared_settings(settings)
         self._lead = count_milliseconds(min(LEAD, settings.lease))
+        self._watch = ServerWatch()
         self._look_at = self._write_at = self._report_at = 0.0
 
     def run_tick(self) -> float:
@@ -106,6 +108,7 @@ class Scheduler:
         if time.monotonic() >= self._report_at:
             report_scheduler(self._store.client, self._name)
             join_fleet(self._store, self._name, self._shared, REPORT_LASTS)
+            self._watch.look(self._store)
             self._report_at = time.monotonic() + 1.0
 
     def _find_problems(self) -> list[str]:

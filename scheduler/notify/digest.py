@@ -8,10 +8,12 @@ from typing import NamedTuple
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_conclusion
+from scheduler.state.server.failover import read_books
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
+from scheduler.waiting_reasons import describe_books
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
@@ -55,6 +57,7 @@ class Digest:
     limit: int | None
     pretend_price: bool  # all of its models are offline models, which cost nothing
     incidents: Incidents
+    books: str  # what is wrong with the books of the fleet; empty if nothing is
     conclusion: Conclusion
     best: tuple[str, ...]
     failures: tuple[FailureCause, ...]  # the most frequent causes
@@ -72,6 +75,7 @@ class Digest:
         concluded = [*self.conclusion.sentences, describe_caveats(self.conclusion)]
         known = [] if self.conclusion.claim == "nothing_measured" else filter(None, concluded)
         lines = [*self.best, *causes, *self.incidents.describe(), *map(_shorten, self.learning), *left]
+        lines += [self.books] if self.books else []
         return "\n".join([*known, self._format_counts(), spent, *lines])
 
     def _format_counts(self) -> str:
@@ -114,6 +118,7 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         pretend_price=view.services == ["offline"],
         incidents=read_incidents(store, view),
         conclusion=read_conclusion(store, name, url),
+        books=describe_books(read_books(store)),
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
@@ -128,6 +133,8 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
         return ready, "paused"
     if view.outside:
         return ready, OUTSIDE_WINDOW
+    if read_books(store).closed:
+        return ready, "the books are closed"
     for service in view.services:
         if (store.client.hget(keys.breaker(service), "state") or BreakerState.CLOSED) != BreakerState.CLOSED:
             return ready, f"{service} is down or refuses the key"

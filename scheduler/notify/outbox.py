@@ -28,6 +28,7 @@ TITLES = {
     "breaker_open": "outage: running stages are parked, no new stage starts",
     "breaker_closed": "outage over",
     "account": "the service refuses the key or the bill: spending has stopped until `sweep resume`",
+    "books": "Redis lost writes: attempts were found at the service whose cost is not known yet",
     "hours": "the window closed",
     "budget80": "80 % of the budget is spent or held",
     "budget": "budget reached",

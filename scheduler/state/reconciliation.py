@@ -62,9 +62,9 @@ class Reconciliation:
         self._scripts = store.scripts
         self._client = store.client
 
-    def take_duty(self, who: str, seconds: float) -> bool:
-        """Take or keep the duty for some seconds; 0 gives it up. One worker at a time has it, to save double work."""
-        return bool(self._scripts.run("take_duty", who, count_milliseconds(seconds), DUTY))
+    def take_duty(self, who: str, seconds: float, duty: str = DUTY) -> bool:
+        """Take or keep a duty for some seconds; 0 gives it up. One worker at a time has it, to save double work."""
+        return bool(self._scripts.run("take_duty", who, count_milliseconds(seconds), duty))
 
     def read_unreconciled(self, most: int) -> list[UnreconciledAttempt]:
         """Read the unreconciled attempts that are due."""

@@ -15,7 +15,8 @@ Clock = Callable[[], int]
 
 
 PRELUDES = tuple(
-    f"_prelude{topic}.lua" for topic in ("_write", "", "_attempts", "_notices", "_service", "_money", "_keeping")
+    f"_prelude{topic}.lua"
+    for topic in ("_write", "", "_attempts", "_notices", "_service", "_books", "_money", "_keeping")
 )  # in this order: each may use those before it
 
 

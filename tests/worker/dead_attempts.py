@@ -2,10 +2,12 @@
 
 from concurrent.futures import Future
 
+import httpx
 import pytest
 
 from scheduler.state import keys
 from sweeps.stage import Stage
+from tests.tinker_offline.process import KEY
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
 from worker.held_lease import LeaseLost
@@ -44,3 +46,16 @@ def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: in
 def read_ledger(workshop: Workshop) -> dict[str, int]:
     row = workshop.store.client.hgetall(keys.sweep("one"))
     return {name: int(row.get(name, 0)) for name in ("tokens", "spent", "unreconciled", "reserved")}
+
+
+def count_tokens(workshop: Workshop) -> int:
+    """Count the tokens of this installation, by the service."""
+    window = {"starting_on": "2020-01-01T00:00:00Z", "ending_before": "2100-01-01T00:00:00Z"}
+    url = f"{workshop.tinker.url}/api/v1/billing/usage/events"
+    usage = httpx.get(url, params=window, headers={"X-API-Key": KEY}).json()
+    mine = {
+        name
+        for name, session in usage["sessions"].items()
+        if session["user_metadata"].get("fleet") == workshop.context.fleet
+    }
+    return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)

@@ -7,6 +7,7 @@ the same time do no harm; what is left undone costs storage or leaves money rese
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,13 +17,16 @@ from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.connection import Away
 from scheduler.state.reconciliation import DiscardedCheckpoint, NeededCheckpoints
 from scheduler.state.service_facts import ASKED_AGAIN_AFTER
+from sweeps.cost import Rates
 from worker.attempt import WorkerContext
 from worker.maintenance.bills import BillReader
+from worker.maintenance.lost_writes import LostWrites
 from worker.maintenance.service_actions import ServiceActions
 from worker.maintenance.session_upkeep import SessionCloser
 from worker.sdk.rest import DEADLINE, AccountClient
 from worker.vital_thread import make_vital_thread
 
+LOOK = 1.0  # seconds between two looks whether the books are closed: nothing starts meanwhile
 MOST = 100  # entries of each kind in one round
 DUTIES = 3  # rounds for which the duty is held, so that the death of its holder delays little
 LACKING = ASKED_AGAIN_AFTER.total_seconds()  # before what needs a call that the service lacks is tried again
@@ -49,7 +53,16 @@ class HousekeepingSummary:
 class Housekeeping:
     """Runs a round every `period` seconds. `lag` is after how many seconds the live service's bills are complete."""
 
-    def __init__(self, context: WorkerContext, *, period: float, lag: float, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        context: WorkerContext,
+        *,
+        period: float,
+        lag: float,
+        deadline: float = DEADLINE,
+        rates: Callable[[str], Rates] = lambda _: Rates(),
+    ) -> None:
+        """`rates` are the prices of a model."""
         self._context = context
         self._period = period
         self._deadline = deadline
@@ -58,6 +71,7 @@ class Housekeeping:
         self._sessions = SessionCloser(self._actions, lag=lag)
         self._bills = BillReader(self._actions, lag=lag)
         self._thread = make_vital_thread("housekeeping", self._keep)
+        self._lost_writes = LostWrites(self._actions, lag=lag, rates=rates)
 
     def start(self) -> None:
         self._thread.start()
@@ -71,6 +85,7 @@ class Housekeeping:
         this, reconciliation = self._actions.start_round(), self._actions.reconciliation
         finished = self._sessions.close(this, MOST)
         reconciled = self._bills.reconcile(this, MOST)
+        self._lost_writes.book_lost_sessions()
         self._bills.learn_forward_kind(this)
         self._bills.record_bills(this)
         extended = self._actions.run_each(this, keys.EXPIRING, reconciliation.read_needed(MOST), self._extend)
@@ -79,8 +94,12 @@ class Housekeeping:
 
     def _keep(self) -> None:
         duty = DUTIES * self._period + self._deadline
-        while not self._done.wait(self._period):
-            self._guard(lambda: self._run_if_on_duty(duty))
+        due = time.monotonic() + self._period
+        while not self._done.wait(max(0.0, min(LOOK, due - time.monotonic()))):
+            self._guard(self._lost_writes.compare_if_closed)
+            if time.monotonic() >= due:
+                self._guard(lambda: self._run_if_on_duty(duty))
+                due = time.monotonic() + self._period
         self._guard(lambda: self._take_duty(0))  # if there is time left; otherwise the duty expires
 
     def _take_duty(self, seconds: float) -> bool:

@@ -104,8 +104,11 @@ class ServiceActions:
             self._noted[text] = now
             log.warning("housekeeping: %s", text)
 
+    def open_account(self, endpoint: Endpoint) -> AccountClient:
+        return self._accounts.setdefault(endpoint, AccountClient(endpoint, deadline=self._deadline))
+
     def _run_at(self, this: Round, endpoint: Endpoint, do: Action) -> int:
-        account = self._accounts.setdefault(endpoint, AccountClient(endpoint, deadline=self._deadline))
+        account = self.open_account(endpoint)
         try:
             return do(account)
         except ServiceError as error:

@@ -6,7 +6,7 @@ minutes.
 
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ FINISH = "/api/v1/sessions/{}/finish"
 
 DEADLINE = 20.0  # seconds for one call
 PAGE = 500  # checkpoints in one answer
+ALL_PAGES = 2000  # of a search for everything since a moment
 PAGES = 20  # of a search: an attempt has one session, or a few if it was restarted
 
 NOT_FOR_US = (403, 404, 405)  # statuses with which a service refuses to let one process finish another's session
@@ -50,6 +51,7 @@ class SessionRecord:
     id: str
     status: str | None  # active, client_finished, failed or cancelled; None if the service does not say
     began: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class SessionUsage:
     metadata: Mapping[str, str]
     usage: Usage
     usd: float | None = None  # None if the service names no amount
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,17 @@ class AccountClient:
         self._deadline = deadline
         self._opening: Future[_Clients] | None = None
 
-    def find_sessions(self, metadata: Mapping[str, str]) -> list[SessionRecord]:
-        """List the sessions that were opened with this metadata, newest first."""
+    def find_sessions(self, metadata: Mapping[str, str], since: datetime | None = None) -> list[SessionRecord]:
+        """List the sessions that were opened with this metadata, newest first; with `since`, all that began later."""
         request, sessions = SessionSearchRequest(user_metadata=dict(metadata)), list[SessionRecord]()
-        for _ in range(PAGES):
+        for _ in range(PAGES if since is None else ALL_PAGES):
             body = request.model_dump(mode="json", exclude_none=True)
             page = self._ask(_make_post(SEARCH, body, SessionSearchResponse), about_nothing=True)
             sessions += [_read_session(session) for session in page.sessions]
-            if page.next_cursor is None:
+            if page.next_cursor is None or (since is not None and sessions and sessions[-1].began < since):
                 break
             request = request.model_copy(update={"cursor": page.next_cursor})
-        return sessions
+        return sessions if since is None else [session for session in sessions if session.began >= since]
 
     def finish(self, session: str) -> bool:
         """Finish a session that another process opened; False if the service does not allow it."""
@@ -144,6 +147,7 @@ class AccountClient:
                 _find_metadata(answer, event.session_id),
                 _read_event(event.event_info),
                 event.estimated_cost_usd,
+                event.base_model or "",
             )
             for event in answer.data
             if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
@@ -233,7 +237,7 @@ _WITHOUT_TOKENS = (types.CheckpointBillingEvent, types.StorageBillingEvent)
 
 def _read_session(session: types.SessionSummary) -> SessionRecord:
     status = session.status.type if session.status else None
-    return SessionRecord(session.session_id, status, session.created_at)
+    return SessionRecord(session.session_id, status, session.created_at, session.user_metadata or {})
 
 
 def _find_metadata(usage: types.BillingUsageResponse, session: str) -> Mapping[str, str]:

@@ -106,11 +106,27 @@ local function meter(id, total, tokens)
   if delta > 0 then notify_budget(payer) end
 end
 
+-- Keeps an attempt of unknown cost until the service tells what it counted (see reconcile_cost).
+local function open_reconciliation(id, attempt, owed)
+  book(id, owed.payer, 'unreconciled', owed.unreconciled)
+  notify_budget(owed.payer)
+  add(stage_key(id), 'unreconciled', owed.unreconciled)
+  local key = PREFIX .. 'unreconciled:' .. attempt
+  write('HSET', key, 'stage', id, 'payer', owed.payer, 'micro_usd', owed.micro_usd or 0,
+    'tokens', owed.tokens or 0, 'unreconciled', owed.unreconciled, 'day', TODAY,
+    'began_day', count_days(owed.began), 'rates', owed.rates or '',
+    'opened_by', owed.opened_by or attempt, 'opened_usage', owed.opened_usage or '{}', 'model', owed.model)
+  write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
+  if are_books_closed() then
+    write('HSET', key, 'in_doubt', 1)
+    doubt(owed.unreconciled, 1)
+  end
+end
+
 -- Releases what an attempt holds, after the move that ends it (the event names the worker). The rest of its reservation
 -- is freed.
 -- `cost` says how well the cost is known: 'exact'; 'at most' what was metered, because a part may never have been done;
 -- or 'unknown', so that the rest of the reservation is booked as unreconciled.
--- An unreconciled attempt is kept until the service tells what it counted (see reconcile_cost).
 local function release(id, cost)
   local key = stage_key(id)
   local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
@@ -119,16 +135,9 @@ local function release(id, cost)
   book(id, payer, 'reserved', -left)
   add(sweep_key(payer), 'inflight', -1)
   if cost == 'unknown' or (cost == 'at most' and to_number(held[4]) > 0) then
-    local unreconciled = cost == 'unknown' and left or 0
-    local attempt = id .. '|' .. held[5]
-    book(id, payer, 'unreconciled', unreconciled)
-    notify_budget(payer)
-    add(key, 'unreconciled', unreconciled)
-    write('HSET', PREFIX .. 'unreconciled:' .. attempt, 'stage', id, 'payer', payer, 'micro_usd', to_number(held[3]),
-      'tokens', to_number(held[4]), 'unreconciled', unreconciled, 'day', TODAY,
-      'began_day', count_days(to_number(held[10])), 'rates', held[6] or '',
-      'opened_by', held[7] or attempt, 'opened_usage', held[8] or '{}', 'model', find_model(held[9] or ''))
-    write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
+    open_reconciliation(id, id .. '|' .. held[5], {payer = payer, micro_usd = to_number(held[3]),
+      tokens = to_number(held[4]), unreconciled = cost == 'unknown' and left or 0, rates = held[6],
+      opened_by = held[7], opened_usage = held[8], model = find_model(held[9] or ''), began = to_number(held[10])})
   end
   write('HDEL', key, 'reserved', 'metered', 'metered_tokens', 'worker', 'fence', 'call', 'slot', 'opened_by',
     'opened_usage')
@@ -144,6 +153,7 @@ end
 -- Answers the first gate that is closed for a stage at the cost of a sweep, or nil. Dispatches and continuations share
 -- it.
 local function check_gates(id, sweep)
+  if are_books_closed() then return 'books' end
   if not is_live(sweep) then return 'the sweep is not active' end
   if read_breaker(read_stage(id, 'service')) ~= 'closed' then return 'breaker' end
   for _, parent in ipairs(read_parents(id)) do

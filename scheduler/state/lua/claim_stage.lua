@@ -1,11 +1,12 @@
 -- Gives a worker the lease of a dispatched stage.
 -- Arguments: stage, attempt, worker, lease in milliseconds, a name of this call.
 -- Answers the fencing number, or '' if this attempt is not the dispatched one: repeated, late and stray messages end
--- here, and so does a message about a state of another layout. If the service is down, the stage goes back to ready.
+-- here, and so do a message about a state of another layout and one that comes while the books are closed. If the service is down, the stage goes back to ready.
 local id, attempt, worker, ttl, call = ARGS[1], ARGS[2], ARGS[3], tonumber(ARGS[4]), ARGS[5]
 if read('GET', PREFIX .. 'layout') ~= LAYOUT then return '' end
 local taken = find_lease(id, call)
 if taken then return taken end
+if are_books_closed() then return '' end
 if read_stage(id, 'state') ~= 'dispatched' or read_stage(id, 'attempt') ~= attempt then return '' end
 local service = read_breaker(read_stage(id, 'service'))
 if service == 'open' or service == 'stopped' then

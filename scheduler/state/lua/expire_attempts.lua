@@ -8,7 +8,8 @@ local most, quiet, losses, stalls, suspicious = tonumber(ARGS[1]), tonumber(ARGS
 local taken, only = {}, ARGS[6]
 
 local function due(key, until_when)
-  if only then return to_number(read('ZSCORE', key, only) or until_when + 1) <= until_when and {only} or {} end
+  local score = only and tonumber(read('ZSCORE', key, only) or nil)
+  if only then return score and (until_when == '+inf' or score <= until_when) and {only} or {} end
   return read('ZRANGEBYSCORE', key, '-inf', until_when, 'LIMIT', 0, most - #taken)
 end
 
@@ -41,9 +42,10 @@ local function end_attempt(id, kind, allowed, detail)
   taken[#taken + 1] = id
 end
 
-for _, id in ipairs(due(state_key('dispatched'), NOW)) do
-  move(id, 'dispatched', 'ready', NOW, 'no worker claimed it in time')
-  withdraw_dispatch(id)
+local closed = are_books_closed() -- then no stage is claimed, and its claim may be among what was lost
+for _, id in ipairs(due(state_key('dispatched'), closed and '+inf' or NOW)) do
+  move(id, 'dispatched', 'ready', NOW, closed and 'its claim may be lost' or 'no worker claimed it in time')
+  if closed then release(id, 'unknown') else withdraw_dispatch(id) end
   taken[#taken + 1] = id
 end
 for _, id in ipairs(due(state_key('running'), NOW)) do

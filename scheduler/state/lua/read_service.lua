@@ -7,7 +7,8 @@ local service, lately = ARGS[1], tonumber(ARGS[2])
 local row = read('HMGET', breaker_key(service), 'state', 'since', 'recovered', 'heard')
 
 local function pool_state(pool)
-  write('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW)
+  -- Not while the books are closed: a slot says which client may have done something that they lack.
+  if not are_books_closed() then write('ZREMRANGEBYSCORE', slots_key(pool), '-inf', NOW) end
   local found = {taken = read('ZCARD', slots_key(pool)),
     opened = to_number(read('HGET', PREFIX .. 'capacity:' .. pool, 'openings')), signals = {}, since = {}, last = {}}
   local rows = read('HGETALL', signals_key(pool))

@@ -13,5 +13,6 @@ local rates = row[5] ~= '' and cjson.decode(row[5]) or {}
 local cost = compute_price({training = tokens}, rates)
 if not is_affordable_today(service, cost) then return '' end
 add(day_key(service, TODAY), 'spent', cost, 'canaries', 1)
+write('HSET', day_key(service, TODAY), 'canary:' .. name, 1) -- so that a loss of writes shows which are booked
 write('HSET', breaker_key(service), 'canary', name, 'canary_until', NOW + patience, 'next', NOW + pace)
 return row[4]

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
+from scheduler.state import keys
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.server.append_only import find_damage
 from scheduler.state.server.redis_address import redact_redis_url
@@ -155,10 +156,18 @@ def _await(client: Client, home: Path) -> None:
         process = process or _start(home, author)
     if process is not None:
         write_author(home / "redis", author)
+        _accept_books(client)
         if TORN in _log_path(home).read_bytes()[logged:]:
             log.warning(
                 "the last write before the server ended was incomplete and is left out, as after a power cut. %s", KEPT
             )
+
+
+def _accept_books(client: Client) -> None:
+    """Accept the books that it loaded: it syncs each write, and the folder is ours alone, so none is missing."""
+    run, closed = client.hmget(keys.BOOKS, ["run", "closed"])
+    if run and not closed:
+        client.hset(keys.BOOKS, mapping={"run": str(client.info("server")["run_id"]), "before": run})
 
 
 def _is_up(client: Client) -> bool:

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # Their tests do every verb in every way in which it writes; where one is new, a test of it belongs here or there.
 FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
+    "state/test_books",
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
     *("processes/test_membership", "keeping/test_keeping_verbs"),

@@ -69,6 +69,9 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     report_scheduler(night.store.client, "s1")
     join_fleet(night.store, "s1", {"SWEEP_LEASE": "60"}, 5)
     night.store.scripts.run("drain_worker", "w1", 1)
+    night.store.scripts.run("check_books", "")
+    night.store.scripts.run("take_duty", "w1", 10_000, keys.BOOKKEEPER.removeprefix(keys.PREFIX))
+    night.store.scripts.run("note_lost_session", "offline", "session", "lost", 0, 0)
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()

@@ -3,7 +3,6 @@
 import signal
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from scheduler.engine.retry import Fault
@@ -11,8 +10,8 @@ from scheduler.state import keys
 from scheduler.state.reconciliation import Reconciliation
 from scheduler.state.service_facts import read_facts, record_facts
 from sweeps.stage import Stage
-from tests.tinker_offline.process import KEY, Server
-from tests.worker.dead_attempts import kill_training, make_housekeeping, read_ledger, submit_training
+from tests.tinker_offline.process import Server
+from tests.worker.dead_attempts import count_tokens, kill_training, make_housekeeping, read_ledger, submit_training
 from tests.worker.workshop import Workshop
 from worker.attempt import Attempt
 from worker.maintenance import reconcile
@@ -36,19 +35,6 @@ def read_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage().removeprefix("housekeeping: ") for record in ours if record.levelname == "WARNING"]
 
 
-def counted(workshop: Workshop) -> int:
-    """By the service, for this installation."""
-    window = {"starting_on": "2020-01-01T00:00:00Z", "ending_before": "2100-01-01T00:00:00Z"}
-    url = f"{workshop.tinker.url}/api/v1/billing/usage/events"
-    usage = httpx.get(url, params=window, headers={"X-API-Key": KEY}).json()
-    mine = {
-        name
-        for name, session in usage["sessions"].items()
-        if session["user_metadata"].get("fleet") == workshop.context.fleet
-    }
-    return sum(event["event_info"]["token_count"] for event in usage["data"] if event["session_id"] in mine)
-
-
 def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service_counted(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,10 +46,10 @@ def test_a_dead_attempts_session_is_finished_and_its_tokens_are_what_the_service
     assert list(sessions(workshop, stage).values()) == ["client_finished"]
     assert read_ledger(workshop)["unreconciled"] > 0, "it is not reconciled before its session is over"
     assert keeper.round().reconciled == 1
-    assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["unreconciled"]) == (counted(workshop), 0)
+    assert (read_ledger(workshop)["tokens"], read_ledger(workshop)["unreconciled"]) == (count_tokens(workshop), 0)
     assert keeper.round() == HousekeepingSummary()
     assert isinstance(workshop.attempt(stage), Succeeded)
-    assert read_ledger(workshop)["tokens"] == counted(workshop)
+    assert read_ledger(workshop)["tokens"] == count_tokens(workshop)
 
 
 def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +67,7 @@ def test_nothing_of_an_attempt_that_runs_is_touched(workshop: Workshop, monkeypa
     monkeypatch.setattr(Attempt, "stop_if_asked", asked)
     assert isinstance(workshop.attempt(stage), Succeeded)
     assert [round_done.finished for round_done in rounds] == [1, 0, 0]
-    assert read_ledger(workshop)["tokens"] == counted(workshop)
+    assert read_ledger(workshop)["tokens"] == count_tokens(workshop)
 
 
 def test_what_a_dead_attempt_saved_is_deleted_unless_a_list_knows_it(

@@ -19,6 +19,8 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import Client, check_server, connect
 from scheduler.state.server import embedded_redis
 from scheduler.state.server.embedded_redis import ensure_server, find_server_url, open_server
+from scheduler.state.server.failover import ServerWatch, close_books, read_books
+from scheduler.state.store import Store
 from tests import support
 from tests.support import wait_until
 from tests.wording import naming
@@ -190,3 +192,21 @@ def test_with_a_server_of_ones_own_none_is_started(tmp_path: Path) -> None:
     with open_server(own) as url:
         assert url == "redis://host:1/0"
     assert not (tmp_path / "home").exists()
+
+
+def test_a_restart_of_our_own_server_leaves_the_books_open_also_for_a_process_that_saw_the_one_before(
+    settings: Settings,
+) -> None:
+    watch = ServerWatch()
+    with open_server(settings) as url:
+        client = client_of(url)
+        assert not watch.look(Store(client))
+        kill(settings)
+        assert ensure_server(settings)
+        assert not read_books(Store(client)).closed
+        assert not watch.look(Store(client))
+        close_books(Store(client), "an older state was restored")
+        kill(settings)
+        assert ensure_server(settings)
+        assert read_books(Store(client)).closed, "nobody has compared them yet"
+        client.close()
