@@ -102,7 +102,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
         return fit_to_model(loaded, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
-        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache)
+        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache, most_bytes=settings.data_limit)
         records.update((part.sha256, part) for part in dataset.parts)
         return dataset
 

@@ -57,6 +57,7 @@ class Settings:
     environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
+    data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -87,6 +88,7 @@ DEFAULTS = {
     "SWEEP_STEP": "30",
     "SWEEP_ENVIRONMENT_MEMORY": "2",
     "SWEEP_SANDBOX": "auto",
+    "SWEEP_DATA_LIMIT": "1",
 }
 
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
@@ -131,6 +133,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         keep=_read_retention(environment),
         sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
+        data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 

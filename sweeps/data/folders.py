@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import fsspec
 
+from sweeps.data.bounded_reading import read_bounded, refuse_irregular
 from sweeps.errors import DataError
 from sweeps.spec.home_paths import expand
 
@@ -25,9 +26,12 @@ class File(NamedTuple):
     path: str
     where: str
 
-    def fetch(self) -> bytes:
+    def fetch(self, most: int) -> bytes:
+        """Read it whole. Raises DataError if it is no regular file or has more than `most` bytes."""
+        if "file" in self.system.protocol:
+            refuse_irregular(Path(self.path), self.where)
         with self.system.open(self.path, "rb") as file:
-            return bytes(file.read())
+            return read_bounded(file, self.where, most)
 
 
 def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:

@@ -1,10 +1,6 @@
 """Read a file, a folder or a URL into rows: anything that fsspec opens, in many formats, packed or not."""
 
-import bz2
-import gzip
-import lzma
 import re
-import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,9 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import zstandard
-
 from sweeps.data import text_formats
+from sweeps.data.bounded_reading import MOST_BYTES, PACKED, unpack_bounded
 from sweeps.data.columnar import read_arrow, read_parquet
 from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.folders import find_files
@@ -24,7 +19,6 @@ from sweeps.errors import DataError
 from sweeps.records import Format
 
 JSONL, TEXT = (".jsonl", ".ndjson"), (".txt", ".md")
-PACKED: Mapping[str, bytes] = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b"\x28\xb5\x2f\xfd"}
 RIGHT = (
     "JSON lines (.jsonl), .json, .csv, .tsv, .parquet, .arrow, text (.txt, .md), each also as .gz, .bz2, .xz or .zst"
 )
@@ -74,12 +68,18 @@ PARAGRAPHS, SINGLE = FileReader("paragraph", text_formats.read_paragraphs), File
 
 
 def read_file(
-    source: str, form: Format | None, folder: Path, *, lines: bool = False, columns: ColumnReader | None = None
+    source: str,
+    form: Format | None,
+    folder: Path,
+    *,
+    lines: bool = False,
+    columns: ColumnReader | None = None,
+    most_bytes: int = MOST_BYTES,
 ) -> Parsed:
     """Read the rows of a source, by its ending or else its first bytes; with `lines` a line of text is a record.
 
-    A path is relative to `folder`; anything with `://` goes to fsspec. Raises DataError where it cannot be read, and
-    NotInstalled.
+    A path is relative to `folder`; anything with `://` goes to fsspec. A file may have `most_bytes`, also unpacked.
+    Raises DataError where it cannot be read, and NotInstalled.
     """
     where = redact(source)
     _refuse_others(_endings(where)[0], where)
@@ -90,7 +90,7 @@ def read_file(
     def list_rows() -> Iterator[Found]:
         for file in files:
             with _naming(source, file.where, folder):
-                content = file.fetch()
+                content = unpack_bounded(file.fetch(most_bytes), file.where, _endings(file.where)[1], most_bytes)
             way, rows = _rows(content, file.where, form, lines=lines, columns=columns or ColumnReader())
             ways.append(way)
             yield from rows
@@ -112,8 +112,7 @@ def _rows(
     content: bytes, where: str, form: Format | None, *, lines: bool, columns: ColumnReader
 ) -> tuple[str, Iterable[Found]]:
     """Choose how a file is read, and read its rows."""
-    kind, packing = _endings(where)
-    content = _unpack(content, where, packing)
+    kind, _ = _endings(where)
     kind = next((seen for magic, seen in MAGIC if content.startswith(magic)), kind)
     _refuse_others(kind, where)
     if kind in TABLES:
@@ -173,33 +172,11 @@ def _naming(source: str, where: str, folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or redact(str(error).replace(source, where)) or type(error).__name__
         raise DataError(f"{where}: cannot read it: {reason}; check the path") from None
+    except MemoryError:
+        raise DataError(f"{where}: it needs more memory than this machine has; split it") from None
     except Exception as error:  # noqa: BLE001 -- each backend of fsspec has exceptions of its own
         reason = str(error).replace(source, where) or type(error).__name__
         raise DataError(f"{where}: cannot read it: {redact(reason)}") from None
-
-
-def _unpack(content: bytes, where: str, packing: str) -> bytes:
-    """Unpack by the first bytes; a name that says that it is packed has to be right."""
-    seen = next((end for end, magic in PACKED.items() if content.startswith(magic)), "")
-    if packing and not seen:
-        raise DataError(f"{where}: expected {packing[1:]} data, got other data; remove {packing} to read it as it is")
-    try:
-        return UNPACK[seen](content) if seen else content
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise DataError(f"{where}: expected a whole {seen} file, got {error}") from None
-
-
-def _unpack_zst(content: bytes) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(content, read_across_frames=True) as reader:
-        return bytes(reader.read())
-
-
-UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-    ".zst": _unpack_zst,
-}
 
 
 def _decode(content: bytes, where: str) -> str:

@@ -42,6 +42,7 @@ class SourcePlace:
     columns: Mapping[str, str | Sequence[str]]
     group: str | None
     by: str | None
+    most_bytes: int
 
 
 def check_format(form: str | None) -> Format | None:
@@ -56,7 +57,9 @@ def read_source(source: str, place: SourcePlace) -> SourceRows:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
     columns = ColumnReader(place.columns, place.group, place.by)
-    parsed = read_file(source, place.form, place.folder, lines=place.lines, columns=columns)
+    parsed = read_file(
+        source, place.form, place.folder, lines=place.lines, columns=columns, most_bytes=place.most_bytes
+    )
     form, rows, notes = parsed.form, parsed.rows, parsed.notes
     distinct = _drop_repeated(parsed, place.context)
     if len(distinct) < len(rows):
