@@ -59,7 +59,7 @@ PLACES = {
     "tinker_cookbook": ("scheduler/plugins/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
     "pandas": ("sweeps/analysis/tables.py",),
-    "zstandard": ("sweeps/data/source_files.py",),
+    "zstandard": ("sweeps/data/bounded_reading.py",),
     "resvg_py": ("scheduler/report_inputs.py",),
     "tensorboardX": ("scheduler/trackers/tensorboard.py",),
     "mlflow": ("scheduler/trackers/mlflow.py",),
