@@ -86,3 +86,11 @@ def test_in_full_the_split_by_record_flatters_beyond_its_interval(desk: Desk) ->
     mean = sum(gaps) / 3
     spread = (sum((gap - mean) ** 2 for gap in gaps) / 2) ** 0.5
     assert mean > 4.303 * spread / 3**0.5, gaps
+
+
+@IN_FULL
+@pytest.mark.timeout(600)
+def test_beats_and_prose_that_share_nothing_do_not_help_each_other(desk: Desk) -> None:
+    results = run_example(desk, "biosignal", file="transfer.yaml", wait=590)
+    assert results["conclusion"]["claim"] != "helps"
+    assert {pair["verdict"] for pair in results["transfer"][0]["overall"]} <= {"hurts", "unclear"}
