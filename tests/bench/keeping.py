@@ -30,7 +30,7 @@ OPTIONS = {**TRUSTED, "appendfsync": "no", "hash-max-ziplist-value": "1024"}  # 
 REDIS, DISK, LEFT = 2000, 6000, 500  # bytes of a stage
 WARM, FLAT = 2000, 1.10  # stages after which the memory of the worker may grow by no more than this
 SMALL, SWEEP = 2000, 40  # stages of a sweep of the first part, and of a day
-KEEP = "events=1d curves=2d items=3d stages=3d artefacts=1d"  # so that a week has a past
+KEEP = "events=1d curves=2d items=3d stages=3d artefacts=1d checkpoints=1d"  # so that a week has a past
 
 
 def make_spec(name: str) -> dict[str, Json]:

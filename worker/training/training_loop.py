@@ -202,7 +202,7 @@ class Training(ABC):
         path = self._trainer.save(
             f"step-{step:06d}",
             ttl_seconds=None if days is None else round(days * 86_400),
-            metadata={"sweep": work.payer, "stage": work.stage, "step": str(step)},
+            metadata={"fleet": self._this.context.fleet, "sweep": work.payer, "stage": work.stage, "step": str(step)},
         )
         self._waiting.append(PendingCheckpoint(step, self._usage, path, self._keep(step)))
         self._saved_at = time.monotonic()

@@ -30,6 +30,7 @@ class ServiceCheckpoint:
 
 def classify(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[ServiceCheckpoint]:
     """Classify what a service lists: {"path", "bytes", "created", "expires", "metadata"}."""
+    fleet = store.read_fleet_name()
     stages = sorted({stage for row in rows if (stage := str(row["metadata"].get("stage") or ""))})
     known = dict(read_in_pages(store.client, stages, lambda pipe, stage: pipe.hget(keys.stage(stage), "state")))
     lists = read_in_pages(store.client, stages, lambda pipe, stage: pipe.lrange(keys.checkpoints(stage), 0, -1))
@@ -43,18 +44,24 @@ def classify(store: Store, rows: Sequence[Mapping[str, Any]]) -> list[ServiceChe
             row["expires"],
             stage := str(row["metadata"].get("stage") or ""),
             str(row["metadata"].get("sweep") or ""),
-            _find_use(row["path"], known.get(stage), named.get(stage, ""), stage in needed),
+            _find_use(row, known.get(stage), named.get(stage, ""), ours=row["metadata"].get("fleet") == fleet)
+            if stage not in needed
+            else "needed",
         )
         for row in rows
     ]
 
 
-def _find_use(path: str, state: str | None, named: str, needed: bool) -> Use:
-    if state is None:
-        return "foreign"
-    if needed or state not in FINISHED:
+def _find_use(row: Mapping[str, Any], state: str | None, named: str, *, ours: bool) -> Use:
+    """Find the use of a checkpoint of a stage that no unfinished sweep needs.
+
+    Another installation may have the same stage, and need what it saved.
+    """
+    if state is not None and state not in FINISHED:
         return "needed"
-    return "kept" if f'"{path}"' in named else "orphan"
+    if f'"{row["path"]}"' in named:
+        return "kept"
+    return "orphan" if ours and state is not None else "foreign"
 
 
 def discard(store: Store, service_model: str, checkpoints: Iterable[ServiceCheckpoint], *, uses: Sequence[Use]) -> int:

@@ -31,4 +31,5 @@ def test_a_checkpoint_is_needed_while_its_sweep_goes_on_then_kept_then_an_orphan
     assert discard(store, MODEL, classify(store, old), uses=("kept",)) == 1
     assert store.client.zscore(keys.DISCARDED, f"{MODEL}|{newest['path']}") is not None
     assert {row.use for row in classify(store, old)} == {"orphan"}
-    assert {row.use for row in classify(store, [{**old[0], "metadata": {}}])} == {"foreign"}
+    elsewhere = {**old[0], "metadata": {**old[0]["metadata"], "fleet": "another"}}
+    assert {row.use for row in classify(store, [elsewhere, {**old[0], "metadata": {}}])} == {"foreign"}
