@@ -24,7 +24,7 @@ def run_null_twin(
     desk: Desk, name: str, *overrides: str, seeds: int = 2, file: str = "sweep.yaml", make: Sequence[str] = ()
 ) -> list[Conclusion]:
     """Run a twin in a sweep called `twin` with so many seeds for each experiment, and list the conclusions."""
-    words = ("sweep=twin", f"seeds={seeds * EXPERIMENTS}", *overrides)
+    words = (*overrides, "sweep=twin", f"seeds={seeds * EXPERIMENTS}")  # the last of two wins
     run_example(desk, name, *words, wait=3_000, file=file, make=make)
     return conclude_parts(desk, "twin", seeds)
 
