@@ -68,7 +68,7 @@ def _read_part(runs: Sequence[Scores]) -> _Part | None:
     for item, share in zip(items, shares.tolist(), strict=True):
         cluster = runs[0].clusters[item]
         sums[cluster] = sums.get(cluster, 0.0) + share
-    grain = find_grain(np.unique(values).tolist()) if len(np.unique(values)) > 1 else 1.0
+    grain = find_grain(values.ravel().tolist()) or 1.0  # all alike up to rounding: a step of a share of right answers
     return _Part(values.mean(axis=1), sums, grain)
 
 

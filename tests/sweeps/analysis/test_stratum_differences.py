@@ -173,3 +173,17 @@ def test_a_report_names_what_is_clear_and_what_was_not_compared() -> None:
     for face in (render_html(compose(known), ""), render_markdown(compose(known))):
         assert re.search(rf"x is above y by {clear['mean']:.4f} \\?\({clear['low']:.4f} to {clear['high']:.4f}", face)
         assert "z has 4 items; 10 are needed" in face
+
+
+def test_parts_whose_values_are_all_alike_up_to_rounding_leave_open_what_few_items_leave_open() -> None:
+    """As two test sets that a model answers perfectly: the error is neither 0 nor undefined."""
+    sides = []
+    for name, count in (("a", 12), ("b", 13)):
+        values = [0.3 if at % 2 else 0.1 + 0.2 for at in range(count)]
+        sides.append({0: read_scores([ItemRow(f"{name}{at}", {"reward": x}) for at, x in enumerate(values)], "reward")})
+    difference = compare_parts(*sides)
+    assert difference is not None
+    assert difference.mean == pytest.approx(0, abs=1e-15)
+    assert difference.claim.half_width is not None
+    assert 0 < difference.claim.half_width < 1
+    assert not difference.claim.clear
