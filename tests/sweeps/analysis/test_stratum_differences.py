@@ -186,4 +186,3 @@ def test_parts_whose_values_are_all_alike_up_to_rounding_leave_open_what_few_ite
     assert difference.mean == pytest.approx(0, abs=1e-15)
     assert difference.claim.half_width is not None
     assert 0 < difference.claim.half_width < 1
-    assert not difference.claim.clear
