@@ -122,9 +122,9 @@ def locate_stage_files(fleet: str) -> str:
     return f"stages/{fleet[:12]}"
 
 
-def locate_probe(fleet: str, worker: str) -> str:
-    """Return the path that a worker writes to see whether it can write."""
-    return f"{locate_stage_files(fleet)}/{worker}.probe"
+def locate_probe(fleet: str, host: str) -> str:
+    """Return the path that the workers of a machine write to see whether they can: one, however many have run there."""
+    return f"{locate_stage_files(fleet)}/{host}.probe"
 
 
 def encode_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:

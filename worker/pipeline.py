@@ -5,6 +5,7 @@ the service through a Session and nothing else.
 """
 
 import json
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -148,7 +149,7 @@ def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | No
 
 def _check_store_is_writable(this: Attempt) -> None:
     """Write a file before any money is spent: with a full disk, every stage would be paid for and its result lost."""
-    path = locate_probe(this.context.fleet, this.context.leases.worker)
+    path = locate_probe(this.context.fleet, socket.gethostname())
     this.context.artefacts.write(path, f"{this.work.stage} {this.work.attempt}\n".encode())
 
 

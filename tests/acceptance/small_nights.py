@@ -52,12 +52,11 @@ def finished(desk: Desk, *states: str) -> int:
     return sum(row.get(state, 0) for row in rows for state in states)
 
 
-def finished_stages(desk: Desk) -> dict[str, str]:
-    """Stages whose artefacts are complete -> the fencing numbers of the attempts that wrote them."""
-    folder = desk.home / "store" / "stages"
-    stages = folder.iterdir() if folder.exists() else ()
-    return {
-        stage.name: ",".join(sorted(attempt.name for attempt in stage.iterdir()))
-        for stage in stages
-        if list(stage.glob("*/metrics.jsonl")) or list(stage.glob("*/items.jsonl.gz"))
-    }
+def finished_stages(desk: Desk, sweep: str) -> dict[str, list[int]]:
+    """The stages of a sweep that have succeeded -> the numbers of the attempts that did it."""
+    events = desk.call("-f", "json", "events", sweep, "--last", "10000").json["events"]
+    done: dict[str, list[int]] = {}
+    for event in events:
+        if event["to"] == "succeeded":
+            done.setdefault(event["stage"], []).append(event["attempt"])
+    return done

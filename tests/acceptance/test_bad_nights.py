@@ -13,7 +13,7 @@ from scheduler.settings import read_settings
 from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import find_server_url
 from tests.acceptance.command import Desk, until
-from tests.acceptance.small_nights import SLOW, finished, finished_stages, small
+from tests.acceptance.small_nights import SLOW, finished, small
 
 CHILDREN = {
     "worker-1": "worker.app worker",
@@ -66,7 +66,7 @@ def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk
     slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 2}]\n")
     desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
-        until(lambda: len(finished_stages(desk)) >= 1, "it works")
+        until(lambda: finished(desk, "succeeded") >= 1, "it works")
         for stopped in [child(desk, command) for command in CHILDREN.values()]:
             os.kill(stopped, signal.SIGSTOP)
         for name in CHILDREN:

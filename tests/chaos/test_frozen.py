@@ -32,7 +32,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
         stage = next(stage.id for stage in plan.stages if stage.kind == "train")
         wait_until(lambda: fleet.reached(stage) >= 40, "the first attempt to be in the midst", seconds=60)
         row = fleet.row(stage)
-        frozen = int(row["worker"].rpartition("-")[2])
+        frozen = int(row["worker"].split("-")[-2])
         os.kill(frozen, signal.SIGSTOP)
         with fleet.client() as client:  # if it keeps house, too, that duty would expire 18 s later
             if client.get(keys.HOUSEKEEPER) == row["worker"]:

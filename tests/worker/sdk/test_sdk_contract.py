@@ -33,7 +33,8 @@ tinker.lib.client_connection_pool_type.ClientConnectionPoolType
 tinker.lib.internal_client_holder.InternalClientHolder tinker.lib.public_interfaces.sampling_client.SamplingClient
 tinker.lib.public_interfaces.service_client tinker.lib.public_interfaces.training_client
 tinker.lib.retry_handler.RetryConfig tinker.lib.retryable_exception.RetryableException
-tinker.proto.tinker_public_pb2 tinker.types tinker.types.BillingUsageResponse tinker.types.CheckpointBillingEvent
+tinker.proto.tinker_public_pb2 tinker.types tinker.types.BillingUsageResponse tinker.types.Checkpoint
+tinker.types.CheckpointBillingEvent
 tinker.types.GetInfoResponse tinker.types.GetSamplerResponse
 tinker.types.SamplingPrefillBillingEvent tinker.types.SamplingSampleBillingEvent tinker.types.SessionSearchRequest
 tinker.types.SessionSearchResponse tinker.types.SessionSummary tinker.types.StorageBillingEvent
@@ -57,6 +58,7 @@ CALLS: dict[str, tuple[Any, str]] = {
     "close": (tinker.ServiceClient, "status"),
     "sample": (tinker.SamplingClient, "prompt num_samples sampling_params include_prompt_logprobs"),
     "get_server_capabilities": (tinker.RestClient, ""),
+    "list_user_checkpoints": (tinker.RestClient, "limit offset"),
     "get_weights_info_by_tinker_path": (tinker.RestClient, "tinker_path"),
     "get_session": (tinker.RestClient, "session_id"),
     "list_checkpoints": (tinker.RestClient, "training_run_id"),
