@@ -85,7 +85,7 @@ def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(de
     assert entry["budget_usd"] == 0
     assert entry["kinds"], "else nothing was counted"
     assert {kind[key] for kind in entry["kinds"] for key in ("spent_usd", "reserved_usd")} == {0}
-    refused(desk.call("budget", "nobody", "3"), "nobody", "sweep list")
+    refused(desk.call("budget", "nobody", "3"), "nobody", "small")
     refused(desk.call("costs", "nobody"), "nobody")
     refused(desk.call("budget", "small", "much"), "much", "12.50", status=2)
     refused(desk.call("budget", "small", "nan"), "nan", status=2)
