@@ -24,7 +24,7 @@ LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few bill
 LEGEND = "Hollow: not clear when all conditions are judged together."
 NOTE = (
     "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
-    "seed for other items. Clear: `alone`, beyond its own interval; `all conditions`, also when all conditions are "
+    "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when all conditions are "
     "judged together (Holm)."
 )
 
@@ -86,7 +86,7 @@ def show_change(change: Change) -> dict[str, Any]:
         "after": show_number(change.after, 3),
         "change": show_number(change.mean, 3, signed=True),
         "95 % interval": TableCell(interval, [change.low, change.high]) if math.isfinite(change.low) else "unknown",
-        "clear": "all conditions" if change.after_holm else "alone" if change.clear else "no",
+        "clear": "among all" if change.after_holm else "alone" if change.clear else "no",
         "items": TableCell(Told(change.items, change.items + change.left_out).describe(), change.items)
         if change.left_out
         else change.items,

@@ -160,7 +160,7 @@ def test_a_metric_a_run_and_numbers_can_be_chosen(night: Night, ask: Ask, tmp_pa
 @pytest.mark.parametrize(
     ("words", "status", "value"),
     [
-        ("t", 1, "known sweeps: s;"),
+        ("t", 1, "known sweeps are s"),
         ("s --metric acuracy", 1, "`accuracy`"),
         ("s seed", 2, "'seed'"),
         ("s seed=7", 1, "0, 1"),
