@@ -217,7 +217,7 @@ def test_a_fit_with_its_backtests_costs_no_more_than_a_tenth_of_a_second_did() -
     assert 0 < work.of_bends < 250_000, "the broken law is fitted to the origins that are compared, and to all sizes"
 
 
-def test_an_answer_fits_each_curve_once_and_the_conclusion_its_own_again() -> None:
+def test_an_answer_fits_each_curve_once_and_its_conclusion_once_more() -> None:
     names, fits = ["a", "b", "c", "d"], list[ScalingFit]()
 
     def fit_and_count(*given: Any, **how: Any) -> ScalingFit:
@@ -227,4 +227,4 @@ def test_an_answer_fits_each_curve_once_and_the_conclusion_its_own_again() -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sweeps.analysis.targets.fit_scaling", fit_and_count)
         compose(material("data_scaling", scaling_rows(names), curves=()))
-    assert len(fits) == len(names) + 1
+    assert len(fits) == 2 * len(names)

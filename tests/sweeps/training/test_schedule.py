@@ -89,6 +89,6 @@ def test_a_step_outside_is_refused(step: int) -> None:
 
 def test_the_control_is_named() -> None:
     law = Train.model_validate({"steps": {"base": 16, "at_size": 32, "power": 0.5}})
-    assert describe_length(law) == "steps = 16·(n/32)^0.5 (n = number of examples)"
+    assert describe_length(law) == "steps = 16·(n/32)^0.5 (n = number of training rows)"
     assert describe_length(Train(epochs=3, min_steps=20)) == "3 epochs at every size, at least 20 steps"
     assert describe_length(Train(tokens=2_000_000)) == "2,000,000 tokens at every size"
