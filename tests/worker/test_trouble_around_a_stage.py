@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.artefacts import locate_stage_files
+from scheduler.artefacts import locate_probe
 from scheduler.engine.retry import BUDGETS, Fault
 from scheduler.errors import ServiceRefused
 from scheduler.state import keys
@@ -95,7 +96,7 @@ def test_a_disk_that_keeps_nothing_is_found_before_anything_is_paid_for(workshop
     folder.write_text("in the way")
     outcome = workshop.attempt(stage)
     assert isinstance(outcome, Failed)
-    uncharged(workshop, stage, f"{locate_stage_files(workshop.context.fleet)}/w1.probe")
+    uncharged(workshop, stage, locate_probe(workshop.context.fleet, socket.gethostname()))
     assert workshop.store.client.hget(keys.stage(stage.id), "tokens") in (None, "0")
 
 
