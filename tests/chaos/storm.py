@@ -46,8 +46,8 @@ class Plan:
 
     @property
     def interval(self) -> int:
-        """A quarter of a stage: starting over does not pass, nor saving at every step."""
-        return self.steps // 4
+        """An eighth of a stage: starting over does not pass, nor saving at every step."""
+        return self.steps // 8
 
     @property
     def trainings(self) -> int:
@@ -69,7 +69,8 @@ checkpoint: {{every_steps: {self.interval}}}
 """
 
 
-SHORT = Plan(ranks=1, seeds=1, steps=12, kills=5, offline=1, redis=1, seconds=110, slow=1.0)
+# Between two strokes each training of the short storm does about three steps, and saves once: it can be continued.
+SHORT = Plan(ranks=1, seeds=1, steps=24, kills=5, offline=1, redis=1, seconds=110, slow=0.5)
 LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500, slow=0.3)
 
 
