@@ -55,11 +55,12 @@ def import_user_module(name: str, module_name: str, folder: Path) -> ModuleType:
 
 
 def _refuse_other_file(name: str, module: ModuleType, expected: Path | None) -> ModuleType:
-    """Refuse a module that came from another folder of the user: a process holds one module of a name."""
+    """Refuse a module of another folder that Python finds first (PYTHONPATH): it is not the one beside the file."""
     file = Path(module.__file__) if module.__file__ else None
     if expected and file and _is_own(str(file)) and not file.samefile(expected):
-        both = f"expected the module in {expected}, but {file} was imported before"
-        raise CodeUnusable(f"{name}: {both}; rename one of them, or give each sweep file a command of its own")
+        raise CodeUnusable(
+            f"{name}: expected the module in {expected}, but Python finds {file} first; rename one of them"
+        )
     return module
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import httpx
 
-from tests.acceptance.command import Desk
+from tests.acceptance.command import Desk, until
 
 SMALL = """
 sweep: {name}
@@ -60,3 +60,16 @@ def finished_stages(desk: Desk, sweep: str) -> dict[str, list[int]]:
         if event["to"] == "succeeded":
             done.setdefault(event["stage"], []).append(event["attempt"])
     return done
+
+
+def run_short_night(desk: Desk) -> None:
+    """Three stages under a supervisor, from its start to its end; Flower tells of each."""
+    file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
+    with desk.sweeping("up") as process:
+        until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
+        until(lambda: flower_hears(desk), "Flower hears what workers tell")
+        assert desk.call("submit", file).status == 0
+        until(lambda: finished(desk, "succeeded") == 3, "all has ended")
+        until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
+        process.terminate()
+        assert process.wait(60) == 0

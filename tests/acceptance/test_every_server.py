@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import servers
-from tests.acceptance.command import Desk, until
-from tests.acceptance.small_nights import finished, flower_counts, flower_hears, small
+from tests.acceptance.command import Desk
+from tests.acceptance.small_nights import run_short_night
 from tests.support import TRUSTED, redis_server
 from tests.tinker_offline.process import Server
 
@@ -29,13 +29,5 @@ def test_a_night_ends_on_it(desk: Desk, offline: Server, tmp_path: Path, key: st
     (tmp_path / "redis").mkdir()
     with redis_server(tmp_path / "redis", TRUSTED, servers.installed_or_skip(key)) as redis:
         desk.environment.update(REDIS_URL=redis.url, SWEEP_OFFLINE_URL=offline.url)
-        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
-        with desk.sweeping("up") as process:
-            until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
-            assert str(servers.tested(key)) in desk.said()
-            until(lambda: flower_hears(desk), "Flower hears what workers tell")
-            assert desk.call("submit", file).status == 0
-            until(lambda: finished(desk, "succeeded") == 3, "all has ended")
-            until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
-            process.terminate()
-            assert process.wait(60) == 0
+        run_short_night(desk)
+        assert str(servers.tested(key)) in desk.said()

@@ -13,8 +13,8 @@ from scheduler.errors import StoreUnavailable
 from scheduler.state.connection import check_server, connect
 from scheduler.state.server.server_versions import TESTED
 from tests import servers
-from tests.acceptance.command import Desk, until
-from tests.acceptance.small_nights import finished, flower_counts, flower_hears, small
+from tests.acceptance.command import Desk
+from tests.acceptance.small_nights import run_short_night
 from tests.certificates import make_certificates
 from tests.repository import ROOT
 from tests.support import TRUSTED, redis_server
@@ -68,16 +68,8 @@ def secured(folder: Path) -> Iterator[tuple[str, Any]]:
 def test_a_whole_sweep_runs_with_tls_a_password_and_the_published_rights(desk: Desk, tmp_path: Path) -> None:
     with secured(tmp_path) as (url, admin):
         desk.environment.update(REDIS_URL=f"{url}&ssl_cert_reqs=CERT_REQUIRED")
-        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
-        with desk.sweeping("up") as process:
-            until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
-            assert "CONFIG GET" in desk.said(), "what it can lose is unknown, and said at the start"
-            until(lambda: flower_hears(desk), "Flower hears what workers tell")
-            assert desk.call("submit", file).status == 0
-            until(lambda: finished(desk, "succeeded") == 3, "all has ended")
-            until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
-            process.terminate()
-            assert process.wait(60) == 0
+        run_short_night(desk)
+        assert "CONFIG GET" in desk.said(), "what it can lose is unknown, and said at the start"
         results = desk.call("-f", "json", "results", "small")
         assert results.status == 0, results.err
         checked = {row["check"]: row["verdict"] for row in desk.call("-f", "json", "doctor").json["findings"]}
