@@ -39,7 +39,20 @@ def test_help_loads_no_command() -> None:
 
 
 def test_looking_at_a_night_and_changing_it_loads_neither_the_science_nor_what_reads_files_nor_celery() -> None:
-    names = ("list", "status", "watch", "events", "costs", "budget", "pause", "resume", "cancel", "retry", "priority")
+    names = (
+        "list",
+        "status",
+        "watch",
+        "events",
+        "costs",
+        "budget",
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "priority",
+        "health",
+    )
     modules = sorted({f"scheduler.cli.{COMMANDS[name][0]}" for name in names})
     packages = loaded(f"import {', '.join(modules)}")
     assert packages & (SCIENCE | FILES | SERVICES - {"redis", "asyncio"}) == set()

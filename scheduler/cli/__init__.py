@@ -45,6 +45,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
+    "health": ("upkeep.probe_health", "Check the scheduler, worker, Flower or Redis, for probes."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 
