@@ -38,7 +38,8 @@ examples-community: setup
 community-short: setup
 	COMMUNITY=short $(BIN)/python -m pytest tests/acceptance/community
 
-# Checks what the examples conclude in full, and that their null twins conclude nothing over many seeds: hours.
+# Checks what the examples conclude in full, and that twenty experiments with each null twin claim nothing: hours. The
+# twins alone: python -m tests.acceptance.community.null_twins
 community: setup
 	COMMUNITY=all $(BIN)/python -m pytest tests/acceptance/community
 

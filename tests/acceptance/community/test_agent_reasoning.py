@@ -8,7 +8,6 @@ from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT, import_module
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 NAME = "agent_reasoning"
 COIN = "methods.rl.environment=environment:CoinDesk"
@@ -73,13 +72,3 @@ def test_rewards_after_imitation_teach_the_recovery_that_the_logs_lack(desk: Des
     recovery = find_difference(results, "recovery_rate", "sl_then_rl", "sl")
     assert recovery["mean"] > 0.1
     assert recovery["after_holm"]
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_coins_at_most_two_teach_recovery(desk: Desk) -> None:
-    """Imitation stays true under a coin's rewards; that rewards after it add something would be false."""
-    evaluate = 'evaluate=[task_completion: {environment: "environment:Desk", episodes: 40, attempts: 2}]'
-    short = ("equal.tokens=60000", evaluate, "metrics=[task_completion]", "methods.rl.compared=false")
-    claims = list_false_claims(run_null_twin(desk, NAME, COIN, *short))
-    assert sum(claim.subject == "sl_then_rl" for claim in claims) <= FALSE_CLAIMS, claims

@@ -73,16 +73,6 @@ def test_the_whole_example_says_how_many_projects_are_needed(desk: Desk) -> None
     assert compiles["pairs", 48] > behaves["pairs", 48]
 
 
-@IN_FULL
-@pytest.mark.timeout(900)
-def test_of_twenty_seeds_of_the_twin_at_most_two_teach_anything(desk: Desk) -> None:
-    settings = ["data.shuffled.holdout=5", "sizes=[6]", "seeds=20", BEHAVIOUR, "metrics=[behaviour.accuracy]"]
-    results = run_example(desk, NAME, *settings, wait=800, file="null.yaml")
-    trained = [run["metrics"]["behaviour.accuracy"] for run in results["runs"] if run["cell"]["size"]]
-    assert len(trained) == 20
-    assert sum(value > 0.05 for value in trained) <= 2
-
-
 def test_no_project_is_on_two_sides_at_any_size_and_seed(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").write_bytes((FOLDER / "pairs.jsonl").read_bytes())
     data = load(tmp_path, "pairs.jsonl", group="project", holdout=8)

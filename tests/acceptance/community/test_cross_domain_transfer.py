@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 SMALL = ["sizes=[16]", "seeds=2", "source_size=150", "data.rules.holdout=40", "data.pulse.holdout=40"]
 NOTHING = {"no_clear_difference", "nothing_learnt"}
@@ -55,10 +52,3 @@ def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
     (desk.folder / "cross_domain_transfer").rename(desk.folder / "first")
     form = run_example(desk, "cross_domain_transfer", "sweep=another-table", *words, wait=900)
     assert find_cell(form, "code", "rules", 16)["gain"]["high"] < shared["low"], "the table is worth more than the form"
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_experiments_with_the_pair_that_shares_nothing_at_most_two_claim(desk: Desk) -> None:
-    claims = list_false_claims(run_null_twin(desk, "cross_domain_transfer", *SMALL, *NULL))
-    assert len(claims) <= FALSE_CLAIMS, claims

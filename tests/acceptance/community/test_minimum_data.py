@@ -8,7 +8,6 @@ import pytest
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_runs import run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 SMALL = ["seeds=2"]
 NULL = ["sweep=twin", "data={twin: {source: shuffled.jsonl, holdout: 48}}", "sizes=[16, 32, 64, 128, 256]"]
@@ -54,10 +53,3 @@ def test_twice_the_clauses_need_more_and_both_truths_are_found(desk: Desk) -> No
     assert long["low"] < need_rows(80)
     assert short["point"] < long["point"]
     assert "one_of_several" in results["conclusion"]["caveats"]
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_experiments_with_shuffled_answers_at_most_two_claim(desk: Desk) -> None:
-    claims = list_false_claims(run_null_twin(desk, "minimum_data", *NULL))
-    assert len(claims) <= FALSE_CLAIMS, claims

@@ -3,13 +3,10 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 FOLDER = EXAMPLES / "rag_decision_support"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt"}
@@ -90,11 +87,3 @@ def test_what_is_read_in_training_decides(desk: Desk) -> None:
     abstention, precision = (read_means(results, name) for name in ("abstention", "abstention_precision"))
     assert abstention["after_passages"] < 0.2 < abstention["after_grounded"]
     assert precision["after_grounded"] < 0.7, "it abstains by chance: it says the word, and does not know when"
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_experiments_with_two_halves_at_most_two_claim(desk: Desk) -> None:
-    short = ("equal={tokens: 4e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[mixed]")
-    claims = list_false_claims(run_null_twin(desk, "rag_decision_support", *short, file="null.yaml"))
-    assert len(claims) <= FALSE_CLAIMS, claims

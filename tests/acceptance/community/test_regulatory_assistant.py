@@ -91,23 +91,6 @@ def test_code_helps_where_it_shares_the_structure_and_not_elsewhere(desk: Desk) 
     assert overall["lines"]["verdict"] == "unclear"
 
 
-@IN_FULL
-@pytest.mark.timeout(900)
-def test_of_twenty_seeds_of_the_coin_at_most_two_prefer_the_chosen_answer(desk: Desk) -> None:
-    settings = ["seeds=20", "equal.tokens=1e5", "evaluate=[preference]", "metrics=[pairs.preference_accuracy]"]
-    results = run_example(desk, NAME, *settings, wait=800)
-    differences = list[float]()
-    by_seed = {
-        (run["cell"].get("method"), run["seed"]): run["metrics"][PREFERENCE]
-        for run in results["runs"]
-        if PREFERENCE in run["metrics"]
-    }
-    for seed in range(20):
-        differences.append(by_seed["sl_coin", seed] - by_seed["sl", seed])
-    assert sum(difference > 0.4 for difference in differences) <= 2, differences
-    assert not find_difference(results, PREFERENCE, "sl_coin", "sl")["low"] > 0
-
-
 @pytest.mark.parametrize("name", ["questions", "pairs", "coin"])
 def test_no_document_is_on_two_sides(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.jsonl").write_bytes((FOLDER / f"{name}.jsonl").read_bytes())

@@ -3,13 +3,10 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT
 from tests.acceptance.community.example_results import find_difference, read_means
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, list_false_claims, run_null_twin
 
 FOLDER = EXAMPLES / "reliability"
 NO_CLAIMS = {"no_clear_difference", "nothing_learnt", "at_chance", "at_majority"}
@@ -72,11 +69,3 @@ def test_the_full_form_keeps_the_calibrated_recipe_apart(desk: Desk) -> None:
         difference = find_difference(results, metric, "sl_rl", "sl")
         assert difference["mean"] > 0
         assert difference["clear"], metric
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_experiments_with_a_coins_labels_at_most_two_claim(desk: Desk) -> None:
-    cut = (TWO, BY_CHOICE, "metrics=[accuracy]", "equal={tokens: 4e4}")
-    claims = list_false_claims(run_null_twin(desk, "reliability", *cut, make=["coin"]))
-    assert len(claims) <= FALSE_CLAIMS, claims

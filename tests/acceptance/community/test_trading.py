@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.command import Desk
 from tests.acceptance.community.example_modules import IN_FULL, IN_SHORT, import_module
 from tests.acceptance.community.example_runs import run_example
-from tests.acceptance.community.null_twins import FALSE_CLAIMS, NO_CLAIMS, list_false_claims, run_null_twin
+from tests.acceptance.community.null_twins import NO_CLAIMS
 
 NAME = "trading"
 TWIN = (
@@ -99,10 +99,3 @@ def test_both_rewards_beat_holding_and_which_is_better_is_not_claimed(desk: Desk
         runs = [run["metrics"][metric] for run in results["runs"] if run["cell"]["method"]]
         assert len(runs) == 8
         assert min(runs) > 0.02, metric
-
-
-@IN_FULL
-@pytest.mark.timeout(3_600)
-def test_of_twenty_markets_without_signal_at_most_two_make_a_claim(desk: Desk) -> None:
-    claims = list_false_claims(run_null_twin(desk, NAME, *TWIN, "equal.tokens=60000"))
-    assert len(claims) <= FALSE_CLAIMS, claims
