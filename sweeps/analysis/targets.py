@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scor
 
 Spec = Mapping[str, Json]
 
+CURVES = 64  # of one sweep, whose fits are kept
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
     "offset": "{E:#.3g} + {A:.3g}·n^-{a:.3g}",
@@ -163,8 +165,20 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
             np.array([*means]), np.array([np.mean(at_size) for at_size in means.values()]), refused=reason
         )
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
-    fit = fit_scaling(n, values, seed=[seed for _, _, seed in points], target=goal, chance=chance, error=error)
+    fit = fit_once(tuple(points), goal, chance, None if error is None else tuple(error))
     return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
+
+
+@lru_cache(maxsize=CURVES)
+def fit_once(
+    points: tuple[tuple[float, float, int], ...],
+    target: float | None,
+    chance: float | None,
+    error: tuple[float, ...] | None,
+) -> ScalingFit:
+    """Fit size, value and seed of each run; the conclusion, the answer and the facts of a sweep ask for the same."""
+    n, values, seeds = ([point[place] for point in points] for place in range(3))
+    return fit_scaling(n, values, seed=[int(seed) for seed in seeds], target=target, chance=chance, error=error)
 
 
 def _find_no_law(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:

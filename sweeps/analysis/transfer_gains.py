@@ -282,7 +282,9 @@ def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
 def _place(run: RunResult) -> Cell:
     source, target, size = (run.cell.get(axis) for axis in AXES)
     if not (source is None or isinstance(source, str)) or not isinstance(target, str) or not isinstance(size, int):
-        raise DataError(f"a run with cell {dict(run.cell)}: a transfer experiment's has source, target and size")
+        raise DataError(
+            f"a run with the condition {dict(run.cell)}: a transfer experiment's has source, target and size"
+        )
     return source, target, size
 
 

@@ -9,11 +9,11 @@ from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
-from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
 from sweeps.experiments.comparison_facts import list_pairs, select_runs
+from sweeps.experiments.comparison_words import list_levels, name_leader, name_method
 from sweeps.experiments.conclude_comparison import conclude_comparison, rank_methods
-from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.conclusion import Conclusion, find_claim, gather
 from sweeps.experiments.evidence import SENTENCES, list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -22,9 +22,9 @@ from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
-from sweeps.report.table_cells import MINUS, format_estimate, show_dollars, show_estimate
+from sweeps.report.table_cells import MINUS, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
-from sweeps.spec.metric_wishes import ask_direction, list_wishes
+from sweeps.spec.metric_wishes import list_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal
@@ -112,8 +112,8 @@ def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusio
     )
 
 
-def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
-    """Say which method is best by each metric, with the means, the paired differences, and those by item."""
+def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
+    """Say what the conclusion leaves out: the best by each metric, the means, the paired differences, and by item."""
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec, rows)
     for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
         comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric))
@@ -122,9 +122,11 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
         if best:
-            sentences.append(name_leader(comparison, best, where) + _weigh_leader(comparison, best, group, items))
+            headline = find_claim(conclusion, wish.metric, place=variant)
+            leader = name_leader(comparison, best, where, headline)
+            sentences.append(leader + _weigh_leader(comparison, best, group, items))
         else:
-            sentences.append(_list_levels(comparison, where))
+            sentences.append(list_levels(comparison, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
             *warn_of_missing(comparison.runs),
@@ -135,29 +137,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> 
             ),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
-    return Answer(tuple(sentences), tuple(sections))
-
-
-def _list_levels(comparison: Comparison, where: str) -> str:
-    """List the mean of each method by a metric of which no direction is known: none is the best."""
-    known = [(method, method.estimate) for method in comparison.contestants if method.estimate]
-    if not known:
-        return f"No method{where} has a result for {comparison.metric}."
-    means = ", ".join(
-        f"{name_method(method.name)} {format_estimate(level)}{mark_told(method.told)}" for method, level in known
-    )
-    return f"{comparison.metric}{where}: {means} (95 % intervals); {ask_direction(comparison.metric)}."
-
-
-def name_leader(comparison: Comparison, best: Best, where: str) -> str:
-    """Name the best method, and say whether it is clearly ahead of the next one."""
-    ranked = rank_methods(comparison, best.mode)
-    few = [method for method in comparison.contestants if method.estimate and method.told and method.told.is_too_few]
-    left = warn_unknown(comparison.metric, ranked[0].told) if ranked else ""
-    left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
-    return (
-        _name_first(comparison, best, ranked, where) if ranked or not few else _refuse_leader(comparison, where)
-    ) + left
+    return Answer(tuple(filter(None, sentences)), tuple(sections))
 
 
 def _weigh_leader(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
@@ -170,59 +150,8 @@ def _weigh_leader(comparison: Comparison, best: Best, rows: Sequence[RunResult],
     return (f" It is not clearly better than {guess}." if guess else "") + beyond_luck
 
 
-def _refuse_leader(comparison: Comparison, where: str) -> str:
-    return f"No method is named the best by {comparison.metric}{where}."
-
-
-def _list_told(methods: Sequence[MethodResult]) -> str:
-    """List methods with what they have and how many items tell it: untrained 1.000 (1 of 200)."""
-    return "; ".join(
-        f"{name_method(method.name)} {method.estimate.mean:.4f} ({method.told.describe()})"
-        for method in methods
-        if method.estimate and method.told
-    )
-
-
-def _name_first(comparison: Comparison, best: Best, ranked: Sequence[MethodResult], where: str) -> str:
-    if not ranked:
-        return f"No method{where} has a result for {comparison.metric}."
-    first = ranked[0]
-    assert first.estimate is not None
-    alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"
-    interval = alone if first.estimate.half_width is None else "95 % interval"
-    items = f", {first.told.describe()} items tell it" if first.told and first.told.is_conditional else ""
-    leader = (
-        f"{name_method(first.name)} has the best {comparison.metric}{where}: {format_estimate(first.estimate)} "
-        f"({interval}{items})"
-    )
-    if len(ranked) == 1:
-        return f"{leader}; no other method has a result."
-    second = ranked[1]
-    for difference in comparison.differences:
-        if {difference.one, difference.other} == {first.name, second.name}:
-            gap = format_estimate(difference.estimate._replace(mean=abs(difference.estimate.mean)))
-            return (
-                f"{leader}, {_say_lead(difference, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
-            )
-    share = "no item that tells it" if items else "no seed"
-    return f"{leader}; it shares {share} with {name_method(second.name)}, the next."
-
-
-def _say_lead(difference: Difference, first: MethodResult, best: Best) -> str:
-    """Say ahead, or behind: a method that lacks seeds may have the better mean because its seeds are easier."""
-    mean = difference.estimate.mean if difference.one == first.name else -difference.estimate.mean
-    behind = mean < 0 if best.mode == "max" else mean > 0
-    clear = "clearly" if difference.after_holm else "not clearly"
-    return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"
-
-
 def _name_pair(difference: Difference) -> str:
     return f"{name_method(difference.one)} {MINUS} {name_method(difference.other)}"
-
-
-def name_method(method: str | None) -> str:
-    """Name a method; none is the untrained model."""
-    return "untrained" if method is None else method
 
 
 def _say_what_is_equal(spec: Spec) -> Paragraph:

@@ -24,7 +24,7 @@ from sweeps.results import RunResult, find_shared_keys
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import ALPHA
 
-ONLY = "the only cell"
+ONLY = "the only condition"
 
 
 def conclude_grid(

@@ -33,6 +33,8 @@ from sweeps.spec.size_units import SizeUnit, find_unit
 from sweeps.stats.intervals import Estimate, find_grain, is_clear
 from sweeps.stats.paired_items import Items
 
+OF_FAR_SIZES = {"far_uncertain", "limit_unknown"}  # what limits a curve beyond the measured sizes, and no answer within
+
 
 def conclude_scaling(
     spec: Spec, rows: Sequence[RunResult], items: ItemsBy, *, data: str, place: str = "", several: bool = False
@@ -104,7 +106,7 @@ def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusio
         largest = runs.trained[max(runs.trained)]
         if guessed := conclude_guess(largest, runs.name, runs.metric, runs.items):
             return guessed
-    cells = {f"{runs.name} with {size:,.0f}": group for size, group in runs.trained.items()}
+    cells = {f"{runs.name} with {runs.unit.write(size)}": group for size, group in runs.trained.items()}
     learner = find_best_learner(runs.base, cells, runs.metric, runs.sign, runs.items)
     if learner is not None:
         return Conclusion("nothing_learnt", runs.metric, learner.name, "untrained", *learner.effect)
@@ -118,11 +120,21 @@ def _list_fit_caveats(fit: ScalingFit) -> tuple[Caveat, ...]:
     texts = (*fit.warnings, fit.refused)
     codes = {read_code(text) for text in texts} & {*CAVEATS}
     least = fit.minimum_data
+    if not _reaches_beyond(fit):
+        codes -= OF_FAR_SIZES
     if least is not None:
         codes |= {"extrapolated"} if least.status == "extrapolated" else set()
         codes |= {"law_failed"} if least.reason else set()
         codes |= {"may_be_unreachable"} if least.may_be_unreachable and least.status != "unreachable" else set()
     return order_caveats(cast("set[Caveat]", codes))
+
+
+def _reaches_beyond(fit: ScalingFit) -> bool:
+    """Whether the answer, or an end of its interval, lies beyond the measured sizes."""
+    least = fit.minimum_data
+    if least is None or least.status in ("met", "refused"):
+        return False
+    return least.status != "interpolated" or least.high is None or least.high > fit.n[-1]
 
 
 def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:

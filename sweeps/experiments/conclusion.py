@@ -38,6 +38,8 @@ Claim = Literal[
 ]
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 
+OF_TARGET: tuple[Claim, ...] = ("minimum_data", "met_from", "beyond_sizes", "unreachable")  # how much data it takes
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -94,6 +96,14 @@ def _list_fields(claim: Conclusion) -> dict[str, Json]:
         "caveats": list(claim.caveats),
         "sentence": claim.sentence,
     }
+
+
+def find_claim(
+    conclusion: Conclusion, metric: str, *, subject: str | None = None, place: str | None = None
+) -> Conclusion | None:
+    """Find what is concluded by a metric of a subject, or at a place; None where the headline says nothing of it."""
+    claims = [claim for claim in (conclusion, *conclusion.others) if claim.metric == metric]
+    return next((claim for claim in claims if subject in (None, claim.subject) and place in (None, claim.place)), None)
 
 
 def gather(conclusions: Sequence[Conclusion], answers: int) -> Conclusion:
@@ -166,8 +176,8 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "{signed}{alone}.",
     "not_judged": _say_not_judged,
     "measured": "{subject}{place}: {metric} is {effect}; nothing else was measured that it could be compared with.",
-    "best_cell": "{subject} has the best {metric}{place}: better than the next cell, {against}, by {effect}.",
-    "tied_best": "{subject} has the best {metric}{place}; some cells are clearly worse, but {against} is not: by "
+    "best_cell": "{subject} has the best {metric}{place}: better than the next, {against}, by {effect}.",
+    "tied_best": "{subject} has the best {metric}{place}; some conditions are clearly worse, but {against} is not: by "
     "{signed}{alone}.",
     "helps": "{subject} helps{place}: {metric} is better than {against} by {effect}.",
     "hurts": "{subject} hurts{place}: {metric} is worse than {against} by {worse}.",

@@ -22,7 +22,7 @@ from sweeps.analysis.targets import (
 from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import has_law
 from sweeps.experiments.conclude_scaling import conclude_scaling
-from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.conclusion import OF_TARGET, Conclusion, find_claim, gather
 from sweeps.experiments.evidence import list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.charts import LineChart
@@ -32,7 +32,7 @@ from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Table, join_answers, make_table
 from sweeps.report.plain_values import simplify
-from sweeps.report.scaling_words import say_what_would_narrow, summarise_fit, write_curve, write_interval
+from sweeps.report.scaling_words import explain_fit, say_what_would_narrow, summarise_fit, write_curve, write_interval
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_number, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
@@ -105,17 +105,19 @@ def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusio
     )
 
 
-def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
-    """Answer for each metric that the file names, or for that of the target, one after the other."""
+def answer_scaling(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
+    """Answer for each metric that the file names, or for that of the target, what the conclusion leaves out."""
     questions = split_spec(spec)
     several = len(questions) > 1
     return join_answers(
-        _answer_metric(asked, rows, items, f"scaling-{place}" if place else "scaling", several)
+        _answer_metric(asked, rows, items, f"scaling-{place}" if place else "scaling", conclusion, several=several)
         for place, asked in enumerate(questions)
     )
 
 
-def _answer_metric(asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figure: str, several: bool) -> Answer:
+def _answer_metric(
+    asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figure: str, conclusion: Conclusion, *, several: bool
+) -> Answer:
     """Say for each data set how much data the target takes, with one figure for each variant."""
     metric = find_metric(asked)
     sentences, sections, kept = list[str](), list[Section](), select_items(items, metric)
@@ -129,9 +131,14 @@ def _answer_metric(asked: Spec, rows: Sequence[RunResult], items: ItemsBy, figur
         units = {name: find_unit(asked, [name]) for name in fits}
         for name, fit in fits.items():
             origin = describe_goal_source(asked, by_data[name])
-            sentence = summarise_fit(name + where, fit, metric, origin, unit=units[name])
+            claim = find_claim(conclusion, metric, subject=name + where)
+            if claim and claim.claim in OF_TARGET:
+                words = explain_fit(name + where, fit, origin, units[name])
+            else:
+                words = summarise_fit(name + where, fit, metric, origin, unit=units[name])
             base = "" if has_law(metric) else _describe_base(by_data[name], metric)
-            sentences.append(f"{sentence}{base}{_describe_told(by_data[name], metric, kept)}")
+            sentence = " ".join(filter(None, (words, base, _describe_told(by_data[name], metric, kept))))
+            sentences += [sentence if words else f"{name}{where}: {sentence}"] if sentence else []
         unit = find_unit(asked, fits)
         measured = [row for name, own in by_data.items() for row in _list_measured(name, own, metric, unit, kept)]
         numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
@@ -144,13 +151,13 @@ def _describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) 
     """Say how many items tell a metric at the size where the fewest do, if some do not."""
     groups = group_by_cell([row for row in rows if row.cell.get("size")])
     counts = [count for _, runs in groups if (count := count_told(runs, metric, items)) and count.is_conditional]
-    return f" At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
+    return f"At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
 
 
 def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
     """Say what the untrained model has of a metric without a law."""
     base = read_zero_shot(rows, metric)
-    return "" if base is None else f" Untrained {base:.4g}."
+    return "" if base is None else f"Untrained {base:.4g}."
 
 
 def _describe_plot(name: str, metric: str, fits: Fits, unit: SizeUnit) -> Plot:

@@ -20,7 +20,7 @@ from sweeps.analysis.targets import Spec, choose_best, split_variants
 from sweeps.analysis.told_items import FEWEST, count_told, may_be_conditional, warn_unknown
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_grid import conclude_grid
-from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.conclusion import Conclusion, find_claim, gather
 from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
@@ -144,23 +144,26 @@ def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusio
     )
 
 
-def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
     """Answer for each metric that the file names, or for that of `best`, one after the other."""
     wishes = list_wishes(spec)
     if not wishes:
-        return _answer_metric(choose_best(spec), rows, items, "Which cell?", "")
+        return _answer_metric(choose_best(spec), rows, items, conclusion, title="Which condition?")
     answers = []
     for place, wish in enumerate(wishes):
-        title = f"Which cell by {wish.metric}?" if len(wishes) > 1 else "Which cell?"
+        title = f"Which condition by {wish.metric}?" if len(wishes) > 1 else "Which condition?"
         if wish.mode:
             best = choose_best(narrow_spec(spec, wish.metric))
-            answers.append(_answer_metric(best, rows, items, title, f"{place}-" if place else ""))
+            prefix = f"{place}-" if place else ""
+            answers.append(_answer_metric(best, rows, items, conclusion, title=title, prefix=prefix))
         else:
             answers.append(describe_undirected(wish.metric, drop_untrained(rows), items, f"undirected-{place}"))
     return join_answers(answers)
 
 
-def _answer_metric(best: Best, rows: Sequence[RunResult], items: ItemsBy, title: str, prefix: str) -> Answer:
+def _answer_metric(
+    best: Best, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion, *, title: str, prefix: str = ""
+) -> Answer:
     """Name the best cell of each data set by a metric: losses on different holdouts do not compare."""
     metric, sentences, sections = strip_validation(best.metric), list[str](), list[Section]()
     kept = select_items(items, metric)
@@ -170,9 +173,11 @@ def _answer_metric(best: Best, rows: Sequence[RunResult], items: ItemsBy, title:
         on = f" on {where.removeprefix('data=')}" if where else ""
         known = warn_unknown(metric, choice.best.told) if choice.best else ""
         deflated = deflate_best(choice, group, kept)
-        beyond_luck = deflated.describe("cells") if deflated else ""
-        weighed = f"{describe_change(choice, change)}{_weigh_guess(choice, group, items)}"
-        sentences.append(f"{name_best(choice, on)}{known}{weighed}{beyond_luck}")
+        beyond_luck = deflated.describe("conditions") if deflated else ""
+        headline = find_claim(conclusion, metric, place=where.removeprefix("data="))
+        in_headline = headline is not None and headline.against == "untrained"
+        weighed = f"{describe_change(choice, change, in_headline=in_headline)}{_weigh_guess(choice, group, items)}"
+        sentences.append(f"{name_best(choice, on, headline)}{known}{weighed}{beyond_luck}")
         sections.append(Section(f"{title}{on}", (*_list_parts(f"{prefix}{place}", choice, group, items, change),)))
     return Answer(tuple(sentences), tuple(sections))
 
@@ -196,20 +201,22 @@ def _list_parts(
         yield from draw_axes(f"axes-{place}", choice)
 
 
-def name_best(choice: BestCell, on: str) -> str:
-    """Name the best cell, and say what it has on the holdout."""
+def name_best(choice: BestCell, on: str, headline: Conclusion | None = None) -> str:
+    """Name the best cell, and say what it has on the holdout, which the headline says of the only cell."""
     if choice.best is None:
         few = any(cell.chosen_by for cell in choice.cells)
         why = f"has {FEWEST} items that tell {choice.metric}" if few else f"has a result for {choice.metric}"
-        return f"No {'cell' if few else 'run'}{on} {why}."
+        return f"No {'condition' if few else 'run'}{on} {why}."
     what, held_out = name_cell(choice.best), choice.best.held_out
+    if headline is not None and headline.claim == "measured" and held_out is not None and what:
+        return f"The only condition{on}: {what}, over {format_count(held_out.seeds, 'seed')}."
     known = "is not known yet"
     if held_out is not None:
         interval = " (95 % interval)" if held_out.half_width is not None else ""
         known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
     ties = f"; {_count_alike(len(choice.alike))} not clearly worse" if choice.alike else ""
     held = f"held-out {choice.metric} {known}{ties}"
-    return f"Best{on}: {what}: {held}." if what else f"The only cell{on}: {held}."
+    return f"Best{on}: {what}: {held}." if what else f"The only condition{on}: {held}."
 
 
 def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
@@ -221,8 +228,8 @@ def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) ->
 
 def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:
     if among == 1:
-        return Paragraph("There is one cell, so there is nothing to choose.")
-    chosen = f"Chosen among {format_count(among, 'cell')} by {choice.by}"
+        return Paragraph("There is one condition, so there is nothing to choose.")
+    chosen = f"Chosen among {format_count(among, 'condition')} by {choice.by}"
     if choice.by == choice.metric:
         biased = f"{chosen} of the holdout itself, which is optimistically biased; add `validation` to the data."
         return Paragraph(biased, warning=True)
@@ -230,7 +237,7 @@ def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:
 
 
 def _count_alike(count: int) -> str:
-    return f"{format_count(count, 'other cell')} {'is' if count == 1 else 'are'}"
+    return f"{format_count(count, 'other condition')} {'is' if count == 1 else 'are'}"
 
 
 def _list_ties(choice: BestCell) -> list[Part]:
@@ -283,7 +290,7 @@ def _read_scores(runs: Sequence[RunResult], metric: str, items: ItemsBy) -> Mapp
 EXPERIMENT = Experiment(
     name="grid",
     title="grid",
-    question="Which cell is the best?",
+    question="Which condition is the best?",
     needs=("train",),
     takes=("train", "best"),
     plan_runs=plan_grid,

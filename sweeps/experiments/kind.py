@@ -51,7 +51,7 @@ class Experiment:
     takes: tuple[str, ...]  # of the keys that not every kind has, those that this one may have
     plan_runs: Callable[..., Iterator[PlannedRun]]  # (stage builder, variant)
     conclude: Callable[..., Conclusion]  # (spec, rows, items by measure): of the first metric, data set and variant
-    answer: Callable[..., Answer]  # (spec, rows, items by measure): everything in detail
+    answer: Callable[..., Answer]  # (spec, rows, items by measure, conclusion): what the conclusion leaves out
     facts_key: str  # of the JSON that `sweep results` prints
     list_facts: Callable[..., list[Fact]]  # (spec, rows, items by measure)
     list_cell_values: Callable[..., Mapping[str, Any]]  # (sweep): what it puts into its cells by itself

@@ -14,7 +14,7 @@ from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import choose_direction
 from sweeps.experiments.conclude_transfer import conclude_transfer
-from sweeps.experiments.conclusion import Conclusion, gather
+from sweeps.experiments.conclusion import Conclusion, find_claim, gather
 from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
@@ -167,7 +167,7 @@ def _conclude_variant(
     )
 
 
-def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Answer:
+def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
     """Say which source helps which target by each metric, with a matrix for each variant and size."""
     unit = find_target_unit(spec, rows)
     sentences, sections, asked = list[str](), list[Section](), list_asked(spec)
@@ -181,7 +181,11 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> An
                 sentences.append(f"No matrix{where}: {error}.")
                 continue
             sizes = [size for size in sorted(matrix.sizes, reverse=True) if size]
-            sentences += [summarise_size(matrix, size, where, wish.metric, unit) for size in sizes]
+            for size in sizes:
+                place_name = ", ".join(filter(None, (variant, f"with {unit.write_of_target(size)}")))
+                headline = find_claim(conclusion, wish.metric, place=place_name)
+                sentence = summarise_size(matrix, size, where, wish.metric, unit, headline=headline)
+                sentences += [sentence] if sentence else []
             guesses = find_guessing_targets(group, wish.metric, items)
             sentences += [
                 f"On {target}{where}, no training is clearly better than {guess.words} ({guess.share:.4f})."
@@ -199,9 +203,15 @@ def find_target_unit(spec: Spec, rows: Sequence[RunResult]) -> SizeUnit:
 
 
 def summarise_size(
-    matrix: TransferMatrix, size: int, where: str, metric: str = NLL.name, unit: SizeUnit = EXAMPLES
+    matrix: TransferMatrix,
+    size: int,
+    where: str,
+    metric: str = NLL.name,
+    unit: SizeUnit = EXAMPLES,
+    *,
+    headline: Conclusion | None = None,
 ) -> str:
-    """Say in one sentence what is clear at one size."""
+    """Say in one sentence what is clear at one size, besides the pair that the headline names; "" for nothing."""
     count = unit.write_of_target(size)
     cells = [cell for cell in matrix.cells if cell.size == size]
     clear = sorted((cell for cell in cells if cell.after_holm and cell.gain), key=_measure_strength, reverse=True)
@@ -216,15 +226,24 @@ def summarise_size(
         return f"With {count}{where} each pair has one seed, so no difference can be judged{lacking}."
     if not clear:
         return f"With {count}{where} no source clearly helps or hurts{lacking}."
+    others = len(known) - len(clear)
+    unclear = f"; not clear: {others} of {format_count(len(cells), 'pair')}" if others else ""
+    left = [cell for cell in clear if headline is None or f"{cell.source} → {cell.target}" != headline.subject]
+    if left:
+        also = " also" if len(left) < len(clear) else ""
+        return f"With {count}{where}{also}: {_list_clear(left, metric)}{unclear}{lacking}."
+    rest = f"{unclear}{lacking}".removeprefix("; ")
+    return f"With {count}{where}: {rest}." if rest else ""
+
+
+def _list_clear(cells: Sequence[TransferCell], metric: str) -> str:
     named = ", ".join(
         f"{cell.source} → {cell.target} {cell.verdict} ({format_estimate(cell.gain, 3, signed=True)})"
-        for cell in clear[:FEW]
+        for cell in cells[:FEW]
         if cell.gain
     )
-    more = count_more_pairs([cell.verdict for cell in clear[FEW:]])
-    others = len(known) - len(clear)
-    rest = f"; not clear: {others} of {format_count(len(cells), 'pair')}" if others else ""
-    return f"With {count}{where}: {named}{more}{rest}{lacking} ({name_unit(metric)}, 95 % intervals)."
+    more = count_more_pairs([cell.verdict for cell in cells[FEW:]])
+    return f"{named}{more} ({name_unit(metric)}, 95 % intervals)"
 
 
 def _measure_strength(cell: TransferCell) -> float:

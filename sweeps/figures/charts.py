@@ -51,6 +51,16 @@ class ReliabilityChart:
 Chart = LineChart | IntervalChart | BarChart | HeatMap | ReliabilityChart
 
 
+def is_point(chart: Chart) -> bool:
+    """Whether a drawing would be of one point, or of lines with one point each: its table says as much."""
+    match chart:
+        case LineChart():
+            return all(len(line.points) + len(line.curve) + (line.at_zero is not None) <= 1 for line in chart.lines)
+        case IntervalChart():
+            return len(chart.rows) <= 1
+    return False
+
+
 def draw_svg(chart: Chart, width: float, suffix: str) -> str:
     """Draw a chart as SVG of this width; the suffix keeps the ids of two drawings of one chart apart."""
     match chart:

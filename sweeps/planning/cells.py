@@ -69,7 +69,7 @@ def expand_variants(sweep: SweepFields, left_out: Exclusions | None = None) -> I
             variant = _build_variant(cell, parts)
             _refuse_contradiction(sweep, parts, varied)
         except PlanError as error:
-            raise PlanError(f"the cell {show(cell)}: {error}") from None
+            raise PlanError(f"the condition {show(cell)}: {error}") from None
         yield variant
 
 
@@ -145,7 +145,7 @@ def _check_complete(variant: Variant) -> Variant:
     if variant.train.method == "rl" and variant.train.environment is None:
         raise PlanError("missing train.environment; name one, such as offline:tool_use")
     if variant.train.learning_rate is None:
-        raise PlanError("missing train.learning_rate; write one for the other cells")
+        raise PlanError("missing train.learning_rate; write one for the other conditions")
     return replace(variant, train=resolve_rate(variant.train, variant.model))
 
 

@@ -38,7 +38,7 @@ class CellCondition:
         """Raise PlanError if no cell met the condition."""
         if not self.met:
             raise PlanError(
-                f"{self.where}: no cell has {show(dict(self._written))}, so {what}; correct it, or leave it out"
+                f"{self.where}: no condition has {show(dict(self._written))}, so {what}; correct it, or leave it out"
             )
 
 

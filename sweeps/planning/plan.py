@@ -188,7 +188,7 @@ def _list_notes(
         yield f"training length: {describe_length(sweep.train)}"
     yield from note_wishes(sweep)
     if sweep.best is not None and any(spec.validation is None for spec in sweep.data.values()):
-        yield "best: a data set has no `validation`, so the best cell is chosen and reported on the same holdout"
+        yield "best: a data set has no `validation`, so the best condition is chosen and reported on the same holdout"
     for model, address in data.named.items():
         if address is not None:
             yield f"tokenizer of {model}: {address} ({data.tokenizer(model).name[:18]}) instead of the model's own"

@@ -60,7 +60,7 @@ def _note_overridden(sweep: SweepFields) -> Iterator[str]:
         there = get(written, tuple(path.split(".")))
         waits = any(other in sweep.when for other in _find_group(sweep, path))
         if path != "model" and there is not None and not waits:
-            yield f"{path}: got {show(there)}, but `vary` replaces it in every cell"
+            yield f"{path}: got {show(there)}, but `vary` replaces it in every condition"
 
 
 def _find_group(sweep: SweepFields, path: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from sweeps.analysis.item_analysis import list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
@@ -22,12 +23,13 @@ NOTHING = "Nothing has been measured yet."
 
 def answer_question(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Report:
     """Compose the answer, with what the reader must know first; `signs` are of trainings that may not have learnt."""
-    drawn = draw_answer(material, kind)
+    conclusion = conclude_material(material, kind, signs)
+    drawn = draw_answer(material, kind, conclusion)
     return Report(
         sweep=material.sweep,
         question=material.question or (kind.question if kind else ""),
         answer=drawn.sentences,
-        conclusion=conclude_material(material, kind, signs),
+        conclusion=conclusion,
         facts=tuple(write_facts(material, kind)),
         notices=tuple(write_notices(material, signs)),
         findings=drop_empty(drawn.sections),
@@ -35,16 +37,15 @@ def answer_question(material: Material, kind: Experiment | None, signs: Sequence
     )
 
 
-def draw_answer(material: Material, kind: Experiment | None) -> Answer:
-    """Draw the answer from what was measured. Where that fails, the rest of the report is still there."""
+def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclusion) -> Answer:
+    """Draw from what was measured what the conclusion leaves out. Where that fails, the rest is still there."""
     done = keep_measured(material.rows)
     if not done:
         return Answer((NOTHING,))
     if kind is None:
         return Answer((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
-        conclusion = kind.answer(material.spec, material.rows, material.items)
-        sentences = conclusion.sentences or ("Nothing can be concluded yet.",)
+        answer = kind.answer(material.spec, material.rows, material.items, conclusion)
         shown = choose_shown(material.spec, {name for row in done for name in row.metrics})
         changes = show_changes(list_changes(done, material.items), shown if material.spec.get("metrics") else ())
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
@@ -55,13 +56,13 @@ def draw_answer(material: Material, kind: Experiment | None) -> Answer:
         strata += show_differences(material.spec, between)
         tests = _show_tests(material, done, shown)
         sections = (
-            *conclusion.sections,
+            *answer.sections,
             *tests,
             *strata,
             *changes.sections,
             *([Section(ITEMS, unread)] if unread else []),
         )
-        return Answer((*sentences, *changes.sentences), sections)
+        return Answer((*answer.sentences, *changes.sentences), sections)
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.experiments.conclusion import Conclusion, describe_caveats
-from sweeps.figures.charts import Chart
+from sweeps.figures.charts import Chart, is_point
 from sweeps.report.table_cells import TableCell, show_rows
 
 
@@ -50,6 +50,11 @@ class Figure:
     @property
     def title(self) -> str:
         return self.chart.words.title
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the drawing says more than the table; else every face shows the table alone."""
+        return not is_point(self.chart)
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,9 @@ class Report:
 
     @property
     def figures(self) -> list[Figure]:
-        """All figures in their order."""
-        return [part for section in self.sections for part in section.parts if isinstance(part, Figure)]
+        """All figures that are drawn, in their order."""
+        parts = (part for section in self.sections for part in section.parts)
+        return [part for part in parts if isinstance(part, Figure) and part.is_drawn]
 
 
 @dataclass(frozen=True)

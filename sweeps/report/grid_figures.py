@@ -44,11 +44,14 @@ def draw_cells(name: str, choice: BestCell, ranked: Sequence[GridCell], change: 
     if change and choice.by == choice.metric:  # else the chart is of the validation set
         rows.append(Row("untrained", change.before, said=f"{change.before:.4f}", kind=UNTRAINED))
     better = "more is better" if choice.mode == "max" else "less is better"
-    title = f"The best of {format_count(len(ranked), 'cell')}, by {choice.by}"
+    title = f"The best of {format_count(len(ranked), 'condition')}, by {choice.by}"
     words = RowPlot(name, title, describe_rows(rows), f"{name_with_unit(choice.by)}, {better}")
-    left = f" The {DRAWN} best of {len(ranked):,} cells are drawn." if len(ranked) > DRAWN else ""
+    left = f" The {DRAWN} best of {len(ranked):,} conditions are drawn." if len(ranked) > DRAWN else ""
     legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
-    note = "Means over the seeds with their 95 % intervals; worse by: seed by seed, tied: after Holm over all cells."
+    note = (
+        "Means over the seeds with their 95 % intervals. Worse by: than the best, seed by seed. Tied: not clearly "
+        "worse when all conditions are judged together (Holm)."
+    )
     shown = [_show_cell(cell, choice) for cell in ranked]
     shown += [{**dict.fromkeys(shown[0], None), **_show_untrained(ranked[0], choice, change)}] if change else []
     numbers = make_table(shown, folded=len(ranked) > DRAWN)
@@ -109,10 +112,12 @@ def _show_axis(axis_value: AxisValue, choice: BestCell) -> dict[str, Any]:
     }
 
 
-def describe_change(choice: BestCell, change: UntrainedChange | None) -> str:
-    """Say what training changed against the untrained model, with the interval."""
+def describe_change(choice: BestCell, change: UntrainedChange | None, *, in_headline: bool) -> str:
+    """Say what training changed against the untrained model, with the interval, unless the headline has said it."""
     if change is None:
         return ""
+    if in_headline:
+        return f" Untrained {change.before:.4f}."
     gap, words = format_estimate(change.change, signed=True), ""
     if change.change.half_width is not None:
         worse = (change.change.mean > 0) == (choice.mode == "min")
@@ -133,14 +138,14 @@ def describe_undirected(metric: str, rows: Sequence[RunResult], items: ItemsBy, 
     names = name_cells([cell for cell, _, _ in known])
     marks = [mark_told(count_told(runs, metric, kept)) for _, runs, _ in known]
     means = [level.mean for level in levels if level]
-    span = f"{min(means):.4f}" if len(means) == 1 else f"{min(means):.4f} to {max(means):.4f} over the cells"
+    span = f"{min(means):.4f}" if len(means) == 1 else f"{min(means):.4f} to {max(means):.4f} over the conditions"
     sentence = f"{metric}: {span}; {ask_direction(metric)}."
     told_levels = list(zip(names, levels, marks, strict=True))
     drawn = [draw_row(cell_name, level, 0, mark=mark) for cell_name, level, mark in told_levels][:DRAWN]
-    words = RowPlot(name, f"{metric} of each cell", describe_rows(drawn), name_with_unit(metric))
+    words = RowPlot(name, f"{metric} of each condition", describe_rows(drawn), name_with_unit(metric))
     shown = [
-        {"cell": cell_name, metric: show_estimate(level, mark=mark), "seeds": level.seeds if level else 0}
+        {"condition": cell_name, metric: show_estimate(level, mark=mark), "seeds": level.seeds if level else 0}
         for cell_name, level, mark in told_levels
     ]
     figure = Figure(IntervalChart(words, drawn), make_table(shown, folded=len(shown) > DRAWN))
-    return Answer((sentence,), (Section(f"{metric} of each cell", (figure,)),))
+    return Answer((sentence,), (Section(f"{metric} of each condition", (figure,)),))

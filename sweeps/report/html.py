@@ -5,6 +5,7 @@ Its policy says so too: a browser that is handed this page may load nothing, and
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import NARROW, WIDE, escape, tag
@@ -99,6 +100,9 @@ def _part(part: Part) -> str:
 
 def _figure(figure: Figure) -> str:
     """Write both drawings, of which the style sheet shows the one that fits, and the table."""
+    if not figure.is_drawn:
+        note = tag("p", _prose(figure.note), class_="said") if figure.note else ""
+        return _table(replace(figure.table, caption=figure.table.caption or figure.title)) + note
     words = " ".join(filter(None, (figure.legend, figure.note)))
     return tag(
         "figure",

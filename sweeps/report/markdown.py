@@ -51,14 +51,14 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
             yield from _table(part)
         case Figure():
             table, title = part.table, escape_markdown(part.title)
-            if folder is not None:
+            if folder is not None and part.is_drawn:
                 yield from (f"**{title}**", "", f"![{title}]({folder}/{part.name}.svg)", "")
             elif table.folded and not table.caption:
                 table = replace(table, caption=part.title)
             elif not table.caption:
                 yield from (f"**{title}**", "")
             yield from _table(table)
-            words = " ".join(filter(None, (part.legend if folder is not None else "", part.note)))
+            words = " ".join(filter(None, (part.legend if folder is not None and part.is_drawn else "", part.note)))
             if words:
                 yield from (escape_markdown(words), "")
         case Paragraph():

@@ -35,6 +35,19 @@ def summarise_fit(name: str, fit: ScalingFit, metric: str, origin: str = "", *, 
     return f"{needs}.{explain_open_end(least, unit)}"
 
 
+def explain_fit(name: str, fit: ScalingFit, origin: str, unit: SizeUnit) -> str:
+    """Explain an answer that is said already: where its target comes from, how far it reaches. Nothing to add: ""."""
+    least = fit.minimum_data
+    words = [f"the target is {origin}"] if origin else []
+    if least is None or least.point is None:
+        return f"{name}: {words[0]}." if words else ""
+    if far := _say_how_far(least, fit):
+        words.append(f"the answer is{far.removeprefix(',')}")
+    sentence = f"{name}: {'; '.join(words)}." if words else ""
+    open_end = explain_open_end(least, unit)
+    return sentence + open_end if sentence else open_end and f"{name}:{open_end}"
+
+
 def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     """Say why an interval has no upper end, and which run would probably give it one; "" where it has one."""
     never = "perhaps no amount of data reaches the target"

@@ -47,7 +47,7 @@ def _check_path(sweep: SweepFields, path: str) -> str | None:
     if root in AXES:
         return f"{root} is an axis already; write the list under `{root}:`"
     if root in type(sweep).model_fields and root not in VARIED:
-        return f"{root} belongs to the whole sweep and cannot differ between cells; leave it out of `vary`"
+        return f"{root} belongs to the whole sweep and cannot differ between conditions; leave it out of `vary`"
     return _data_path(sweep, parts) if root == "data" else _check_known(type(sweep), parts)
 
 
@@ -155,11 +155,11 @@ def check_exclude(sweep: SweepFields) -> Iterator[Finding]:
         for path, value in condition.items():
             there = known.get(path)
             if there is None:
-                yield ("exclude", index, path), f"no cell has it; {suggest(path, list(known))}"
+                yield ("exclude", index, path), f"no condition has it; {suggest(path, list(known))}"
             elif text := _check_condition_value(sweep, path, there, value):
                 yield ("exclude", index, path), text
         if not condition:
-            yield ("exclude", index), "expected at least one path, got {}, which would exclude every cell"
+            yield ("exclude", index), "expected at least one path, got {}, which would exclude every condition"
 
 
 def _check_condition_value(sweep: SweepFields, path: str, axis: tuple[Any, ...] | Spread, value: Any) -> str | None:
@@ -205,4 +205,6 @@ def _check_condition(sweep: SweepFields, path: str, other: str, value: Any) -> s
     if any(other.startswith(f"{axis}.") for axis in sweep.vary):
         return None  # the section around it is varied: the plan checks whether any cell meets it
     there = get(sweep.model_dump(include={parts[0]}), parts)
-    return None if axes.is_same(there, value) else f"expected {show(there)}, which every cell has, got {show(value)}"
+    return (
+        None if axes.is_same(there, value) else f"expected {show(there)}, which every condition has, got {show(value)}"
+    )

@@ -61,9 +61,11 @@ def _show_part(output: Output, part: Part) -> bool:
             output.say(part.text)
         case Table():
             return _show_table(output, part, part.caption)
+        case Figure(in_cells=True, is_drawn=False):
+            return False
         case Figure(chart=LineChart(words=words, lines=lines), in_cells=True):
-            parts = [lines[at : at + CURVES] for at in range(0, len(lines), CURVES)]
-            output.say("\n".join(draw_curves(part, up=words.up, across=words.across) for part in parts))
+            groups = [lines[at : at + CURVES] for at in range(0, len(lines), CURVES)]
+            output.say("\n".join(draw_curves(group, up=words.up, across=words.across) for group in groups))
             return False
         case Figure():
             folded = _show_table(output, part.table, part.title)

@@ -144,7 +144,8 @@ def test_a_thousand_runs_out_of_the_store_can_be_sent_by_mail(redis: RedisServer
     assert len({curve.label.rpartition("s")[0] for curve in known.curves}) == 50, "of every cell"
     page = render_html(report, report_inputs.read_style())
     assert len(page.encode()) < 5_000_000
-    assert report.answer[0].startswith("domain 0 needs about")
+    assert report.conclusion
+    assert (report.conclusion.claim, report.conclusion.subject) == ("minimum_data", "domain 0")
     assert dict(report.facts)["runs"] == "1,000 of 1,000"
 
 

@@ -11,7 +11,7 @@ import pytest
 from sweeps import RunResult, best_cell, compare, item_key, transfer_matrix
 from sweeps.analysis.seed_estimates import estimate_level
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.experiments.compare import name_leader
+from sweeps.experiments.comparison_words import name_leader
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import ItemKey, Items, read_scores

@@ -68,7 +68,7 @@ def test_one_episode_of_two_hundred_wins_nothing(recovering: Material) -> None:
     assert untrained
     assert untrained.mean == 1.0, "it is the best by its mean alone"
     first, second = compose_answer(recovering).answer[0].split(" Not ranked")
-    assert first.startswith("sl has the best episode.recovered")
+    assert first.startswith("episode.recovered: sl 0.")
     assert "360 of 600" in first
     assert "untrained 1.0000 (1 of 200)" in second
 

@@ -106,7 +106,7 @@ def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
     assert [row["tied"].value for row in cells] == ["best", True, False, False]
     assert [row["rate"].value for row in cells] == [0.1, 0.1, 0.9, 0.9]
     warnings = " ".join(list_warnings(report))
-    assert "4 cells by nll" in warnings
+    assert "4 conditions by nll" in warnings
     assert "`validation`" in warnings
     assert "1 of 13 runs" in warnings
     assert "1 diverged" in warnings

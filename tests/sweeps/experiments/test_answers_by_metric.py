@@ -93,7 +93,9 @@ def test_an_untrained_model_does_not_compete() -> None:
     best = facts(SPEC, rows, items())["best"]
     assert [chosen["best"]["cell"] for chosen in best] == [{"train.rank": 4}, {"train.rank": 8}]
     assert best[0]["best"]["runs"]["measured"] == 3
-    assert lacks(conclude(SPEC, rows).answer[0], "worse") == [], "training made it worse"
+    conclusion = conclude(SPEC, rows).conclusion
+    assert conclusion
+    assert (conclusion.claim, conclusion.against) == ("worse", "untrained")
     ranked = [row for row in list_rows(conclude(SPEC, rows), "tied") if row["train.rank"].text != "untrained"]
     assert len(ranked) == 4, "two cells by two metrics"
 
@@ -154,9 +156,9 @@ def test_a_transfer_is_answered_by_a_metric_that_rises() -> None:
     gains = {(cell["source"], cell["target"]): cell for cell in matrix["cells"]}
     assert (gains["a", "b"]["verdict"], gains["b", "a"]["verdict"]) == ("helps", "hurts")
     assert gains["a", "b"]["gain"]["mean"] == pytest.approx(0.1)
-    (sentence,) = conclude(spec, rows).answer
-    assert lacks(sentence, "a b helps hurts accuracy") == []
-    assert "nats" not in sentence
+    sentences = " ".join(conclude(spec, rows).lines)
+    assert lacks(sentences, "a b help hurts accuracy") == []
+    assert "nats" not in sentences
 
 
 def test_a_plan_of_a_grid_measures_each_model_and_data_set_once_untrained() -> None:

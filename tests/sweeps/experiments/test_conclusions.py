@@ -16,15 +16,16 @@ from rich.console import Console
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
+from sweeps.analysis.targets import fit_once, fit_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.caveats import CAVEATS, WORDS
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.experiments.conclusion import CLAIMS, SENTENCES, Conclusion, describe_caveats
-from sweeps.report.compose import compose, list_facts
+from sweeps.experiments.conclusion import CLAIMS, OF_TARGET, SENTENCES, Conclusion, describe_caveats
+from sweeps.report.compose import compose, compose_answer, list_facts
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
-from sweeps.results import RunResult
+from sweeps.results import RunResult, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.reports import EXPERIMENTS, material
@@ -477,7 +478,13 @@ PLANTED = {
     "scaling, a bend": Planted(
         below(BENT[-2]), along(BENT), "minimum_data", has=["law_bends"], lacks=[], within=math.inf
     ),
-    "scaling, no limit is known": Planted(RISING_GOAL, RISING, "minimum_data", has=["limit_unknown"], within=math.inf),
+    "scaling, no limit is known": Planted(
+        {**SCALING, "target": {"metric": "accuracy", "above": 0.97}},
+        RISING,
+        "minimum_data",
+        has=["limit_unknown"],
+        within=math.inf,
+    ),
     "scaling, the score of guessing is unknown": Planted(
         RISING_GOAL,
         [run(row.cell, row.seed, mrr=0.5, **row.metrics) for row in RISING],
@@ -606,6 +613,36 @@ def test_what_any_answer_lacks_is_a_caveat() -> None:
     assert conclude_sweep(known).caveats == ()
     assert conclude_sweep(replace(known, unread=["a file is gone"])).caveats == ("items_unread",)
     assert conclude_sweep(replace(known, rows=rows, learning=flat_trainings)).caveats == ("may_not_have_learnt",)
+
+
+def test_an_answer_within_the_sizes_has_no_caveat_about_what_lies_beyond() -> None:
+    code, within = "far_uncertain", PLANTED["scaling, one seed"]
+    fit = fit_runs(within.spec, keep_measured(within.rows))
+    assert code in {getattr(warning, "code", "") for warning in fit.warnings}, "the details say where it is uncertain"
+    assert (within.conclusion.high or math.inf) < SIZES[-1]
+    assert {code, "limit_unknown"}.isdisjoint(within.conclusion.caveats)
+    beyond = PLANTED["scaling, half finished"].conclusion
+    assert beyond.high is None
+    assert code in beyond.caveats
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_details_do_not_repeat_the_number_of_the_headline(name: str) -> None:
+    conclusion = PLANTED[name].conclusion
+    details = compose_answer(PLANTED[name].material()).answer
+    if conclusion.effect and conclusion.claim != "no_answer":
+        size = conclusion.claim in OF_TARGET
+        number = conclusion.unit.write(conclusion.effect) if size else f"by .?{abs(conclusion.effect):.4f}"
+        assert not [line for line in details if re.search(number, line)]
+
+
+def test_each_curve_is_fitted_once_for_a_report_and_its_facts() -> None:
+    prose = [replace(row, cell={**row.cell, "data": "prose"}) for row in sizes(power=0.25)]
+    known = Planted(below(1.5), [*sizes(), *prose], "minimum_data").material()
+    fit_once.cache_clear()
+    compose(known)
+    list_facts(known)
+    assert fit_once.cache_info().misses == 2
 
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *(name for name in PLANTED if not name.startswith("scaling"))])

@@ -157,11 +157,11 @@ def test_a_condition_that_nothing_can_meet_is_refused_at_its_line(text: str, whe
     ],
 )
 def test_a_condition_that_no_cell_meets_is_refused(text: str, where: str) -> None:
-    assert refused(text).startswith(f"{where}: no cell has")
+    assert refused(text).startswith(f"{where}: no condition has")
 
 
 def test_a_pair_that_a_transfer_never_makes_is_excluded_in_vain() -> None:
-    with pytest.raises(PlanError, match=r"exclude.0: no cell has \{source: 'a', target: 'a'\}"):
+    with pytest.raises(PlanError, match=r"exclude.0: no condition has \{source: 'a', target: 'a'\}"):
         planned(TRANSFERRED + "exclude: [{source: a, target: a}]")
     assert len(planned(TRANSFERRED + "exclude: [{source: a, target: b}]").runs) > 0
 
@@ -260,7 +260,7 @@ data: {a: {source: a}}
 seeds: 1
 """
     for axis in ("methods.one.steps: [10, 20]", "methods.both.learning_rate: [0.1]", "methods.one.data: [a, nope]"):
-        with pytest.raises(PlanError, match=rf"the cell .*{axis.partition(':')[0]}"):
+        with pytest.raises(PlanError, match=rf"the condition .*{axis.partition(':')[0]}"):
             planned(compared + f"vary: {{{axis}}}")
     assert len(planned(compared + "vary: {methods.one.rank: [32]}").runs) == 4
 

@@ -73,13 +73,13 @@ def test_the_style_is_ours_and_loads_nothing() -> None:
 
 
 def test_scaling_answers_with_the_size_and_its_interval() -> None:
-    first, second = composed("data_scaling").answer
-    assert re.fullmatch(
-        r"code needs about [\d,]+ rows \(95 % interval [\d,]+ to [\d,]+\) to reach nll ≤ 2.03 "
-        r"\(0\.7 × the untrained model's 2\.9000\)\.",
-        first,
-    )
-    assert second.startswith("law needs about")
+    report = composed("data_scaling")
+    assert report.conclusion
+    claims = [report.conclusion, *report.conclusion.others]
+    assert [(claim.claim, claim.subject) for claim in claims] == [("minimum_data", "code"), ("minimum_data", "law")]
+    assert claims[0].against == "nll ≤ 2.03"
+    assert all(claim.low < claim.effect < claim.high for claim in claims)  # type: ignore[operator]  # all are sizes
+    assert re.search(r"^code: .*0\.7 × .*2\.9000", report.answer[0]), "where the target comes from"
 
 
 def test_what_an_interval_comes_from_stands_below_the_laws_and_not_in_the_answer() -> None:
@@ -103,10 +103,11 @@ def test_a_target_that_everything_measured_has_is_answered_without_a_law() -> No
     known = material("data_scaling", rows)
     for below, known_from in ((2.0, 8), (1.05, None), (0.5, None)):
         spec: dict[str, Json] = {**known.spec, "target": {"metric": "nll", "below": below}}
-        (answer,) = compose(replace(known, spec=spec)).answer
-        assert answer.startswith("code: no answer: ") == (known_from is None)
-        if known_from is not None:
-            assert re.search(naming(f"nll ≤ {below:.4g}", f"from {known_from} rows"), answer)
+        report = compose(replace(known, spec=spec))
+        assert report.conclusion
+        assert report.conclusion.claim == ("no_answer" if known_from is None else "met_from")
+        assert (report.conclusion.effect, report.conclusion.against) == (known_from, f"nll ≤ {below:.4g}")
+        assert len(report.answer) == (known_from is None), "the reason, where there is one"
 
 
 def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
@@ -114,9 +115,9 @@ def test_a_target_that_the_largest_sizes_have_is_told_from_where_on() -> None:
     rows = [row({"data": "code", "size": size}, 0, accuracy=right) for size, right in ((8, 0.1), (16, 0.6), (32, 0.7))]
     known = material("data_scaling", rows)
     spec: dict[str, Json] = {**known.spec, "target": {"metric": "accuracy", "above": 0.5}}
-    (answer,) = compose(replace(known, spec=spec)).answer
-    assert answer.startswith("code: accuracy ≥ 0.5 ")
-    assert " 16 rows" in answer
+    conclusion = compose(replace(known, spec=spec)).conclusion
+    assert conclusion
+    assert (conclusion.claim, conclusion.effect, conclusion.against) == ("met_from", 16, "accuracy ≥ 0.5")
 
 
 def test_what_is_said_of_items_alone_is_changed_by_no_training() -> None:
@@ -171,9 +172,11 @@ def test_an_extrapolation_says_how_far() -> None:
 
 
 def test_transfer_names_what_is_clear_with_its_sign() -> None:
-    (answer,) = composed("transfer").answer
-    assert "code → law helps (+0.1" in answer
-    assert "law → code hurts (−0.05" in answer
+    report = composed("transfer")
+    assert report.conclusion
+    assert (report.conclusion.claim, report.conclusion.subject) == ("mixed", "code → law")
+    assert report.conclusion.effect == pytest.approx(0.1, abs=0.05)
+    assert "law → code hurts (−0.05" in report.answer[0]
 
 
 def test_a_missing_pair_is_not_taken_for_nothing() -> None:
@@ -185,9 +188,11 @@ def test_a_missing_pair_is_not_taken_for_nothing() -> None:
 
 
 def test_a_comparison_says_who_leads_and_whether_clearly() -> None:
-    (answer,) = composed("compare").answer
-    assert answer.startswith("rl has the best task_completion: 0.8833 (0.6248 to 1.0000)")
-    assert "clearly ahead of sl, by 0.2833 ± " in answer
+    report = composed("compare")
+    assert report.conclusion
+    assert (report.conclusion.claim, report.conclusion.subject, report.conclusion.against) == ("better", "rl", "sl")
+    assert report.conclusion.effect == pytest.approx(0.2833, abs=1e-4)
+    assert re.search(naming("rl 0.8833 (0.6248 to 1.0000)", "sl 0.6000 ± "), report.answer[0])
 
 
 def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
@@ -196,9 +201,10 @@ def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
     rows = [
         row({"method": name}, seed, task_completion=score) for name in scores for seed, score in enumerate(scores[name])
     ]
-    (answer,) = compose(material("compare", rows)).answer
-    assert answer.startswith("b has the best task_completion: 0.8000 (a single run), ")
-    assert answer.endswith("but over the seeds that both have not clearly behind a, by 0.1000 (paired by seed).")
+    conclusion = compose(material("compare", rows)).conclusion
+    assert conclusion
+    assert (conclusion.claim, conclusion.subject, conclusion.against) == ("not_judged", "b", "a")
+    assert conclusion.effect == pytest.approx(-0.1)
 
 
 @pytest.mark.parametrize("state", ["failed", "skipped", "waiting"])
@@ -234,9 +240,10 @@ def test_on_several_data_sets_methods_are_compared_on_each(best: str | None) -> 
     report = compose(
         replace(known, spec={**known.spec, "data": {"one": {}, "two": {}}, "evaluate": [{"name": "nll"}], **wish})
     )
-    assert [answer.partition(":")[0] for answer in report.answer] == [
-        f"untrained has the best {name}.nll" for name in ("one", "two")
-    ]
+    assert report.conclusion
+    claims = [report.conclusion, *report.conclusion.others]
+    assert [claim.metric for claim in claims] == [answer.partition(":")[0] for answer in report.answer]
+    assert [claim.metric for claim in claims] == ["one.nll", "two.nll"]
     read(render_html(report, STYLE))
 
 
@@ -273,7 +280,9 @@ def test_where_less_is_better_the_least_leads() -> None:
     ]
     known = material("compare", rows)
     spec: dict[str, Json] = {**known.spec, "best": {"metric": "nll", "mode": "min"}}
-    assert compose(replace(known, spec=spec)).answer[0].startswith("b has the best nll")
+    conclusion = compose(replace(known, spec=spec)).conclusion
+    assert conclusion
+    assert (conclusion.subject, conclusion.against) == ("b", "a")
 
 
 def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
@@ -286,7 +295,9 @@ def test_a_grid_says_the_best_cell_and_that_the_holdout_flatters() -> None:
 
 def test_one_cell_is_no_contest() -> None:
     report = compose(material("grid", grid_rows(cells=1)))
-    assert report.answer[0].startswith("Best on mine: rank=0: held-out nll")
+    assert report.conclusion
+    assert report.conclusion.claim == "measured"
+    assert "rank=0" in report.answer[0]
     assert [figure.name for figure in report.figures] == ["training-nll", "cost"]
 
 

@@ -20,7 +20,9 @@ from sweeps.metrics.calibration import aurc, ece, reliability_bins, selective_ac
 from sweeps.report.calibration_section import MOST, show_calibration
 from sweeps.report.compose import compose
 from sweeps.report.document import Figure, Report, Section
+from sweeps.report.html import render_html
 from sweeps.report.inputs import LearningCurve
+from sweeps.report.markdown import render_markdown
 from sweeps.report.training_section import show_trainings
 from sweeps.results import RunResult
 from sweeps.stage import Json
@@ -207,6 +209,21 @@ def test_a_chain_that_measures_two_things_has_each_in_its_figure_at_its_place() 
     ]
     assert ticks
     assert all(40 <= tick <= 60 for tick in ticks), "the second begins after forty steps"
+
+
+def test_one_point_is_a_table_in_every_face_and_no_drawing() -> None:
+    """With the untrained model it is two points."""
+    sized = [RunResult({"data": "code", "size": 16}, seed, "succeeded", {"nll": 2.25 + seed}) for seed in range(3)]
+    report = compose(material("data_scaling", sized))
+    (figure,) = (part for part in report.findings[0].parts if isinstance(part, Figure))
+    assert not figure.is_drawn
+    assert figure not in report.figures
+    for face in (render_html(replace(report, evidence=()), ""), render_markdown(report, "figures")):
+        assert "<svg" not in face
+        assert f"{figure.name}.svg" not in face
+        assert figure.table.texts[0][3] in face
+    base = RunResult({"data": "code", "size": 0}, 0, "succeeded", {"nll": 4.0})
+    assert figures(compose(material("data_scaling", [*sized, base])), "scaling")
 
 
 def test_the_effects_of_the_axes_are_those_of_the_grid() -> None:

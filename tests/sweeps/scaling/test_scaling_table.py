@@ -78,8 +78,8 @@ def test_an_accuracy_is_answered_with_its_law() -> None:
     assert least is not None
     assert least.point == pytest.approx(200 * ((0.95 / 0.15) ** (1 / 0.9) - 1), rel=0.05)
     assert row["rows needed"].value == least.point
-    assert f"{least.point:,.0f}" in report.answer[0]
-    assert "accuracy ≥ 0.8" in report.answer[0]
+    assert report.conclusion
+    assert (report.conclusion.effect, report.conclusion.against) == (least.point, "accuracy ≥ 0.8")
 
 
 def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
@@ -87,8 +87,8 @@ def test_what_is_met_by_all_that_was_measured_is_said_where_no_law_is() -> None:
     rows = [RunResult({"data": "a", "size": size}, 0, "succeeded", {"nll": 1 + size / 99}) for size in (8, 16, 32, 64)]
     kept = {"nll": {item_key(rows[0].cell, 0): [ItemRow(0, {"nll": 1.0, "tokens": 1.0})]}}
     report = conclude(spec("nll", below=2), rows, kept)
-    assert "nll ≤ 2" in report.answer[0]
-    assert "8 rows" in report.answer[0]
+    assert report.conclusion
+    assert (report.conclusion.claim, report.conclusion.effect, report.conclusion.against) == ("met_from", 8, "nll ≤ 2")
     assert [warning for warning in list_warnings(report) if "items alone" in warning] == []
 
 

@@ -47,7 +47,7 @@ def test_data_sets_that_count_otherwise_are_both_named() -> None:
 def list_faces(report: Report) -> list[str]:
     """The report as a page, as Markdown and in sentences, without the file that was asked."""
     own = replace(report, evidence=())
-    return [render_html(own, ""), render_markdown(own), "\n".join(report.answer)]
+    return [render_html(own, ""), render_markdown(own), "\n".join(report.lines)]
 
 
 @pytest.mark.parametrize("experiment", ["data_scaling", "transfer"])

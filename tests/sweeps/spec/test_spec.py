@@ -218,7 +218,7 @@ def test_an_override_is_read_like_the_file() -> None:
         ("vary: {train.rank: [4, 4]}", "vary.train.rank.1: 4"),
         ("vary: {data: [{b: {source: x}}]}", "vary.data: data.a.source"),
         ("vary: {train.steps.base: [3]}", "vary.train.steps.base.0: train.steps.at_size: missing"),
-        ("vary: {train.rank: [4]}\nexclude: [{data: a}]", "exclude.0.data: cell"),
+        ("vary: {train.rank: [4]}\nexclude: [{data: a}]", "exclude.0.data: condition"),
         ("data: {a: {source: x}, b: {source: y}}\nexclude: [{data: c}]", "exclude.0.data: ['a', 'b'] 'c'"),
         ("vary: {model: [3]}", "vary.model.0: 3"),
         ("vary: {train.steps: [{base: 1}]}", "vary.train.steps.0: at_size: missing"),
@@ -266,7 +266,7 @@ def test_an_axis_that_would_change_nothing_is_refused(text: str, path: str, word
 
 def test_a_cell_is_excluded_by_what_the_experiment_puts_into_it() -> None:
     assert not lacks(refused(TRANSFER, "exclude=[{size: 8}]"), "exclude.0.size: 8 [0, 16, 32, 64, 128]")
-    assert not lacks(refused(TRANSFER, "exclude=[{data: a}]"), "exclude.0.data: cell")
+    assert not lacks(refused(TRANSFER, "exclude=[{data: a}]"), "exclude.0.data: condition")
     assert parse(TRANSFER, overrides=["exclude=[{source: ~, size: 0}, {target: a}]"]).exclude
 
 
