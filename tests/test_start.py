@@ -15,8 +15,8 @@ FILES = {"pydantic", "ruamel", "fsspec", "jinja2"}  # what reads a question and 
 SERVICES = {"redis", "valkey", "celery", "kombu", "httpx", "tinker", "asyncio"}
 
 
-def loaded(program: str) -> set[str]:
-    """The top-level packages that a process of its own has loaded when the program is done."""
+def loaded(program: str, *, depth: int = 1) -> set[str]:
+    """The packages that a process of its own has loaded when the program is done, to this many parts of their names."""
     ended = subprocess.run(
         [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules, file=sys.stderr)"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -24,7 +24,7 @@ def loaded(program: str) -> set[str]:
         text=True,
         check=True,
     )
-    return {module.partition(".")[0] for module in ended.stderr.split()}
+    return {".".join(module.split(".")[:depth]) for module in ended.stderr.split()}
 
 
 def command(name: str) -> click.Command:
@@ -61,6 +61,15 @@ def test_looking_at_a_night_and_changing_it_loads_neither_the_science_nor_what_r
 
 def test_the_scheduler_starts_without_the_science() -> None:
     assert loaded("import scheduler.__main__") & (SCIENCE | {"ruamel", "fsspec", "tinker"}) == set()
+
+
+def test_a_worker_starts_without_what_plans_and_concludes() -> None:
+    modules = loaded("import worker.tasks", depth=2)
+    assert (
+        modules & {f"sweeps.{name}" for name in ("planning", "experiments", "analysis", "scaling", "figures")} == set()
+    )
+    assert modules & {"scipy", "ruamel"} == set()
+    assert "tinker" in modules, "else it could do no work"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

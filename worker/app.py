@@ -19,7 +19,6 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.plugins.containment.sandbox import read_limits
-from scheduler.prepare import read_price_book
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
@@ -28,6 +27,7 @@ from scheduler.state.layout import check_layout
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.store import Store
 from scheduler.state.workers import name_process
+from sweeps.cost import Rates
 from worker.attempt import WorkerContext
 from worker.examples import Examples
 from worker.leases import Leases
@@ -148,7 +148,7 @@ def _begin(sender: Any, **_: object) -> None:
         get_context(),
         period=settings.housekeeping,
         lag=settings.usage_lag,
-        rates=lambda model: read_price_book(settings).rates(model),
+        rates=_read_rates,
     )
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not awaited: the duty expires
@@ -158,6 +158,13 @@ def _begin(sender: Any, **_: object) -> None:
     canaries = Canaries(get_context(), Timing(settings.silence))
     canaries.start()
     worker_shutdown.connect(lambda **_: canaries.stop(), weak=False)
+
+
+def _read_rates(model: str) -> Rates:
+    """Read the prices of a model. Raises SpecError."""
+    from scheduler.prepare import read_price_book  # it brings the planner, and only lost writes are priced here
+
+    return read_price_book(settings).rates(model)
 
 
 def _receive_messages(consumer: Any, *, receive: bool) -> None:
