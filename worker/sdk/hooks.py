@@ -25,8 +25,8 @@ from tinker.lib.internal_client_holder import InternalClientHolder
 from tinker.lib.public_interfaces import service_client, training_client
 from tinker.lib.public_interfaces.sampling_client import SamplingClient
 
-from scheduler.proxies import is_local
 from worker.sdk.failures import translate
+from worker.sdk.local_clients import wrap_http_client, wrap_transport
 
 FIRST_PAUSE = 0.1  # seconds between two polls of a future after a first failure
 LONGEST_PAUSE = 4.0  # the pause doubles up to this while the service keeps failing
@@ -209,16 +209,6 @@ def _states_queue(body: object) -> bool:
     return isinstance(body, dict) and bool(body.get("queue_state"))
 
 
-def _wrap_http_client(original: Callable[..., Any]) -> Any:
-    """Connect to this machine without a proxy, which could not reach it."""
-
-    @wraps(original)
-    def client(**kwargs: Any) -> Any:
-        return original(**({**kwargs, "trust_env": False} if is_local(str(kwargs.get("base_url"))) else kwargs))
-
-    return client
-
-
 # What is replaced: its owner, its name, and a function from the original to the replacement.
 CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (service_client, "QueueStateLogger", lambda _: Observer),
@@ -228,7 +218,8 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (InternalClientHolder, "_should_pause_on_billing", _wrap_billing_pause),
     (InternalClientHolder, "_is_retryable_exception", _wrap_is_retryable),
     (AsyncAPIClient, "_sleep_for_retry", _wrap_retry_sleep),
-    (_base_client, "AsyncHttpxClientWrapper", _wrap_http_client),
+    (_base_client, "AsyncHttpxClientWrapper", wrap_http_client),
+    (_base_client, "_default_pyqwest_transport", wrap_transport),
     (AsyncAPIClient, "_should_retry", _wrap_should_retry),
     (_future, "_fetch_via_rest", _wrap_fetch),
 )

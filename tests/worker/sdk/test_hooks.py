@@ -41,6 +41,7 @@ SIGNATURES = {
     ],
     "_should_pause_on_billing": ["self", "status_code", "detail"],
     "_is_retryable_exception": ["exception"],
+    "_default_pyqwest_transport": [],
     "AsyncHttpxClientWrapper": ["kwargs"],
     "_should_retry": ["self", "response"],
     "_sleep_for_retry": ["self", "retries_taken", "max_retries", "options", "response"],
