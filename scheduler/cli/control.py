@@ -32,7 +32,7 @@ def pause(output: Output, name: str) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
-    """Continue NAME after a pause, or after a refused key or bill.
+    """Continue NAME after a pause, a refused key or an unpaid bill.
 
     A service is stopped when it refuses the API key or when a bill is unpaid. Without NAME, only services are tried.
     """

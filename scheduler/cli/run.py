@@ -8,9 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import wraps
 from types import FrameType
-from typing import ParamSpec
 
 import click
 
@@ -37,29 +35,24 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count
 
-CONTINUES = "Stopped. The same command continues from here."
-Parameters = ParamSpec("Parameters")
+EARLY = "Stopped before anything was submitted. The same command starts again."
+CONTINUES = "Stopped. Nothing is lost: the same command continues from here."
 STOP_PATIENCE = 60.0  # seconds for everything to end, after the workers' grace period
 
 
-def name_continuation(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Let Ctrl-C say how to go on, also while the files are read and planned."""
-
-    @wraps(command)
-    def interruptible(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
-        try:
-            command(*arguments, **options)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(CONTINUES) from None
-
-    return interruptible
+@contextmanager
+def _answer_interrupt(how_to_go_on: str) -> Iterator[None]:
+    """Let Ctrl-C say what the same command would do now."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on) from None
 
 
 @click.command()
 @take_files
 @click.option("--detach", is_flag=True, help="Only submit; `sweep up` must be running to do the work.")
 @click.pass_obj
-@name_continuation
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
 
@@ -70,10 +63,11 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     settings = read_settings()
     check_rehearsal(settings)  # before anything is submitted
     files, overrides = split_words(words)
-    # All files are read before one is written, so that a bad one submits nothing.
-    asked = [prepare_to_submit(file, overrides, settings, read_forward_class(settings)) for file in files]
-    submissions = [build_submission(prepared) for prepared in asked]
-    with open_store(settings) as store:
+    with _answer_interrupt(EARLY):
+        # All files are read before one is written, so that a bad one submits nothing.
+        asked = [prepare_to_submit(file, overrides, settings, read_forward_class(settings)) for file in files]
+        submissions = [build_submission(prepared) for prepared in asked]
+    with _answer_interrupt(CONTINUES), open_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
             output.say(describe_submission(store, prepared, write_submission(store, prepared, submission, settings)))
             if output.for_people:

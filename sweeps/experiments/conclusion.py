@@ -139,6 +139,12 @@ def _write_effect(claim: Conclusion, *, sign: str = "", turn: bool = False) -> s
     return text.replace("-", MINUS)
 
 
+def _say_ahead(claim: Conclusion) -> str:
+    """Say better by +0.02, or worse by +0.02: not better by less than nothing."""
+    worse = (claim.effect or 0) < 0
+    return f"{'worse' if worse else 'better'} by {_write_effect(claim, sign='+', turn=worse)}"
+
+
 def _write_sizes(claim: Conclusion) -> str:
     if claim.effect is None:
         return ""
@@ -168,12 +174,12 @@ def _say_no_answer(claim: Conclusion) -> str:
 
 
 ALONE = "; this interval excludes 0, but with the correction for the number of comparisons it is not clear"
-GUESS = "{subject} has no clearly better {metric} than {against}{place}: it is better by {signed}."
+GUESS = "{subject} has no clearly better {metric} than {against}{place}: it is {ahead}."
 SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function where the fields choose the words
     "better": "{subject} has a better {metric} than {against}{place}, by {effect}.",
     "worse": "{subject} has a worse {metric} than {against}{place}, by {worse}.",
-    "no_clear_difference": "{subject} and {against} do not differ clearly in {metric}{place}: the first is better by "
-    "{signed}{alone}.",
+    "no_clear_difference": "{subject} and {against} do not differ clearly in {metric}{place}: the first is "
+    "{ahead}{alone}.",
     "not_judged": _say_not_judged,
     "measured": "{subject}{place}: {metric} is {effect}; nothing else was measured that it could be compared with.",
     "best_cell": "{subject} has the best {metric}{place}: better than the next, {against}, by {effect}.",
@@ -192,7 +198,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "{effect}.",
     "more_data_hurts": "More data hurts {subject}: {metric} is worse with {bare_place} than with {against} by {worse}.",
     "nothing_learnt": "Nothing is clearly better than the {against} model in {metric}{place}: the best, {subject}, is "
-    "better by {signed}{alone}.",
+    "{ahead}{alone}.",
     "at_chance": GUESS,
     "at_majority": GUESS,
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
@@ -211,6 +217,7 @@ def _write_sentence(claim: Conclusion) -> str:
         bare_place=claim.place,
         effect=_write_effect(claim),
         signed=_write_effect(claim, sign="+"),
+        ahead=_say_ahead(claim),
         worse=_write_effect(claim, turn=True),
         alone=ALONE if "clear_alone" in claim.caveats else "",
         sizes=_write_sizes(claim),

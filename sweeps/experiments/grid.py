@@ -216,7 +216,7 @@ def name_best(choice: BestCell, on: str, headline: Conclusion | None = None) -> 
         known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
     ties = f"; {_count_alike(len(choice.alike))} not clearly worse" if choice.alike else ""
     held = f"held-out {choice.metric} {known}{ties}"
-    return f"Best{on}: {what}: {held}." if what else f"The only condition{on}: {held}."
+    return f"Best{on}: {what}, {held}." if what else f"The only condition{on}: {held}."
 
 
 def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
