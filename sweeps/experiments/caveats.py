@@ -67,7 +67,7 @@ WORDS: Mapping[Caveat, str] = {
     "saturated": "the metric is as good as it can be",
     "answers_cut": "some answers were cut",
     "may_not_have_learnt": "some trainings may not have learnt",
-    "idle_policy": "a policy that never acts scores the same",
+    "idle_policy": "a policy that never acts is among the results",
     "one_of_several": "there are more answers below, one for each data set, setting and metric",
     "chosen_on_holdout": "the best was chosen on the holdout itself",
     "may_be_luck": "the best of so many may be luck",

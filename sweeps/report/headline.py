@@ -40,8 +40,8 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
 
 def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:
     named = f"{', '.join(facts[:FACTS])}{f' and {len(facts) - FACTS} more facts' if len(facts) > FACTS else ''}"
-    zero = f"0 in all {episodes:,} episodes, and so is the reward"
-    return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}; a policy that never acts has the same"
+    zero = f"0 in all {episodes:,} episodes, as of a policy that never acts"
+    return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}"
 
 
 def write_facts(material: Material, kind: Experiment | None) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from sweeps.environments.market import Market
 from sweeps.evaluation.episode_evaluator import PlayedEpisode
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.task_completion import TASK_COMPLETION
+from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.report.compose import compose, compose_answer, list_facts
 from sweeps.report.inputs import Material
 from sweeps.report.table_cells import TableCell
@@ -252,3 +253,26 @@ def test_a_drawdown_of_zero_without_a_trade_is_said_to_be_that() -> None:
     assert list_facts(material)["idle"] == [{"cell": {"method": None}, "facts": zero, "episodes": 30}]
     for face in FACES.values():
         assert "0 in all 30 episodes" in face(compose_answer(material))
+
+
+def test_a_policy_that_pays_for_orders_that_are_not_understood_never_acts_either() -> None:
+    """Its reward is below 0; one that loses by trading acts, and so does one that only calls a tool."""
+    policies: dict[str, tuple[float, dict[str, float]]] = {
+        "mumbles": (-0.3, {"turnover": 0.0, "pnl": 0.0, "drawdown": 0.0, "refused": 3.0}),
+        "loses": (-0.3, {"turnover": 2.0, "pnl": -0.3, "drawdown": 0.3, "refused": 0.0}),
+        "calls": (-0.1, {"calls": 1.0, "drawdown": 0.0}),
+        "answers": (0.5, {"calls": 0.0, "drawdown": 0.0}),
+        "silent": (0.0, {"drawdown": 0.0}),
+    }
+    cells: dict[str, dict[str, Json]] = {name: {"method": name} for name in policies}
+    played = {
+        item_key(cells[name], 0): [PlayedEpisode(task, reward, 1, facts, "") for task in range(3)]
+        for name, (reward, facts) in policies.items()
+    }
+    material = evaluate(played, {item_key(cell, 0): cell for cell in cells.values()})
+    idle = {str(cell["method"]): zero for cell, zero, _ in list_idle(material.rows, material.items)}
+    assert idle == {
+        "mumbles": ["episode.drawdown", "episode.pnl", "episode.turnover"],
+        "silent": ["episode.drawdown"],
+    }
+    assert "idle_policy" in conclude_sweep(material).caveats
