@@ -117,8 +117,9 @@ class Desk:
 
 
 def until(happens: Callable[[], object], what: str, *, seconds: float = 60) -> None:
-    """Wait for something to be so; fail, saying what it was, if it never is."""
-    give_up = time.monotonic() + seconds
+    """Look until something is so, less often the longer it takes; fail, saying what it was, if it never is."""
+    give_up, gap = time.monotonic() + seconds, 0.1
     while not happens():
         assert time.monotonic() < give_up, f"not within {seconds:g} s: {what}"
-        time.sleep(0.15)
+        time.sleep(gap)
+        gap = min(1.2 * gap, 0.5)  # a look by a command takes 20 ms of a processor

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 import httpx
 
 from tests.acceptance.command import Desk, until
+from tests.few_rows import find_few_rows
 
 SMALL = """
 sweep: {name}
 experiment: data_scaling
 model: offline/ngram-s
 train: {{method: sl, rank: 8, learning_rate: 0.01, batch_size: 16, steps: {steps}}}
-data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+data: {{reference: {{source: "{rows}", holdout: 64}}}}
 sizes: {sizes}
 seeds: {seeds}
 evaluate: [nll]
@@ -21,7 +22,7 @@ SLOW = "rules: [{on: forward_backward, slow: 0.2}]\n"  # a step takes half of th
 
 
 def small(name: str = "small", *, steps: int | str = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
-    return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds)
+    return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds, rows=find_few_rows())
 
 
 def find_flower(desk: Desk) -> tuple[str, str, str]:

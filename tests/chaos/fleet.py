@@ -23,22 +23,27 @@ from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
+from tests.few_rows import find_few_rows
 from tests.support import TRUSTED, RedisServer, read_log, wait_until
 from tests.tinker_offline.process import CACHE, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = ("TINKER_API_KEY", "TINKER_BASE_URL", "SWEEP_STORE")
-SMALL_SPEC = """
+_SMALL_SPEC = """
 sweep: {name}
 experiment: grid
 model: offline/ngram-s
 train: {{method: sl, batch_size: 8, steps: 6, rank: 8}}
-data: {{reference: {{source: "offline:reference", holdout: 32}}}}
+data: {{reference: {{source: "{rows}", holdout: 32}}}}
 vary: {{train.learning_rate: [0.01, 0.02, 0.03]}}
 seeds: 1
 evaluate: [nll]
 reuse: sweep
 """
+
+
+def build_small_spec(name: str) -> str:
+    return _SMALL_SPEC.format(name=name, rows=find_few_rows())
 
 
 @dataclass

@@ -9,6 +9,7 @@ from scheduler.state import keys, views
 from scheduler.state.states import StageState
 from scheduler.state.views import StageView
 from tests.chaos.fleet import Fleet
+from tests.few_rows import find_few_rows
 from tests.support import wait_until
 
 BLIPS = 3
@@ -21,7 +22,7 @@ sweep: leaving
 experiment: grid
 model: offline/ngram-s
 train: {{method: sl, batch_size: 4, steps: 5000, rank: 4}}
-data: {{reference: {{source: "offline:reference", holdout: 32}}}}
+data: {{reference: {{source: "{find_few_rows()}", holdout: 32}}}}
 vary: {{train.learning_rate: {{geom: [0.001, 0.01], count: 10}}}}
 seeds: {attempts // 10}
 evaluate: [nll]

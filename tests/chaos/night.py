@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.state import keys, views
 from tests.chaos.fleet import Fleet
+from tests.few_rows import find_few_rows
 from tests.support import wait_until
 
 POOL = "offline/training"
@@ -42,7 +43,7 @@ sweep: {SWEEP}
 experiment: grid
 model: offline/ngram-s
 train: {{method: sl, batch_size: 8, steps: {size.steps}, rank: 8}}
-data: {{reference: {{source: "offline:reference", holdout: 32}}}}
+data: {{reference: {{source: "{find_few_rows()}", holdout: 32}}}}
 vary: {{train.learning_rate: {{geom: [0.001, 0.01], count: {size.stages // 2}}}}}
 seeds: 2
 evaluate: [nll]

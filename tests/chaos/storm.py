@@ -22,6 +22,7 @@ from scheduler.state import keys, views
 from scheduler.state.connection import RedisError
 from sweeps.cost import Rates
 from tests.chaos.fleet import Child, Fleet
+from tests.few_rows import find_few_rows
 from worker.open_model import RESUMED
 
 Say = Callable[[str], None]
@@ -59,7 +60,7 @@ sweep: storm
 experiment: grid
 model: offline/ngram-s
 train: {{method: sl, batch_size: 16, steps: {self.steps}, schedule: cosine}}
-data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+data: {{reference: {{source: "{find_few_rows()}", holdout: 64}}}}
 vary:
   train.rank: {[4, 8, 16, 32, 64][: self.ranks]}
   train.learning_rate: {{geom: [0.002, 0.04], count: 10}}

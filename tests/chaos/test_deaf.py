@@ -6,7 +6,7 @@ from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.state.connection import make_broker_settings
-from tests.chaos.fleet import SMALL_SPEC, Fleet
+from tests.chaos.fleet import Fleet, build_small_spec
 from tests.support import wait_until
 
 
@@ -15,7 +15,7 @@ def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -
         worker = fleet.children["worker-1"]
         wait_until(lambda: "ready." in worker.said(), "the worker to be up", seconds=30)
         _deafen(fleet)
-        fleet.submit(SMALL_SPEC.format(name="deaf"))
+        fleet.submit(build_small_spec("deaf"))
         with fleet.client() as client:
             wait_until(lambda: count_waiting(client) > 0, "messages to wait for it", seconds=30)
         assert worker.ended(30) > 0

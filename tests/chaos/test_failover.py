@@ -11,6 +11,7 @@ import pytest
 from scheduler.state import keys
 from scheduler.state.server.failover import read_books
 from tests.chaos.fleet import Fleet
+from tests.few_rows import find_few_rows
 from tests.sentinels import WatchedServer
 from tests.support import wait_until
 from tests.tinker_offline.process import KEY
@@ -22,7 +23,7 @@ sweep: night
 experiment: grid
 model: offline/ngram-s
 train: {method: sl, batch_size: 8, steps: 24, rank: 8}
-data: {reference: {source: "offline:reference", holdout: 32}}
+data: {reference: {source: "ROWS", holdout: 32}}
 vary: {train.learning_rate: [0.01, 0.02, 0.03, 0.04]}
 seeds: 2
 evaluate: [nll]
@@ -54,7 +55,7 @@ def count_ended(client: Any) -> int:
 
 def test_the_books_equal_the_services_count_after_a_failover_that_lost_writes(fleet: Fleet) -> None:
     assert isinstance(fleet.redis, WatchedServer)
-    pair, plan = fleet.redis.pair, fleet.submit(SPEC).plan
+    pair, plan = fleet.redis.pair, fleet.submit(SPEC.replace("ROWS", str(find_few_rows()))).plan
     primary: Any = pair.primary.client()
     wait_until(lambda: count_ended(primary) >= 2, "the first stages to end", seconds=90)
     pair.cut()

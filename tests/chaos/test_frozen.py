@@ -7,6 +7,7 @@ from pathlib import Path
 from scheduler.state import keys, views
 from scheduler.state.keeping.packing import unpack
 from tests.chaos.fleet import Fleet
+from tests.few_rows import find_few_rows
 from tests.support import wait_until
 
 SPEC = """
@@ -14,7 +15,7 @@ sweep: frozen
 experiment: grid
 model: offline/ngram-s
 train: {method: sl, batch_size: 8, steps: 400, rank: 8, learning_rate: 0.01}
-data: {reference: {source: "offline:reference", holdout: 32}}
+data: {reference: {source: "ROWS", holdout: 32}}
 vary: {train.rank: [8]}
 seeds: 1
 evaluate: [nll]
@@ -28,7 +29,7 @@ def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path / "fleet", settings={"SWEEP_THREADS": "1", "SWEEP_LEASE": "3"})
     with fleet.up(), fleet.tinker.control() as control:
         control.set(rules=SLOW)
-        plan = fleet.submit(SPEC).plan
+        plan = fleet.submit(SPEC.replace("ROWS", str(find_few_rows()))).plan
         stage = next(stage.id for stage in plan.stages if stage.kind == "train")
         wait_until(lambda: fleet.reached(stage) >= 40, "the first attempt to be in the midst", seconds=60)
         row = fleet.row(stage)

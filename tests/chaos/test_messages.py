@@ -12,7 +12,7 @@ from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.state import keys, views
 from scheduler.state.store import Store
-from tests.chaos.fleet import SMALL_SPEC, Fleet
+from tests.chaos.fleet import Fleet, build_small_spec
 from tests.support import wait_until
 
 # A message that is not there in 3 s is thought lost.
@@ -54,7 +54,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.mark.parametrize("habit", ["doubled", "late", "lost"])
 def test_the_post_changes_nothing_but_time(fleet: Fleet, habit: str) -> None:
-    plan = fleet.submit(SMALL_SPEC.format(name=habit)).plan
+    plan = fleet.submit(build_small_spec(habit)).plan
     post, before_it = BadPost(fleet.redis.url, habit), _ended(fleet)
     with fleet.store() as store:
         wait_until(lambda: _ticked_to_the_end(store, post, habit), f"{habit} to finish", seconds=60)

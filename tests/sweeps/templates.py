@@ -6,7 +6,6 @@ from typing import Any
 
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as Raw
-from transformers import PreTrainedTokenizerFast
 
 from scheduler.plugins.tokenizers import PretrainedTokenizer
 
@@ -124,6 +123,8 @@ def speaking(template: str | None) -> PretrainedTokenizer:
 def make_tokenizer(template: str | None) -> Any:
     """The same as transformers has it, which can be saved."""
     source = STYLES.get(template, template) if template is not None else None
+    from transformers import PreTrainedTokenizerFast  # it takes a second, which who only collects tests need not wait
+
     make: Any = PreTrainedTokenizerFast  # it has no types
     made = make(
         tokenizer_object=Raw.from_str(_raw().to_str()),

@@ -129,3 +129,4 @@ def odd_service(state: Path) -> Iterator[tuple[str, Odd]]:
     server.should_exit = True
     thread.join(20)
     service.futures.close()
+    service._lock.close()  # else the end of the tests says that nobody did

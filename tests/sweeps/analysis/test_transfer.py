@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
 
 from sweeps.analysis.transfer_gains import AXES, transfer_matrix
 from sweeps.errors import DataError
@@ -108,6 +107,8 @@ def test_the_half_width_is_t_times_the_pooled_deviation() -> None:
         for source, target in pairs
     ]
     deviation = math.sqrt(statistics.fmean(statistics.variance(three) for three in differences))
+    from scipy.stats import t as student  # a second
+
     expected = student.ppf(0.975, 12) * deviation / math.sqrt(3)
     for cell in transfer_matrix(results).cells:
         if cell.size == 128:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from sweeps import RunResult, item_key
 from sweeps.analysis.item_analysis import StratumResult, list_strata
@@ -140,6 +139,8 @@ def strata(seeds: int = 1) -> tuple[list[RunResult], dict[str, StratumResult], M
 
 def test_a_fact_of_episodes_has_its_mean_and_interval_in_each_regime() -> None:
     """The interval of one seed is that of the mean over its episodes, by scipy."""
+    from scipy import stats  # a second
+
     _, estimates, material = strata()
     for name in ("bull", "bear", "sideways"):
         own = [pnl for pnl, regime in zip(PNL, REGIMES, strict=True) if regime == name]

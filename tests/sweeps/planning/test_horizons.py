@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,14 +151,14 @@ evaluate: [nll]
 @pytest.mark.parametrize(
     ("model", "rows", "facts"),
     [
-        ("offline/ngram-s", make_calls(), ("4 characters", "0 of 160", READS_ALL)),
-        ("offline/ngram-r", make_calls(), ("4 characters", "of 160", READS_ALL)),
-        ("offline/ngram-l", make_signals("abcdefgh"), ("6 characters", "of 360", READS_ALL, str(PLACES))),
-        (READS_ALL, make_signals("abcdefgh", 260), (f"{PLACES} characters", f"{WORDS} words", "360 of 360")),
-        (READS_ALL, make_signals("abcdefgh", 100), ("360 of 360", "`: `", INTRODUCING)),
-        (READS_ALL, make_signals("abcdefgh", 100, suffix="\nclass: "), ()),
-        (READS_ALL, make_calls(), ()),
-        ("offline/ngram-s", make_signals("abcdefgh", 30, 2), ()),
+        ("offline/ngram-s", make_calls, ("4 characters", "0 of 160", READS_ALL)),
+        ("offline/ngram-r", make_calls, ("4 characters", "of 160", READS_ALL)),
+        ("offline/ngram-l", partial(make_signals, "abcdefgh"), ("6 characters", "of 360", READS_ALL, str(PLACES))),
+        (READS_ALL, partial(make_signals, "abcdefgh", 260), (f"{PLACES} characters", f"{WORDS} words", "360 of 360")),
+        (READS_ALL, partial(make_signals, "abcdefgh", 100), ("360 of 360", "`: `", INTRODUCING)),
+        (READS_ALL, partial(make_signals, "abcdefgh", 100, suffix="\nclass: "), ()),
+        (READS_ALL, make_calls, ()),
+        ("offline/ngram-s", partial(make_signals, "abcdefgh", 30, 2), ()),
     ],
     ids=[
         "calls",
@@ -170,9 +172,9 @@ evaluate: [nll]
     ],
 )
 def test_a_plan_names_the_family_that_can(
-    tmp_path: Path, model: str, rows: list[dict[str, Any]], facts: tuple[str, ...]
+    tmp_path: Path, model: str, rows: Callable[[], list[dict[str, Any]]], facts: tuple[str, ...]
 ) -> None:
-    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
     (tmp_path / "seen.yaml").write_text(PLANNED.replace("MODEL", model))
     prepared = prepare(tmp_path / "seen.yaml", (), read_settings({"SWEEP_HOME": str(tmp_path / "home")}))
     notes = [note for note in prepared.plan.notes if note.startswith(f"data.mine: {model} sees")]

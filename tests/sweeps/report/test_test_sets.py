@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.report.compose import compose, list_facts
@@ -61,6 +60,8 @@ def test_a_planted_difference_is_found_and_no_other() -> None:
 
 def test_items_of_the_same_number_are_not_the_same_item() -> None:
     """By hand: Welch's interval of two samples. If numbers paired the items, the same errors would cancel out."""
+    from scipy import stats  # a second
+
     pair = find_pairs(plant({"holdout": 0.5, "clinic": 0.5}))["holdout", "clinic"]
     assert pair["mean"] == 0
     error = np.sqrt(2 * 0.25 / 99)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bartlett
 
 from sweeps.stats.clusters import ClusteredMean, average_clusters, bootstrap_crossed, number_clusters
 from sweeps.stats.intervals import Estimate, compute_p_of_t, critical_t, holm
@@ -117,6 +116,8 @@ def test_a_p_value_is_the_level_at_which_the_interval_ends() -> None:
 
 
 def test_spreads_are_called_unequal_as_bartletts_test_has_it() -> None:
+    from scipy.stats import bartlett  # a second
+
     random = np.random.default_rng(8)
     for ratio in (1.0, 1.5, 2.0, 3.0, 6.0):
         groups = [random.normal(0, 1 if place else ratio, 9) for place in range(4)]
