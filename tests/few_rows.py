@@ -1,4 +1,4 @@
-"""A small file of text for fleets: its rows are read and rendered in 20 ms, those of `offline:reference` in 0.7 s."""
+"""A small file of text for fleets: to plan, store and render it takes 0.05 s, `offline:reference` 0.5 s."""
 
 import json
 import os

@@ -63,6 +63,16 @@ def test_the_scheduler_starts_without_the_science() -> None:
     assert loaded("import scheduler.__main__") & (SCIENCE | {"ruamel", "fsspec", "tinker"}) == set()
 
 
+def test_the_offline_service_starts_without_the_sdk_and_knows_its_schema() -> None:
+    server = "import tinker_offline.routes, tinker_offline.service, tinker_offline.wire as wire"
+    packages = loaded(f"{server}\nassert wire.CONTENT_TYPE and wire.schema.ForwardBackwardRequest()")
+    assert packages & (SERVICES - {"asyncio", "tinker"}) == set()
+    both = (
+        f"{server}\nimport tinker\nfrom tinker.proto import tinker_public_pb2\nassert tinker_public_pb2 is wire.schema"
+    )
+    assert "httpx" in loaded(both), "else the SDK was not loaded"
+
+
 def test_a_worker_starts_without_what_plans_and_concludes() -> None:
     modules = loaded("import worker.tasks", depth=2)
     assert (

@@ -4,16 +4,21 @@ The only place that imports the SDK, and only its schema.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
-from tinker.proto import tinker_public_pb2 as schema
 
 from tinker_offline.errors import Refusal
 from tinker_offline.model import characters
 from tinker_offline.model.ngram import Floats, Ints
+from tinker_offline.wire_schema import load_schema
+
+if TYPE_CHECKING:
+    from tinker.proto import tinker_public_pb2 as schema
+else:
+    schema = load_schema()
 
 CONTENT_TYPE = "application/x-protobuf"
 _DTYPES = {schema.DTYPE_FLOAT32: np.float32, schema.DTYPE_INT64: np.int64, schema.DTYPE_INT32: np.int32}
