@@ -23,12 +23,14 @@ from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
+from scheduler.state.work_left import read_ended, read_work, share_work
 from scheduler.waiting_reasons import explain_waiting
 from sweeps.analysis.learning_words import describe_running
 from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines if there is no terminal
+ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 SHOWN = 8  # running stages that are listed
 STATE_WORDS: dict[str, str] = {
     StageState.WAITING: "waiting for an earlier stage",
@@ -56,7 +58,7 @@ def follow(
     """Show sweeps until all have ended, and return their last views. Calls `check` at every look."""
     draws = _Drawing if sys.stdout.isatty() and output.for_people else _Lines
     settings = read_settings()
-    pace = SweepPace(sum(views.read_sweep(store, name).ended for name in names))
+    pace = SweepPace(store, names)
     with draws(store, settings, output) as picture:
         while True:
             check()
@@ -74,19 +76,30 @@ def have_ended(seen: Sequence[SweepView]) -> bool:
 
 
 class SweepPace:
-    """Estimates the time left from the pace since the watch began."""
+    """Estimates the time left from the pace since the watch began, by the expected cost of what ended and is left."""
 
-    def __init__(self, before: int) -> None:
-        self._before = before
+    def __init__(self, store: Store, names: Sequence[str]) -> None:
+        self._store = store
+        self._work = {stage: known for name in names for stage, known in read_work(store, name).items()}
+        self._before = self._read_ended(names)
         self._began = time.monotonic()
+        self._count, self._done, self._shares = -1, 0, (0.0, 0.0)
 
     def describe_time_left(self, seen: Sequence[SweepView]) -> str:
-        ended, total = sum(view.ended for view in seen), sum(view.total for view in seen)
-        done = ended - self._before
-        if done < 3 or ended == total or any(view.gate in MONEY for view in seen):
+        """Say how long it takes yet; "" where there is no pace."""
+        count = sum(view.ended for view in seen)
+        if count != self._count:  # a shared stage counts in several sweeps, and is done once
+            ended = self._read_ended([view.name for view in seen])
+            self._count, self._shares = count, share_work(self._work, ended, self._before)
+            self._done = len(ended - self._before)
+        done, left = self._shares
+        if self._done < ENOUGH or not (done and left) or any(view.gate in MONEY for view in seen):
             return ""  # a sweep that a budget stops has no pace
-        left = (time.monotonic() - self._began) / done * (total - ended)
-        return f"about {'1 min' if 60 <= left < 90 else format_duration(left)} left"
+        seconds = (time.monotonic() - self._began) / done * left
+        return f"about {'1 min' if 60 <= seconds < 90 else format_duration(seconds)} left"
+
+    def _read_ended(self, names: Sequence[str]) -> set[str]:
+        return {stage for name in names for stage in read_ended(self._store, name)}
 
 
 class _Drawing:

@@ -13,6 +13,7 @@ from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
+from scheduler.state.work_left import read_ended, read_work, share_work
 from scheduler.waiting_reasons import describe_books
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
@@ -145,12 +146,15 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
 
 
 def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
-    """Estimate from the stages that ended since the sweep's first one started; reused results do not count."""
+    """Estimate from what ended since the sweep's first stage started, by expected cost; reused results do not count."""
     started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
     done = view.ended - int(before or 0)
     if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
         return None
-    return (store.scripts.read_time() - int(started)) / 1000 / done * (view.total - view.ended)
+    work, ended = read_work(store, view.name), read_ended(store, view.name)
+    earlier = {stage for stage in ended if stage in work and work[stage].since < int(started)}
+    finished, left = share_work(work, ended, earlier)
+    return (store.scripts.read_time() - int(started)) / 1000 / finished * left if finished else None
 
 
 def _list_frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:

@@ -9,12 +9,13 @@ from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.notify.incidents import Incidents
 from scheduler.state import keys, views
+from scheduler.state.work_left import read_ended, read_work, share_work
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
 from sweeps.stage import Json, Plan
 from tests.scheduler.night import LEASE, STALL, Night
-from tests.scheduler.plans import evaluate, plan, scaling, single
+from tests.scheduler.plans import COST, evaluate, plan, scaling, single, train
 
 
 def grid(sweep: str = "s") -> Plan:
@@ -138,6 +139,21 @@ def test_how_long_yet_is_reckoned_from_what_was_done_since_it_started(night: Nig
     night.clock.pass_seconds(36_000)
     night.tell("resume_sweep", "s")
     assert build_digest(night.store, "s").seconds_left is None, "nor has a pause"
+
+
+def test_what_is_left_is_weighed_by_its_expected_cost(night: Night) -> None:
+    """Five cheap stages end in ten seconds each; one is left that is expected to cost as much as all five."""
+    cheap = [train(f"{number}", cost=COST // 5) for number in range(5)]
+    night.submit(plan("s", [*cheap, train("large", cost=COST)]))
+    for stage in cheap:
+        lease = night.start(stage.id, "s")
+        night.clock.pass_seconds(10)
+        night.succeed(lease)
+        night.spread()
+    assert build_digest(night.store, "s").seconds_left == pytest.approx(50)
+    work, ended = read_work(night.store, "s"), read_ended(night.store, "s")
+    assert ended == {stage.id for stage in cheap}
+    assert share_work(work, ended, ()) == pytest.approx((COST, COST))
 
 
 def end_outage(night: Night) -> None:
