@@ -69,8 +69,10 @@ bench-curves: setup
 bench-keeping: setup
 	@$(BIN)/python -m tests.bench.keeping
 
-# Measures what answers and rewards teach offline/chat-s in four tasks: some minutes.
+# Measures how long a step and a rollout of offline/chat-s take, which fails above a limit, and what answers and
+# rewards teach it in four tasks: some minutes.
 bench-chat: setup
+	@$(BIN)/python -m tests.bench.chat_speed
 	@$(BIN)/python -m tests.bench.chat_rewards
 
 # Runs 200 stages under 55 kills, and tells 200 attempts to leave: 15 minutes. `make chaos SEED=7` repeats a storm.

@@ -1,4 +1,4 @@
-"""`make bench-chat`: what answers and rewards teach the model that reads whole chats, and how long a rollout takes.
+"""`make bench-chat`: what answers and rewards teach the model that reads whole chats.
 
 Prints the tables of docs/reference/offline-models.md: four tasks, three seeds, each with fresh items. Fifteen minutes
 of the processor.
@@ -6,20 +6,16 @@ of the processor.
 
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
-import numpy as np
-
-from tests.tinker_offline.model.chat_tasks import TASKS, make_fresh
+from tests.tinker_offline.model.chat_tasks import TASKS
 from tests.tinker_offline.model.chat_training import (
     FIRST,
     RANK,
     REWARDS,
     SIZE,
-    encode_prompt,
     load_chat_base,
     measure,
     measure_samples,
@@ -29,10 +25,8 @@ from tests.tinker_offline.model.chat_training import (
 from tests.worker.long_runs import half_interval
 from tinker_offline.model.families import new_adapter
 from tinker_offline.model.learner import Learner
-from tinker_offline.model.sampling import Draw, sample
 
 SEEDS, ITEMS, PROCESSES = range(3), 200, 2
-ROLLOUTS = 200
 
 
 STEPS = {"tool call": (50, 100), "clause": (50, 100, 300), "signal": (50, 100, 300), "rewriting": (50, 100)}
@@ -82,17 +76,6 @@ def compare_answers(task: str, seed: int) -> list[float]:
     return [measure(base, learner, task, seed, ITEMS // 2) for learner in learners]
 
 
-def time_rollouts(group: int) -> float:
-    """Return the median milliseconds of the processor for a rollout of a tool call, in groups of this size."""
-    base = load_chat_base()
-    learner, times = teach(base, "tool call", 0, 60), []
-    for prompt, _ in make_fresh("tool call", ROLLOUTS // group, 0):
-        start = time.process_time()
-        sample(base, learner.adapter, encode_prompt(prompt), group, Draw(140, 0))
-        times.append((time.process_time() - start) / group * 1000)
-    return float(np.median(times))
-
-
 def _list_row(task: str, rows: list[Row]) -> list[str]:
     """List the answers of each seed with the mean of the samples in brackets, then the gains."""
     cells = []
@@ -116,7 +99,7 @@ def _write(cells: list[str]) -> None:
 
 
 def main() -> None:
-    """Print a line for each task as soon as it is measured, then the times."""
+    """Print a line for each task as soon as it is measured, one after the other."""
     with ProcessPoolExecutor(PROCESSES) as pool:
         taught = {task: [pool.submit(compare_answers, task, seed) for seed in SEEDS] for task in TASKS}
         rewarded = {task: [pool.submit(compare_rewards, task, seed) for seed in SEEDS] for task in TASKS}
@@ -128,8 +111,6 @@ def main() -> None:
         _write(["rewards", "untrained", "answers", "then rewards", "then a coin", "gain", "gain of the coin"])
         for task, rows in rewarded.items():
             _write(_list_row(task, [row.result() for row in rows]))
-    for group in (1, 8):
-        sys.stdout.write(f"a rollout of a tool call, in groups of {group}: {time_rollouts(group):.1f} ms\n")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ All four tasks with three seeds, and all that rewards teach, with `make methods`
 """
 
 import statistics
-import time
 
-import numpy as np
 import pytest
 
 from tests.tinker_offline.model.chat_tasks import TASKS, make_fresh, make_items
@@ -16,10 +14,7 @@ from tests.tinker_offline.model.chat_training import (
     RANK,
     REWARDS,
     SIZE,
-    accumulate,
-    encode_prompt,
     load_chat_base,
-    mark_items,
     measure,
     measure_samples,
     reinforce,
@@ -27,13 +22,11 @@ from tests.tinker_offline.model.chat_training import (
 )
 from tests.worker.long_runs import LONG, half_interval
 from tinker_offline.model.families import new_adapter
-from tinker_offline.model.learner import AdamParams, Learner
-from tinker_offline.model.sampling import Draw, sample
+from tinker_offline.model.learner import Learner
 
 SEEDS, ITEMS = range(3), 200
 STEPS = {"tool call": 100, "clause": 300, "signal": 300, "rewriting": 100}
 CHANCE = {"signal": 0.5}  # of two classes; an exact answer to another task is never a lucky one
-CPU_SECONDS, CPU_MILLISECONDS = 3, 15  # of 100 steps; of one rollout
 
 
 def test_a_rewriting_is_learnt_in_fifty_steps() -> None:
@@ -86,28 +79,3 @@ def test_rewards_add_beyond_the_interval_and_a_coin_adds_nothing(task: str) -> N
             differences.append(measure(base, learner, task, seed, ITEMS) - before)
     assert statistics.fmean(gains) > half_interval(gains), gains
     assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
-
-
-@LONG
-@pytest.mark.timeout(300)
-def test_a_hundred_steps_take_three_seconds_of_the_processor_and_a_rollout_fifteen_milliseconds() -> None:
-    """Rollouts one by one, and in groups. The best of five, since other processes slow the memory down."""
-    base, learner = load_chat_base(), Learner(new_adapter(SIZE, RANK, 0))
-    batches = [mark_items(make_items("tool call", BATCH, seed)) for seed in range(20)]
-    prompts = [encode_prompt(prompt) for prompt, _ in make_fresh("tool call", 8, 0)]
-    steps, rollouts = list[float](), dict[int, list[float]]()
-    for _ in range(5):
-        start = time.process_time()
-        for texts, answers in batches:
-            accumulate(learner, base, texts, "cross_entropy", {"weights": answers / answers.sum()})
-            learner.step(AdamParams(0.02))
-        steps.append((time.process_time() - start) * 100 / len(batches))
-        for group in (1, 8):
-            start = time.process_time()
-            for prompt in prompts:
-                sample(base, learner.adapter, prompt, group, Draw(140, 0))
-            spent = time.process_time() - start
-            rollouts.setdefault(group, []).append(spent / (group * len(prompts)) * 1000)
-    assert min(steps) < CPU_SECONDS, steps
-    assert all(min(times) < CPU_MILLISECONDS for times in rollouts.values()), rollouts
-    assert np.isfinite(learner.adapter.down).all()
