@@ -16,6 +16,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.status import make_sweep_row, read_fleet
 from scheduler.engine.admission import MONEY
+from scheduler.engine.work_left import read_ended, read_work, share_work
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.missing_rights import raise_for_refusal
@@ -23,7 +24,6 @@ from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
-from scheduler.state.work_left import read_ended, read_work, share_work
 from scheduler.waiting_reasons import explain_waiting
 from sweeps.analysis.learning_words import describe_running
 from sweeps.formatting import escape, escape_lines, format_duration, format_usd, name_loss

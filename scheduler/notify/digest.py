@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scheduler.engine.work_left import read_ended, read_work, share_work
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_conclusion
@@ -13,7 +14,6 @@ from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
-from scheduler.state.work_left import read_ended, read_work, share_work
 from scheduler.waiting_reasons import describe_books
 from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared

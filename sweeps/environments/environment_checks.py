@@ -24,6 +24,7 @@ REPLAYED = 6  # of them that are played again
 PROMPTS = 200  # seeds of each split whose tasks are compared
 PAIRS = 10  # tasks with the same prompt that are played to see whether they are the same
 AT_ONCE = 4  # episodes that are played together, before lost ones are counted
+MESSAGES = 'messages, such as [{"role": "user", "content": "…"}] or with the role "tool",'
 FEW_LOST = 3  # lost episodes after which no more are played: each may use all its time
 SHOWN = 60  # characters of an answer in a message
 
@@ -108,7 +109,7 @@ def _find_mixture(episodes: Sequence[TrialEpisode]) -> str:
     for episode in episodes:
         for step, turn in enumerate(episode.turns, 1):
             if turn.observation and isinstance(turn.observation, str) != isinstance(episode.prompt, str):
-                kinds = ("text", "messages") if isinstance(episode.prompt, str) else ("messages", "text")
+                kinds = ("text", "messages") if isinstance(episode.prompt, str) else (MESSAGES, "text")
                 where = f"step {step} of the episode of seed {episode.seed}"
                 return f"expected {kinds[0]} as the observation, as in the prompt, got {kinds[1]}, in {where}"
     return ""

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from scheduler.engine.tick import take_back
+from scheduler.engine.work_left import read_ended, read_work, share_work
 from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.notify.incidents import Incidents
 from scheduler.state import keys, views
-from scheduler.state.work_left import read_ended, read_work, share_work
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
