@@ -16,7 +16,7 @@ from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.status import make_sweep_row, read_fleet
 from scheduler.engine.admission import MONEY
-from scheduler.engine.work_left import read_ended, read_work, share_work
+from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.missing_rights import raise_for_refusal
@@ -30,7 +30,7 @@ from sweeps.formatting import escape, escape_lines, format_duration, format_usd,
 
 LOOK_EVERY = 0.5  # seconds
 LINE_EVERY = 5.0  # seconds between two lines if there is no terminal
-ENOUGH = 3  # stages that must have ended before there is a pace to speak of
+ENOUGH = 3  # stages' worth of work that must be done before there is a pace to speak of
 SHOWN = 8  # running stages that are listed
 STATE_WORDS: dict[str, str] = {
     StageState.WAITING: "waiting for an earlier stage",
@@ -81,25 +81,24 @@ class SweepPace:
     def __init__(self, store: Store, names: Sequence[str]) -> None:
         self._store = store
         self._work = {stage: known for name in names for stage, known in read_work(store, name).items()}
-        self._before = self._read_ended(names)
-        self._began = time.monotonic()
-        self._count, self._done, self._shares = -1, 0, (0.0, 0.0)
+        self._typical = sum(known.weight for known in self._work.values()) / max(1, len(self._work))
+        self._before = self._read_progress(names)
+        self._began = self._looked = time.monotonic()
+        self._shares = (0.0, 0.0)
 
     def describe_time_left(self, seen: Sequence[SweepView]) -> str:
         """Say how long it takes yet; "" where there is no pace."""
-        count = sum(view.ended for view in seen)
-        if count != self._count:  # a shared stage counts in several sweeps, and is done once
-            ended = self._read_ended([view.name for view in seen])
-            self._count, self._shares = count, share_work(self._work, ended, self._before)
-            self._done = len(ended - self._before)
+        if time.monotonic() - self._looked >= LINE_EVERY:
+            progress = self._read_progress([view.name for view in seen])
+            self._looked, self._shares = time.monotonic(), share_work(self._work, progress, self._before)
         done, left = self._shares
-        if self._done < ENOUGH or not (done and left) or any(view.gate in MONEY for view in seen):
+        if done < ENOUGH * self._typical or not left or any(view.gate in MONEY for view in seen):
             return ""  # a sweep that a budget stops has no pace
-        seconds = (time.monotonic() - self._began) / done * left
+        seconds = (self._looked - self._began) / done * left
         return f"about {'1 min' if 60 <= seconds < 90 else format_duration(seconds)} left"
 
-    def _read_ended(self, names: Sequence[str]) -> set[str]:
-        return {stage for name in names for stage in read_ended(self._store, name)}
+    def _read_progress(self, names: Sequence[str]) -> dict[str, float]:
+        return {stage: share for name in names for stage, share in read_progress(self._store, name).items()}
 
 
 class _Drawing:

@@ -3,8 +3,9 @@
 Evaluations are many and short, and large sizes come last.
 """
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.pages import read_in_pages
@@ -35,14 +36,30 @@ def read_work(store: Store, name: str) -> dict[str, StageWork]:
     return {stage: known._replace(weight=1.0) for stage, known in work.items()}
 
 
-def read_ended(store: Store, name: str) -> set[str]:
-    """Read which stages have ended, as the sweep has counted them: a stage's score is its position and its state."""
+def read_progress(store: Store, name: str) -> dict[str, float]:
+    """Read how far each stage of a sweep is: 1 once it has ended, the share of its steps while it runs, else 0.
+
+    A stage's score in its sweep is its position and, in sixteenths, its state.
+    """
     scored = store.client.zrange(keys.sweep_stages(name), 0, -1, withscores=True)
-    codes = {stage: round(score % 1 * 16) for stage, score in scored}
-    return {stage for stage, code in codes.items() if code and STATES[code - 1] in ENDED}
+    states = {stage: STATES[code - 1] for stage, score in scored if (code := round(score % 1 * 16))}
+    progress = {stage: float(states.get(stage) in ENDED) for stage, _ in scored}
+    running = [stage for stage, state in states.items() if state == StageState.RUNNING]
+    for stage, text in read_in_pages(
+        store.client, running, lambda pipe, stage: pipe.hget(keys.stage(stage), "progress")
+    ):
+        progress[stage] = _read_share(json.loads(text or "{}"))
+    return progress
 
 
-def share_work(work: Mapping[str, StageWork], ended: Collection[str], before: Collection[str]) -> tuple[float, float]:
-    """Return the weight of what has ended, except what had ended before, and of what has not."""
-    done = sum(work[stage].weight for stage in ended if stage in work and stage not in before)
-    return done, sum(known.weight for stage, known in work.items() if stage not in ended)
+def _read_share(progress: Mapping[str, Any]) -> float:
+    step, steps = progress.get("step"), progress.get("steps")
+    return min(1.0, step / steps) if step and steps else 0.0
+
+
+def share_work(
+    work: Mapping[str, StageWork], now: Mapping[str, float], before: Mapping[str, float]
+) -> tuple[float, float]:
+    """Return the weight of what was done since, and of what is left."""
+    done = sum(known.weight * (now.get(stage, 0.0) - before.get(stage, 0.0)) for stage, known in work.items())
+    return done, sum(known.weight * (1 - now.get(stage, 0.0)) for stage, known in work.items())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scheduler.engine.work_left import read_ended, read_work, share_work
+from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_conclusion
@@ -151,9 +151,9 @@ def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
     done = view.ended - int(before or 0)
     if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
         return None
-    work, ended = read_work(store, view.name), read_ended(store, view.name)
-    earlier = {stage for stage in ended if stage in work and work[stage].since < int(started)}
-    finished, left = share_work(work, ended, earlier)
+    work, progress = read_work(store, view.name), read_progress(store, view.name)
+    earlier = {stage: 1.0 for stage, known in work.items() if progress.get(stage) == 1 and known.since < int(started)}
+    finished, left = share_work(work, progress, earlier)
     return (store.scripts.read_time() - int(started)) / 1000 / finished * left if finished else None
 
 

@@ -39,7 +39,8 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
 
 
 def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:
-    named = f"{', '.join(facts[:FACTS])}{f' and {len(facts) - FACTS} more facts' if len(facts) > FACTS else ''}"
+    more = f" and {format_count(len(facts) - FACTS, 'more fact')}" if len(facts) > FACTS else ""
+    named = f"{', '.join(facts[:FACTS])}{more}"
     zero = f"0 in all {episodes:,} episodes, as of a policy that never acts"
     return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}"
 

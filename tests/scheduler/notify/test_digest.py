@@ -5,11 +5,12 @@ import re
 import pytest
 
 from scheduler.engine.tick import take_back
-from scheduler.engine.work_left import read_ended, read_work, share_work
+from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.notify.incidents import Incidents
 from scheduler.state import keys, views
+from scheduler.state.store import Meter
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
@@ -151,9 +152,12 @@ def test_what_is_left_is_weighed_by_its_expected_cost(night: Night) -> None:
         night.succeed(lease)
         night.spread()
     assert build_digest(night.store, "s").seconds_left == pytest.approx(50)
-    work, ended = read_work(night.store, "s"), read_ended(night.store, "s")
-    assert ended == {stage.id for stage in cheap}
-    assert share_work(work, ended, ()) == pytest.approx((COST, COST))
+    lease = night.start("train-large", "s")
+    assert night.store.report_progress(lease, Meter(1, 1), {"step": 4, "steps": 16})
+    night.spread()
+    work, progress = read_work(night.store, "s"), read_progress(night.store, "s")
+    assert progress == {**{stage.id: 1.0 for stage in cheap}, "train-large": 0.25}
+    assert share_work(work, progress, {cheap[0].id: 1.0}) == pytest.approx((0.8 * COST + COST / 4, 0.75 * COST))
 
 
 def end_outage(night: Night) -> None:
