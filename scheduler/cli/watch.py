@@ -87,7 +87,9 @@ class SweepPace:
         self._shares = (0.0, 0.0)
 
     def describe_time_left(self, seen: Sequence[SweepView]) -> str:
-        """Say how long it takes yet; "" where there is no pace."""
+        """Say how long it takes yet; "" at the end, and where there is no pace."""
+        if all(view.ended == view.total for view in seen):
+            return ""
         if time.monotonic() - self._looked >= LINE_EVERY:
             progress = self._read_progress([view.name for view in seen])
             self._looked, self._shares = time.monotonic(), share_work(self._work, progress, self._before)
