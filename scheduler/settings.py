@@ -8,13 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
+from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
 from scheduler.state.keeping.retention import Retention, parse_retention
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
 from sweeps.spec.home_paths import expand
+
+T = TypeVar("T")
 
 Isolation = Literal["auto", "required", "no-network", "off"]
 """How user code is kept from other processes: by namespaces where the kernel allows them (auto) or else not at all
@@ -58,6 +61,7 @@ class Settings:
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
     data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
+    alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -131,9 +135,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
-        keep=_read_retention(environment),
+        keep=_read_grammar(environment, "SWEEP_KEEP", parse_retention),
         sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
         data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
+        alerts=_read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 
@@ -246,11 +251,12 @@ def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 
 
-def _read_retention(environment: Mapping[str, str]) -> Retention:
+def _read_grammar(environment: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T:
+    """Read a variable that has a grammar of its own."""
     try:
-        return parse_retention(environment.get("SWEEP_KEEP", ""))
+        return parse(environment.get(name, ""))
     except ValueError as error:
-        raise SettingInvalid(f"SWEEP_KEEP: {error}") from None
+        raise SettingInvalid(f"{name}: {error}") from None
 
 
 def _read_amount(environment: Mapping[str, str], name: str) -> float | None:

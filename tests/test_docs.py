@@ -1,5 +1,6 @@
 """Documents that cannot rot: what they list is compared with what there is."""
 
+import ast
 import functools
 import importlib
 import importlib.util
@@ -14,6 +15,7 @@ from ruamel.yaml import YAML
 
 from scheduler.cli import COMMANDS
 from scheduler.engine.retry import BUDGETS, Fault
+from scheduler.notify.alert_limits import DEFAULT, FORMS
 from scheduler.notify.outbox import TITLES
 from scheduler.settings import DEFAULTS, read_settings
 from scheduler.state.server.server_versions import (
@@ -29,6 +31,7 @@ from scheduler.state.server.server_versions import (
 )
 from scheduler.state.service_facts import LACKED
 from scheduler.state.states import BREAKER_MOVES, MOVES
+from scheduler.waiting_reasons import GATES
 from sweeps import Sweep
 from sweeps.environments import Environment
 from sweeps.evaluation.registry import EVALUATORS, METRICS
@@ -63,6 +66,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert set(re.findall(r"^\| `((?:SWEEP|REDIS)_\w+)`", page, re.MULTILINE)) == read
     for name, default in DEFAULTS.items():
         assert re.search(rf"^\| `{name}` \| `{re.escape(default)}`", page, re.MULTILINE), name
+    assert f"| `SWEEP_ALERTS` | `{DEFAULT}` |" in page
     assert read_settings({}).slots == int(DEFAULTS["SWEEP_SLOTS"])
 
 
@@ -261,6 +265,17 @@ def test_compose_has_the_same_processes_and_only_loopback_ports() -> None:
 def test_every_kind_of_notice_is_documented() -> None:
     page = (DOCS / "how-to" / "get-notified.md").read_text()
     assert [kind for kind in TITLES if f"`{kind}`" not in page] == []
+
+
+def test_the_runbook_says_what_to_do_for_each_alert_and_each_gate() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \| [^|]+ \| [^|]+ \|$", (DOCS / "how-to" / "runbook.md").read_text(), re.MULTILINE)
+    entries = {code for row in rows for code in re.findall(r"`([^`]+)`", row)}
+    reasons = ast.parse((ROOT / "scheduler" / "waiting_reasons.py").read_text())
+    calls = [node for node in ast.walk(reasons) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reason"]
+    words = (word for call in calls for word in ast.walk(call.args[0]))
+    gates = {word.value for word in words if isinstance(word, ast.Constant) and word.value} | {*GATES}
+    assert len(gates) > 15
+    assert {*FORMS, "over", "capacity", "clients", *gates} - entries == set()
 
 
 def test_the_budgets_of_faults_are_documented() -> None:

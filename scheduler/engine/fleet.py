@@ -16,8 +16,10 @@ from scheduler.services import CLIENTS
 from scheduler.state import keys
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.service_facts import MORE
-from scheduler.state.states import BreakerState
+from scheduler.state.states import BreakerState, StageState
 from scheduler.state.store import Store
+
+OLDEST = 300  # ready stages to look at
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,22 @@ def read_service(store: Store, service: str, bounds: Bounds, wanted: Collection[
             for pool, row in zip(pools, rows, strict=True)
         },
     )
+
+
+def find_oldest_ready(store: Store) -> int | None:
+    """Return since when the oldest stage is ready that a sweep pays for now (milliseconds); None if there is none.
+
+    It looks at the oldest few hundred: those of paused sweeps, and those that wait before their next try, do not count.
+    """
+    there = store.client.zrange(keys.state(StageState.READY), 0, OLDEST - 1, withscores=True)
+    live = store.client.smembers(keys.LIVE) if there else set()
+    pipe = store.client.pipeline(transaction=False)
+    for stage, _ in there:
+        pipe.smembers(keys.subscribers(stage))
+        pipe.zscore(keys.DELAYED, stage)
+    answers = pipe.execute() if live else []
+    waiting = zip(there, answers[::2], answers[1::2], strict=False)
+    return next((int(since) for (_, since), sweeps, delay in waiting if delay is None and live & sweeps), None)
 
 
 def apply_conclusions(store: Store, seen: ServiceView, bounds: Bounds, timing: Timing) -> dict[str, int]:

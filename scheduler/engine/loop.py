@@ -11,6 +11,7 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.errors import SettingsDisagree
+from scheduler.notify.alerts import AlertWatch
 from scheduler.notify.sender import NoticeSender
 from scheduler.processes.membership import join_fleet, leave_fleet, read_shared_settings
 from scheduler.services import SERVICES, make_lane
@@ -80,6 +81,7 @@ class Scheduler:
         self._shared = read_shared_settings(settings)
         self._lead = count_milliseconds(min(LEAD, settings.lease))
         self._watch = ServerWatch()
+        self._alerts = AlertWatch(store, settings)
         self._look_at = self._write_at = self._report_at = 0.0
 
     def run_tick(self) -> float:
@@ -93,6 +95,7 @@ class Scheduler:
             if not self._store.scripts.run("take_duty", self._name, self._lead):
                 return PAUSE
             self._write_limits()
+            self._alerts.look_if_due()
             return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
         except SettingsDisagree:
             raise  # the others joined while Redis or we were away

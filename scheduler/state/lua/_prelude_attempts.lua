@@ -60,6 +60,7 @@ local function failure_field(kind) return 'failed:' .. kind end
 local function clear_failures(id)
   for _, kind in ipairs(FAULTS) do write('HDEL', stage_key(id), failure_field(kind)) end
   write('SREM', PREFIX .. 'suspects', id)
+  write('HDEL', PREFIX .. 'losses', 'in_a_row')
 end
 
 -- A worker that dies ends all its attempts, and nobody knows which of them killed it. Stages that were there too often

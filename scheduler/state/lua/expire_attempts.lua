@@ -24,6 +24,8 @@ end
 
 -- Without a limit, a stage that kills its workers would be paid for without end.
 local function end_attempt(id, kind, allowed, detail)
+  add(PREFIX .. 'losses', kind, 1)
+  if kind == 'lost' then add(PREFIX .. 'losses', 'in_a_row', 1) end
   local times = add(stage_key(id), failure_field(kind), 1)
   if times >= allowed then
     detail = allowed .. ' attempts in a row made no progress; the last one: ' .. detail

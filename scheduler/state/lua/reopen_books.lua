@@ -33,10 +33,5 @@ end
 write('HSET', BOOKS, 'run', run, 'at', NOW, 'listed', listed)
 write('HDEL', BOOKS, 'closed', 'since', 'asked', 'cause', 'seen', 'before')
 log_books('the books are open: ' .. to_number(row[4]) .. ' attempts of unknown cost')
-local doubtful = to_number(read('HGET', BOOKS, 'doubtful'))
-if to_number(row[4]) > 0 then
-  notify_all('books', row[4] .. ' attempts, at most ' .. format_usd(doubtful), tostring(NOW))
-else
-  write('HDEL', BOOKS, 'attempts', 'doubtful', 'doubted_since')
-end
+if to_number(row[4]) == 0 then write('HDEL', BOOKS, 'attempts', 'doubtful', 'doubted_since') end
 return 1

@@ -31,7 +31,7 @@ FILES = [
     "state/test_books",
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
-    *("processes/test_membership", "keeping/test_keeping_verbs"),
+    *("processes/test_membership", "keeping/test_keeping_verbs", "notify/test_alerts"),
 ]
 READERS = {"ask_need", "read_due", "read_state", "read_unreconciled"}  # verbs that write nothing
 

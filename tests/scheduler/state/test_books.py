@@ -129,7 +129,7 @@ def test_an_attempt_of_which_the_books_know_nothing_is_booked_once_and_its_numbe
     assert [book(night, 3, sweep="a sweep that is lost"), book(night, 3)] == ["booked", "known"]
     assert book(night, 1, stage="train-of-another-sweep") == "stranger"
     assert reopen(night)
-    assert night.store.client.hget(keys.NOTIFIED, "books")
+    assert read_books(night.store).attempts == 1
     assert night.money("s") == (0, COST, COST)
     night.store.give_back(lease, Meter(10, 10), delay=0, failure="", cost="exact", cause="")
     assert night.store.dispatch(STAGE, sweep="s", patience=PATIENCE).attempt == 4
