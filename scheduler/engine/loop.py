@@ -14,6 +14,7 @@ from scheduler.errors import SettingsDisagree
 from scheduler.notify.alerts import AlertWatch
 from scheduler.notify.sender import NoticeSender
 from scheduler.processes.membership import join_fleet, leave_fleet, read_shared_settings
+from scheduler.processes.metrics_server import read_token, start_metrics_server
 from scheduler.services import SERVICES, make_lane
 from scheduler.settings import Settings
 from scheduler.state.bug_log import forget_bugs, record_bug
@@ -22,7 +23,7 @@ from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.server.failover import ServerWatch
 from scheduler.state.store import Store
-from scheduler.state.workers import REPORT_LASTS, name_process, report_scheduler
+from scheduler.state.workers import REPORT_LASTS, TickReport, name_process, report_scheduler
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
@@ -48,6 +49,8 @@ def run(settings: Settings) -> None:
         NoticeSender(store, settings.notify, url=settings.store),
     )
     sender.start()
+    if settings.metrics:
+        start_metrics_server(store, name_process(), settings.metrics, read_token(settings.metrics))
     while not stop.is_set():
         stop.wait(scheduler.run_tick())
     sender.stop()
@@ -82,6 +85,7 @@ class Scheduler:
         self._lead = count_milliseconds(min(LEAD, settings.lease))
         self._watch = ServerWatch()
         self._alerts = AlertWatch(store, settings)
+        self._ticked = TickReport()
         self._look_at = self._write_at = self._report_at = 0.0
 
     def run_tick(self) -> float:
@@ -96,7 +100,7 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             self._alerts.look_if_due()
-            return PAUSE if tick(self._store, self._nudges, self._limits).idle else 0
+            return PAUSE if self._tick() else 0
         except SettingsDisagree:
             raise  # the others joined while Redis or we were away
         except Away as error:
@@ -106,10 +110,17 @@ class Scheduler:
             record_bug(self._store, error, "scheduler")
             return TROUBLE
 
+    def _tick(self) -> bool:
+        """Tick once. Return whether there was nothing to do."""
+        began = time.monotonic()
+        idle = tick(self._store, self._nudges, self._limits).idle
+        self._ticked = TickReport(self._store.scripts.read_time(), round(time.monotonic() - began, 6))
+        return idle
+
     def _report(self) -> None:
         """Report now and then that we are alive, so that the supervisor replaces us if we stop for ever."""
         if time.monotonic() >= self._report_at:
-            report_scheduler(self._store.client, self._name)
+            report_scheduler(self._store.client, self._name, self._ticked)
             join_fleet(self._store, self._name, self._shared, REPORT_LASTS)
             self._watch.look(self._store)
             self._report_at = time.monotonic() + 1.0

@@ -224,7 +224,7 @@ def rate(limit: str) -> str:
 
 
 def scheduler(name: str) -> str:
-    """String, expires: a scheduler ticks."""
+    """String, expires: JSON: when a scheduler last ticked, and how long that took."""
     return f"{PREFIX}scheduler:{name}"
 
 

@@ -1,10 +1,12 @@
 """Name processes, let them report, read which workers are alive, and forget silent ones."""
 
+import json
 import os
 import secrets
 import socket
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.connection import Client
@@ -33,9 +35,23 @@ def make_instance() -> str:
     return secrets.token_hex(3)
 
 
-def report_scheduler(client: Client, name: str) -> None:
-    """Report that a scheduler ticks; the report expires soon."""
-    client.set(keys.scheduler(name), 1, ex=REPORT_LASTS)
+class TickReport(NamedTuple):
+    """What a scheduler reports of its ticks."""
+
+    at: int = 0  # when the last one ended, in milliseconds; 0: it has not ticked, because it does not lead
+    seconds: float = 0.0  # that the last one took
+
+
+def report_scheduler(client: Client, name: str, ticked: TickReport = TickReport()) -> None:  # noqa: B008 - a constant
+    """Report that a scheduler is alive, and how it ticks; the report expires soon."""
+    client.set(keys.scheduler(name), json.dumps(ticked), ex=REPORT_LASTS)
+
+
+def read_leader(client: Client) -> tuple[str, TickReport]:
+    """Return the name of the scheduler that leads, and its report; "" if none does."""
+    name = client.get(keys.LEADER) or ""
+    text = client.get(keys.scheduler(name)) if name else None
+    return name, TickReport(*json.loads(text)) if text else TickReport()
 
 
 def find_missing_reports(client: Client, reports: Sequence[str]) -> set[str]:
