@@ -25,6 +25,14 @@ Isolation = Literal["auto", "required", "no-network", "off"]
 
 
 @dataclass(frozen=True)
+class Observation:
+    """How a fleet is watched."""
+
+    alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
+    metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every setting there is. `docs/reference/settings.md` says the same; a test compares them."""
 
@@ -61,8 +69,7 @@ class Settings:
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
     data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
-    alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
-    metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
+    observation: Observation  # how this fleet is watched
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -140,10 +147,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         keep=_read_grammar(environment, "SWEEP_KEEP", parse_retention),
         sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
         data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
-        alerts=_read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits),
-        metrics=_read_address(environment, "SWEEP_METRICS"),
+        observation=_read_observation(environment),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
+
+
+def _read_observation(environment: Mapping[str, str]) -> Observation:
+    alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
+    return Observation(alerts, _read_address(environment, "SWEEP_METRICS"))
 
 
 def _read_isolation(environment: Mapping[str, str], name: str) -> Isolation:

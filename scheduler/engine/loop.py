@@ -49,8 +49,8 @@ def run(settings: Settings) -> None:
         NoticeSender(store, settings.notify, url=settings.store),
     )
     sender.start()
-    if settings.metrics:
-        start_metrics_server(store, name_process(), settings.metrics, read_token(settings.metrics))
+    if address := settings.observation.metrics:
+        start_metrics_server(store, name_process(), address, read_token(address))
     while not stop.is_set():
         stop.wait(scheduler.run_tick())
     sender.stop()

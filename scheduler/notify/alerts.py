@@ -74,7 +74,7 @@ class AlertWatch:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._limits = settings.alerts
+        self._limits = settings.observation.alerts
         self._folders = list_local_folders(settings)
         self._look_at = 0.0
 

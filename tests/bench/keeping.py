@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.artefacts import Artefacts
-from scheduler.state import keys, views
+from scheduler.state import views
 from scheduler.state.keeping.backup import restore_backup, take_backup
 from scheduler.state.keeping.cleaning import Cleaning
 from scheduler.state.keeping.retention import DAY, parse_retention
+from scheduler.state.server.failover import read_books
 from scheduler.state.store import Store
 from scheduler.state.submission import submit
 from sweeps.stage import Json
@@ -97,7 +98,8 @@ def simulate_week(days: int) -> list[tuple[str, float, float]]:
                     run_day(store, url, 1000, {}, clock)  # is lost, and asked for again
                     store, url = Store(second.client(), clock), f"{folder}/store-two"
                     restore_backup(store, url, Path(folder) / "backup")
-                    store.client.hset(keys.breaker("offline"), mapping={"state": "closed"})
+                    books = read_books(store)
+                    store.scripts.run("reopen_books", books.run, books.asked, clock())
                     run_day(store, url, 1000, answers, clock)
                 clock.pass_seconds(DAY)
                 Cleaning(store, url, parse_retention(KEEP)).run()

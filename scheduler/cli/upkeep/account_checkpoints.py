@@ -1,10 +1,6 @@
 """`sweep checkpoints`: what an account stores at a service, who needs it, what it costs, and what may be deleted."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,20 +8,16 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import SchedulerError
+from scheduler.cli.upkeep.service_questions import LIVE, ask_service
 from scheduler.prepare import read_price_book
-from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.service_check import OFFLINE_MODELS
-from scheduler.services import find_service
-from scheduler.settings import Settings, read_settings
+from scheduler.settings import read_settings
 from scheduler.state.keeping.service_checkpoints import ServiceCheckpoint, classify, discard
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.stage import MICRO
 
 GB = 1e9
-LISTING = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.checkpoint_main"]
-PATIENCE = 600.0  # seconds for the whole list of a large account
-LIVE = "tinker"  # any name that is no offline model
+LISTING = "worker.maintenance.checkpoint_main"
 
 
 @click.command()
@@ -40,7 +32,7 @@ def checkpoints(output: Output, offline: bool, delete: tuple[Any, ...]) -> None:
     """
     settings = read_settings()
     model = OFFLINE_MODELS[0] if offline else LIVE
-    rows = list_account(settings, model)
+    rows = ask_service(settings, model, LISTING)["checkpoints"]
     with open_store(settings) as store:
         there = classify(store, rows)
         deleted = discard(store, model, there, uses=delete) if delete else 0
@@ -54,26 +46,6 @@ def checkpoints(output: Output, offline: bool, delete: tuple[Any, ...]) -> None:
     output.say(_sum_up(there, per_gb))
     if delete:
         output.say(f"{format_count(deleted, 'checkpoint')} will be deleted by a worker")
-
-
-def list_account(settings: Settings, model: str) -> Sequence[Mapping[str, Any]]:
-    """List the checkpoints of the account that serves a model, in a process of the worker. Raises SchedulerError."""
-    environment = dict(os.environ)
-    if find_service(model) == "offline" and settings.offline_url is None:
-        addresses = read_addresses(settings.home) if is_up(settings.home) else None
-        if addresses is None:
-            raise SchedulerError("this needs a running tinker_offline: start one with `sweep up`")
-        environment["SWEEP_OFFLINE_URL"] = addresses.offline_url
-    command = [*LISTING, model]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, timeout=PATIENCE, check=False)
-    try:
-        document = json.loads(ended.stdout)
-    except ValueError:
-        raise SchedulerError(f"the list ended with status {ended.returncode} and without an answer") from None
-    if "error" in document:
-        raise SchedulerError(str(document["error"]))
-    rows: Sequence[Mapping[str, Any]] = document["checkpoints"]
-    return rows
 
 
 def _cost(row: ServiceCheckpoint, per_gb: float | None) -> float | None:

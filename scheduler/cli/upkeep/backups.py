@@ -40,7 +40,7 @@ def backup(output: Output, folder: Path) -> None:
 def restore(output: Output, folder: Path) -> None:
     """Restore what FOLDER saved, into an empty state.
 
-    Nothing starts until `sweep resume`, because what was done since is not in the books.
+    Nothing starts until a worker has compared the books with the sessions that the service knows since then.
     """
     settings = read_settings()
     with open_server(settings) as url:
@@ -56,8 +56,8 @@ def restore(output: Output, folder: Path) -> None:
     taken = read_moment(restored.taken)
     what = f"{format_count(restored.keys, 'key')} and {format_count(restored.files, 'file')}"
     output.say(f"restored {what} of {taken:%Y-%m-%d %H:%M UTC}")
-    output.say("attempts since then are not in the books: compare `sweep costs` with the bill of the service")
-    output.say("`sweep resume` lets stages start again")
+    output.say("the books are closed: once workers run, one compares them with the service's sessions since then,")
+    output.say("books what they lack, and lets stages start; `sweep status` says how far that is")
 
 
 commands = {"backup": backup, "restore": restore}

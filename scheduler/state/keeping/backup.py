@@ -13,11 +13,11 @@ from typing import Any
 
 from scheduler.artefacts import Artefacts
 from scheduler.errors import SchedulerError
-from scheduler.services import SERVICES
 from scheduler.state import keys
 from scheduler.state.keeping.cleaning import DUTY, PATIENCE, SECOND
 from scheduler.state.layout import LAYOUT
 from scheduler.state.milliseconds import read_moment
+from scheduler.state.server.failover import close_books
 from scheduler.state.store import Store
 
 MANIFEST, STATE, FILES = "backup.json", "state.jsonl.gz", "store"
@@ -74,7 +74,7 @@ def read_manifest(folder: Path) -> Backup:
 def restore_backup(store: Store, url: str, folder: Path) -> Backup:
     """Restore a backup into an empty state and the artefact store at `url`. Raises BackupUnusable.
 
-    Nothing starts before a person has looked at the books: see `close_admission`. What is interrupted may be repeated.
+    Nothing starts before the books are compared: see `close_admission`. What is interrupted may be repeated.
     """
     backup = read_manifest(folder)
     if backup.layout != LAYOUT:
@@ -92,17 +92,15 @@ def restore_backup(store: Store, url: str, folder: Path) -> Backup:
 
 
 def close_admission(store: Store, taken: int) -> None:
-    """Stop all spending, because attempts since the backup are not in the books; `sweep resume` opens it again.
+    """Close the books: a worker opens them when it has compared them with the service's sessions since the backup.
 
     Leases of the backup run out by themselves, and what their attempts cost is reconciled. The fencing numbers that
     were given since are skipped, so that no late worker passes for a new one.
     """
     fence = int(store.client.get(keys.FENCE) or 0)
     store.client.set(keys.FENCE, fence + FENCES)
-    cause = f"the state was restored from a backup of {read_moment(taken):%Y-%m-%d %H:%M UTC}"
-    for service in SERVICES:
-        if store.client.exists(keys.breaker(service)):  # otherwise nothing was ever started there
-            store.scripts.run("stop_service", service, f"{cause}: attempts since then are not in the books")
+    moment = read_moment(taken)
+    close_books(store, f"the state was restored from a backup of {moment:%Y-%m-%d %H:%M UTC}", moment)
 
 
 def copy_files(source: Artefacts, target: Artefacts) -> int:

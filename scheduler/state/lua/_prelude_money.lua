@@ -84,6 +84,17 @@ local function estimate_remaining(id)
   return math.max(0, to_number(read_stage(id, 'estimate')) - embodied, to_number(read_stage(id, 'short')))
 end
 
+-- Estimates what may have been done in the session of a stage beyond the stage: what starts from it continues on its
+-- live client.
+local function estimate_continuations(id)
+  local amount = 0
+  for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
+    local state = read_stage(child, 'state')
+    if state == 'ready' or state == 'waiting' or state == 'dispatched' then amount = amount + estimate_remaining(child) end
+  end
+  return amount
+end
+
 local function reserve(id, sweep, amount)
   write('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
   book(id, sweep, 'reserved', amount)
@@ -106,20 +117,25 @@ local function meter(id, total, tokens)
   if delta > 0 then notify_budget(payer) end
 end
 
--- Keeps an attempt of unknown cost until the service tells what it counted (see reconcile_cost).
+-- Keeps an attempt of unknown cost until the service tells what it counted (see reconcile_cost). If writes were lost, its
+-- end may be among them, and what continued on its client: `may_have_continued`.
 local function open_reconciliation(id, attempt, owed)
-  book(id, owed.payer, 'unreconciled', owed.unreconciled)
+  local most = owed.unreconciled
+  if owed.may_have_continued and are_books_closed() then
+    most = most + estimate_continuations((string.match(owed.opened_by or attempt, '^(.*)|%d+$')))
+  end
+  book(id, owed.payer, 'unreconciled', most)
   notify_budget(owed.payer)
-  add(stage_key(id), 'unreconciled', owed.unreconciled)
+  add(stage_key(id), 'unreconciled', most)
   local key = PREFIX .. 'unreconciled:' .. attempt
   write('HSET', key, 'stage', id, 'payer', owed.payer, 'micro_usd', owed.micro_usd or 0,
-    'tokens', owed.tokens or 0, 'unreconciled', owed.unreconciled, 'day', TODAY,
+    'tokens', owed.tokens or 0, 'unreconciled', most, 'day', TODAY,
     'began_day', count_days(owed.began), 'rates', owed.rates or '',
     'opened_by', owed.opened_by or attempt, 'opened_usage', owed.opened_usage or '{}', 'model', owed.model)
   write('ZADD', PREFIX .. 'unreconciled', NOW, attempt)
   if are_books_closed() then
     write('HSET', key, 'in_doubt', 1)
-    doubt(owed.unreconciled, 1)
+    doubt(most, 1)
   end
 end
 
@@ -137,10 +153,11 @@ local function release(id, cost)
   if cost == 'unknown' or (cost == 'at most' and to_number(held[4]) > 0) then
     open_reconciliation(id, id .. '|' .. held[5], {payer = payer, micro_usd = to_number(held[3]),
       tokens = to_number(held[4]), unreconciled = cost == 'unknown' and left or 0, rates = held[6],
+      may_have_continued = cost == 'unknown',
       opened_by = held[7], opened_usage = held[8], model = find_model(held[9] or ''), began = to_number(held[10])})
   end
   write('HDEL', key, 'reserved', 'metered', 'metered_tokens', 'worker', 'fence', 'call', 'slot', 'opened_by',
-    'opened_usage')
+    'opened_usage', 'continues')
   write('ZREM', PREFIX .. 'progressed', id)
 end
 

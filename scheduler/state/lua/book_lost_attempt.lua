@@ -1,5 +1,5 @@
 -- Books an attempt that the service knows and the books do not, because its dispatch was lost: as unreconciled, with
--- what its stage may cost. No later attempt gets its number.
+-- what its stage may cost, with all that may have continued on its client. No later attempt gets its number.
 -- Arguments: stage, attempt, the sweep that it said it was for, when its session began (milliseconds).
 -- Answers 'booked', 'known', or 'stranger' if there is no such stage.
 local id, number, sweep, began = ARGS[1], tonumber(ARGS[2]), ARGS[3], tonumber(ARGS[4])
@@ -11,5 +11,5 @@ if read('EXISTS', sweep_key(sweep)) == 0 then sweep = read_stage(id, 'payer') or
 if not sweep then return 'stranger' end
 write('HSET', key, 'attempt', number)
 open_reconciliation(id, attempt, {payer = sweep, unreconciled = estimate_remaining(id), rates = row[2],
-  model = find_model(row[3]), began = began})
+  model = find_model(row[3]), began = began, may_have_continued = true})
 return 'booked'

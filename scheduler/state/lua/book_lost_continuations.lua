@@ -4,17 +4,28 @@
 -- Answers how many.
 local count = 0
 
+-- An attempt that runs here may have ended there: reserves what may have continued on its client, until it ends here.
+local function cover(id, opener)
+  if read_stage(id, 'continues') == opener then return end
+  local amount = estimate_continuations((string.match(opener, '^(.*)|%d+$')))
+  write('HSET', stage_key(id), 'continues', opener)
+  add(stage_key(id), 'reserved', amount)
+  book(id, read_stage(id, 'payer'), 'reserved', amount)
+end
+
 -- Does an attempt that runs or is unreconciled cover all that follows in the session?
 local function is_covered(id, opener)
-  if read_stage(id, 'state') == 'running' and id .. '|' .. read_stage(id, 'attempt') == opener then return true end
+  local current = id .. '|' .. to_number(read_stage(id, 'attempt'))
+  local runs = read_stage(id, 'state') == 'running' and current == opener and id
   for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
-    if read_stage(child, 'state') == 'running' and read_stage(child, 'opened_by') == opener then return true end
+    if read_stage(child, 'state') == 'running' and read_stage(child, 'opened_by') == opener then runs = child end
     for number = 1, to_number(read_stage(child, 'attempt')) do
       local attempt = PREFIX .. 'unreconciled:' .. child .. '|' .. number
       if read('HGET', attempt, 'opened_by') == opener then return true end
     end
   end
-  return read('EXISTS', PREFIX .. 'unreconciled:' .. opener) == 1
+  if runs then cover(runs, opener) end
+  return runs or read('EXISTS', PREFIX .. 'unreconciled:' .. opener) == 1
 end
 
 -- What the books have of a session: the last total that a settlement in it reported.
@@ -30,15 +41,6 @@ local function read_session_usage(id, opener)
     end
   end
   return usage
-end
-
-local function estimate_continuations(id)
-  local amount = 0
-  for _, child in ipairs(read('SMEMBERS', stage_key(id) .. ':children')) do
-    local state = read_stage(child, 'state')
-    if state == 'ready' or state == 'waiting' or state == 'dispatched' then amount = amount + estimate_remaining(child) end
-  end
-  return amount
 end
 
 for _, pool in ipairs(ARGS) do

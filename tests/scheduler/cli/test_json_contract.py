@@ -21,7 +21,7 @@ from scheduler.state.views import read_stages
 from sweeps.stage import Json, Plan, Run, Stage
 from tests.scheduler.kept import lay_comparison
 from tests.scheduler.night import Night
-from tests.scheduler.plans import evaluate, plan, submission, train
+from tests.scheduler.plans import COST, evaluate, plan, submission, train
 from tests.support import RedisServer
 
 from scheduler.state.submission import submit  # isort: skip
@@ -316,6 +316,21 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     check("sweep report, sweep export", run("report", "scaling", "-o", str(tmp_path / "r.html")))
     changed = [run("pause", "one"), run("resume", "one"), run("priority", "one", "3"), run("budget", "one", "5")]
     check("sweep budget, pause, resume, cancel, retry, priority", *changed, run("cancel", "one"), run("retry", "one"))
+
+
+def test_the_keys_of_a_comparison_with_the_service_are_documented(
+    night: Night, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.submit(plan("one", [train("x")]))
+    night.do("train-x", "one")
+    night.store.client.zadd(keys.SWEEPS, {"one": 4e12})  # its clock is not that of the command
+    night.store.client.hset(keys.stage("train-x"), "since", 1)
+    session = {"session": "a", "status": None, "began": 1.0, "sweep": "one", "stage": "train-x", "attempt": "1"}
+    answer = {"sessions": [{**session, "canary": "", "tokens": 3, "usd": 0.1}]}
+    monkeypatch.setattr("scheduler.cli.upkeep.reconcile_sessions.ask_service", lambda *_: answer)
+    printed = run("reconcile", "--offline")
+    assert [row["booked"] - row["counted"] for row in printed["differences"]] == [COST - 3]
+    check("sweep reconcile", printed)
 
 
 def test_the_columns_of_an_export_are_documented(night: Night, run: Callable[..., Any], tmp_path: Path) -> None:

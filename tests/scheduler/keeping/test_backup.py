@@ -10,6 +10,7 @@ from scheduler.engine.tick import take_back
 from scheduler.state import keys, views
 from scheduler.state.connection import check_server
 from scheduler.state.keeping.backup import MANIFEST, STATE, BackupUnusable, restore_backup, take_backup
+from scheduler.state.server.failover import read_books
 from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Meter, Store
 from scheduler.state.submission import submit
@@ -62,17 +63,21 @@ def test_what_is_restored_goes_on_to_the_same_results(
     assert restore_backup(restored, str(tmp_path / "b"), folder) == taken
     check_server(restored.client, elsewhere.url)
     there = read_everything(restored.client)
-    ours = {key: value for key, value in state.items() if key not in (keys.FENCE, keys.breaker("offline"), keys.EVENTS)}
+    ours = {key: value for key, value in state.items() if key not in (keys.FENCE, keys.BOOKS, keys.EVENTS)}
     assert {key: there.get(key) for key in ours if "worker" not in key} == {
         key: value for key, value in ours.items() if "worker" not in key
     }
     new = Hands(restored, Artefacts(str(tmp_path / "b")))
     clock.pass_seconds(61)
     take_back(restored, stall=1e9)
-    assert new.work() == 0, "nothing starts before a person has looked at the books"
+    assert new.work() == 0, "nothing starts before the books are compared"
+    books = read_books(restored)
+    assert (books.closed > 0, books.since) == (True, taken.taken)
     assert isinstance(late, Lease)
     assert not restored.settle(late, Meter(0, 0), StageState.SUCCEEDED, cost="exact", result="{}")
-    restored.client.hset(keys.breaker("offline"), mapping={"state": "closed"})  # as after a resume and a canary
+    assert restored.scripts.run("reopen_books", books.run, books.asked, clock())  # as a worker that found nothing
+    assert restored.client.hget(keys.breaker("offline"), "state") == "suspect", "its clients have been silent for long"
+    restored.client.hset(keys.breaker("offline"), mapping={"state": "closed"})  # as a canary finds
     new.finish("s")
     client = store.client
     client.flushall()

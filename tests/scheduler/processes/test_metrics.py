@@ -151,7 +151,7 @@ def test_without_redis_the_answer_says_so(tmp_path: Path) -> None:
 
 def test_off_the_loopback_address_a_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     def address_of(text: str) -> tuple[str, int] | None:
-        return read_settings({"SWEEP_METRICS": text}).metrics
+        return read_settings({"SWEEP_METRICS": text}).observation.metrics
 
     assert (address_of(""), address_of("9464"), address_of("[::]:1")) == (None, ("127.0.0.1", 9464), ("::", 1))
     for text in ("x", "0", "70000", "host:", "-1"):

@@ -178,6 +178,27 @@ def test_a_continuation_whose_lease_ran_out_is_booked_once(night: Night, is_reco
     assert night.money("s") == (800, 0, 0)
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_may_have_followed_an_attempt_that_runs_here_is_held_until_it_ends(night: Night, is_lost: bool) -> None:
+    night.submit(plan("s", [train("a"), evaluate("b", "train-a"), evaluate("c", "train-a")]))
+    lease = night.start("train-a", "s")
+    lose_writes(night)
+    ServerWatch().look(night.store)
+    for _ in range(2):
+        night.store.scripts.run("book_lost_continuations", POOL)
+    assert night.money("s") == (0, 3 * COST, 0), "with both evaluations, once"
+    assert reopen(night)
+    if is_lost:
+        night.clock.pass_seconds(LEASE)
+        night.spread()
+        assert night.money("s") == (0, 0, 3 * COST)
+        settle(night, "train-a|1", 1300)
+        assert night.money("s") == (1300, 0, 0)
+    else:
+        assert night.succeed(lease)
+        assert night.money("s") == (COST, 0, 0)
+
+
 @pytest.mark.parametrize("end", ["running", "continued", "closed"])
 def test_a_client_whose_end_the_books_know_is_left_alone(night: Night, end: str) -> None:
     night.submit(plan("s", [train("a"), evaluate("b", "train-a")]))

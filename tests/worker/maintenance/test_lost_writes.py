@@ -99,8 +99,9 @@ class Failover:
         wait_until(self._is_reconciled, "everything to be reconciled")
 
     def sum_lost(self) -> int:
-        """Upper bound of what is still noted without its cost: it is said as attempts of unknown cost."""
-        return 10**12 if read_books(self.store).attempts else 0
+        """Upper bound of the sessions that are noted without their cost: they are said to be of unknown cost."""
+        rows = [json.loads(text) for text in self.store.client.hgetall(keys.LOST_SESSIONS).values()]
+        return 10**12 if any("tokens" not in row for row in rows) else 0
 
     def _is_reconciled(self) -> bool:
         self.housekeeping.round()
