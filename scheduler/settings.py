@@ -19,6 +19,7 @@ from sweeps.spec.home_paths import expand
 
 T = TypeVar("T")
 
+LogForm = Literal["text", "json"]
 Isolation = Literal["auto", "required", "no-network", "off"]
 """How user code is kept from other processes: by namespaces where the kernel allows them (auto) or else not at all
 (required); also without a network (no-network, which requires them); or as a plain process (off)."""
@@ -30,6 +31,7 @@ class Observation:
 
     alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
     metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
+    log: LogForm  # SWEEP_LOG: text, or json for one object a line
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ DEFAULTS = {
     "SWEEP_ENVIRONMENT_MEMORY": "2",
     "SWEEP_SANDBOX": "auto",
     "SWEEP_DATA_LIMIT": "1",
+    "SWEEP_LOG": "text",
 }
 
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
@@ -145,7 +148,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         keep=_read_grammar(environment, "SWEEP_KEEP", parse_retention),
-        sandbox=_read_isolation(environment, "SWEEP_SANDBOX"),
+        sandbox=cast(Isolation, _read_choice(environment, "SWEEP_SANDBOX", get_args(Isolation))),
         data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
         observation=_read_observation(environment),
         notify=_read_variables(environment, "SWEEP_NOTIFY"),
@@ -154,15 +157,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _read_observation(environment: Mapping[str, str]) -> Observation:
     alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
-    return Observation(alerts, _read_address(environment, "SWEEP_METRICS"))
+    log = cast(LogForm, _read_choice(environment, "SWEEP_LOG", get_args(LogForm)))
+    return Observation(alerts, _read_address(environment, "SWEEP_METRICS"), log)
 
 
-def _read_isolation(environment: Mapping[str, str], name: str) -> Isolation:
+def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     text = _read_text(environment, name)
-    for word in get_args(Isolation):
-        if text == word:
-            return cast(Isolation, word)
-    raise SettingInvalid(f"{name}: expected {', '.join(get_args(Isolation))}, got {text!r}")
+    if text not in choices:
+        raise SettingInvalid(f"{name}: expected {', '.join(choices)}, got {text!r}")
+    return text
 
 
 def check_secret(secret: str) -> None:

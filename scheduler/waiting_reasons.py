@@ -21,6 +21,7 @@ NO_PRICE = (
     "no price: a sweep with a budget runs no model without a price; add the price in a file that SWEEP_PRICES names, "
     "and submit the sweep under another name"
 )
+CAUSES = 3  # of retries, in one sentence
 GATES = {"day budget": DAY_BUDGET, "no price": NO_PRICE}
 
 
@@ -172,8 +173,7 @@ def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     ready = view.counts.get(StageState.READY, 0) - view.delayed
     if ready <= 0:
         if view.again:
-            again = format_clock(view.again, seconds=True)
-            yield Reason("retry", f"{_wait(view.delayed)} after a failure; next try at {again}")
+            yield Reason("retry", describe_retries(view))
         return
     wait = _wait(ready)
     if view.slots and view.inflight >= view.slots:
@@ -192,6 +192,18 @@ def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
         )
     else:
         yield Reason("threads", f"{wait} for a free worker thread")
+
+
+def describe_retries(view: SweepView) -> str:
+    """Say how many stages wait before their next try, until when, and why; empty if none does."""
+    if not view.again:
+        return ""
+    waits = "1 stage waits" if view.delayed == 1 else f"{view.delayed:,} stages wait"
+    reasons = [f"{count:,} because: {cause}" for cause, count in view.retries[:CAUSES]]
+    if more := sum(count for _, count in view.retries[CAUSES:]):
+        reasons.append(f"{more:,} for other reasons")
+    why = f": {'; '.join(reasons)}" if reasons else " after a failure"
+    return f"{waits} to try again, the next at {format_clock(view.again, seconds=True)}{why}"
 
 
 def _wait(stages: int) -> str:

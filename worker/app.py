@@ -4,6 +4,7 @@ The options are measured; the record is docs/decisions/0003. It opens Redis, and
 Tinker before the worker is ready.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -12,13 +13,21 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_init,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from scheduler.artefacts import Artefacts
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.plugins.containment.sandbox import read_limits
+from scheduler.processes.json_log import start_logging
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
@@ -115,6 +124,15 @@ def _prepare(**_: object) -> None:
         read_limits(settings),
         settings.environments,
     )
+
+
+def _log_as_json(loglevel: int = logging.INFO, **_: object) -> None:
+    """Take the logs from Celery, which would format them itself."""
+    start_logging("json", loglevel)
+
+
+if settings.observation.log == "json":
+    setup_logging.connect(_log_as_json)
 
 
 @celeryd_after_setup.connect

@@ -21,6 +21,7 @@ from scheduler.state.store import Lease, Opening, compact
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
 from worker.attempt import PAUSE, Attempt, EventReporter, Spending, WorkerContext, make_stopped
+from worker.attempt_log import log_attempt
 from worker.evaluation.measure import evaluate
 from worker.held_lease import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
 from worker.maintenance.canary import COST, try_service
@@ -129,6 +130,7 @@ def _perform(this: Attempt, session: Session) -> tuple[Outcome, Trainer | None]:
     return run_to_outcome(this, lambda: train(this, session))
 
 
+@log_attempt
 def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | None]]) -> tuple[Outcome, Trainer | None]:
     """Do the work, and return every way in which it can end as a value."""
     try:

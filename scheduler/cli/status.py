@@ -26,7 +26,7 @@ from scheduler.state.store import Store
 from scheduler.state.training_facts import LearningSigns, find_learning_signs
 from scheduler.state.views import StageView, SweepView
 from scheduler.state.workers import read_live_workers
-from scheduler.waiting_reasons import FleetStatus, Reason, describe_books, explain_waiting
+from scheduler.waiting_reasons import FleetStatus, describe_books, describe_retries, explain_waiting
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.formatting import format_count, format_duration, format_usd
 
@@ -97,7 +97,7 @@ def make_status_document(store: Store, settings: Settings, sweeps: list[SweepVie
         Counter(stage.cause for stage in views.read_stages(store, name, StageState.SKIPPED)) if name else Counter()
     )
     return {
-        "sweeps": [make_sweep_row(view) | _make_waiting_row(explain_waiting(view, fleet)) for view in sweeps],
+        "sweeps": [make_sweep_row(view) | _make_waiting_row(view, fleet) for view in sweeps],
         "services": [_make_service_row(service) for service in fleet.services.values() if service.pools],
         "workers": [_make_worker_row(name, reported) for name, reported in workers.items()],
         "running": [_make_stage_row(stage) for stage in _read_first_stages(store, StageState.RUNNING, name)],
@@ -119,8 +119,10 @@ def _make_service_row(service: ServiceView) -> dict[str, Any]:
     return {"service": service.name, "breaker": service.state, "cause": service.cause, "pools": pools}
 
 
-def _make_waiting_row(reason: Reason) -> dict[str, str]:
-    return {"gate": reason.gate, "waiting_reason": reason.text}
+def _make_waiting_row(view: SweepView, fleet: FleetStatus) -> dict[str, Any]:
+    reason = explain_waiting(view, fleet)
+    retries = [{"cause": cause, "stages": count} for cause, count in view.retries]
+    return {"gate": reason.gate, "waiting_reason": reason.text, "retries": retries}
 
 
 def _make_pool_row(pool: PoolView) -> dict[str, Any]:
@@ -200,9 +202,9 @@ def _print(output: Output, sweeps: list[SweepView], document: Mapping[str, Any],
     output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
     if any(view.services == ["offline"] and view.spent for view in sweeps):
         output.say("Offline models cost nothing: their `spent` is at a pretend price")
-    for row in document["sweeps"]:
-        if row["waiting_reason"]:
-            output.say(f"{row['sweep']}: {row['waiting_reason']}")
+    for view, row in zip(sweeps, document["sweeps"], strict=True):
+        for reason in filter(None, dict.fromkeys([row["waiting_reason"], describe_retries(view)])):
+            output.say(f"{view.name}: {reason}")
     for title in ("running", "failed", "skipped"):
         if document[title]:
             output.say("")

@@ -2,6 +2,8 @@
 
 import difflib
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,8 @@ from scheduler.state.store import Store
 from sweeps.results import RunResult
 from sweeps.stage import Json, LeftOut
 
+ASKED = 100  # stages that wait for their next try, of which the cause is read
+NUMBER = re.compile(r"\d+(\.\d+)?")
 NAMED = 10  # sweeps that the error about an unknown one names
 
 
@@ -46,6 +50,7 @@ class SweepView:
     delayed: int  # stages that wait before their next try
     again: int | None  # when the first of these tries is; milliseconds
     spec: Mapping[str, Json]
+    retries: Sequence[tuple[str, int]] = ()  # why they wait for it, and how many of the first hundred
     left_out: Sequence[LeftOut] = ()  # evaluations that do not fit some of its data
 
     @property
@@ -119,8 +124,20 @@ def read_sweep(store: Store, name: str) -> SweepView:
         delayed=len(delayed),
         again=min((int(until) for _, until in delayed), default=None),
         spec=json.loads(row.get("spec", "{}")),
+        retries=_count_retry_causes(store, [stage for stage, _ in delayed[:ASKED]]) if delayed else (),
         left_out=[LeftOut(**evaluation) for evaluation in json.loads(row.get("left_out", "[]"))],
     )
+
+
+def _count_retry_causes(store: Store, stages: Sequence[str]) -> list[tuple[str, int]]:
+    """Count why these stages are tried again, the most frequent cause first. What differs in numbers only is one."""
+    pipe = store.client.pipeline(transaction=False)
+    for stage in stages:
+        pipe.hget(keys.stage(stage), "cause")
+    causes = [cause for cause in pipe.execute() if cause]
+    shown = {NUMBER.sub("", cause): cause for cause in reversed(causes)}
+    counts = Counter(NUMBER.sub("", cause) for cause in causes)
+    return [(shown[cause], count) for cause, count in counts.most_common()]
 
 
 def name_unknown_sweep(store: Store, name: str) -> UnknownSweep:
