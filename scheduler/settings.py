@@ -26,7 +26,7 @@ Isolation = Literal["auto", "required", "no-network", "off"]
 
 
 @dataclass(frozen=True)
-class Observation:
+class ObservationSettings:
     """How a fleet is watched."""
 
     alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
@@ -71,7 +71,7 @@ class Settings:
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
     data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
-    observation: Observation  # how this fleet is watched
+    observation: ObservationSettings  # how this fleet is watched
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
     @property
@@ -155,10 +155,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _read_observation(environment: Mapping[str, str]) -> Observation:
+def _read_observation(environment: Mapping[str, str]) -> ObservationSettings:
     alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
     log = cast(LogForm, _read_choice(environment, "SWEEP_LOG", get_args(LogForm)))
-    return Observation(alerts, _read_address(environment, "SWEEP_METRICS"), log)
+    return ObservationSettings(alerts, _read_address(environment, "SWEEP_METRICS"), log)
 
 
 def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

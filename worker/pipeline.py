@@ -160,6 +160,8 @@ def _classify(this: Attempt, error: Exception) -> Failed:
         return _classify_redis(this, error)
     match error:
         case ServiceError(fault=fault):
+            if error.request:
+                this.log_event(f"the service names it request {error.request}")
             return _classify_gone(this, error) if fault is Fault.GONE else Failed(fault, str(error))
         case Stalled():
             return Failed(_classify_stall(this, error), str(error))

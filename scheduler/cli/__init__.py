@@ -45,6 +45,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
     "reconcile": ("upkeep.reconcile_sessions", "Compare the books with the sessions at the service."),
+    "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "health": ("upkeep.probe_health", "Check the scheduler, worker, Flower or Redis, for probes."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),

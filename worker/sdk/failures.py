@@ -17,13 +17,21 @@ class ServiceError(Exception):
     """Tinker, or the connection to it, failed: a fault and plain text."""
 
     def __init__(
-        self, fault: Fault, message: str, *, missing: bool = False, status: int | None = None, lacking: bool = False
+        self,
+        fault: Fault,
+        message: str,
+        *,
+        missing: bool = False,
+        status: int | None = None,
+        lacking: bool = False,
+        request: str = "",
     ) -> None:
         super().__init__(message)
         self.fault = fault
         self.status = status  # of the answer, if there was one
         self.missing = missing  # something that the request names does not exist (any more)
         self.lacking = lacking  # the service has no such call
+        self.request = request  # the id that the service gave to the request; "" if it is not known
 
     @property
     def about_the_checkpoint(self) -> bool:
@@ -44,7 +52,8 @@ def translate(error: Exception, call: str = "") -> ServiceError:
     if isinstance(cause, tinker.APIResponseValidationError):
         return _translate_invalid(cause)
     message = f"{call}{': ' if call else ''}{type(error).__name__}: {_clean_message(error)}"
-    return ServiceError(fault, message, missing=missing, status=status, lacking=lacking)
+    request = _find_request(error)
+    return ServiceError(fault, message, missing=missing, status=status, lacking=lacking, request=request)
 
 
 def translate_unreadable(call: str, error: Exception) -> ServiceError:
@@ -160,6 +169,12 @@ def _says_taken(cause: BaseException | None) -> bool:
 def _clean_message(error: BaseException) -> str:
     """Return the message without the SDK's internals (`… with status 402 for self.request_id=…`)."""
     return re.split(r"( for| of)? self\.request_id=", str(error))[0].rstrip(" ,:;(")[:500]
+
+
+def _find_request(error: BaseException) -> str:
+    """Return the id of the request, which the SDK puts into some messages; "" if there is none."""
+    match = re.search(r"self\.request_id='?([0-9A-Za-z][0-9A-Za-z_-]{7,63})", str(error))
+    return match[1] if match else ""
 
 
 # The first matching row decides. The hierarchy is the SDK's (0.38); a contract test walks through it.

@@ -56,7 +56,7 @@ def test_no_secret_of_the_environment_is_in_a_line() -> None:
     line = write("%s", " ".join(secrets), error=True)
     row = json.loads(line)
     assert not any(secret in line or secret in row["event"] + row["error"] for secret in secrets)
-    assert json.loads(write("in short: /usr/bin:/bin"))["event"] == "in short: /usr/bin:/bin"
+    assert json.loads(write("in: /usr/bin:/bin"))["event"] == "in: /usr/bin:/bin"
     assert Redaction.read({"A_KEY": "abcdef", "B_KEY": "abcdefghi"}).apply("abcdefghi") == "[secret]"
 
 
