@@ -17,7 +17,7 @@ from sweeps.environments import EpisodeShape, Turn
 PLANS = {"Refund": ("pay", "refund"), "Resend": ("home", "resend")}  # what to look up first, and what to do then
 VALUES = {"pay": ["card", "cash", "bank"], "home": ["Oslo", "Rome", "Bonn"]}
 CURES = {"busy": "wait", "locked": "open", "expired": "login"}  # the one call that helps against each error
-ORDERS = "second draw"  # other words draw other orders, in the logs, in training and in the end
+ORDERS = "third draw"  # other words draw other orders, in the logs, in training and in the end
 FAILING = 0.75  # of all episodes, the share in which the tool fails
 MOST_CALLS = 4  # two are needed, three after a failure: one wrong cure leaves no spare call
 SPARE_CALL = 0.25  # what a call too many costs

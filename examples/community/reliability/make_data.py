@@ -1,7 +1,8 @@
 """Write the files of this example: messages of tenants, and how a clerk sorted each of them: urgent or routine.
 
-The clerk is no oracle: three of four messages about a topic get its usual label, and nothing in a message tells
-which. So no model can be right in more than three of four, and a calibrated one is 75 % sure. This file plants that.
+The clerk is no oracle: of each topic exactly three of four messages get its usual label, and nothing in a message
+tells which. So no model can be right in more than three of four, and a calibrated one is 75 % sure. This file plants
+that, in what is learnt and in what is asked.
 """
 
 import json
@@ -19,16 +20,24 @@ STEADY = 0.75  # the share of messages that get the usual label of their topic
 OPENINGS = ["Hello, ", "Hi, ", ""]
 FORMS = ["{what} in {room}", "{room} has {what}", "in {room}: {what}"]
 REWORDED = "{what} was seen in {room}"  # the held-out messages in other words
-LEARNT, ASKED = 3400, 140
+LEARNT, ASKED = 4800, 160
 
 
-def write_message(chance: random.Random, room: int, steady: float) -> dict[str, object]:
-    """Draw a message with its label."""
-    what = chance.choice(list(USUAL))
-    (other,) = {*LABELS} - {USUAL[what]}
-    label = USUAL[what] if chance.random() < steady else other
-    opening = chance.choice(OPENINGS)
-    ask = "{}{}\ntriage: ".format
+def draw_labels(chance: random.Random, count: int, *, steady: bool) -> list[tuple[str, str]]:
+    """Draw topics with labels, as many of each as the clerk's steadiness says; of an unsteady clerk a coin's."""
+    drawn = []
+    for place in range(count):
+        what = list(USUAL)[place % len(USUAL)]
+        (other,) = {*LABELS} - {USUAL[what]}
+        is_usual = (place // len(USUAL)) % 4 < 4 * STEADY if steady else chance.random() < 0.5
+        drawn.append((what, USUAL[what] if is_usual else other))
+    chance.shuffle(drawn)
+    return drawn
+
+
+def write_message(chance: random.Random, room: int, what: str, label: str) -> dict[str, object]:
+    """Write a message about a topic, in words drawn by chance."""
+    opening, ask = chance.choice(OPENINGS), "{}{}\ntriage: ".format
     question = ask(opening, chance.choice(FORMS).format(what=what, room=room))
     return {"question": question, "answer": label, "variants": [ask(opening, REWORDED.format(what=what, room=room))]}
 
@@ -48,11 +57,12 @@ def compare_labels(row: dict[str, object]) -> dict[str, object]:
     return {"prompt": row["question"], "chosen": row["answer"], "rejected": other}
 
 
-def write_files(seed: int, steady: float) -> None:
+def write_files(seed: int, *, steady: bool = True) -> None:
     """Write what is learnt, as questions and as pairs, and what is asked in the end: no room is in both."""
     chance = random.Random(seed)
     rooms = chance.sample(range(1000, 10000), LEARNT + ASKED)
-    rows = [write_message(chance, room, steady) for room in rooms]
+    labels = [pair for count in (LEARNT, ASKED) for pair in draw_labels(chance, count, steady=steady)]
+    rows = [write_message(chance, room, *pair) for room, pair in zip(rooms, labels, strict=True)]
     write_rows("messages.jsonl", map(drop_variants, rows[:LEARNT]))
     write_rows("messages_asked.jsonl", iter(rows[LEARNT:]))
     write_rows("pairs.jsonl", map(compare_labels, rows[:LEARNT]))
@@ -60,4 +70,4 @@ def write_files(seed: int, steady: float) -> None:
 
 if __name__ == "__main__":
     seeds = [int(word) for word in sys.argv[1:] if word.isdecimal()]
-    write_files(*seeds or [7], steady=0.5 if "coin" in sys.argv[1:] else STEADY)
+    write_files(*seeds or [8], steady="coin" not in sys.argv[1:])
