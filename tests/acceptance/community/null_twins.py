@@ -8,9 +8,10 @@ python -m tests.acceptance.community.null_twins trading …    some of them
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from scheduler.cli.console.options import open_store
 from scheduler.settings import read_settings
@@ -44,7 +45,7 @@ class NullTwin:
         return conclusion.claim not in NO_CLAIMS and self.subject in ("", conclusion.subject)
 
 
-LEARN = "rank: 16, batch_size: 16, learning_rate: 0.02"
+LEARN = "rank: 16, batch_size: 8, learning_rate: 0.02"
 RIGHT = "{method: sl, data: questions, " + LEARN + "}"
 COIN = "{method: dpo, data: coin, compared: false, rank: 16, batch_size: 16, learning_rate: 0.01}"
 CLERK = "method: sl, data: messages, " + LEARN
@@ -58,8 +59,8 @@ TWINS = {
         "methods.rl.environment=environment:CoinDesk",
         "methods.rl.compared=false",
         "methods.sl_then_rl={then: [{sl: 0.7}, {rl: 0.3}]}",
-        "equal.tokens=40000",
-        'evaluate=[task_completion: {environment: "environment:Desk", episodes: 60}]',
+        "equal.tokens=30000",
+        'evaluate=[task_completion: {environment: "environment:Desk", episodes: 40}]',
         "metrics=[task_completion]",
         subject="sl_then_rl",
     ),
@@ -70,7 +71,7 @@ TWINS = {
     ),
     "code_modernization": NullTwin(
         'evaluate=[{behaviour: {answers: {check: "line_checks:behaves", most: 48}}}]',
-        *("metrics=[behaviour.accuracy]", "data.shuffled.holdout=4", "sizes=[6]"),
+        *("metrics=[behaviour.accuracy]", "data.shuffled.holdout=4", "sizes=[6]", "train.steps=16"),
         file="null.yaml",
     ),
     "cross_domain_transfer": NullTwin(
@@ -79,7 +80,7 @@ TWINS = {
     ),
     "minimum_data": NullTwin(
         "data={twin: {source: shuffled.jsonl, holdout: 48}}",
-        *("sizes=[16, 64, 256]", "train.steps=30", "target=null", "metrics=[accuracy]"),
+        *("sizes=[16, 128]", "train.steps=30", "target=null", "metrics=[accuracy]"),
     ),
     "product_understanding": NullTwin(
         'data={twin: {source: shuffled.jsonl, columns: {question: "{text}\\ncategory: ", answer: category, candidates: '
@@ -88,27 +89,33 @@ TWINS = {
         "evaluate=[{answers: {check: choice}}]",
     ),
     "rag_decision_support": NullTwin(
-        *("equal={tokens: 3e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[mixed]", "data.book.holdout=16"),
+        *("equal={tokens: 2e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[mixed]", "data.book.holdout=12"),
         file="null.yaml",
     ),
     # Questions teach how helpful answers end; that a coin's pairs teach it would be false.
     "regulatory_assistant": NullTwin(
         f"methods={{sl: {RIGHT}, coin: {COIN}, sl_coin: {{then: [{{sl: 0.6}}, {{coin: 0.4}}]}}}}",
-        *("equal.tokens=4e4", "evaluate=[preference]", "metrics=[pairs.preference_accuracy]", "data.pairs.holdout=10"),
+        *(
+            "equal.tokens=2.5e4",
+            "evaluate=[preference]",
+            "metrics=[pairs.preference_accuracy]",
+            "data.pairs.holdout=6",
+            "data.coin.holdout=2",
+        ),
         subject="sl_coin",
     ),
     "reliability": NullTwin(
         f"methods={{start: {{{CLERK}, compared: false}}, sl: {{{CLERK}}}, rl: {{method: rl, environment: "
         '"environment:Triage", rank: 16, groups: 16, group_size: 4, learning_rate: 0.01, compared: false}, '
-        "sl_rl: {then: [{start: 0.4}, {rl: 0.6}]}}",
-        *("equal.tokens=3e4", "evaluate=[{answers: {check: choice}}]", "metrics=[accuracy]"),
+        "sl_rl: {then: [{start: 0.6}, {rl: 0.4}]}}",
+        *("equal.tokens=2e4", "evaluate=[{answers: {check: choice}}]", "metrics=[accuracy]"),
         make=("coin",),
     ),
     "trading": NullTwin(
         *("methods.profit_rl.environment=environment:Noise", "methods.careful_rl.environment=environment:CarefulNoise"),
         *(f"methods.{name}={{then: [{{traders: 0.6}}, {{{name}_rl: 0.4}}]}}" for name in ("profit", "careful")),
-        'evaluate=[task_completion: {environment: "environment:Noise", episodes: 100}]',
-        *("metrics=[return_sharpe]", "equal.tokens=40000"),
+        'evaluate=[task_completion: {environment: "environment:Noise", episodes: 80}]',
+        *("metrics=[return_sharpe]", "equal.tokens=25000"),
     ),
 }
 
@@ -130,9 +137,14 @@ def conclude_parts(desk: Desk, sweep: str, seeds: int) -> list[Conclusion]:
         )
     parts = [range(first, first + seeds) for first in range(0, seeds * EXPERIMENTS, seeds)]
     return [
-        conclude_sweep(replace(known, rows=[row for row in known.rows if row.seed in part or is_untrained(row.cell)]))
+        conclude_sweep(replace(known, rows=[row for row in known.rows if row.seed in part or is_of_all(row.cell)]))
         for part in parts
     ]
+
+
+def is_of_all(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell is of the untrained model: size 0, no method, or marked."""
+    return is_untrained(cell) or cell.get("size") == 0 or cell.get("method", "") is None
 
 
 def list_false_claims(name: str, conclusions: Sequence[Conclusion]) -> list[Conclusion]:

@@ -42,10 +42,12 @@ def test_a_return_is_what_positions_bear_less_costs(monkeypatch: pytest.MonkeyPa
     held = -0.1 + 2 - 3 + 0.5 - 1 - 2
     assert 100 * turn.facts["over_hold"] == pytest.approx(100 * turn.facts["return"] - held)
     assert turn.reward == pytest.approx(100 * turn.facts["return"])
-    earned = turn.reward
-    variance = 4**2 + 6**2 + 1 + 2**2 + 2**2
+    earned, market_risk = turn.reward, market.NORMAL
+    charged = (
+        (2 * market_risk["beat"].spread) ** 2 + market_risk["quiet"].spread ** 2 * 4 + market_risk["miss"].spread ** 2
+    )
     careful = market.CarefulMarket().pay(session.agent)
-    assert careful == pytest.approx(earned - market.AVERSION * variance - market.FEAR * session.agent.drawdown)
+    assert careful == pytest.approx(earned - market.AVERSION * charged - market.FEAR * session.agent.drawdown)
 
 
 def test_paths_of_the_end_are_in_no_training_and_noise_has_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
