@@ -66,9 +66,11 @@ def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None
 def test_rewards_after_imitation_teach_the_recovery_that_the_logs_lack(desk: Desk) -> None:
     results = run_example(desk, NAME, wait=1_500)
     conclusion = results["conclusion"]
-    assert (conclusion["claim"], conclusion["against"]) == ("no_clear_difference", "sl")  # three seeds, after Holm
+    assert (conclusion["claim"], conclusion["metric"], conclusion["against"]) == ("better", "task_completion", "sl")
     assert conclusion["sentence"].startswith("sl_then_rl")
     assert conclusion["low"] > 0
-    recovery = find_difference(results, "recovery_rate", "sl_then_rl", "sl")
-    assert recovery["mean"] > 0.1
-    assert recovery["after_holm"]
+    assert "may_not_have_learnt" in conclusion["caveats"], "rewards alone had nothing to learn from"
+    for metric in ("recovery_rate", "task_pass_hat_k"):
+        difference = find_difference(results, metric, "sl_then_rl", "sl")
+        assert difference["mean"] > 0.1
+        assert difference["after_holm"], metric
