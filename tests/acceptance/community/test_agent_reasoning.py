@@ -10,7 +10,6 @@ from tests.acceptance.community.example_results import find_difference, read_mea
 from tests.acceptance.community.example_runs import EXAMPLES, run_example
 
 NAME = "agent_reasoning"
-COIN = "methods.rl.environment=environment:CoinDesk"
 
 
 def test_no_order_is_both_trained_and_tested(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +49,16 @@ def test_an_expert_completes_every_order_with_the_fewest_calls(monkeypatch: pyte
 def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None:
     """Reduced: no try of the untrained model earns anything, so rewards alone are stuck, and the answer says so."""
     evaluate = 'evaluate=[task_completion: {environment: "environment:Desk", episodes: 30, attempts: 2}]'
-    methods = "methods.sl_then_rl.compared=false"
-    short = ("equal.tokens=60000", "seeds=2", evaluate, "metrics=[task_completion, recovery_rate]", methods)
+    shared = "rank: 16, learning_rate"
+    sl = f"sl: {{method: sl, data: logs, {shared}: 0.02, batch_size: 8}}"
+    rl = f'rl: {{method: rl, environment: "environment:Desk", {shared}: 0.015, groups: 8, group_size: 8}}'
+    short = (
+        "equal.tokens=60000",
+        "seeds=2",
+        evaluate,
+        "metrics=[task_completion, recovery_rate]",
+        f"methods={{{sl}, {rl}}}",
+    )
     results = run_example(desk, NAME, *short)
     conclusion, means = results["conclusion"], read_means(results, "task_completion")
     assert (conclusion["claim"], conclusion["against"]) == ("better", "rl")
