@@ -27,7 +27,7 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 
 def read_room(row: dict[str, Any]) -> str:
-    return re.findall(r"[0-9]{4}", str(row["question"]))[0]
+    return str(re.findall(r"[0-9]{4}", str(row["question"]))[0])
 
 
 def test_no_room_that_is_asked_about_is_learnt_from() -> None:
