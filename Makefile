@@ -138,12 +138,15 @@ fix: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Resolves pyproject.toml again, for every platform and Python at once.
+# Resolves pyproject.toml again, for every platform and Python at once: what develops and tests, and what the image runs.
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header \
 		--python-version 3.11 \
 		--group pyproject.toml:dev pyproject.toml --output-file requirements.lock
+	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header \
+		--python-version 3.11 --constraint requirements.lock \
+		--extra s3 --extra gcs pyproject.toml --output-file deploy/requirements.lock
 	@rm -rf .venv-lock
 
 clean:

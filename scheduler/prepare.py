@@ -1,6 +1,5 @@
 """Read a file and plan it on this machine: data, tokenizers, environments and prices. Reads files; writes nothing."""
 
-import getpass
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -45,6 +44,7 @@ class Prepared:
     records: Mapping[str, Records]  # by content address
     tokenizers: Sequence[TokenizerPack]  # that the file names
     prices: PriceBook
+    user: str  # who submits it
     refused: tuple[str, ...] = ()  # why it cannot be submitted here and now
     notes: tuple[str, ...] = ()  # about this machine
 
@@ -122,7 +122,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
             checks=lambda name: read_check_code(name, find_code_folder(name), limits),
         )
     stages = tuple(_note_code_folder(stage, code_folders) for stage in planned.stages)
-    return Prepared(sweep, replace(planned, stages=stages), records, tuple(packs.values()), prices)
+    return Prepared(sweep, replace(planned, stages=stages), records, tuple(packs.values()), prices, settings.user)
 
 
 def _note_code_folder(stage: Stage, folders: Mapping[str, Path]) -> Stage:
@@ -155,7 +155,7 @@ def build_submission(prepared: Prepared) -> Submission:
         plan=prepared.plan,
         spec=_complete_spec(sweep, prepared.plan),
         restated=dict(list_restated(sweep)),
-        user=_read_user(),
+        user=prepared.user,
         rates={model: prepared.prices.rates(model) for model in sweep.models},
         limit=None if sweep.budget is None else round(sweep.budget.usd * MICRO),
         slots=sweep.limits.slots,
@@ -182,14 +182,6 @@ def store_data(prepared: Prepared, artefacts: Artefacts) -> None:
     for packed in prepared.tokenizers:
         if not artefacts.has(packed.path):
             artefacts.write(packed.path, packed.content)
-
-
-def _read_user() -> str:
-    """Return the user's name; in a container there may be none, then the number."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def _read_text(file: Path, expected: str = "a sweep file (examples/ has some)") -> str:

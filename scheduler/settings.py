@@ -4,7 +4,6 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Literal, TypeVar, cast, get_args
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
+from scheduler.processes.user_name import read_user
 from scheduler.state.keeping.retention import Retention, parse_retention
 from scheduler.urls import check_redis, check_store, check_web, is_webhook
 from sweeps.spec.home_paths import expand
@@ -41,6 +41,7 @@ class Settings:
     home: Path  # SWEEP_HOME: embedded Redis, artefacts, offline checkpoints
     redis_url: str | None  # REDIS_URL: a server of yours instead of the embedded one
     store: str  # SWEEP_STORE: a folder or a writable fsspec URL, for data and artefacts
+    user: str  # SWEEP_USER: whose sweeps this machine submits; your operating-system name
     cache: Path  # SWEEP_CACHE: what can be rebuilt: corpora, the frozen bases of the offline models
     threads: int  # SWEEP_THREADS: attempts at a time in one worker process
     workers: int  # SWEEP_WORKERS: worker processes that `sweep up` starts
@@ -106,6 +107,7 @@ DEFAULTS = {
     "SWEEP_LOG": "text",
 }
 
+SECRETS = "SWEEP_SECRETS"  # a folder with a file for each secret; scheduler/processes/secret_files.py reads it
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 METRICS_TOKEN = "SWEEP_METRICS_TOKEN"  # noqa: S105 - the variable; read where metrics are served
@@ -115,11 +117,11 @@ LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of this process. Raises SettingInvalid, which names the variable."""
     home = _read_folder("SWEEP_HOME", _read_text(environment, "SWEEP_HOME"))
-    check_secret(environment.get(WEBHOOK_SECRET, ""))
     return Settings(
         home=home,
         redis_url=_read_url(environment, "REDIS_URL", check_redis),
         store=_read_store(environment, home),
+        user=read_user("SWEEP_USER", environment.get("SWEEP_USER")),
         cache=_read_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
         threads=_read_count(environment, "SWEEP_THREADS", least=1, most=1000),
         workers=_read_count(environment, "SWEEP_WORKERS", least=1, most=100),
@@ -177,16 +179,6 @@ def check_secret(secret: str) -> None:
     if secret and len(key) < LEAST_KEY:
         expected = f"whsec_ and {LEAST_KEY} or more bytes in base64 (see `openssl rand -base64 32`)"
         raise SettingInvalid(f"{WEBHOOK_SECRET}: expected {expected}, got another value")
-
-
-def find_setting(path: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the setting whose folder contains a path, or None."""
-    for name in ("SWEEP_STORE", "SWEEP_CACHE", "SWEEP_ENVIRONMENTS", "SWEEP_HOME"):
-        text = environment.get(name) or DEFAULTS.get(name)
-        with suppress(ValueError):
-            if text and Path(path).absolute().is_relative_to(Path(expand(text)).absolute()):
-                return name
-    return None
 
 
 def _read_pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
@@ -258,6 +250,7 @@ def _read_existing_path(
 
 def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read `env:NAME` words, separated by spaces or commas. A wrong word may be a secret, so it is not quoted."""
+    check_secret(environment.get(WEBHOOK_SECRET, ""))
     words = environment.get(name, "").replace(",", " ").split()
     for position, word in enumerate(words, 1):
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):

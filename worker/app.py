@@ -29,6 +29,7 @@ from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.plugins.containment.sandbox import read_limits
 from scheduler.processes.json_log import start_logging
 from scheduler.processes.membership import join_fleet, read_shared_settings
+from scheduler.processes.secret_files import load_secrets
 from scheduler.proxies import spare_this_machine
 from scheduler.settings import Settings, read_settings
 from scheduler.state.connection import RedisError, connect, make_broker_settings
@@ -51,6 +52,7 @@ from worker.sdk.rate_limiter import make_rate_limiters
 JOINS = 60.0  # seconds within which a new member reports itself
 
 spare_this_machine()  # before the SDK looks
+load_secrets()
 settings: Settings = read_settings()
 
 app = Celery("tinker-sweeps", include=["worker.tasks"])

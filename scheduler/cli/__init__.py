@@ -109,9 +109,11 @@ def sweep(context: click.Context, form: str) -> None:
     FILE is a sweep file, such as examples/demo_scaling.yaml. NAME is the name of a sweep, as `sweep list` shows it.
     """
     from scheduler.cli.console.output import Output  # not needed to print help
+    from scheduler.processes.secret_files import load_secrets
     from scheduler.proxies import spare_this_machine
 
     spare_this_machine()
+    load_secrets()
 
     context.obj = Output.to_terminal(form)
 
@@ -154,7 +156,7 @@ def _format_error(error: Exception) -> str:
 
 def _format_os_error(error: OSError) -> str:
     """Say what the system refused, for which path, and which setting the path is below."""
-    from scheduler.settings import find_setting
+    from scheduler.processes.folder_settings import find_setting
 
     path = str(error.filename or "unknown file")
     name = find_setting(path)

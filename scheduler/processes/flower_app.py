@@ -3,10 +3,12 @@
 from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT
+from scheduler.processes.secret_files import load_secrets
 from scheduler.settings import read_settings
 from scheduler.state.connection import make_broker_settings
 from scheduler.state.server.embedded_redis import find_server_url
 
+load_secrets()  # the broker's address, and Flower's own password, which it reads later
 app = Celery("tinker-sweeps")
 app.conf.update(
     **make_broker_settings(find_server_url(read_settings()), TRANSPORT),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import SettingInvalid
-from scheduler.settings import DEFAULTS, find_setting, read_settings
+from scheduler.processes.folder_settings import find_setting
+from scheduler.settings import DEFAULTS, read_settings
 from tests.wording import naming
 
 
@@ -187,3 +188,11 @@ def test_a_variable_that_holds_no_address_of_who_is_told_is_named_and_not_quoted
         with pytest.raises(SettingInvalid, match="env:OPS") as refused:
             read_settings(settings | {"OPS": text})
         assert "T0KEN" not in str(refused.value)
+
+
+def test_a_user_is_who_the_variable_says_or_the_operating_system() -> None:
+    assert read_settings({"SWEEP_USER": "ada"}).user == "ada"
+    assert read_settings({"SWEEP_USER": ""}).user == read_settings({}).user != ""
+    for text in ("ada bob", "ada=2", "a,b", "x" * 65):
+        with pytest.raises(SettingInvalid, match="SWEEP_USER"):
+            read_settings({"SWEEP_USER": text})
