@@ -53,8 +53,7 @@ def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None
     sl = f"sl: {{method: sl, data: logs, {shared}: 0.02, batch_size: 8}}"
     rl = f'rl: {{method: rl, environment: "environment:Desk", {shared}: 0.015, groups: 8, group_size: 8}}'
     short = (
-        "equal.tokens=60000",
-        "seeds=2",
+        *("equal.tokens=100000", "seeds=3"),
         evaluate,
         "metrics=[task_completion, recovery_rate]",
         f"methods={{{sl}, {rl}}}",
