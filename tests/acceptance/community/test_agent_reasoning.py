@@ -60,7 +60,8 @@ def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None
     )
     results = run_example(desk, NAME, *short)
     conclusion, means = results["conclusion"], read_means(results, "task_completion")
-    assert (conclusion["claim"], conclusion["against"]) == ("better", "rl")
+    assert conclusion["claim"] == "better"
+    assert conclusion["against"] in {"rl", "untrained"}, "both completed nothing"
     assert conclusion["sentence"].startswith("sl ")
     assert conclusion["low"] > 0
     assert "may_not_have_learnt" in conclusion["caveats"]
