@@ -37,19 +37,24 @@ sys.dont_write_bytecode = False
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-FLEETS = {"acceptance", "chaos"}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
+FLEETS = {
+    "acceptance",
+    "chaos",
+    "deploy",
+}  # folders whose tests bring up whole fleets: one at a time, or they starve each other
 # Of these, what computes in the test's own process, or brings up one fleet and looks at no clock.
 ALONE = {
     f"test_{name}.py"
     for name in (
         *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
         *("new_evaluator", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
+        *("compose", "units_and_manifests"),
     )
 }
 
 # Beside the fleets, which compute, comes what mostly waits; what computes comes when they are done, and what is short
 # last, so that whoever is free has something left.
-ORDER = ("worker", "tinker_offline", "nights", "acceptance", "chaos", "scheduler", "sweeps")
+ORDER = ("worker", "tinker_offline", "nights", "acceptance", "chaos", "deploy", "scheduler", "sweeps")
 HERE = Path(__file__).parent
 
 
