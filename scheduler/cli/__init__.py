@@ -40,14 +40,20 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "priority": ("control", "Set the priority of NAME."),
     "drain": ("upkeep.drain", "Let the workers of HOST end what they run and take nothing new."),
     "rm": ("upkeep.clean", "Remove NAME, and those of its stages that no other sweep shares."),
-    "gc": ("upkeep.clean", "Delete now what is older than SWEEP_KEEP allows."),
-    "checkpoints": ("upkeep.account_checkpoints", "List the checkpoints at the service: age, owner, size, cost."),
+    "gc": ("upkeep.clean", "Delete now what is older than the setting SWEEP_KEEP allows."),
+    "checkpoints": (
+        "upkeep.account_checkpoints",
+        "List the checkpoints that the training service keeps: age, owner, size, cost.",
+    ),
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
-    "reconcile": ("upkeep.reconcile_sessions", "Compare the books with the sessions at the service."),
+    "reconcile": (
+        "upkeep.reconcile_sessions",
+        "Compare the recorded costs with what the service counted for each session.",
+    ),
     "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
-    "health": ("upkeep.probe_health", "Check the scheduler, worker, Flower or Redis, for probes."),
+    "health": ("upkeep.probe_health", "Exit with 0 if the scheduler, worker, Flower (the web page) or Redis works."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

@@ -30,7 +30,7 @@ SLOTS = 12  # assumed while none have been found
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Show what FILE would do and cost. Nothing is submitted.
 
-    FILE is a sweep in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
+    FILE is a sweep file in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))

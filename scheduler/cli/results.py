@@ -34,12 +34,12 @@ from sweeps.stats.paired_items import Items
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--sweeps", metavar="A,B,…", help="Compare these sweeps, condition by condition.")
+@click.option("--sweeps", metavar="A,B,…", help="Show these sweeps side by side where they share a condition.")
 @click.pass_obj
 def results(output: Output, name: str | None, sweeps: str | None) -> None:
     """Show what NAME has found so far, or several sweeps together.
 
-    With --sweeps, results measured under the same conditions are shown side by side.
+    Give either NAME or --sweeps.
     """
     if (name is None) == (sweeps is None):
         raise click.UsageError("give either NAME or --sweeps A,B")

@@ -56,7 +56,7 @@ def _answer_interrupt(how_to_go_on: str) -> Iterator[None]:
 def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
 
-    FILE is a sweep in YAML (see examples/). The command starts what is needed, submits, watches, and prints the
+    FILE is a sweep file in YAML (see examples/). The command starts what is needed, submits, watches, and prints the
     results. After Ctrl-C or a crash, the same command continues. KEY=VALUE changes a value in all files:
     train.rank=8, sizes=[16,32].
     """

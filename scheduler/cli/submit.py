@@ -25,7 +25,7 @@ from sweeps.stage import Json
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Put FILE into the queue; `sweep up` does the work.
 
-    FILE is a sweep in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of FILE:
+    FILE is a sweep file in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of FILE:
     train.rank=8, sizes=[16,32].
     """
     settings = read_settings()

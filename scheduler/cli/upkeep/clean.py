@@ -66,7 +66,7 @@ def _measure(store: Store, settings: Settings, stages: tuple[str, ...]) -> Freed
 @click.command()
 @click.pass_obj
 def gc(output: Output) -> None:
-    """Delete now what is older than SWEEP_KEEP allows. A worker does the same once a day."""
+    """Delete now what is older than the setting SWEEP_KEEP allows. A worker does the same once a day."""
     settings = read_settings()
     with open_store(settings) as store:
         cleaned = Cleaning(store, settings.store, settings.keep).run()

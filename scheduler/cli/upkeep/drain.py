@@ -17,7 +17,7 @@ LOOK_EVERY = 1.0  # seconds
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[HOST | WORKER]...")
+@click.argument("names", nargs=-1, metavar="[HOST]...")
 @click.option("--all", "everywhere", is_flag=True, help="Drain every worker.")
 @click.option("--undo", is_flag=True, help="Let them take work again.")
 @click.option("--wait", is_flag=True, help="Return when nothing runs there any more.")
@@ -25,7 +25,8 @@ LOOK_EVERY = 1.0  # seconds
 def drain(output: Output, names: tuple[str, ...], everywhere: bool, undo: bool, wait: bool) -> None:
     """Let the workers of HOST end what they run and take nothing new.
 
-    Nothing is interrupted. Afterwards you can stop or upgrade that machine. `sweep status` names hosts and workers.
+    Nothing is interrupted. Afterwards you can stop or upgrade that machine. HOST may also be the name of one worker;
+    `sweep status` names both.
     """
     if bool(names) == everywhere:
         raise click.UsageError("give a host, a worker, or --all")

@@ -27,7 +27,7 @@ HEADINGS = [
     "The design, and why",
     "What the answer looks like",
     "Bring your own data",
-    "What it costs live",
+    "What it costs on Tinker",
     "What it cannot tell",
 ]
 
