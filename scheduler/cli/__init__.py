@@ -43,17 +43,17 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "gc": ("upkeep.clean", "Delete now what is older than the setting SWEEP_KEEP allows."),
     "checkpoints": (
         "upkeep.account_checkpoints",
-        "List the checkpoints that the training service keeps: age, owner, size, cost.",
+        "List the checkpoints on Tinker: age, owner, size, cost.",
     ),
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
     "reconcile": (
         "upkeep.reconcile_sessions",
-        "Compare the recorded costs with what the service counted for each session.",
+        "Compare the recorded costs with what Tinker counted for each session.",
     ),
     "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
-    "health": ("upkeep.probe_health", "Exit with 0 if the scheduler, worker, Flower (the web page) or Redis works."),
+    "health": ("upkeep.probe_health", "Exit with 0 if the scheduler, a worker, Flower or Redis works."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

@@ -25,7 +25,7 @@ LISTING = "worker.maintenance.checkpoint_main"
 @click.option("--delete", type=click.Choice(["orphan", "kept"]), multiple=True, help="Delete those of this use.")
 @click.pass_obj
 def checkpoints(output: Output, offline: bool, delete: tuple[Any, ...]) -> None:
-    """List the checkpoints that the training service keeps: age, owner, size, cost.
+    """List the checkpoints on Tinker: age, owner, size, cost.
 
     Use: needed by an unfinished sweep; kept by a finished stage; an orphan that no stage names; or foreign, not of this
     state. What is needed or younger than a day is never deleted. A worker deletes within minutes.
