@@ -62,7 +62,7 @@ def export(
     conclusion: bool,
     place: str | None,
 ) -> None:
-    """Export all runs of NAME as a table, or to a tracker such as W&B.
+    """Export all runs of NAME to a table, or a tracker such as W&B.
 
     The columns are those of `sweep -f csv results`. JSON and trackers get the conclusion, too.
     """

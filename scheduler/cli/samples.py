@@ -26,7 +26,7 @@ MOST = 1_000  # samples of a kind
 @click.option("--best", type=click.IntRange(0, MOST), default=5, show_default=True, help="Answers with the best score.")
 @click.pass_obj
 def samples(output: Output, *, name: str, where: tuple[str, ...], metric: str | None, worst: int, best: int) -> None:
-    """Show the worst and best answers of NAME before and after training.
+    """Show the worst and best answers before and after training.
 
     Shown is the trained run with the best value of the metric, or the best of those with KEY=VALUE: size=256 seed=1.
     Among equal scores, those come first that training changed most.

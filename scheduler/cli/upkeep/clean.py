@@ -21,7 +21,7 @@ from sweeps.formatting import format_count
 @click.option("--yes", is_flag=True, help="Remove it. Without this, the command only says what would go.")
 @click.pass_obj
 def rm(output: Output, name: str, yes: bool) -> None:
-    """Remove NAME, and those of its stages that no other sweep shares.
+    """Remove NAME, and its stages that no other sweep shares.
 
     NAME must have ended. Its results go for good, and its checkpoints are deleted at the service.
     """

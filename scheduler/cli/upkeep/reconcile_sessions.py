@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 @click.option("--book", is_flag=True, help="Close the books, so that a worker books what they lack.")
 @click.pass_obj
 def reconcile(output: Output, offline: bool, days: int, book: bool) -> None:
-    """Compare the recorded costs with what Tinker counted for each session.
+    """Compare the recorded costs with what Tinker counted.
 
     It lists sessions that the books lack, and trainings of which the service counted other tokens. It changes nothing
     without --book.
