@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.artefacts import Artefacts, locate_records
+from scheduler.errors import ServiceRefused
 from scheduler.plugins.containment.contained_environment import load_contained, read_check_code
 from scheduler.plugins.containment.sandbox import read_limits
 from scheduler.plugins.tokenizer_files import TokenizerPack
 from scheduler.plugins.tokenizers import fit_to_model, load_named_tokenizer, tokenizer_for
 from scheduler.plugins.user_code import choose_folder
-from scheduler.refusals import find_day_budget_refusals, find_service_refusals, find_unset_addresses, refuse_impossible
+from scheduler.refusals import (
+    advise_on_model,
+    find_day_budget_refusals,
+    find_service_refusals,
+    find_unset_addresses,
+    refuse_impossible,
+)
 from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.state.milliseconds import write_moment
@@ -96,7 +103,10 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
 
     def tokenizer(model: str, address: str | None = None) -> Tokenizer:
         if address is None:
-            return tokenizer_for(model)
+            try:
+                return tokenizer_for(model)
+            except ServiceRefused as error:
+                raise advise_on_model(model, prices, error) from None
         loaded, packed = load_named_tokenizer(address, folder)
         packs[packed.digest] = packed
         return fit_to_model(loaded, model, address)

@@ -3,6 +3,7 @@
 `sweep plan`, `submit`, `run` and `evaluate` all ask here, so that none accepts what another refuses.
 """
 
+import difflib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from scheduler.service_check import OFFLINE_MODELS, check_models, check_served
 from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.urls import is_webhook
-from sweeps.planning.prices import list_unpriced_models
+from sweeps.planning.prices import PriceBook, list_unpriced_models
 from sweeps.spec.parse import Sweep
 from sweeps.spec.window import find_window_state
 from sweeps.stage import Plan
@@ -38,6 +39,15 @@ def find_service_refusals(sweep: Sweep, settings: Settings) -> Iterator[Schedule
         check_models([model for model in sorted(sweep.models) if find_service(model) != "offline"], settings.tinker_url)
     except ServiceRefused as error:
         yield error
+
+
+def advise_on_model(model: str, book: PriceBook, error: ServiceRefused) -> ServiceRefused:
+    """Put before an error that may come of a misspelt name that the price list has none, and the names like it."""
+    if book.find_price(model) is not None:
+        return error
+    near = difflib.get_close_matches(model, {price.model: None for price in book.prices}, n=2)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return ServiceRefused(f"model: the price list has no {model}{meant}\n{error}")
 
 
 def find_day_budget_refusals(planned: Plan, book: str, settings: Settings) -> Iterator[SchedulerError]:

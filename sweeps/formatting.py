@@ -77,6 +77,12 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def name_place(number: int) -> str:
+    """Name a place in a list, counted from 1: 1st, 2nd, 11th."""
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
 def format_usd(micro_usd: int | None) -> str:
     """Format micro-dollars, with enough digits for small sums."""
     if micro_usd is None:

@@ -6,7 +6,7 @@ Errors go to stderr as `Error: …` with status 1. Wrong usage has status 2, Ctr
 import sys
 import warnings
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -57,6 +57,8 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 
+FORMAT = ("-f", "--format")
+
 
 class LazyGroup(click.Group):
     """Import a command only when it is called."""
@@ -83,6 +85,17 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             streams.discard_output()
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Say where `-f` goes, where it stands behind the command."""
+        try:
+            return super().main(*args, **options)
+        except click.NoSuchOption as error:
+            if error.option_name not in FORMAT or error.ctx is None or error.ctx.parent is None:
+                raise
+            command = error.ctx.info_name
+            say = f"`{error.option_name}` goes before the command: sweep {error.option_name} json {command} …"
+            raise click.UsageError(say, error.ctx) from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -99,13 +112,12 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-f",
-    "--format",
+    *FORMAT,
     "form",
     type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="Output format.",
+    help="Output format. It goes before the command: `sweep -f json plan FILE`.",
 )
 @click.version_option(package_name="tinker-sweeps", message="%(version)s")
 @click.pass_context

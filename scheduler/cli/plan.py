@@ -15,10 +15,12 @@ from scheduler.services import find_service
 from scheduler.settings import read_settings
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
 from sweeps.planning.duration import estimate_cycles
+from sweeps.planning.horizons import WARNING
 from sweeps.planning.plan_json import build_plan_document
 from sweeps.stage import Json, Plan, Stage, to_dollars
 
 FEW = 24  # stages that are listed without --all
+NAMED = 3  # models that a line names
 CYCLE = 10.0  # seconds: a clock cycle of Tinker, by its documentation
 SLOTS = 12  # assumed while none have been found
 
@@ -30,7 +32,8 @@ SLOTS = 12  # assumed while none have been found
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Show what FILE would do and cost. Nothing is submitted.
 
-    FILE is a sweep file in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5, sizes=[16,32].
+    FILE is a sweep file in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5,
+    sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
@@ -55,10 +58,11 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
     output.say(f"{planned.sweep}: {format_count(len(planned.stages), 'stage')}")
     for reason in refusals:
         output.say(f"refused  {reason}")
-    for note in planned.notes:
-        output.say(f"note     {note}")
+    for note in sorted(planned.notes, key=lambda note: not note.startswith(WARNING)):
+        label, words = ("warning", note.removeprefix(WARNING)) if note.startswith(WARNING) else ("note", note)
+        output.say(f"{label:<8} {words}")
     output.say("")
-    print_summary(output, planned)
+    print_summary(output, planned, nothing_to_pay=_describe_nothing_to_pay(planned, there))
     for line in _describe_cost(planned, there):
         output.say(line)
     output.say("")
@@ -117,9 +121,17 @@ def _describe_reuse(planned: Plan, there: ReusableResults) -> str:
     have = (
         "1 stage already has a result" if len(there.ages) == 1 else f"{len(there.ages):,} stages already have results"
     )
-    if not rest:
-        return f"every stage already has a result ({age}), so this sweep costs nothing"
+    if not rest:  # the first line says it
+        return f"the results are {age}"
     return f"{have} ({age}){cost}"
+
+
+def _describe_nothing_to_pay(planned: Plan, there: ReusableResults) -> str:
+    """Say that nothing is to pay, where every stage has a result; else ""."""
+    if not planned.stages or len(there.ages) < len(planned.stages):
+        return ""
+    without = "" if planned.totals.micro_usd is None else f" (without them {format_usd(planned.totals.micro_usd)})"
+    return f"{format_usd(0)}: every stage already has a result{without}"
 
 
 def _describe_time(planned: Plan, there: ReusableResults) -> str:
@@ -134,8 +146,10 @@ def _describe_time(planned: Plan, there: ReusableResults) -> str:
     return f"time: at least {hours} with {slots} slots ({source}) and {CYCLE:g} s a step; {alone} with unlimited slots"
 
 
-def print_summary(output: Output, planned: Plan) -> None:
-    """Print the plan in a few lines: runs and stages, tokens and cost."""
+def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") -> None:
+    """Print the plan in a few lines: runs and stages, tokens and cost. `nothing_to_pay` comes first, if it says so."""
+    if nothing_to_pay:
+        output.say(nothing_to_pay)
     totals = planned.totals
     unshared = (
         f" ({totals.naive_train:,} if no two runs shared a training)" if totals.naive_train > totals.train else ""
@@ -143,6 +157,8 @@ def print_summary(output: Output, planned: Plan) -> None:
     runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
     trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
     output.say(f"{runs} {trainings}{unshared} and {evaluations}")
+    if nothing_to_pay:
+        return
     tokens = _format_span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = (
         "no price"
@@ -159,7 +175,9 @@ def print_summary(output: Output, planned: Plan) -> None:
     how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
-        output.say(f"the price list dates from {_format_span(*totals.price_dates)}")
+        models = list(dict.fromkeys(str(stage.recipe["model"]) for stage in planned.stages))
+        named = " and ".join(models) if len(models) <= NAMED else format_count(len(models), "model")
+        output.say(f"the prices of {named} date from {_format_span(*totals.price_dates)}")
 
 
 def _format_span(low: str, high: str) -> str:

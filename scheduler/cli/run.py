@@ -30,7 +30,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.connection import Away
 from scheduler.state.stage_causes import StageCause, describe_causes, read_causes
-from scheduler.state.states import FAILURES
+from scheduler.state.states import FAILURES, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count
@@ -70,7 +70,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     with _answer_interrupt(CONTINUES), open_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
             output.say(describe_submission(store, prepared, write_submission(store, prepared, submission, settings)))
-            if output.for_people:
+            if output.for_people and views.read_sweep(store, prepared.plan.sweep).state != SweepState.FINISHED:
                 print_summary(output, prepared.plan)
         names = [prepared.plan.sweep for prepared in asked]
         if detach:

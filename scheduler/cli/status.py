@@ -32,6 +32,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
+NO_SWEEP = "No sweep was submitted here yet: start with `sweep run FILE` (`sweep examples` lists some)"
 TITLES = {"running": "running (nll: of the latest training batch)"}
 
 
@@ -41,6 +42,9 @@ def list_(output: Output) -> None:
     """List all sweeps."""
     with open_store(read_settings()) as store:
         sweeps = views.read_sweeps(store)
+    if not sweeps and output.for_people:
+        output.say(NO_SWEEP)
+        return
     rows = [make_sweep_row(view, output) for view in sweeps]
     output.print_rows("sweeps", rows, columns=_list_columns(rows))
 
@@ -199,7 +203,7 @@ def _make_stage_row(stage: StageView) -> dict[str, Any]:
 
 def _print(output: Output, sweeps: list[SweepView], document: Mapping[str, Any], troubles: Sequence[str]) -> None:
     rows = [make_sweep_row(view, output) for view in sweeps]
-    output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
+    _print_sweeps(output, rows)
     if any(view.services == ["offline"] and view.spent for view in sweeps):
         output.say("Offline models cost nothing: their `spent` is at a pretend price")
     for view, row in zip(sweeps, document["sweeps"], strict=True):
@@ -215,11 +219,27 @@ def _print(output: Output, sweeps: list[SweepView], document: Mapping[str, Any],
             output.say(f"{view.name}: {stages}; `sweep retry {view.name}` tries again")
     for line in troubles:
         output.say(line)
-    taken = _describe_slots(document["services"])
+    slots = _describe_slots(document["services"])
+    workers = _describe_all_workers(sweeps, document)
+    if line := ", ".join(filter(None, [workers, slots])):
+        output.say(f"\n{line}")
+
+
+def _print_sweeps(output: Output, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        output.print_table(rows, title=format_count(len(rows), "sweep"), columns=_list_columns(rows))
+    else:
+        output.say(NO_SWEEP)
+
+
+def _describe_all_workers(sweeps: Sequence[SweepView], document: Mapping[str, Any]) -> str:
+    """Say which workers run; "" where a sweep says already that none does, or there is no sweep to work on."""
+    if not document["workers"] and (not sweeps or any(row["gate"] == "worker" for row in document["sweeps"])):
+        return ""
     idle = "" if any(view.ended < view.total for view in sweeps) else "all sweeps have ended, so none are needed"
     if idle and len(sweeps) == 1:  # the other sweeps may need some
         idle = f"{sweeps[0].name} has ended and needs none"
-    output.say(f"\n{_describe_workers(document['workers'], idle)}{taken and f', {taken}'}")
+    return _describe_workers(document["workers"], idle)
 
 
 def _describe_workers(workers: Sequence[Mapping[str, Any]], idle: str) -> str:

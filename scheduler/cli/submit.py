@@ -25,8 +25,8 @@ from sweeps.stage import Json
 def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
     """Put FILE into the queue; `sweep up` does the work.
 
-    FILE is a sweep file in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of FILE:
-    train.rank=8, sizes=[16,32].
+    FILE is a sweep file in YAML (see examples/). Submitting it again changes nothing. KEY=VALUE changes a value of
+    FILE: train.rank=8, sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare_to_submit(file, overrides, settings, read_forward_class(settings))

@@ -32,6 +32,7 @@ from sweeps.spec.scalars import suggest
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key
 
+UNWRITTEN = "`{}` only scores given text, so the model writes no answers. Samples need an evaluation such as `answers`."
 EMPTY = Records("text", ())
 
 
@@ -71,7 +72,7 @@ def read_samples(store: Store, url: str, name: str, request: WantedSamples) -> S
         options = _read_options(measure, recipes[stage])
         evaluator = find_evaluator(str(options["name"]), options)
         if not writes_text(evaluator):
-            unsampled[measure] = "it passes records through the model, which writes nothing"
+            unsampled[measure] = UNWRITTEN.format(evaluator.name)
             continue
         samples = reader.read(measure, evaluator)
         if isinstance(samples, str):

@@ -208,7 +208,7 @@ def _hold_out(
         raise DataError(_too_many(part, wanted, count, max(0, len(free) - spare), source, taken=bool(taken)))
     chosen = choose(free, count, spare=spare)
     return {key: kept for key, kept in pool.items() if key in chosen}, (
-        describe_choice(part, count, chosen, free, own=not spare),
+        describe_choice(part, count, chosen, free, own=not spare, later=bool(taken)),
     )
 
 

@@ -1,7 +1,7 @@
 """Raw rows to rows of one format, and what is wrong with them, each by its place."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from sweeps.data.columns import ColumnReader, RowLabels
@@ -97,11 +97,17 @@ def _describe_reading(where: str, form: Format, hows: Counter[How], unread: set[
     """Describe which format was recognised, and what was left out."""
     by: Counter[str] = Counter()
     for (shape, besides), count in hows.items():
-        keys = ", ".join((*shape.keys, *besides))
-        by[f"from {shape.how} ({keys})" if shape.how else f"by {keys}"] += count
-    seen = "; ".join(f"{count:,} rows read as {form} {how}" for how, count in by.items())
+        keys = _name_keys((*shape.keys, *besides))
+        by[f"from {shape.how} ({keys})" if shape.how else f"({keys})"] += count
+    seen = "; ".join(f"{format_count(count, 'row')} read as {form} {how}" for how, count in by.items())
     ignored = (f"{where}: keys not used: {', '.join(sorted(unread))}",) if unread else ()
     return (f"{where}: {seen}", *ignored)
+
+
+def _name_keys(keys: Sequence[str]) -> str:
+    """Name the keys of a row: "key `text`", "keys `question` and `answer`"."""
+    *most, last = [f"`{key}`" for key in keys]
+    return f"keys {', '.join(most)} and {last}" if most else f"key {last}"
 
 
 def _read(value: object, form: Format | None, *, asked: bool, used: Container[str]) -> tuple[Format, _Read]:

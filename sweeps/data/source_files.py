@@ -105,7 +105,7 @@ def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:
     if ways[0] in (PARAGRAPHS.name, SINGLE.name):
         between = " between blank lines" if ways[0] == PARAGRAPHS.name else ""
         return f"{where}: read as text{files}, one record for each of {len(parsed.rows):,} {ways[0]}s{between}"
-    return f"{parsed.notes[0]}, {ways[0]}{files}"
+    return f"{where}: {ways[0]}{files}, {parsed.notes[0].removeprefix(f'{where}: ')}"
 
 
 def _rows(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sweeps.data.columns import RowLabels
 from sweeps.errors import DataError
+from sweeps.formatting import format_count
 from sweeps.records import Origin, Row
 
 SALT = b"sweeps split 1:"  # part of what a split is: never to be changed
@@ -69,17 +70,21 @@ def list_choosable(rows: Mapping[bytes, SplitRow], taken: Collection[bytes]) -> 
 
 
 def describe_choice(
-    part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes], *, own: bool
+    part: str, wanted: int, chosen: Collection[bytes], free: Mapping[bytes, bytes], *, own: bool, later: bool = False
 ) -> str:
-    """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together."""
+    """Say how many rows were chosen, and how many prompts if some have several rows, which then stay together.
+
+    `later` says that an earlier part has taken some rows already.
+    """
     groups = {*free.values()}
     where = " in the source's test split" if own else ""
+    left = " that are left" if later else ""
     if len(chosen) == len(free):
         return f"{part}: all {len(free):,} rows{where or ' that can be held out'}"
     if len(groups) == len(free):
         how = "a hash of their content chooses them, so they are always the same"
-        return f"{part}: {len(chosen):,} of the {len(free):,} rows{where}; {how}"
+        return f"{part}: {len(chosen):,} of the {format_count(len(free), 'row')}{where}{left}; {how}"
     taken = len({free[key] for key in chosen})
     requested = "" if len(chosen) == wanted else f" ({wanted:,} requested)"
-    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{requested}"
+    rows = f"{part}: {len(chosen):,} of {len(free):,} rows{where}{left}{requested}"
     return f"{rows}: all rows of {taken:,} of {len(groups):,} prompts, because rows that ask the same stay together"

@@ -11,6 +11,7 @@ from sweeps.records import Records
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 
+WARNING = "warning: "  # before a note of what makes the answer worthless
 HORIZONS = {"offline/ngram-s": 4, "offline/ngram-m": 5, "offline/ngram-l": 6, "offline/ngram-r": 4}  # characters
 REPEATS = "offline/ngram-r"  # it can also repeat what stood before
 READS_ALL = "offline/chat-s"
@@ -48,7 +49,7 @@ def note_horizons(models: Sequence[str], data: PlanData) -> Iterator[str]:
             known = model in HORIZONS or model == READS_ALL
             if known and dataset.train.format in ANSWERED and len(dataset.train) >= FEWEST:
                 note = _note_model(model, _render_some(dataset.train, model, data))
-                yield from (f"data.{dataset.name}: {words}" for words in note)
+                yield from (f"{WARNING}data.{dataset.name}: {words}" for words in note)
 
 
 def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
@@ -66,12 +67,15 @@ def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
         return
     decided = count_decided(examples, HORIZONS[model], repeats=model == REPEATS)
     if decided.is_little:
-        what = f"the last {HORIZONS[model]} characters{' and what it can repeat' if model == REPEATS else ''}"
-        alone = f"; always giving the commonest answer gets {decided.commonest:,}" if decided.commonest > 1 else ""
-        remedy = f"for what depends on more, use {READS_ALL}"
+        repeats = ", and what it can repeat" if model == REPEATS else ""
+        what = f"the last {HORIZONS[model]} characters before an answer{repeats}"
+        answers = f"of your {decided.total:,} answers"
+        enough = f"enough for only {decided.right:,} {answers}" if decided.right else f"not enough for any {answers}"
+        alone = f" (always giving the commonest answer gets {decided.commonest:,})" if decided.commonest > 1 else ""
+        remedy = f"use {READS_ALL}"
         if far > LEAST * len(examples):
             remedy += f", which sees {reach}; {far:,} answers have more before them"
-        yield f"{model} sees {what}, which decide {decided.right:,} of {decided.total:,} answers{alone}; {remedy}"
+        yield f"{model} sees only {what}; that is {enough}{alone}; {remedy}"
 
 
 def _render_some(records: Records, model: str, data: PlanData) -> list[Example]:

@@ -66,7 +66,7 @@ def show_provenance(material: Material) -> Section:
 
 
 def _show_use(use: DataUse) -> dict[str, Any]:
-    return {"sha256": use.records, "use": use.what, "stages": use.stages, "for example": use.example}
+    return {"sha256": use.records, "use": use.what, "stages": use.stages, "first stage that uses it": use.example}
 
 
 def write_yaml(spec: Mapping[str, Json]) -> str:

@@ -168,7 +168,7 @@ def _row(course: Course) -> dict[str, object]:
     return {
         "condition": course.label,
         "seeds": course.seeds,
-        "first (mean of seeds)": first[1],
-        "last (mean of seeds)": last[1],
+        f"{course.what} at the start": first[1],
+        f"{course.what} at the end": last[1],
         "NaN or infinity": course.broken,
     }

@@ -11,23 +11,50 @@ The number of values is computed without making them, so that a grid of ten mill
 that rounding or drawing makes equal stay two values here; `find_repeated` finds them, so that the rules refuse them.
 """
 
+import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sweeps.spec.scalars import Count, Findings, Number, Positive, SpecModel, Whole, show
+from sweeps.spec.scalars import LIST_ADVICE, RULE_ADVICE, Count, Findings, Number, Positive, SpecModel, Whole, show
 from sweeps.spec.source import Plain
 
 DIGITS = (3, 12)  # of a number made by a rule, as a condition may shorten it: from, and below
+EXAMPLE = (32, 2048)  # the ends of an axis, for errors
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
 RANGES = ("geom", "lin")
 DRAWS = ("log_uniform", "uniform", "choice")
-Ends = Annotated[tuple[Number, Number], Field()]
+
+
+def _check_two(value: Any) -> Any:
+    """Require two ends; the numbers themselves are checked below."""
+    if isinstance(value, list | tuple) and len(value) == len(EXAMPLE):
+        return value
+    first = value[0] if isinstance(value, list | tuple) and value else value
+    low = first if isinstance(first, int | float) and not isinstance(first, bool) else EXAMPLE[0]
+    high = EXAMPLE[1] if low < EXAMPLE[1] else low * 2
+    advice = f"{LIST_ADVICE}[{show(low)},{show(high)}]"
+    raise ValueError(f"expected the smallest and the largest value, got {show(value)}{advice}")
+
+
+Ends = Annotated[tuple[Number, Number], BeforeValidator(_check_two)]
+
+
+def describe_forms(value: Any) -> str:
+    """Say how an axis is written with the numbers that stand in a value which is none."""
+    text = " ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
+    numbers = NUMBER.findall(text) or [str(end) for end in EXAMPLE]
+    listed = f"{LIST_ADVICE}[{','.join(numbers)}]"
+    if len(numbers) == len(EXAMPLE) and float(numbers[0]) < float(numbers[1]):
+        listed += f"{RULE_ADVICE}geom: [{', '.join(numbers)}], factor: 2}}"
+    return listed
 
 
 class Spread(SpecModel):
@@ -50,6 +77,14 @@ class Spread(SpecModel):
     def ends(self) -> tuple[float, float]:
         low, high = getattr(self, self.rule)
         return low, high
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_known_key(cls, value: Any) -> Any:
+        """Refuse at once what was written without the keys of a rule, such as `{from: 32, to: 64}`."""
+        if isinstance(value, Mapping) and value and not any(map(_is_like_key, value)):
+            raise ValueError(f"expected a list or a rule, got {show(value)}{describe_forms(value)}")
+        return value
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -85,6 +120,10 @@ class Spread(SpecModel):
         if self.rule in RANGES and self.count == 1:
             problems.append("count: expected at least 2, because both ends are included, got 1")
         return problems
+
+
+def _is_like_key(key: object) -> bool:
+    return bool(difflib.get_close_matches(str(key), Spread.model_fields, n=1))
 
 
 def _kind(value: Any) -> str:

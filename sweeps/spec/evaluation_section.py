@@ -7,7 +7,7 @@ from typing import Any
 from sweeps.evaluation.evaluator import Evaluator
 from sweeps.evaluation.metric_prefixes import RESERVED
 from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.registry import EVALUATORS, LOSSES, find_evaluator
+from sweeps.evaluation.registry import EVALUATORS, LOSSES, MEASURED_BY, find_evaluator
 from sweeps.spec.scalars import NAME, Finding, Findings, SpecModel, refuse_word, show
 from sweeps.spec.sections import Best
 
@@ -63,6 +63,8 @@ def read_evaluation(value: Any) -> Evaluation:
         name, options = _split(options)
     if not isinstance(name, str) or not isinstance(options, Mapping):
         raise ValueError(f"expected a name or {{name: {{option: value}}}}, got {show(value)}")  # noqa: TRY004  pydantic
+    if name not in EVALUATORS and name in MEASURED_BY:
+        raise ValueError(f"got {name!r}, a metric of `{MEASURED_BY[name]}`; write {MEASURED_BY[name]}")
     if name not in EVALUATORS:
         raise ValueError(f"{refuse_word(name, tuple(EVALUATORS))}{'' if label or not options else OWN}")
     if errors := list(_find_errors(name, options)):

@@ -4,8 +4,9 @@ import re
 
 from pydantic import BaseModel, ValidationError
 
-from sweeps.spec.pydantic_errors import LIST_ADVICE, describe_detail, is_echo
-from sweeps.spec.scalars import Finding
+from sweeps.formatting import name_place
+from sweeps.spec.pydantic_errors import describe_detail, is_echo
+from sweeps.spec.scalars import LIST_ADVICE, RULE_ADVICE, Finding
 from sweeps.spec.source import Path, Source
 
 
@@ -29,12 +30,23 @@ def place_findings(mistakes: list[Finding], source: Source) -> list[str]:
 def _write_line(place: str, path: Path, text: str) -> str:
     """Write one mistake; for a value of the command line, advice to write a list names its key."""
     if place.startswith("command line: "):
-        text = text.replace(f"{LIST_ADVICE}[", f"{LIST_ADVICE}{'.'.join(map(str, path))}=[")
-    return f"{place}: {_dotted(path)}{text}"
+        key = ".".join(map(str, path))
+        head, advice, form = text.partition(f"{LIST_ADVICE}[")
+        if advice:
+            text = f"{head}{LIST_ADVICE}{key}=[{form.replace(RULE_ADVICE, RULE_ADVICE.replace('{', f'{key}={{'))}"
+    return f"{place}: {_name_path(path)}{text}"
 
 
-def _dotted(path: Path) -> str:
-    return f"{'.'.join(map(str, path))}: " if path else ""
+def _name_path(path: Path) -> str:
+    """Name a path: "train.rank: ", or "the 2nd of evaluate: answers.check: ", as people count the items of a list."""
+    names, keys = list[str](), list[str]()
+    for part in path:
+        if isinstance(part, int):
+            names.append(f"the {name_place(part + 1)} of {'.'.join(keys) or 'it'}")
+            keys = []
+        else:
+            keys.append(part)
+    return "".join(f"{name}: " for name in (*names, ".".join(keys)) if name)
 
 
 def _position(line: str) -> tuple[bool, int]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from sweeps.spec.axes import describe_forms
 from sweeps.spec.paths import list_keys
-from sweeps.spec.scalars import NAME, SWEEP_NAME, Finding, Findings, show, suggest
+from sweeps.spec.scalars import LIST_ADVICE, NAME, SWEEP_NAME, Finding, Findings, show, suggest
 from sweeps.spec.train_section import Train
 
 EXPECTED: Mapping[str, str] = {
@@ -42,7 +43,6 @@ PATTERNS: Mapping[str, str] = {
 FEW = 3  # keys of a section that an error lists, when the file has something else in its place
 DATE = "a date such as 2026-12-01"
 MOMENT = "a time with its offset, such as 2026-12-01T08:00:00+01:00"
-LIST_ADVICE = "; write "  # before the list; `place_findings` adds the key to it for an override
 LISTS = ("tuple_type", "list_type")
 
 
@@ -85,6 +85,8 @@ def _show_list_form(detail: ErrorDetails) -> str:
     value = detail["input"]
     if detail["type"] not in LISTS or not isinstance(value, str | int | float):
         return ""
+    if "<list>" in detail["loc"] and isinstance(value, str) and "," not in value and " " in value.strip():
+        return describe_forms(value)
     parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else [show(value)]
     return f"{LIST_ADVICE}[{','.join(parts)}]"
 

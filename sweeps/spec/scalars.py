@@ -11,6 +11,10 @@ from sweeps.spec.source import Path
 Finding = tuple[Path, str]  # where, below the value that was checked; and what is expected there
 
 
+LIST_ADVICE = "; write "  # before the list; `place_findings` adds the key to it for an override
+RULE_ADVICE = " or {"  # before the rule of an axis that would do too: it gets the key as well
+
+
 class Findings(ValueError):
     """Several mistakes at once."""
 

@@ -52,12 +52,12 @@ def drain(output: Output, names: tuple[str, ...], everywhere: bool, undo: bool, 
 
 def find_workers(live: Mapping[str, Mapping[str, str]], names: Sequence[str]) -> list[str]:
     """Find the workers of these hosts, or with these names; all without names. Raises UnknownWorker."""
+    if not live:
+        raise UnknownWorker("no worker is running anywhere")
     for name in names:
         if not any(name in (worker, report.get("host")) for worker, report in live.items()):
             there = sorted({report.get("host", worker) for worker, report in live.items()})
-            raise UnknownWorker(f"no worker runs on {name}; workers run on: {', '.join(there) or 'no host'}")
-    if not live:
-        raise UnknownWorker("no workers are running")
+            raise UnknownWorker(f"no worker runs on {name}; workers run on {', '.join(there)}")
     return [worker for worker, report in live.items() if not names or {worker, report.get("host")} & {*names}]
 
 

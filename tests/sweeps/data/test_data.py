@@ -48,7 +48,7 @@ def test_the_format_is_seen_from_the_keys(tmp_path: Path, form: str, row: dict[s
     data = load(tmp_path, Spec(write(tmp_path / "a.jsonl", [{**row, "id": 1}])))
     assert data.train.format == form
     assert data.train.rows == (row,)
-    assert data.notes[0].startswith(f"a.jsonl: 1 rows read as {form} by ")
+    assert not lacks(data.notes[0], f"a.jsonl: 1 row {form} {' '.join(f'`{key}`' for key in row)}")
     assert data.notes[1:] == ("a.jsonl: keys not used: id",)
 
 

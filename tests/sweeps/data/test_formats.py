@@ -104,7 +104,7 @@ def test_the_same_rows_are_the_same_data(tmp_path: Path, name: str) -> None:
     FILES[name](tmp_path / name)
     dataset = load(tmp_path, name)
     assert dataset.train.rows == tuple(ROWS)
-    assert dataset.notes[0].startswith(f"{name}: 3 rows read as completion by prompt, completion")
+    assert not lacks(dataset.notes[0], f"{name}: 3 completion `prompt` `completion`")
     (tmp_path / "plain.jsonl").write_text(TEXT)
     assert dataset.train.sha256 == load(tmp_path, "plain.jsonl").train.sha256
 

@@ -107,12 +107,15 @@ TRANSFERRED = TRANSFER.replace(", c: {source: c}, d: {source: d}, e: {source: e}
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        (f"vary: {{{RATES}}}\nexclude: [{{train.learning_rate: 0.05}}]", "exclude.0.train.learning_rate"),
-        (f"vary: {{{RATES}}}\nexclude: [{{train.learning_rate: '0.01'}}]", "exclude.0.train.learning_rate"),
-        ("vary: {train.rank: [4, 64]}\nexclude: [{train.rank: '64'}]", "exclude.0.train.rank"),
-        ("vary: {train.rank: [4, 64]}\nexclude: [{train.rang: 64}]", "exclude.0.train.rang"),
-        ("vary: {train.warmup: [0, 1]}\nexclude: [{train.warmup: true}]", "exclude.0.train.warmup"),
-        ("vary: {train.rank: {choice: [4, 8], count: 2}}\nexclude: [{train.rank: 16}]", "exclude.0.train.rank"),
+        (f"vary: {{{RATES}}}\nexclude: [{{train.learning_rate: 0.05}}]", "the 1st of exclude: train.learning_rate"),
+        (f"vary: {{{RATES}}}\nexclude: [{{train.learning_rate: '0.01'}}]", "the 1st of exclude: train.learning_rate"),
+        ("vary: {train.rank: [4, 64]}\nexclude: [{train.rank: '64'}]", "the 1st of exclude: train.rank"),
+        ("vary: {train.rank: [4, 64]}\nexclude: [{train.rang: 64}]", "the 1st of exclude: train.rang"),
+        ("vary: {train.warmup: [0, 1]}\nexclude: [{train.warmup: true}]", "the 1st of exclude: train.warmup"),
+        (
+            "vary: {train.rank: {choice: [4, 8], count: 2}}\nexclude: [{train.rank: 16}]",
+            "the 1st of exclude: train.rank",
+        ),
         (f"vary: {{{RATES}, train.rank: [4, 8]}}\nwhen: {{train.rank: {{train.batch_size: 8}}}}", "when.train.rank"),
         (f"vary: {{{RATES}, train.rank: [4, 8]}}\nwhen: {{train.rank: {{train.learning_rate: 0.5}}}}", "when.train"),
         ("vary: {train.rank: [4, 8], model: [s, m]}\nwhen: {train.rank: {model: l}}", "when.train.rank.model"),
@@ -237,11 +240,11 @@ def test_zipped_axes_stay_as_many_pairs_however_they_are_rounded(other: str, fir
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("zip: [[train.rank, train.batch_size]]", "zip.0: train.rank 3 train.batch_size 2"),
-        ("zip: [[train.rank, train.warmup]]", "zip.0: train.warmup"),
-        ("zip: [[train.rank, train.rank]]", "zip.0: ['train.rank', 'train.rank']"),
-        ("zip: [[train.rank, model], [model, train.rank]]", "zip.1: train.rank two"),
-        ("zip: [[train.adam.eps, train.rank]]", "zip.0: 1 4 twice"),
+        ("zip: [[train.rank, train.batch_size]]", "the 1st of zip: train.rank 3 train.batch_size 2"),
+        ("zip: [[train.rank, train.warmup]]", "the 1st of zip: train.warmup"),
+        ("zip: [[train.rank, train.rank]]", "the 1st of zip: ['train.rank', 'train.rank']"),
+        ("zip: [[train.rank, model], [model, train.rank]]", "the 2nd of zip: train.rank two"),
+        ("zip: [[train.adam.eps, train.rank]]", "the 1st of zip: 1 4 twice"),
     ],
 )
 def test_axes_that_cannot_walk_together_are_refused(text: str, words: str) -> None:

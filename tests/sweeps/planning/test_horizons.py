@@ -17,6 +17,7 @@ from sweeps.planning.horizons import (
     PLACES,
     READS_ALL,
     REPEATS,
+    WARNING,
     WORDS,
     count_decided,
     is_beyond_reach,
@@ -151,9 +152,9 @@ evaluate: [nll]
 @pytest.mark.parametrize(
     ("model", "rows", "facts"),
     [
-        ("offline/ngram-s", make_calls, ("4 characters", "0 of 160", READS_ALL)),
-        ("offline/ngram-r", make_calls, ("4 characters", "of 160", READS_ALL)),
-        ("offline/ngram-l", partial(make_signals, "abcdefgh"), ("6 characters", "of 360", READS_ALL, str(PLACES))),
+        ("offline/ngram-s", make_calls, ("4 characters", "of your 160", READS_ALL)),
+        ("offline/ngram-r", make_calls, ("4 characters", "of your 160", READS_ALL)),
+        ("offline/ngram-l", partial(make_signals, "abcdefgh"), ("6 characters", "of your 360", READS_ALL, str(PLACES))),
         (READS_ALL, partial(make_signals, "abcdefgh", 260), (f"{PLACES} characters", f"{WORDS} words", "360 of 360")),
         (READS_ALL, partial(make_signals, "abcdefgh", 100), ("360 of 360", "`: `", INTRODUCING)),
         (READS_ALL, partial(make_signals, "abcdefgh", 100, suffix="\nclass: "), ()),
@@ -177,6 +178,7 @@ def test_a_plan_names_the_family_that_can(
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows()))
     (tmp_path / "seen.yaml").write_text(PLANNED.replace("MODEL", model))
     prepared = prepare(tmp_path / "seen.yaml", (), read_settings({"SWEEP_HOME": str(tmp_path / "home")}))
-    notes = [note for note in prepared.plan.notes if note.startswith(f"data.mine: {model} sees")]
+    notes = [note for note in prepared.plan.notes if f"data.mine: {model} sees" in note]
+    assert [note.startswith(WARNING) for note in notes] == [True] * len(notes)
     assert len(notes) == bool(facts)
     assert [fact for fact in facts if fact not in "".join(notes)] == []

@@ -377,8 +377,8 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
             "answers.check: expected one of exact, f1, numeric, regex, choice or module:function, got 'fuzzy'",
         ),
         ("{answers: {samples: 0}}", "answers.samples: expected a count from 1, got 0"),
-        ("{answers: {samples: 3, temperature: 0}}", "evaluate.0.answers.temperature: 0 samples"),
-        ("{answers: {check: choice, most: 3}}", "evaluate.0.answers.most: `check: choice`"),
+        ("{answers: {samples: 3, temperature: 0}}", "the 1st of evaluate: answers.temperature: 0 samples"),
+        ("{answers: {check: choice, most: 3}}", "the 1st of evaluate: answers.most: `check: choice`"),
         ("{rag: {abstain: 3}}", "rag.abstain: expected a text, got 3"),
         ("{rag: {samples: 2}}", "rag.samples: unknown key; rag takes `check` and `most` and `abstain`"),
         (
@@ -393,7 +393,7 @@ def test_prompts_with_completions_are_questions_with_answers() -> None:
             "{reliability: {perturb: noise}}",
             "expected a list of some of case, typos, spaces, filler, each once, got 'noise'",
         ),
-        ("{answers: {perturb: [case]}}", "evaluate.0.answers.perturb: unknown"),
+        ("{answers: {perturb: [case]}}", "the 1st of evaluate: answers.perturb: unknown"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_with_what_can(evaluation: str, says: str) -> None:

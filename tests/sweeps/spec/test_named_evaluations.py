@@ -35,17 +35,17 @@ def test_the_name_of_an_evaluator_means_what_it_meant(value: object) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("[{answers: {rag: {}}}]", "evaluate.0.answers.rag: {my_answers: {rag: {}}}"),
-        ("[{source: {answers: {}}}]", "evaluate.0: {my_source: {answers: {}}}"),
-        ("[{validation: nll}]", "evaluate.0: {my_validation: 'nll'}"),
-        ("[{episode: nll}]", "evaluate.0: {my_episode: 'nll'}"),
-        ("[{a.b: nll}]", "evaluate.0: 'a.b' {my_a_b: 'nll'}"),
-        ("[{a: nll}]", "evaluate.0: data set a_answers"),  # a data set has this name
-        ("[{r: nll}, {r: answers}]", "evaluate.1: r twice {other_r: {answers:"),
-        ("[answers, {answers: {samples: 2}}]", "evaluate.1: answers twice {my_answers: {answers:"),
-        ("[{rhythm: {answrs: {check: exact}}}]", "evaluate.0: 'answrs' `answers`"),
-        ("[{rhythm: {answers: {chk: exact}}}]", "evaluate.0.rhythm.answers.chk: `check`"),
-        ("[{rhythm: {check: exact}}]", "evaluate.0: 'rhythm' {my_name: {answers:"),
+        ("[{answers: {rag: {}}}]", "the 1st of evaluate: answers.rag: {my_answers: {rag: {}}}"),
+        ("[{source: {answers: {}}}]", "the 1st of evaluate: {my_source: {answers: {}}}"),
+        ("[{validation: nll}]", "the 1st of evaluate: {my_validation: 'nll'}"),
+        ("[{episode: nll}]", "the 1st of evaluate: {my_episode: 'nll'}"),
+        ("[{a.b: nll}]", "the 1st of evaluate: 'a.b' {my_a_b: 'nll'}"),
+        ("[{a: nll}]", "the 1st of evaluate: data set a_answers"),  # a data set has this name
+        ("[{r: nll}, {r: answers}]", "the 2nd of evaluate: r twice {other_r: {answers:"),
+        ("[answers, {answers: {samples: 2}}]", "the 2nd of evaluate: answers twice {my_answers: {answers:"),
+        ("[{rhythm: {answrs: {check: exact}}}]", "the 1st of evaluate: 'answrs' `answers`"),
+        ("[{rhythm: {answers: {chk: exact}}}]", "the 1st of evaluate: rhythm.answers.chk: `check`"),
+        ("[{rhythm: {check: exact}}]", "the 1st of evaluate: 'rhythm' {my_name: {answers:"),
     ],
 )
 def test_a_name_that_would_mean_two_things_is_refused_with_the_right_form(asked: str, words: str) -> None:

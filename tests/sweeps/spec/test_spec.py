@@ -74,7 +74,7 @@ def test_every_finding_is_told_at_once_with_its_line() -> None:
         "sweep.yaml:9: vari: `vary`",
         "sweep.yaml:10: window.daily: '22:00' '22:00-07:30'",
         "sweep.yaml:10: window.tz: 'Europe/Berln' `Europe/Berlin`",
-        "sweep.yaml:11: evaluate.0: 'nnl' `nll`",
+        "sweep.yaml:11: the 1st of evaluate: 'nnl' `nll`",
         "sweep.yaml:12: limits.slots: 0 1",
         "sweep.yaml:13: best.mode: 'low' `min` `max`",
     ]
@@ -88,7 +88,7 @@ def test_a_transfer_needs_a_pair() -> None:
 
 def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
     message = refused(TRANSFER, "targets=[a, f]", "tags=3")
-    assert "targets.1: got 'f'" in message
+    assert "the 2nd of targets: got 'f'" in message
     assert not lacks(message, "tags: 3 list [3]")
 
 
@@ -132,11 +132,17 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
         ("experiment=data_scaling", "sizes: `experiment: data_scaling`"),
         ("best={metric: accuracy, mode: max}", "best.metric: 'accuracy'"),
         ("target={metric: nll}", "target: `below` `above`"),
-        ("evaluate=[nll, nll]", "evaluate.1: nll twice {my_nll: {nll:"),
-        ("evaluate=[{nll: {via: post}}]", "evaluate.0.nll.via: expected `forward` or `sampler`, got 'post'"),
+        ("sizes={geom: 32, factor: 2}", "sizes.geom: 32 sizes.geom=[32,2048]"),
+        ("sizes={geom: [32], factor: 2}", "sizes.geom: [32] sizes.geom=[32,2048]"),
+        ("sizes=32 to 2048", "sizes: sizes=[32,2048] sizes={geom: [32, 2048], factor: 2}"),
+        ("sizes={from: 32, to: 64}", "sizes: sizes=[32,64] sizes={geom: [32, 64], factor: 2}"),
+        ("sizes={goem: [32, 64], factor: 2}", "sizes.goem: `geom`"),
+        ("evaluate=[nll, accuracy]", "the 2nd of evaluate: 'accuracy' `answers`"),
+        ("evaluate=[nll, nll]", "the 2nd of evaluate: nll twice {my_nll: {nll:"),
+        ("evaluate=[{nll: {via: post}}]", "1st evaluate: nll.via: expected `forward` or `sampler`, got 'post'"),
         ("deadline=2026-12-01T08:00:00", "deadline: '2026-12-01T08:00:00' +01:00"),
         ("deadline=5", "deadline: 5 +01:00"),
-        ("notify=[{webhook: 'https://x'}]", "notify.0.webhook: env:NAME"),
+        ("notify=[{webhook: 'https://x'}]", "1st notify: webhook: env:NAME"),
         ("checkpoint.keep=first", "checkpoint.keep: 'first' `last` `all`"),
         ("budget.usd=0", "budget.usd: 0"),
         ("sweep=a b", "sweep: 'a b' `.` `_` `-`"),
@@ -214,27 +220,30 @@ def test_an_override_is_read_like_the_file() -> None:
         ("vary: {seeds: [4]}", "vary.seeds: `seeds:`"),
         ("vary: {budget.usd: [4]}", "vary.budget.usd: budget"),
         ("vary: {data.b.source: [x]}", "vary.data.b.source: 'b'"),
-        ("vary: {train.rank: [4, 6]}", "vary.train.rank.1: 6"),
-        ("vary: {train.rank: [4, 4]}", "vary.train.rank.1: 4"),
+        ("vary: {train.rank: [4, 6]}", "the 2nd of vary.train.rank: 6"),
+        ("vary: {train.rank: [4, 4]}", "the 2nd of vary.train.rank: 4"),
         ("vary: {data: [{b: {source: x}}]}", "vary.data: data.a.source"),
-        ("vary: {train.steps.base: [3]}", "vary.train.steps.base.0: train.steps.at_size: missing"),
-        ("vary: {train.rank: [4]}\nexclude: [{data: a}]", "exclude.0.data: condition"),
-        ("data: {a: {source: x}, b: {source: y}}\nexclude: [{data: c}]", "exclude.0.data: ['a', 'b'] 'c'"),
-        ("vary: {model: [3]}", "vary.model.0: 3"),
-        ("vary: {train.steps: [{base: 1}]}", "vary.train.steps.0: at_size: missing"),
-        ("vary: {train.steps: [{base: 1, at: 3}]}", "vary.train.steps.0: at_size: missing"),
-        ("vary: {train.rank: {geom: [4, 100], count: 3}}", "vary.train.rank.1: 20"),
+        ("vary: {train.steps.base: [3]}", "the 1st of vary.train.steps.base: train.steps.at_size: missing"),
+        ("vary: {train.rank: [4]}\nexclude: [{data: a}]", "the 1st of exclude: data: condition"),
+        ("data: {a: {source: x}, b: {source: y}}\nexclude: [{data: c}]", "the 1st of exclude: data: ['a', 'b'] 'c'"),
+        ("vary: {model: [3]}", "the 1st of vary.model: 3"),
+        ("vary: {train.steps: [{base: 1}]}", "the 1st of vary.train.steps: at_size: missing"),
+        ("vary: {train.steps: [{base: 1, at: 3}]}", "the 1st of vary.train.steps: at_size: missing"),
+        ("vary: {train.rank: {geom: [4, 100], count: 3}}", "the 2nd of vary.train.rank: 20"),
         ("vary: {train.rank: []}", "vary.train.rank: []"),
         ("vary: {train.rank: {geom: [4, 8]}}", "vary.train.rank: `geom` count factor"),
         ("vary: {train.rank: {gem: [4, 8]}}", "vary.train.rank.gem: `geom`"),
         ("vary: {train.steps: [1], train.steps.base: [2]}", "vary.train.steps.base: train.steps"),
-        ("vary: {train.rank: [4]}\nzip: [[train.rank, train.batch_size]]", "zip.0: train.batch_size train.rank"),
+        (
+            "vary: {train.rank: [4]}\nzip: [[train.rank, train.batch_size]]",
+            "the 1st of zip: train.batch_size train.rank",
+        ),
         (
             "vary: {train.rank: [4], train.batch_size: [1, 2]}\nzip: [[train.rank, train.batch_size]]",
-            "zip.0: train.rank 1 train.batch_size 2",
+            "the 1st of zip: train.rank 1 train.batch_size 2",
         ),
         ("vary: {train.rank: [4]}\nexclude: [{train.rnk: 4}]", "did you mean `train.rank`?"),
-        ("vary: {train.rank: [4]}\nexclude: [{train.rank: 5}]", "exclude.0.train.rank: 5 [4]"),
+        ("vary: {train.rank: [4]}\nexclude: [{train.rank: 5}]", "the 1st of exclude: train.rank: 5 [4]"),
         ("vary: {train.rank: [4]}\nwhen: {train.batch_size: {train.rank: 4}}", "when.train.batch_size"),
         (
             "vary: {train.rank: [4], model: [m]}\nwhen: {train.rank: {model: m}, model: {train.rank: 4}}",
@@ -265,14 +274,16 @@ def test_an_axis_that_would_change_nothing_is_refused(text: str, path: str, word
 
 
 def test_a_cell_is_excluded_by_what_the_experiment_puts_into_it() -> None:
-    assert not lacks(refused(TRANSFER, "exclude=[{size: 8}]"), "exclude.0.size: 8 [0, 16, 32, 64, 128]")
-    assert not lacks(refused(TRANSFER, "exclude=[{data: a}]"), "exclude.0.data: condition")
+    assert not lacks(refused(TRANSFER, "exclude=[{size: 8}]"), "the 1st of exclude: size: 8 [0, 16, 32, 64, 128]")
+    assert not lacks(refused(TRANSFER, "exclude=[{data: a}]"), "the 1st of exclude: data: condition")
     assert parse(TRANSFER, overrides=["exclude=[{source: ~, size: 0}, {target: a}]"]).exclude
 
 
 def test_a_method_names_methods_and_data_that_are_there() -> None:
     text = (ROOT / "examples/compare.yaml").read_text()
-    assert not lacks(refused(text, "methods.sl_then_rl.then=[sl, rll]"), "methods.sl_then_rl.then.1: 'rll' `rl`")
+    assert not lacks(
+        refused(text, "methods.sl_then_rl.then=[sl, rll]"), "the 2nd of methods.sl_then_rl.then: 'rll' `rl`"
+    )
     assert not lacks(refused(text, "methods.sl.data=demo"), "methods.sl.data: 'demo' `demos`")
     assert not lacks(refused(text, "methods.sl.steps=3"), "methods.sl.steps: `equal`")
     assert not lacks(refused(text, "methods.rl.environment=~"), "methods.rl: environment")
@@ -297,7 +308,7 @@ def test_a_method_that_is_not_compared_is_part_of_a_chain() -> None:
         ("[{sl: 1}, {rl: 0}]", "sl 1"),
         ("[{sl: half}, {rl: half}]", "sl 'half'"),
         ("[{sl: 0.2, rl: 0.8}]", "sl 0.2"),
-        ("[{sl: 0.5}, {rll: 0.5}]", "methods.sl_then_rl.then.1: 'rll' `rl`"),
+        ("[{sl: 0.5}, {rll: 0.5}]", "the 2nd of methods.sl_then_rl.then: 'rll' `rl`"),
         ("[sl]", "[sl, rl] 'sl'"),
         ("sl", "'sl'"),
     ],
@@ -343,7 +354,8 @@ def test_whoever_acts_needs_an_environment_and_no_data() -> None:
     assert not lacks(refused(ACTING, "evaluate=[nll]"), "evaluate: nll data")
     assert not lacks(refused(ACTING, "train={method: sl, steps: 3, learning_rate: 0.1}"), "data: missing")
     assert not lacks(
-        refused(ACTING, "evaluate=[task_completion]"), "evaluate.0.task_completion: {task_completion: environment"
+        refused(ACTING, "evaluate=[task_completion]"),
+        "1st evaluate: task_completion: {task_completion: environment",
     )
     assert not lacks(refused(ACTING, "evaluate=[{task_completion: {environment: a, warmth: 3}}]"), "`temperature`")
     assert not lacks(
