@@ -28,6 +28,7 @@ from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.state.milliseconds import write_moment
 from scheduler.state.submission import Submission
+from scheduler.web_data import make_reach
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.errors import SpecError
@@ -97,6 +98,7 @@ def read_sweep(file: Path, overrides: Sequence[str]) -> Sweep:
 
 def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
     """Plan a sweep whose relative paths start at `folder`. `forward` is how Tinker bills a forward pass."""
+    reach = make_reach(settings.data.limit, settings.data.hosts)
     records: dict[str, Records] = {}
     packs: dict[str, TokenizerPack] = {}
     code_folders: dict[str, Path] = {}  # by the name of an environment or a check
@@ -112,7 +114,7 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
         return fit_to_model(loaded, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
-        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache, most_bytes=settings.data_limit)
+        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache, reach=reach)
         records.update((part.sha256, part) for part in dataset.parts)
         return dataset
 

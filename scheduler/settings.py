@@ -14,7 +14,7 @@ from scheduler.errors import SettingInvalid
 from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
 from scheduler.processes.user_name import read_user
 from scheduler.state.keeping.retention import Retention, parse_retention
-from scheduler.urls import check_redis, check_store, check_web, is_webhook
+from scheduler.urls import check_redis, check_store, check_web, is_webhook, parse_address, parse_hosts
 from sweeps.spec.home_paths import expand
 
 T = TypeVar("T")
@@ -23,6 +23,12 @@ LogForm = Literal["text", "json"]
 Isolation = Literal["auto", "required", "no-network", "off"]
 """How user code is kept from other processes: by namespaces where the kernel allows them (auto) or else not at all
 (required); also without a network (no-network, which requires them); or as a plain process (off)."""
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
+    hosts: tuple[str, ...]  # SWEEP_DATA_HOSTS: "example.org *.example.org s3://bucket …": where URLs may lead
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Settings:
     environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
     keep: Retention  # SWEEP_KEEP: "events=30d items=1y …": how long each kind of thing is kept
     sandbox: Isolation  # SWEEP_SANDBOX: auto, required, no-network or off: what user code may see of this machine
-    data_limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
+    data: DataSettings  # where the data of a spec may come from, and how large it may be
     observation: ObservationSettings  # how this fleet is watched
     notify: tuple[str, ...]  # SWEEP_NOTIFY: variables with the addresses for notices about the whole fleet
 
@@ -151,16 +157,26 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
         keep=_read_grammar(environment, "SWEEP_KEEP", parse_retention),
         sandbox=cast(Isolation, _read_choice(environment, "SWEEP_SANDBOX", get_args(Isolation))),
-        data_limit=int(2**30 * _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)),
+        data=_read_data(environment),
         observation=_read_observation(environment),
-        notify=_read_variables(environment, "SWEEP_NOTIFY"),
+        notify=_read_notify(environment),
     )
+
+
+def _read_data(environment: Mapping[str, str]) -> DataSettings:
+    gib = _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)
+    return DataSettings(int(2**30 * gib), _read_grammar(environment, "SWEEP_DATA_HOSTS", parse_hosts))
+
+
+def _read_notify(environment: Mapping[str, str]) -> tuple[str, ...]:
+    check_secret(environment.get(WEBHOOK_SECRET, ""))
+    return _read_variables(environment, "SWEEP_NOTIFY")
 
 
 def _read_observation(environment: Mapping[str, str]) -> ObservationSettings:
     alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
     log = cast(LogForm, _read_choice(environment, "SWEEP_LOG", get_args(LogForm)))
-    return ObservationSettings(alerts, _read_address(environment, "SWEEP_METRICS"), log)
+    return ObservationSettings(alerts, _read_grammar(environment, "SWEEP_METRICS", parse_address), log)
 
 
 def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
@@ -267,17 +283,6 @@ def _read_grammar(environment: Mapping[str, str], name: str, parse: Callable[[st
         return parse(environment.get(name, ""))
     except ValueError as error:
         raise SettingInvalid(f"{name}: {error}") from None
-
-
-def _read_address(environment: Mapping[str, str], name: str) -> tuple[str, int] | None:
-    """Read `PORT` (of the loopback address) or `HOST:PORT`; None if the variable is not set."""
-    text = environment.get(name, "")
-    host, _, port = text.rpartition(":")
-    if not text:
-        return None
-    if not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
-        raise SettingInvalid(f"{name}: expected a port or HOST:PORT, such as 9464 or 0.0.0.0:9464, got {text!r}")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _read_amount(environment: Mapping[str, str], name: str) -> float | None:

@@ -1,5 +1,6 @@
 """Check the settings that are URLs. Messages never quote what may be a password."""
 
+import re
 from collections.abc import Callable, Collection
 from urllib.parse import SplitResult, urlsplit
 
@@ -70,6 +71,25 @@ def check_store(name: str, text: str, list_protocols: Callable[[], Collection[st
     if not chained and not rest.strip("/"):
         raise SettingInvalid(f"{name}={hide_secrets(text)}: expected {right}, got no path")
     return text
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """Read hosts, patterns of hosts and `SCHEME://BUCKET` words, between spaces or commas. Raises ValueError."""
+    words = text.replace(",", " ").split()
+    for word in words:
+        if not re.fullmatch(r"\w+://[\w.*-]+|[\w.*-]+|[0-9a-fA-F:]+", word):
+            raise ValueError(f"expected hosts and buckets such as data.example.org s3://bucket, got {word!r}")
+    return tuple(word if "://" in word else word.lower() for word in words)
+
+
+def parse_address(text: str) -> tuple[str, int] | None:
+    """Read `PORT` (of the loopback address) or `HOST:PORT`; None if the text is empty. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not text:
+        return None
+    if not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise ValueError(f"expected a port or HOST:PORT, such as 9464 or 0.0.0.0:9464, got {text!r}")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def hide_secrets(url: str) -> str:

@@ -23,8 +23,8 @@ from scheduler.errors import SchedulerError, ServiceRefused, StoreUnavailable
 from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.prepare import read_price_book
 from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.proxies import find_proxy, list_proxies
-from scheduler.rehearsals import check_rehearsal
 from scheduler.service_check import CONSOLE, list_served_models
 from scheduler.services import OFFLINE_KEY
 from scheduler.settings import Settings, read_settings

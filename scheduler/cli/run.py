@@ -24,8 +24,8 @@ from scheduler.errors import SchedulerError
 from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.child import tie_to_this_process
+from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
-from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.connection import Away

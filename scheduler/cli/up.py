@@ -13,8 +13,8 @@ from scheduler.processes.addresses import read_addresses
 from scheduler.processes.frozen_processes import FrozenProcesses
 from scheduler.processes.log_rotation import LogRotation
 from scheduler.processes.membership import check_fleet
+from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
-from scheduler.rehearsals import check_rehearsal
 from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.connection import Away, check_server, connect

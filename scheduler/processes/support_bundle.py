@@ -29,7 +29,7 @@ from scheduler.state.views import SweepView
 PACKAGES = ("tinker-sweeps", "tinker", "celery", "redis", "httpx")
 NUMBERS = (  # of the settings: none of them is a path, an address or a secret
     *("threads", "workers", "slots", "slots_start", "slots_least", "lease", "grace", "silence", "stall", "day_budget"),
-    *("deaf", "frozen", "housekeeping", "usage_lag", "requests_per_second", "tokens_per_minute", "step", "data_limit"),
+    *("deaf", "frozen", "housekeeping", "usage_lag", "requests_per_second", "tokens_per_minute", "step"),
     *("environment_memory", "sandbox"),
 )
 STAGE_FIELDS = ("kind", "state", "attempt", "service", "lane", "started", "since", "steps", "tokens", "worker", "cause")
@@ -82,7 +82,7 @@ def _make_manifest(store: Store, settings: Settings, view: SweepView) -> dict[st
         "versions": {name: version(name) for name in PACKAGES}
         | {"python": platform.python_version(), "server": str(server.get("redis_version", ""))},
         "system": f"{platform.system()} {platform.machine()}",
-        "settings": {name: getattr(settings, name) for name in NUMBERS},
+        "settings": {name: getattr(settings, name) for name in NUMBERS} | {"data_limit": settings.data.limit},
         "fleet": store.read_fleet_name(),
         "sweep": view.name,
         "state": view.state,

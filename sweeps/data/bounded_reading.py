@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import zstandard
 
@@ -32,6 +32,21 @@ NO_FILES = ("/proc", "/sys", "/dev")  # what is there looks like files, and is t
 MOST_BYTES = 2**30  # of a source, unpacked
 CHUNK = 2**20
 SETTING = "SWEEP_DATA_LIMIT"
+
+
+class DataReach(NamedTuple):
+    """How far a source may lead: bytes of a file, also unpacked; which URLs; and what fetches one of the web.
+
+    `check` raises DataError for a URL that may not be read; without it all may. `fetch` returns at most so many bytes,
+    or raises DataError; without it the web is not read.
+    """
+
+    most_bytes: int = MOST_BYTES
+    check: Callable[[str], None] | None = None
+    fetch: Callable[[str, int], bytes] | None = None
+
+
+ANYWHERE = DataReach()
 
 
 def refuse_irregular(path: Path, where: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from sweeps.data.bounded_reading import MOST_BYTES
+from sweeps.data.bounded_reading import ANYWHERE, DataReach
 from sweeps.data.further_tests import ReadTest, build_tests, describe_tests, drop_tested, read_further_tests
 from sweeps.data.groups import (
     describe_training,
@@ -47,7 +47,7 @@ class DataSource(Protocol):
     def tests(self) -> Mapping[str, str] | None: ...
 
 
-def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path, most_bytes: int = MOST_BYTES) -> Dataset:
+def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path, reach: DataReach = ANYWHERE) -> Dataset:
     """Read a source and split it; paths are relative to `folder`, built corpora are kept in `cache`.
 
     The split depends on the content alone: rows that ask the same stay together, and are ranked by a hash of what
@@ -59,7 +59,7 @@ def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path, most
         lines = spec.format == LINES
         form = check_format("text" if lines else spec.format)
         place = SourcePlace(
-            form, folder, cache, spec.context or CONTEXT, lines, spec.columns or {}, spec.group, spec.by, most_bytes
+            form, folder, cache, spec.context or CONTEXT, lines, spec.columns or {}, spec.group, spec.by, reach
         )
         return _load(name, spec, place)
     except (DataError, NotInstalled) as error:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import fsspec
 
-from sweeps.data.bounded_reading import read_bounded, refuse_irregular
+from sweeps.data.bounded_reading import DataReach, read_bounded, refuse_irregular
 from sweeps.errors import DataError
 from sweeps.spec.home_paths import expand
 
@@ -17,21 +17,26 @@ PART = re.compile(r"part-\d+.*")  # as Spark writes them
 PATTERN = re.compile(r"[*\[]")
 DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md")
 PACKED = (".gz", ".bz2", ".xz", ".zst")
+WEB = ("http://", "https://")
 
 
 class File(NamedTuple):
     """A file that can be opened, and how messages name it."""
 
-    system: Any  # an fsspec file system
+    system: Any  # an fsspec file system, or None for the web, which has no folders
     path: str
     where: str
 
-    def fetch(self, most: int) -> bytes:
-        """Read it whole. Raises DataError if it is no regular file or has more than `most` bytes."""
+    def fetch(self, reach: DataReach) -> bytes:
+        """Read it whole. Raises DataError if it is no regular file or is too large."""
+        if self.system is None:
+            if reach.fetch is None:
+                raise DataError(f"{self.where}: expected a path, got an address of the web; copy the file")
+            return reach.fetch(self.path, reach.most_bytes)
         if "file" in self.system.protocol:
             refuse_irregular(Path(self.path), self.where)
         with self.system.open(self.path, "rb") as file:
-            return read_bounded(file, self.where, most)
+            return read_bounded(file, self.where, reach.most_bytes)
 
 
 def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
@@ -39,9 +44,8 @@ def find_files(source: str, where: str, folder: Path) -> tuple[File, ...]:
 
     Raises DataError where it cannot be told which files are meant, and what fsspec raises.
     """
-    if source.startswith(("http://", "https://")):  # neither has folders
-        system, path = fsspec.core.url_to_fs(source)
-        return (File(system, path, where),)
+    if source.startswith(WEB):
+        return (File(None, source, where),)
     if "://" in source:
         system, path = fsspec.core.url_to_fs(source)
     else:

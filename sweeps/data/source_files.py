@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from sweeps.data import text_formats
-from sweeps.data.bounded_reading import MOST_BYTES, PACKED, unpack_bounded
+from sweeps.data.bounded_reading import ANYWHERE, PACKED, DataReach, unpack_bounded
 from sweeps.data.columnar import read_arrow, read_parquet
 from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.folders import find_files
@@ -74,23 +74,25 @@ def read_file(
     *,
     lines: bool = False,
     columns: ColumnReader | None = None,
-    most_bytes: int = MOST_BYTES,
+    reach: DataReach = ANYWHERE,
 ) -> Parsed:
     """Read the rows of a source, by its ending or else its first bytes; with `lines` a line of text is a record.
 
-    A path is relative to `folder`; anything with `://` goes to fsspec. A file may have `most_bytes`, also unpacked.
+    A path is relative to `folder`; anything with `://` goes to fsspec, if `reach` allows it.
     Raises DataError where it cannot be read, and NotInstalled.
     """
     where = redact(source)
     _refuse_others(_endings(where)[0], where)
     with _naming(source, where, folder):
+        if "://" in source and reach.check:
+            reach.check(source)
         files = find_files(source, where, folder)
     ways: list[str] = []
 
     def list_rows() -> Iterator[Found]:
         for file in files:
             with _naming(source, file.where, folder):
-                content = unpack_bounded(file.fetch(most_bytes), file.where, _endings(file.where)[1], most_bytes)
+                content = unpack_bounded(file.fetch(reach), file.where, _endings(file.where)[1], reach.most_bytes)
             way, rows = _rows(content, file.where, form, lines=lines, columns=columns or ColumnReader())
             ways.append(way)
             yield from rows
@@ -198,4 +200,4 @@ def _line(content: bytes, at: int) -> int:
 
 def redact(source: str) -> str:
     """Remove user, password and signed query from a path or URL, for messages."""
-    return re.sub(r"(://)[^/@\s]*@|(://[^?\s]*)\?\S*", lambda match: match[2] or f"{match[1]}…@", source)
+    return re.sub(r"(://[^?\s]*)\?\S*", r"\1", re.sub(r"(://)[^/@\s]*@", r"\1…@", source))

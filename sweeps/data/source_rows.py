@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeps.data.bounded_reading import DataReach
 from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.generated import FORMATS as MADE
 from sweeps.data.generated import generate_rows
@@ -42,7 +43,7 @@ class SourcePlace:
     columns: Mapping[str, str | Sequence[str]]
     group: str | None
     by: str | None
-    most_bytes: int
+    reach: DataReach
 
 
 def check_format(form: str | None) -> Format | None:
@@ -57,9 +58,7 @@ def read_source(source: str, place: SourcePlace) -> SourceRows:
     if source.startswith(OFFLINE):
         return _read_offline(source, place)
     columns = ColumnReader(place.columns, place.group, place.by)
-    parsed = read_file(
-        source, place.form, place.folder, lines=place.lines, columns=columns, most_bytes=place.most_bytes
-    )
+    parsed = read_file(source, place.form, place.folder, lines=place.lines, columns=columns, reach=place.reach)
     form, rows, notes = parsed.form, parsed.rows, parsed.notes
     distinct = _drop_repeated(parsed, place.context)
     if len(distinct) < len(rows):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from sweeps.data.bounded_reading import DataReach
 from sweeps.data.source_files import read_file
 from sweeps.errors import DataError
 
@@ -21,7 +22,7 @@ BOMBED = 40 * MEGABYTE  # more than may be held, by so much that what counts the
 
 
 def read(path: Path) -> int:
-    return len(read_file(str(path), None, path.parent, most_bytes=MEGABYTE).rows)
+    return len(read_file(str(path), None, path.parent, reach=DataReach(MEGABYTE)).rows)
 
 
 def test_a_pipe_to_which_nobody_writes_is_not_opened(tmp_path: Path) -> None:
