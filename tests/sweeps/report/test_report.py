@@ -350,7 +350,9 @@ def test_the_best_is_not_the_one_that_was_spared_a_hard_seed() -> None:
     """As the terminal says it: by raw means rank 2 would win, which lacks the seed that costs all cells 1."""
     losses = {(1, 0): 1.0, (1, 1): 2.0, (2, 0): 1.1, (3, 0): 1.5, (3, 1): 2.5}
     rows = [RunResult({"rank": rank}, seed, "succeeded", {"nll": loss}) for (rank, seed), loss in losses.items()]
-    assert compose(material("grid", rows)).answer[0].startswith("Best: rank=1: ")
+    conclusion = compose(material("grid", rows)).conclusion
+    assert conclusion is not None
+    assert conclusion.subject == "rank=1"
 
 
 def asked(sizes: Sequence[int] = (0, 8, 64)) -> Material:
