@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.deploy.compose import read_secrets, read_services
-from tests.tinker_offline.process import CACHE
+from tests.repository import ROOT
 
+CACHE = ROOT / ".sweep" / "test-cache"  # tests/tinker_offline/process.py would load the SDK for it
 WAIT = 180.0  # seconds until a service is healthy
 GAP = 2.0  # seconds between two checks, each of which starts a process
 IMAGE = {"celery": ["-m", "celery"], "sweep": ["-m", "scheduler.cli"], "python": []}  # programs -> words for our Python
