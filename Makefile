@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping chaos nights methods foreign test pytest browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping chaos fleet nights methods foreign test pytest browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -78,6 +78,11 @@ bench-chat: setup
 # Runs 200 stages under 55 kills, and tells 200 attempts to leave: 15 minutes. `make chaos SEED=7` repeats a storm.
 chaos: setup
 	@$(BIN)/python -m tests.chaos $(SEED)
+
+# Runs 200 stages on four hosts in network namespaces, with a Redis behind TLS and Sentinels and a bucket, while hosts are
+# cut off, processes die, Redis fails over and workers are upgraded: minutes, as root. Else hosts are processes.
+fleet: setup
+	@$(BIN)/python -m tests.deploy
 
 # Simulates twenty nights of each kind: limits that move, outages, sweeps that share. `make nights NIGHTS=100`.
 NIGHTS ?= 20

@@ -105,15 +105,20 @@ class Sentinels:
         folder = self._folder / f"sentinel-{port}"
         folder.mkdir(parents=True)
         lines = [
-            *(f"port {port}", "bind 127.0.0.1", f"dir {folder}", f"unixsocket {folder / 'redis.sock'}"),
-            f"sentinel monitor {NAME} 127.0.0.1 {self._pair.ports[0]} 2",
+            *(f"dir {folder}", f"unixsocket {folder / 'redis.sock'}", *self._list_settings(port)),
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER}",
             f"sentinel failover-timeout {NAME} 5000",
         ]
         (folder / "sentinel.conf").write_text("\n".join(lines) + "\n")
-        words = [str(servers.binary()), str(folder / "sentinel.conf"), "--sentinel"]
+        words = [str(self._find_program(port)), str(folder / "sentinel.conf"), "--sentinel"]
         with (folder / "log").open("wb") as log:
             self._processes.append(subprocess.Popen(words, stdout=log, stderr=log))
+
+    def _list_settings(self, port: int) -> list[str]:
+        return [f"port {port}", "bind 127.0.0.1", f"sentinel monitor {NAME} 127.0.0.1 {self._pair.ports[0]} 2"]
+
+    def _find_program(self, port: int) -> Path:  # noqa: ARG002 - a guarded one has one for each host
+        return servers.binary()
 
     def _ask(self, port: int) -> dict[str, Any]:
         client = RedisServer(self._folder / f"sentinel-{port}").client()

@@ -1,6 +1,5 @@
 """A sweep on a Redis with TLS and a user that may do only what docs/how-to/redis.md gives it."""
 
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,29 +10,13 @@ import pytest
 
 from scheduler.errors import StoreUnavailable
 from scheduler.state.connection import check_server, connect
-from scheduler.state.server.server_versions import TESTED
-from tests import servers
 from tests.acceptance.command import Desk
 from tests.acceptance.small_nights import run_short_night
 from tests.certificates import make_certificates
-from tests.repository import ROOT
+from tests.guarded import find_server_with_tls, read_published_rights
 from tests.support import TRUSTED, redis_server
 
 PASSWORD = "a%2Fb:c@d"  # with all that a URL must spell otherwise
-
-
-def find_server_with_tls() -> Path:
-    """The program of a series whose build has TLS, or skip."""
-    for series in TESTED:
-        if series.name == "Redis" and (7, 0) <= series.series < (8, 0) and (path := servers.installed(series.key)):
-            return path
-    pytest.skip("no server with TLS is here: make get-servers")
-
-
-def published_rule() -> list[str]:
-    """The rule of the page, which is what a reader copies."""
-    (rule,) = re.findall(r"ACL SETUSER sweep on >PASSWORD (.*)", (ROOT / "docs/how-to/redis.md").read_text())
-    return str(rule).split()
 
 
 def free_port() -> int:
@@ -56,7 +39,7 @@ def secured(folder: Path) -> Iterator[tuple[str, Any]]:
     (folder / "redis").mkdir()
     with redis_server(folder / "redis", {**TRUSTED, **options}, program) as server:
         admin: Any = server.client()
-        admin.execute_command("ACL", "SETUSER", "sweep", "on", f">{PASSWORD}", *published_rule())
+        admin.execute_command("ACL", "SETUSER", "sweep", "on", f">{PASSWORD}", *read_published_rights())
         admin.execute_command("ACL", "SETUSER", "admin", "on", ">x", "~*", "&*", "+@all")
         admin.execute_command("AUTH", "admin", "x")
         admin.execute_command("ACL", "SETUSER", "default", "off")

@@ -179,7 +179,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
     ends = Counter(event["stage"] for event in fleet.events() if event.get("to") == "succeeded")
     assert set(ends.values()) == {1}, "every stage ends once"
     assert len(ends) == len(stages)
-    _same_results(fleet, calm, [stage.id for stage in stages])
+    check_same_results(fleet, calm, [stage.id for stage in stages])
     _same_aggregates(cells, calm_cells)
     repeated = _no_step_too_many(fleet, plan)
     _the_books_are_the_services(fleet, view.tokens, view.spent, view.reserved, view.unreconciled)
@@ -188,7 +188,7 @@ def verify(fleet: Fleet, calm: Fleet, plan: Plan) -> dict[str, int]:
     return {"stages": len(stages), "attempts": attempts, "resumes": resumes, "repeated steps": repeated}
 
 
-def _same_results(fleet: Fleet, calm: Fleet, stages: list[str]) -> None:
+def check_same_results(fleet: Fleet, calm: Fleet, stages: list[str]) -> None:
     for stage in stages:
         ours, theirs = (json.loads(side.row(stage)["metrics"]) for side in (fleet, calm))
         assert ours == theirs, stage

@@ -21,9 +21,9 @@ import pytest
 from scheduler.state import keys, views
 from scheduler.state.connection import connect
 from scheduler.state.store import Store
-from tests import servers
 from tests.buckets import CREDENTIALS, bucket
 from tests.few_rows import find_few_rows
+from tests.guarded import find_server_with_tls
 from tests.repository import ROOT
 from tests.sentinels import free_port
 
@@ -101,13 +101,6 @@ class Machines:
             for line in file.read_text().split():
                 with suppress(ProcessLookupError):
                     os.killpg(int(line), signal.SIGKILL)
-
-
-def find_server_with_tls() -> Path:
-    for key in ("redis-7.4", "redis-7.2", "redis-7.0"):
-        if path := servers.installed(key):
-            return path
-    pytest.skip("no server with TLS is here: make get-servers")
 
 
 @contextmanager
