@@ -34,7 +34,7 @@ from sweeps.report.plain_values import simplify
 from sweeps.report.shared_parts import compare_by_item, mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, read_values
-from sweeps.spec.metric_wishes import list_directed, list_wishes, narrow_spec
+from sweeps.spec.metric_wishes import list_directed, list_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import find_grain
@@ -153,7 +153,7 @@ def answer_grid(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusio
     for place, wish in enumerate(wishes):
         title = f"Which condition by {wish.metric}?" if len(wishes) > 1 else "Which condition?"
         if wish.mode:
-            best = choose_best(narrow_spec(spec, wish.metric))
+            best = Best(metric=wish.metric, mode=wish.mode)
             prefix = f"{place}-" if place else ""
             answers.append(_answer_metric(best, rows, items, conclusion, title=title, prefix=prefix))
         else:

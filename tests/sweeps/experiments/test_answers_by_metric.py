@@ -78,6 +78,18 @@ def test_a_grid_names_the_best_cell_by_each_metric_of_the_list() -> None:
     assert lacks(report.answer[1], "episode.pnl rank=8 3.0333") == []
 
 
+@pytest.mark.parametrize("first", ["episode.drawdown", "validation.episode.drawdown"])
+def test_a_grid_that_also_says_best_answers_each_metric_by_its_own_values(first: str) -> None:
+    spec: dict[str, Json] = {**SPEC, "best": {"metric": first, "mode": "min"}}
+    known, report = facts(spec, grid(), items())["best"], conclude(spec, grid(), items())
+    assert [chosen["metric"] for chosen in known] == ["episode.drawdown", "episode.pnl"]
+    winners = [row for row in list_rows(report, "tied") if row["tied"].value == "best"]
+    for chosen, sentence, winner in zip(known, report.answer, winners, strict=True):
+        assert winner[chosen["metric"]].value == pytest.approx(chosen["best"]["held_out"]["mean"])
+        assert winner["train.rank"].value == chosen["best"]["cell"]["train.rank"]
+        assert lacks(sentence, f"{chosen['metric']} {chosen['best']['held_out']['mean']:.4f}") == []
+
+
 def test_a_grid_says_what_training_changed_against_the_untrained_model() -> None:
     """By hand: .11 less .30, ± 4.303 · .01 / √3."""
     (drawdown, pnl) = (chosen["untrained"] for chosen in facts(SPEC, grid(), items())["best"])
