@@ -17,6 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from scheduler.errors import ArtefactError
 from scheduler.urls import hide_secrets
+from sweeps.records import unpack_rows
 from sweeps.stage import Json
 
 
@@ -139,8 +140,7 @@ def compress_rows(rows: Iterable[Mapping[str, Json]]) -> bytes:
 
 def decode_rows(content: bytes) -> list[dict[str, Json]]:
     """Decode what `encode_rows` or `compress_rows` wrote."""
-    text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in unpack_rows(content).splitlines()]
 
 
 def _read_modified(facts: Mapping[str, Any]) -> float:

@@ -115,6 +115,7 @@ DEFAULTS = {
 
 SECRETS = "SWEEP_SECRETS"  # a folder with a file for each secret; scheduler/processes/secret_files.py reads it
 TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; read when one is loaded
+MODULES = "SWEEP_MODULES"  # patterns of installed modules that a spec may name; read when one is named
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 METRICS_TOKEN = "SWEEP_METRICS_TOKEN"  # noqa: S105 - the variable; read where metrics are served
 LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks

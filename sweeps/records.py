@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from io import BytesIO
 from typing import Any, Literal, NamedTuple, NoReturn, get_args
 
 from sweeps.errors import DataError
@@ -21,6 +22,7 @@ KEYS = (  # of a record, in any format that is read: what a column can stand for
     *("parts", "text"),
 )
 Row = Mapping[str, Any]
+MOST_UNPACKED = 2**31  # bytes of a file of the store: more is a bomb
 MOST_CLASSES = 20  # different answers that are classes; more are answers
 
 
@@ -100,7 +102,7 @@ class Records:
     def from_jsonl(cls, content: bytes, *, sha256: str | None = None) -> "Records":
         """Read `to_jsonl` back; with `sha256` it must be that content, else DataError."""
         try:
-            header, *rows = map(json.loads, gzip.decompress(content).splitlines())
+            header, *rows = map(json.loads, unpack_rows(content).splitlines())
             labels = {key: tuple(header.get(key, ())) for key in ("groups", "strata")}
             records = cls(header["format"], tuple(rows), **labels)
         except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
@@ -112,6 +114,17 @@ class Records:
                 f"records: expected rows with address {sha256}, got {len(records)} rows with {records.sha256}"
             )
         return records
+
+
+def unpack_rows(content: bytes) -> bytes:
+    """Unpack rows of the store, if packed. Raises as gzip, and ValueError for more than MOST_UNPACKED bytes."""
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    with gzip.GzipFile(fileobj=BytesIO(content)) as file:
+        unpacked = file.read(MOST_UNPACKED + 1)
+    if len(unpacked) > MOST_UNPACKED:
+        raise ValueError(f"expected at most {MOST_UNPACKED:,} bytes, got more, packed in {len(content):,}")
+    return unpacked
 
 
 class FurtherTest(NamedTuple):

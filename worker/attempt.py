@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from scheduler.artefacts import Artefacts, locate_attempt_file
+from scheduler.plugins.allowed_code import is_trusted_folder
 from scheduler.plugins.containment.sandbox import SandboxLimits
 from scheduler.state.connection import Away
 from scheduler.state.store import Assignment, Cost, Lease, Meter, Opening, Store
 from sweeps.cost import Rates, Usage
+from sweeps.identity import fingerprint
 from sweeps.stage import MICRO, Json
 from worker.examples import Examples
 from worker.held_lease import EndRequest, HeldLease, LeaseLost
 from worker.leases import Leases
 from worker.loss_tally import LossTally
-from worker.outcome import Outcome, Stopped
+from worker.outcome import Outcome, StageError, Stopped
 from worker.progress import Row, format_line
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.futures import PendingAnswer
@@ -124,14 +126,24 @@ class Attempt:
     def code_folder(self) -> Path | None:
         """The folder of the user's code: the one where it was planned if this machine has it, else the worker's own.
 
-        Other code than was planned is refused, wherever it is.
+        Other code than was planned is refused, wherever it is. A folder in which others may write is not used: its name
+        comes from Redis.
         """
         planned = self.work.execution.get("code_folder")
-        return Path(str(planned)) if planned and Path(str(planned)).is_dir() else self.context.environments
+        folder = Path(str(planned)) if planned else None
+        return folder if folder and is_trusted_folder(folder) else self.context.environments
 
     def check(self) -> None:
         """Raise LeaseLost, TimeIsUp, TurnedAway or Stalled if nothing more may be started."""
         self.held.check()
+
+    def refuse_changed_recipe(self) -> None:
+        """Raise StageError for a recipe that was changed in Redis: a stage's id is the fingerprint of its own."""
+        made = f"{self.work.kind}-{fingerprint(self.recipe)}"
+        if made != self.work.stage:
+            raise StageError(
+                f"its recipe was changed in Redis: expected {self.work.stage}, got {made}; submit it again"
+            )
 
     def wait(self, pending: PendingAnswer[T]) -> T:
         """Return the service's answer. Raises ServiceError, and what `check` raises."""

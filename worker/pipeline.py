@@ -135,6 +135,7 @@ def run_to_outcome(this: Attempt, work: Callable[[], tuple[Outcome, Trainer | No
     """Do the work, and return every way in which it can end as a value."""
     try:
         this.check()
+        this.refuse_changed_recipe()
         _check_store_is_writable(this)
         return work()
     except LeaseLost:

@@ -24,6 +24,7 @@ from scheduler.errors import SchedulerError
 from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.child import tie_to_this_process
+from scheduler.processes.own_environment import start_process
 from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.settings import Settings, read_settings
@@ -214,9 +215,9 @@ class LocalSupervisor:
             self._process.kill()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
+        self._process = start_process(
             tie_to_this_process([sys.executable, "-m", "scheduler.cli", "up"]),
-            env={**os.environ, "SWEEP_HOME": str(self._settings.home), **IN_UTF8},
+            {**os.environ, "SWEEP_HOME": str(self._settings.home), **IN_UTF8},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,13 +9,14 @@ import io
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from scheduler.artefacts import Artefacts
-from scheduler.errors import ServiceRefused
+from scheduler.errors import ArtefactError, ServiceRefused
 from scheduler.plugins.hub import describe_silence, fetch_files
 from scheduler.plugins.tokenizer_checks import refuse_program_in_files
 from sweeps.spec.home_paths import expand
@@ -27,6 +28,7 @@ FILES = (
 )
 VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json"}
 ON_THE_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+MOST_UNPACKED = 2**29  # bytes of all files together
 WRITTEN = (1980, 1, 1, 0, 0, 0)  # a fixed date, so that the same files give the same bytes
 
 
@@ -44,7 +46,22 @@ class TokenizerPack(NamedTuple):
     @classmethod
     def read(cls, digest: str, artefacts: Artefacts) -> "TokenizerPack":
         """Read a pack from the store. Raises ArtefactError."""
-        return cls(digest, artefacts.read(cls(digest, b"").path))
+        packed = cls(digest, artefacts.read(cls(digest, b"").path))
+        try:
+            made = pack_files(packed.read_files()).digest
+        except (ValueError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise ArtefactError(f"{packed.path}: expected the files of a tokenizer, got other bytes: {error}") from None
+        if made != digest:
+            raise ArtefactError(f"{packed.path}: its files are not those that were planned; submit the sweep again")
+        return packed
+
+    def read_files(self) -> dict[str, bytes]:
+        """Read the files in the archive by their names, and no others. Raises as zipfile, and ValueError for a bomb."""
+        with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
+            chosen = [entry for entry in archive.infolist() if entry.filename in FILES]
+            if sum(entry.file_size for entry in chosen) > MOST_UNPACKED:
+                raise ValueError(f"they unpack to more than {MOST_UNPACKED:,} bytes")
+            return {entry.filename: archive.read(entry) for entry in chosen}
 
 
 def pack(address: str, folder: Path) -> TokenizerPack:
@@ -72,10 +89,8 @@ def pack_files(files: dict[str, bytes]) -> TokenizerPack:
 def unpack(packed: TokenizerPack) -> Iterator[Path]:
     """Unpack the files into a temporary folder while the block runs."""
     with tempfile.TemporaryDirectory(prefix="tokenizer-") as made:
-        with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
-            for name in FILES:
-                if name in archive.namelist():
-                    (Path(made) / name).write_bytes(archive.read(name))
+        for name, content in packed.read_files().items():
+            (Path(made) / name).write_bytes(content)
         yield Path(made)
 
 

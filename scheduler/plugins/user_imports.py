@@ -37,6 +37,12 @@ def find_own_files(modules: set[str]) -> dict[str, Path]:
     return files
 
 
+def find_file(module: str) -> Path | None:
+    """Find the file of a module, without importing it; None for a module of Python or a missing one."""
+    spec = _find_spec(module)
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
 def _is_own(name: str, file: Path, packages: set[str]) -> bool:
     top = name.partition(".")[0]
     return top not in OURS and (top in packages or not INSTALLED & {*file.parts})

@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from scheduler.errors import SettingInvalid
+from scheduler.processes.own_environment import take_environment
 from scheduler.settings import SECRETS
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -17,10 +18,12 @@ LONGEST = 64_000  # bytes
 
 
 def load_secrets(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Set the variable NAME to what the file NAME in the folder of SWEEP_SECRETS says; an empty file sets nothing.
+    """Take what our parent handed over, and what is in the folder of SWEEP_SECRETS.
 
-    Other names are skipped. Raises SettingInvalid, without the secret, if a variable already has another value.
+    The file NAME there says what the variable NAME is; an empty file sets nothing, and other names are skipped. Raises
+    SettingInvalid, without the secret, if a variable already has another value.
     """
+    take_environment(environment)
     if not (folder := environment.get(SECRETS)):
         return
     try:

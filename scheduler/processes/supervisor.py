@@ -19,7 +19,8 @@ from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.plugins.containment.namespaces import hide_memory
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.processes.child import tie_to_this_process
-from scheduler.settings import Settings
+from scheduler.processes.own_environment import drop_secrets, start_process
+from scheduler.settings import WEBHOOK_SECRET, Settings
 from scheduler.state.server.embedded_redis import ensure_server
 from scheduler.state.workers import INSTANCE, make_instance, make_process_name
 
@@ -52,9 +53,9 @@ class Child:
         """Start it in a session of its own, so that Ctrl-C reaches the supervisor alone."""
         self.instance = make_instance()
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
+            self.process = start_process(
                 tie_to_this_process(self.command),
-                env={**self.environment, INSTANCE: self.instance},
+                {**self.environment, INSTANCE: self.instance},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -166,9 +167,18 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
     environment = _build_environment(settings, addresses)
     urls = {"offline": addresses.offline_url, "flower": f"{addresses.flower_url}/healthcheck"}
     return [
-        Child(name, command, environment, logs / f"{name}.log", urls.get(name, ""))
+        Child(name, command, _choose_own(name, environment), logs / f"{name}.log", urls.get(name, ""))
         for name, command in commands.items()
     ]
+
+
+def _choose_own(name: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Leave each process the secrets that it needs: the key is the workers', the password Flower's."""
+    if name == "offline":
+        return drop_secrets(environment)
+    others = {"TINKER_API_KEY", "FLOWER_BASIC_AUTH", WEBHOOK_SECRET}
+    own = {"scheduler": {WEBHOOK_SECRET}, "flower": {"FLOWER_BASIC_AUTH"}}.get(name, {"TINKER_API_KEY"})
+    return {variable: value for variable, value in environment.items() if variable not in others - own}
 
 
 def _list_flower_options(addresses: Addresses) -> list[str]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from sweeps.records import unpack_rows
 from sweeps.stage import Json
 
 ItemId = int | float | str
-GZIP = b"\x1f\x8b"  # how a compressed file begins
 COMMONEST = "commonest"  # a detail of the first row: the right answer that most items share
 CLASSES = "classes"  # a detail of the first row: the classes of a classification, in their order
 SUMMED_UP = (COMMONEST, CLASSES)  # details that are about all items, which are always read
@@ -66,8 +66,7 @@ def write_rows(rows: Iterable[ItemRow]) -> bytes:
 
 def read_rows(content: bytes, *, details: bool = True) -> list[ItemRow]:
     """Read an items file, compressed or not. Raises ValueError, EOFError, OSError or zlib.error for a broken one."""
-    text = gzip.decompress(content) if content.startswith(GZIP) else content
-    return [ItemRow.from_json(json.loads(line), details=details) for line in text.splitlines()]
+    return [ItemRow.from_json(json.loads(line), details=details) for line in unpack_rows(content).splitlines()]
 
 
 def label_rows(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from scheduler.plugins.allowed_code import OUR_CODE
 from scheduler.plugins.containment.sandbox import Sandbox
 from sweeps.environments import Turn
 from sweeps.environments.trials import LostEpisode
@@ -45,11 +46,12 @@ class AnswerChecker:
         self._abstain = (options.get("abstain", ""),)
         self._sandbox: Sandbox | None = None
         if may_fail(self._check):
+            is_ours = self._check == "regex" or self._check.startswith(OUR_CODE)
             self._sandbox = Sandbox(
                 PATTERNS if self._check == "regex" else self._check,
                 kind="check",
                 split="test",
-                code=str(options.get("code", "")),
+                code=None if is_ours and "code" not in options else str(options.get("code")),
                 limits=this.context.sandbox,
                 folder=this.code_folder,
                 check=this.check_own_wait,

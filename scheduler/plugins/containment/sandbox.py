@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from scheduler.errors import CodeUnusable
+from scheduler.plugins.allowed_code import refuse_unlisted
 from scheduler.plugins.containment.sandbox_process import Died, SandboxProcess
 from scheduler.settings import Isolation, Settings
 from sweeps.environments import Advice, EpisodeShape, Split, Text, Turn
@@ -74,13 +75,13 @@ class Sandbox:
         environment: str,
         *,
         split: Split,
-        code: str = "",
+        code: str | None = None,
         limits: SandboxLimits | None = None,
         folder: Path | None = None,
         check: Callable[[], None] = lambda: None,
         kind: Literal["environment", "check"] = "environment",
     ) -> None:
-        """`code` is what the environment's code was known by when it was planned; "" is not compared.
+        """`code` is what the environment's code was known by when it was planned; None is not compared.
 
         `folder` is where modules are looked for behind all others, and where the process stands. A `kind` of `check` is
         somebody's check of answers: each answer is an episode, and the check's word its reward.
@@ -108,6 +109,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Start the process and load the environment; its version, shape and stop texts are known then."""
+        refuse_unlisted(str(self._order["name"]), Path(str(self._order["folder"])))
         self._guarded(self._start)
         return self
 

@@ -186,7 +186,7 @@ def _limit(memory: int) -> None:
 def _load(order: Order) -> tuple[Environment, str]:
     """Load the environment, and return the digest of its code. Raises CodeUnusable if it is not the plan's."""
     environment, code = _find_environment(order)
-    if order.code not in ("", code):
+    if order.code not in (None, code):
         raise CodeUnusable(
             f"the {order.kind}'s code changed since the plan ({order.name}: expected {order.code}, got "
             f"{code}); put the old code back, or submit the sweep again under another name"

@@ -192,7 +192,7 @@ class SandboxProcess:
 def _environment(scratch: str) -> dict[str, str]:
     """Choose the variables that the process may see, and put the path of our packages behind its own folder."""
     ours = {name: value for name, value in os.environ.items() if name in ALLOWED}
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     if str(root) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
         ours["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [ours.get("PYTHONPATH")])])
     return {**ours, **FIXED, "TMPDIR": scratch}

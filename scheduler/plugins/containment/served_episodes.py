@@ -26,7 +26,7 @@ class Order(NamedTuple):
     kind: Literal["environment", "check"]
     name: str
     split: Split
-    code: str  # what its code was known by when it was planned; "" is not compared
+    code: str | None  # what its code was known by when it was planned; None is not compared
     folder: str  # behind all others, where modules are looked for
     memory: int  # bytes; 0 is no limit
     answer: int  # bytes

@@ -21,6 +21,7 @@ from typing import IO
 from urllib.parse import quote
 
 from scheduler.errors import StoreUnavailable
+from scheduler.processes.own_environment import drop_secrets
 from scheduler.settings import Settings
 from scheduler.state import keys
 from scheduler.state.connection import Client, RedisError, connect
@@ -133,6 +134,7 @@ def _start(home: Path, author: Author) -> "subprocess.Popen[bytes] | None":
             return None
         process = subprocess.Popen(
             [str(author.binary), *arguments],
+            env=drop_secrets(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -53,7 +53,7 @@ NAMED = {
 }
 
 
-def verdicts(answers: Sequence[str], name: str = "odd", code: str = "") -> list[Turn | LostEpisode]:
+def verdicts(answers: Sequence[str], name: str = "odd", code: str | None = None) -> list[Turn | LostEpisode]:
     with Sandbox(f"{CHECKS}:{name}", kind="check", split="test", code=code, limits=HASTY, folder=ROOT) as sandbox:
         sandbox.begin(dict.fromkeys(range(len(answers)), 0))
         return list(sandbox.act({at: json.dumps([text, ["a", "b"]]) for at, text in enumerate(answers)}).values())
@@ -220,7 +220,7 @@ def attempt_with(limits: SandboxLimits) -> Attempt:
 def test_a_broken_check_is_found_before_all_answers_are_paid_for() -> None:
     name = f"{CHECKS}:hopeless"
     spoken = [PromptAnswers(PromptItem(item, "", "", ("a",)), [ModelAnswer("b", 0.5)]) for item in range(16)]
-    with AnswerChecker(attempt_with(SandboxLimits()), {"check": name}) as checker:
+    with AnswerChecker(attempt_with(SandboxLimits()), {"check": name, "code": find_check(name, ROOT).code}) as checker:
         assert [scored.failed for scored in checker.score(spoken[:15])] != [""] * 15
         with pytest.raises(StageError, match="failed on 16 of 16 answers; the first time it raised KeyError: 'b'"):
             checker.score(spoken[15:])

@@ -50,7 +50,7 @@ DEADLY = {102, 103, 104, 108}
 
 
 def sandbox(
-    name: str, *, limits: SandboxLimits = PATIENT, code: str = "", check: Callable[[], None] = lambda: None
+    name: str, *, limits: SandboxLimits = PATIENT, code: str | None = None, check: Callable[[], None] = lambda: None
 ) -> Sandbox:
     return Sandbox(f"{TRIALS}:{name}", split="train", code=code, limits=limits, folder=ROOT, check=check)
 
