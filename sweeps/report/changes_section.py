@@ -7,6 +7,7 @@ from typing import Any
 
 from sweeps.analysis.change_estimate import Change
 from sweeps.analysis.item_analysis import CellChanges
+from sweeps.analysis.strata.stratum_differences import BIASED
 from sweeps.analysis.told_items import Told
 from sweeps.evaluation.evaluator import ANY_NUMBER
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -26,6 +27,10 @@ NOTE = (
     "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
     "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when all conditions are "
     "judged together (Holm)."
+)
+UNBIASED = (
+    "A change of a calibration error is less its bias: noise alone makes an error, more in one model than in another. "
+    "`before` and `after` are as measured, so the change is not exactly their difference."
 )
 
 
@@ -49,7 +54,10 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = ()) -> Ans
         if cell not in drawn:
             rows = [show_change(change) for change in cell.changes]
             parts.append(make_table(rows, caption=cell.title, folded=True))
-    return Answer(sentences, (Section("What did training change?", (*parts, Paragraph(NOTE))),))
+    parts.append(Paragraph(NOTE))
+    if any(get_base_name(change.metric) in BIASED for cell in cells for change in cell.changes):
+        parts.append(Paragraph(UNBIASED))
+    return Answer(sentences, (Section("What did training change?", (*parts,)),))
 
 
 def _sort_changes(changes: Sequence[Change], named: Sequence[str]) -> tuple[Change, ...]:

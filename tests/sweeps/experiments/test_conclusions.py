@@ -542,6 +542,50 @@ def test_what_is_planted_is_concluded(name: str) -> None:
         assert conclusion.low <= conclusion.effect <= conclusion.high
 
 
+Cells = tuple[Mapping[str, Json], Mapping[str, Json]]
+SMALLEST, LARGEST = ({"size": size} for size in (SIZES[0], SIZES[-1]))
+ALONE: dict[str, Json] = {"source": None, "size": 64}
+BOTH: list[Cells] = [({**ALONE, "target": target}, {"source": source, "target": target}) for source, target in TWO]
+PAIRED: dict[str, list[Cells]] = {  # the effect is the first less the second
+    "compare, a clear win": [({"method": "sl"}, {"method": "rl"})],
+    "compare, more is better": [({"method": "b"}, {"method": "a"})],
+    "grid, a clear win": [({"train.rank": "a"}, {"train.rank": "b"})],
+    "grid, failed runs": [({"train.rank": "a"}, {"train.rank": "b"})],
+    "grid, one cell and untrained": [({"untrained": True}, {"train.rank": "a"})],
+    "transfer, helps": BOTH,
+    "transfer, hurts": BOTH,
+    "scaling, more data helps": [(SMALLEST, LARGEST)],
+    "scaling, more data hurts": [(SMALLEST, LARGEST)],
+    "scaling, one size": [({"size": 0}, SMALLEST)],
+}
+STUDENT = {1: 12.7062, 2: 4.3027, 4: 2.7764}  # 97.5 % of Student's t by degrees of freedom, from a printed table
+
+
+def read_gaps(rows: Rows, more: Mapping[str, Json], less: Mapping[str, Json]) -> Any:
+    """The differences of two cells by seed; an untrained model is measured once."""
+    first, second = (
+        {
+            row.seed: next(iter(row.metrics.values()))
+            for row in rows
+            if row.metrics and where.items() <= row.cell.items()
+        }
+        for where in (more, less)
+    )
+    first = dict.fromkeys(second, first[0]) if len(first) == 1 else first
+    return np.array([first[seed] - second[seed] for seed in first.keys() & second.keys()])
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_the_interval_is_students_for_the_differences_of_seeds(name: str) -> None:
+    """The pairs of a transfer share one variance."""
+    gaps, conclusion = [read_gaps(PLANTED[name].rows, *pair) for pair in PAIRED[name]], PLANTED[name].conclusion
+    variance = float(np.mean([gap.var(ddof=1) for gap in gaps]))
+    half = STUDENT[sum(len(gap) - 1 for gap in gaps)] * (variance / len(gaps[0])) ** 0.5
+    middle = float(gaps[0].mean())
+    assert conclusion.effect == pytest.approx(middle, abs=1e-9)
+    assert (conclusion.low, conclusion.high) == pytest.approx((middle - half, middle + half), abs=half / 1000)
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_json_has_the_fields_and_the_sentence_has_their_numbers(name: str) -> None:
     document, conclusion = list_facts(PLANTED[name].material())["conclusion"], PLANTED[name].conclusion
