@@ -7,6 +7,7 @@ neither the best nor clear.
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Generic, NamedTuple, TypeVar
 
 from sweeps.analysis.seed_estimates import read_run_scores
@@ -14,7 +15,7 @@ from sweeps.evaluation.metric_prefixes import find_fact, get_base_name
 from sweeps.evaluation.registry import find_measure, find_metric
 from sweeps.metrics.influence import POOLED
 from sweeps.results import RunResult, keep_measured
-from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
+from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, item_key
 
 Place = TypeVar("Place", bound=Hashable)
 FEWEST = 20  # items that must tell a metric that not all of them tell, before anything is concluded from it
@@ -108,20 +109,19 @@ class ToldRuns(Generic[Place]):
     `once`: the cells that are measured once, whose single run counts for every seed of the other side.
     """
 
-    scores: Mapping[Place, Mapping[int, Scores]]
-    counts: Mapping[Place, Told | None]
+    runs: Mapping[Place, Sequence[RunResult]]
+    metric: str
+    items: Items | None
     once: Collection[Place]
 
-    @classmethod
-    def read(
-        cls, runs: Mapping[Place, Sequence[RunResult]], metric: str, items: Items | None, once: Collection[Place]
-    ) -> "ToldRuns[Place]":
-        """Read the items of the runs of each place."""
-        counts = {place: count_told(rows, metric, items) for place, rows in runs.items()}
-        partial = {place for place, count in counts.items() if count and count.is_conditional}
-        read = runs if partial else {}
-        scores = {place: read_run_scores(rows, metric, items) for place, rows in read.items()}
-        return cls(scores, counts, once)
+    @cached_property
+    def counts(self) -> Mapping[Place, Told | None]:
+        """How many items tell the metric; None where that is not known."""
+        return {place: count_told(rows, self.metric, self.items) for place, rows in self.runs.items()}
+
+    @cached_property
+    def _scores(self) -> Mapping[Place, Mapping[int, Scores]]:
+        return {place: read_run_scores(rows, self.metric, self.items) for place, rows in self.runs.items()}
 
     def are_conditional(self, *places: Place) -> bool:
         """Whether some items of one of the places do not tell the metric."""
@@ -132,18 +132,42 @@ class ToldRuns(Generic[Place]):
         """Subtract the mean of the second place from that of the first, seed by seed, over the items that both tell."""
         return subtract_common(*self._fill_seeds(place, other))
 
+    def compare(self, place: Place, other: Place) -> ItemDifference | None:
+        """Compare the first place with the second, item by item; None if they have no item in common."""
+        return compare_items(*self._fill_seeds(place, other), cross_check=False)
+
+    def compare_means(self, pairs: Sequence[tuple[Place, Place]]) -> ItemDifference | None:
+        """Compare, item by item, the means over several places with those over as many others."""
+        filled = [self._fill_seeds(*pair) for pair in pairs]
+        means = [_average_scores([sides[at] for sides in filled]) for at in range(2)]
+        return compare_items(*means, cross_check=False)
+
     def share_too_few(self, place: Place, other: Place) -> bool:
         """Whether both have results, but too few items in common that tell what not all items tell."""
-        sides = self._fill_seeds(place, other)
-        if not self.are_conditional(place, other) or not all(sides):
+        if not self.are_conditional(place, other) or not all(self._fill_seeds(place, other)):
             return False
-        common = compare_items(*sides, cross_check=False)
+        common = self.compare(place, other)
         return common is None or common.items < FEWEST
 
     def _fill_seeds(self, place: Place, other: Place) -> tuple[Mapping[int, Scores], Mapping[int, Scores]]:
-        left, right = self.scores.get(place, {}), self.scores.get(other, {})
+        left, right = self._scores.get(place, {}), self._scores.get(other, {})
         if place in self.once and left:
             left = dict.fromkeys(right, next(iter(left.values())))
         elif other in self.once and right:
             right = dict.fromkeys(left, next(iter(right.values())))
         return left, right
+
+
+def _average_scores(groups: Sequence[Mapping[int, Scores]]) -> dict[int, Scores]:
+    """Average the scores of several places, by seed and item, over the seeds and items that all have."""
+    means = {}
+    for seed in set(groups[0]).intersection(*groups) if groups else ():
+        runs = [scores[seed] for scores in groups]
+        shared = set(runs[0].amounts).intersection(*(run.amounts for run in runs))
+        items = [item for item in runs[0].amounts if item in shared]
+        amounts, sizes = (
+            {item: sum(getattr(run, part)[item] for run in runs) / len(runs) for item in items}
+            for part in ("amounts", "sizes")
+        )
+        means[seed] = runs[0]._replace(amounts=amounts, sizes=sizes)
+    return means

@@ -15,7 +15,7 @@ G(s, t) - G(t, s), are families with a pooled variance of their own.
 import math
 import statistics
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -29,40 +29,18 @@ from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
-from sweeps.evaluation.registry import choose_direction, find_metric
-from sweeps.metrics.ranges import Range, find_difference_range
+from sweeps.evaluation.registry import choose_direction
 from sweeps.results import RunResult, group_by_cell, keep_measured
-from sweeps.stats.intervals import Estimate, find_grain
-from sweeps.stats.paired_items import Items
-from sweeps.stats.pooling import pool_family
+from sweeps.stats.intervals import ALPHA, Estimate
+from sweeps.stats.paired_items import ItemDifference, Items, subtract_unlike
+from sweeps.stats.pooling import FamilyScale, pool_family
+from sweeps.stats.seed_pairs import SeedValues, Values
 
 AXES = ("source", "target", "size")
 
 Verdict = Literal["helps", "hurts", "unclear", "missing", "too_few_items"]
 Cell = tuple[str | None, str, int]  # source, target, size
 Pair = tuple[str, str]  # source, target
-Values = Mapping[int, float]  # by seed
-
-
-class PairLosses(NamedTuple):
-    """What was measured, and the cells that are measured once: their single run counts for every seed."""
-
-    values: Mapping[Cell, Values]
-    once: Collection[Cell]
-
-    def subtract(self, cell: Cell, other: Cell) -> Values:
-        """Subtract other from one, for every seed that both have."""
-        seeds = sorted({*self.values.get(cell, ()), *self.values.get(other, ())})
-        pairs = {seed: (self._read(cell, seed), self._read(other, seed)) for seed in seeds}
-        return {seed: left - right for seed, (left, right) in pairs.items() if left is not None and right is not None}
-
-    def select_alone(self, target: str) -> dict[int, Values]:
-        """Select the losses of a target alone, by size."""
-        return {size: seeds for (source, name, size), seeds in self.values.items() if source is None and name == target}
-
-    def _read(self, cell: Cell, seed: int) -> float | None:
-        by_seed = self.values.get(cell, {})
-        return next(iter(by_seed.values()), None) if cell in self.once else by_seed.get(seed)
 
 
 @dataclass(frozen=True)
@@ -168,42 +146,34 @@ def _compute_matrix(
     sources = tuple(name for name in order if name in named)
     sizes = tuple(sorted({size for _, _, size in places}))
     pairs = [(source, target) for source in sources for target in targets if source != target]
-    scale = _Scale.read(results, metric)
+    scale = FamilyScale.read(metric, _list_values(results, metric))
     runs: dict[Cell, list[RunResult]] = {}
     for place, run in zip(places, results, strict=True):
         runs.setdefault(place, []).append(run)
-    told_runs = ToldRuns.read(runs, metric, items, after.once)
-    on_sources = ToldRuns.read(runs, f"{SOURCE}{metric}", source_items, on_source.once)
+    told_runs = ToldRuns(runs, metric, items, after.once)
+    on_sources = ToldRuns(runs, f"{SOURCE}{metric}", source_items, on_source.once)
     cells = [(*pair, size) for size in sizes for pair in pairs]
     gains = {cell: _compute_gain(after, told_runs, (None, *cell[1:]), cell, sign) for cell in cells}
     rises = {cell: _compute_gain(on_source, on_sources, cell, (*cell[:2], 0), sign) for cell in cells if cell[2]}
-    alone = {target: TargetAlone.read(after.select_alone(target)) for target in targets}
+    alone = {target: _read_alone(after, target) for target in targets}
     fates = {place: count_runs(rows, metric) for place, rows in runs.items()}
     of_size = {size: [(*pair, size) for pair in pairs] for size in sizes}
-    panels = (_panel(of_size[size], gains, rises, alone, fates, scale=scale, told_runs=told_runs) for size in sizes)
+    panels = (
+        _panel(of_size[size], gains, rises, alone, fates, scale=scale, told_runs=told_runs, on_sources=on_sources)
+        for size in sizes
+    )
     return TransferMatrix(
         sources=sources,
         targets=targets,
         sizes=sizes,
         cells=tuple(cell for panel in panels for cell in panel),
         overall=tuple(_overall(pairs, sizes, gains, scale, told_runs)),
-        asymmetries=tuple(asymmetry for size in sizes for asymmetry in _asymmetries(pairs, size, gains, scale)),
+        asymmetries=tuple(
+            asymmetry for size in sizes for asymmetry in _asymmetries(pairs, size, gains, scale, told_runs)
+        ),
         runs=count_runs(results, metric),
         shared=_is_source_shared(runs),
     )
-
-
-class _Scale(NamedTuple):
-    """Of the metric: the smallest step between its values, if it is a share, and the range of a difference."""
-
-    grain: float
-    span: Range
-
-    @classmethod
-    def read(cls, results: Sequence[RunResult], metric: str) -> "_Scale":
-        known = find_metric(metric)
-        values = _list_values(results, metric) if known and known.is_share else ()
-        return cls(find_grain(values), find_difference_range(metric))
 
 
 def _panel(
@@ -213,19 +183,24 @@ def _panel(
     alone: Mapping[str, TargetAlone],
     fates: Mapping[Cell, Tally],
     *,
-    scale: "_Scale",
+    scale: FamilyScale,
     told_runs: ToldRuns[Cell],
+    on_sources: ToldRuns[Cell],
 ) -> list[TransferCell]:
     """Compute the cells of one size, which share a variance and are judged together."""
-    pooled, clear = pool_family({cell: gains[cell] for cell in cells}, itemgetter(1), **scale._asdict())
-    lost, _ = pool_family({cell: rises.get(cell, {}) for cell in cells}, itemgetter(0), **scale._asdict())
+    here, falls = {cell: gains[cell] for cell in cells}, {cell: rises.get(cell, {}) for cell in cells}
+    family = pool_family(here, itemgetter(1), scale, lambda cell: told_runs.compare(cell, (None, *cell[1:])))
+    lost = pool_family(falls, itemgetter(0), scale, lambda cell: on_sources.compare((*cell[:2], 0), cell)).estimates
+    pooled = family.estimates
     return [
         TransferCell(
             *cell,
             gain=pooled.get(cell),
             forgetting=lost.get(cell),
-            verdict=_verdict(pooled.get(cell), few=told_runs.share_too_few((None, *cell[1:]), cell)),
-            after_holm=cell in clear,
+            verdict=_verdict(
+                pooled.get(cell), family.p.get(cell), few=told_runs.share_too_few((None, *cell[1:]), cell)
+            ),
+            after_holm=cell in family.clear,
             relative=alone[cell[1]].share(pooled.get(cell)),
             multiplier=alone[cell[1]].worth(pooled.get(cell), cell[2]),
             runs=fates.get(cell, Tally()),
@@ -239,25 +214,33 @@ def _overall(
     pairs: Sequence[Pair],
     sizes: Sequence[int],
     gains: Mapping[tuple[str, str, int], Values],
-    scale: "_Scale",
+    scale: FamilyScale,
     told_runs: ToldRuns[Cell],
 ) -> Iterable[Overall]:
     """Compute each pair over the sizes at which it has a gain, for the seeds that have all of them."""
-    at = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
+    sizes_of = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
     means: dict[Pair, Values] = {}
     for pair in pairs:
-        by_size = [gains[(*pair, size)] for size in at[pair]]
+        by_size = [gains[(*pair, size)] for size in sizes_of[pair]]
         seeds = [seed for seed in by_size[0] if all(seed in values for values in by_size)] if by_size else []
         means[pair] = {seed: statistics.fmean(values[seed] for values in by_size) for seed in seeds}
-    estimates, clear = pool_family(means, itemgetter(1), **scale._asdict())
+
+    def compare_means(pair: Pair) -> ItemDifference | None:
+        return told_runs.compare_means([((*pair, size), (None, pair[1], size)) for size in sizes_of[pair]])
+
+    family = pool_family(means, itemgetter(1), scale, compare_means)
     for pair in pairs:
-        gain = estimates.get(pair)
+        gain = family.estimates.get(pair)
         few = any(told_runs.share_too_few((None, pair[1], size), (*pair, size)) for size in sizes)
-        yield Overall(*pair, gain, at[pair], _verdict(gain, few=few), pair in clear)
+        yield Overall(*pair, gain, sizes_of[pair], _verdict(gain, family.p.get(pair), few=few), pair in family.clear)
 
 
 def _asymmetries(
-    pairs: Sequence[Pair], size: int, gains: Mapping[tuple[str, str, int], Values], scale: "_Scale"
+    pairs: Sequence[Pair],
+    size: int,
+    gains: Mapping[tuple[str, str, int], Values],
+    scale: FamilyScale,
+    told_runs: ToldRuns[Cell],
 ) -> Iterable[Asymmetry]:
     """List every two domains that are source and target of each other, once."""
     known = set(pairs)
@@ -267,9 +250,18 @@ def _asymmetries(
             there, back = gains[source, other, size], gains[other, source, size]
             differences[source, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
     low, high = scale.span  # of a difference; this is the difference of two
-    estimates, clear = pool_family(differences, lambda pair: pair, grain=scale.grain, span=(2 * low, 2 * high))
-    for pair, difference in estimates.items():
-        yield Asymmetry(*pair, size, difference, _verdict(difference) in ("helps", "hurts"), pair in clear)
+
+    def compare_both(pair: Pair) -> ItemDifference | None:
+        there, back = (
+            told_runs.compare((source, target, size), (None, target, size)) for source, target in (pair, pair[::-1])
+        )
+        return subtract_unlike(there, back)
+
+    twice = scale._replace(span=(2 * low, 2 * high))
+    family = pool_family(differences, lambda pair: pair, twice, compare_both)
+    for pair, difference in family.estimates.items():
+        sure = _verdict(difference, family.p[pair]) in ("helps", "hurts")
+        yield Asymmetry(*pair, size, difference, sure, pair in family.clear)
 
 
 def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
@@ -288,7 +280,7 @@ def _place(run: RunResult) -> Cell:
     return source, target, size
 
 
-def _losses(results: Sequence[RunResult], metric: str, sign: float) -> PairLosses:
+def _losses(results: Sequence[RunResult], metric: str, sign: float) -> SeedValues[Cell]:
     """Read the values of a metric as losses: a metric that is better if it is higher with the opposite sign."""
     values: dict[Cell, dict[int, float]] = {}
     for run in keep_measured(results):
@@ -296,7 +288,11 @@ def _losses(results: Sequence[RunResult], metric: str, sign: float) -> PairLosse
         if math.isfinite(value):
             values.setdefault(_place(run), {})[run.seed] = sign * value
     runs = Counter(map(_place, results))
-    return PairLosses(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
+    return SeedValues(values, {cell for cell, count in runs.items() if cell[2] == 0 and count == 1})
+
+
+def _read_alone(losses: SeedValues[Cell], target: str) -> TargetAlone:
+    return TargetAlone.read({cell[2]: seeds for cell, seeds in losses.values.items() if cell[:2] == (None, target)})
 
 
 def _list_values(results: Sequence[RunResult], metric: str) -> list[float]:
@@ -304,7 +300,7 @@ def _list_values(results: Sequence[RunResult], metric: str) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
-def _compute_gain(losses: PairLosses, told_runs: ToldRuns[Cell], cell: Cell, other: Cell, sign: float) -> Values:
+def _compute_gain(losses: SeedValues[Cell], told_runs: ToldRuns[Cell], cell: Cell, other: Cell, sign: float) -> Values:
     """Subtract seed by seed; what not all items tell over the items that both tell, and nothing if they are too few."""
     if not told_runs.are_conditional(cell, other):
         return losses.subtract(cell, other)
@@ -312,9 +308,9 @@ def _compute_gain(losses: PairLosses, told_runs: ToldRuns[Cell], cell: Cell, oth
     return {seed: sign * difference for seed, difference in differences.items()}
 
 
-def _verdict(gain: Estimate | None, *, few: bool = False) -> Verdict:
+def _verdict(gain: Estimate | None, p: float | None, *, few: bool = False) -> Verdict:
     if gain is None:
         return "too_few_items" if few else "missing"
-    if gain.half_width is None or abs(gain.mean) <= gain.half_width:
+    if gain.half_width is None or abs(gain.mean) <= gain.half_width or (p or 0.0) > ALPHA:
         return "unclear"
     return "helps" if gain.mean > 0 else "hurts"

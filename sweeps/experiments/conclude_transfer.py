@@ -10,6 +10,7 @@ from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
     conclude_guess,
     find_best_learner,
+    is_saturated,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -18,6 +19,7 @@ from sweeps.experiments.evidence import (
 )
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
+from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import Items
 
 Pair = Overall | TransferCell
@@ -54,11 +56,21 @@ def conclude_transfer(
     codes: set[Caveat] = list_run_caveats(matrix.runs) | {*conclusion.caveats}
     codes |= list_item_caveats(metric, [cell.told for cell in matrix.cells if cell.runs.measured])
     codes |= list_seed_caveats([pair.gain.seeds for pair in known if pair.gain])
+    if _reach_best(rows, {pair.target for pair in taught}, metric, sign):
+        codes.add("saturated")
     if matrix.shared:
         codes.add("shared_source")
     if several:
         codes.add("one_of_several")
     return replace(conclusion, place=", ".join(filter(None, (place, where))), caveats=order_caveats(codes))
+
+
+def _reach_best(rows: Sequence[RunResult], targets: Collection[str], metric: str, sign: float) -> bool:
+    """Whether training on one of these targets alone is already as good as the metric can be: no source helps there."""
+    alone = [row for row in rows if row.cell["source"] is None and row.cell["size"] and row.cell["target"] in targets]
+    cells = [read_values(runs, metric) for _, runs in group_by_cell(alone)]
+    means = [Estimate(statistics.fmean(values.values()), None, len(values)) for values in cells if values]
+    return any(is_saturated(mean, metric, sign) for mean in means)
 
 
 def _choose_pairs(matrix: TransferMatrix, unit: SizeUnit) -> tuple[Sequence[Pair], str]:

@@ -153,6 +153,24 @@ def compare_items(
     return replace(judged, mcnemar=_test_signs(differences, places)) if binary else judged
 
 
+def subtract_unlike(first: ItemDifference | None, other: ItemDifference | None) -> ItemDifference | None:
+    """Subtract differences that are of other items: their errors add in quadrature. None if one is not known."""
+    if first is None or other is None:
+        return None
+    claims = [side.recipe or side.checkpoints for side in (first, other)]
+    known, mean = [claim for claim in claims if claim], first.mean - other.mean
+    error = math.hypot(*(claim.half_width / critical_t(claim.freedom) for claim in known))
+    freedom = min((claim.freedom for claim in known), default=1.0)
+    return ItemDifference(
+        mean,
+        min(first.items, other.items),
+        min(first.clusters, other.clusters),
+        min(first.seeds, other.seeds),
+        first.left_out + other.left_out,
+        make_claim(mean, error, freedom) if len(known) == 2 else None,
+    )
+
+
 def compare_unpaired(scores: Mapping[int, Scores], other: Mapping[int, Scores]) -> Interval | None:
     """Estimate the difference of two shares that have no item in common, over other items; None if they are none.
 

@@ -9,15 +9,19 @@ leaves at most about 7 % false claims, and most of the power of pooling if all a
 
 Groups of a kind are differences from the same runs, so they go up and down together, with a correlation of 1/2 if both
 sides are equally noisy. In the test, g groups of (k - 1) degrees of freedom count as g(k - 1) / (1 + (g - 1)/4).
+
+Where all groups of a kind agree within themselves, there is nothing to pool, and their items say how sure a mean is.
 """
 
 import math
 import statistics
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
-from sweeps.metrics.ranges import ANY, Range
-from sweeps.stats.intervals import ROUNDING, Estimate, compute_p, critical_t, holm
+from sweeps.evaluation.registry import find_metric
+from sweeps.metrics.ranges import ANY, Range, find_difference_range
+from sweeps.stats.intervals import ROUNDING, Estimate, compute_p, critical_t, find_grain, holm
+from sweeps.stats.paired_items import ItemDifference
 
 UNEQUAL = 0.5  # careful: half of all experiments with equal spreads look less alike than this
 ALIKE = 0.5  # the correlation of differences from the same runs
@@ -25,18 +29,38 @@ ALIKE = 0.5  # the correlation of differences from the same runs
 Key = TypeVar("Key", bound=Hashable)
 
 
+class FamilyScale(NamedTuple):
+    """Of a metric: the smallest step between its values, if it is a share, and the range of a mean."""
+
+    grain: float = 0.0
+    span: Range = ANY
+
+    @classmethod
+    def read(cls, metric: str, values: Iterable[float]) -> "FamilyScale":
+        """Read it for differences of values of a metric."""
+        known = find_metric(metric)
+        return cls(find_grain(values) if known and known.is_share else 0.0, find_difference_range(metric))
+
+
+class Family(NamedTuple, Generic[Key]):
+    """The means of groups that are judged together: how likely chance alone makes one as large, and which are clear."""
+
+    estimates: dict[Key, Estimate]
+    p: dict[Key, float]
+    clear: set[Key]  # after Holm over all
+
+
 def pool_family(
     groups: Mapping[Key, Mapping[int, float]],
     kind: Callable[[Key], Hashable],
-    *,
-    grain: float = 0.0,
-    span: Range = ANY,
-) -> tuple[dict[Key, Estimate], set[Key]]:
-    """Estimate the mean of each group that has seeds; and return the groups that are clear after Holm over all.
+    scale: FamilyScale = FamilyScale(),  # noqa: B008 - it cannot be changed
+    find_items: Callable[[Key], ItemDifference | None] = lambda _: None,
+) -> Family[Key]:
+    """Estimate the mean of each group that has seeds.
 
-    `span` is the range of such a mean. If all groups agree within themselves, their variance is that of rounding to
-    the `grain` of what was measured. Groups of the same `kind` always share a variance: they are differences from the
-    same runs.
+    Groups of the same `kind` always share a variance: they are differences from the same runs. If all groups agree
+    within themselves, the items of each say how sure it is. Without items, their variance is that of rounding to the
+    grain of what was measured; and of shares that are all the same, nothing is known.
     """
     filled = {key: list(values.values()) for key, values in groups.items() if values}
     kinds: dict[Hashable, dict[Key, list[float]]] = {}
@@ -46,16 +70,37 @@ def pool_family(
     spreads = {name: _spread(part) for name, part in kinds.items()}
     if not are_unequal([_discount(spreads[name], len(part)) for name, part in kinds.items()]):
         spreads = dict.fromkeys(kinds, whole)
-    estimates: dict[Key, Estimate] = {}
-    p_values: dict[Key, float] = {}
-    for key, values in filled.items():
-        variance, freedom = max(spreads[kind(key)], whole)
-        if variance <= (ROUNDING * grain) ** 2:
-            variance = grain**2 / 12
-        half_width = critical_t(freedom) * math.sqrt(variance / len(values)) if freedom else None
-        estimates[key] = Estimate(statistics.fmean(values), half_width, len(values), span)
-        p_values[key] = compute_p(estimates[key], freedom)
-    return estimates, holm(p_values)
+    judged = {
+        key: _judge_group(key, values, max(spreads[kind(key)], whole), find_items, scale)
+        for key, values in filled.items()
+    }
+    p_values = {key: p for key, (_, p) in judged.items()}
+    return Family({key: estimate for key, (estimate, _) in judged.items()}, p_values, holm(p_values))
+
+
+def _judge_group(
+    key: Key,
+    values: Sequence[float],
+    spread: tuple[float, float],
+    find_items: Callable[[Key], ItemDifference | None],
+    scale: FamilyScale,
+) -> tuple[Estimate, float]:
+    """Estimate the mean of one group from a variance and its degrees of freedom; return its p, too."""
+    (variance, freedom), (grain, span) = spread, scale
+    mean, seeds = statistics.fmean(values), len(values)
+    if not freedom:
+        return Estimate(mean, None, seeds, span), 1.0
+    agree = variance <= (ROUNDING * max(grain, ROUNDING * abs(mean))) ** 2
+    by_item = find_items(key) if agree or math.isfinite(span[1]) else None
+    if by_item and (agree or variance <= 1 / by_item.items**2 / 12):  # a spread of less than one item is none
+        claim = by_item.recipe or by_item.checkpoints
+        own = by_item.span if span == ANY else span
+        return Estimate(mean, claim and claim.half_width, seeds, own), claim.p if claim else 1.0
+    if agree and not grain and math.isfinite(span[1]):
+        return Estimate(mean, None, seeds, span), 1.0
+    error = math.sqrt((grain**2 / 12 if agree else variance) / seeds)
+    estimate = Estimate(mean, critical_t(freedom) * error, seeds, span)
+    return estimate, compute_p(estimate, freedom)
 
 
 def are_unequal(spreads: Sequence[tuple[float, float]]) -> bool:

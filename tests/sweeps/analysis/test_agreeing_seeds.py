@@ -3,13 +3,16 @@
 The known intervals are those of statsmodels 0.15: `proportion_confint(…, method="wilson")`.
 """
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from sweeps import RunResult, best_cell, compare, item_key, transfer_matrix
 from sweeps.analysis.seed_estimates import estimate_level
+from sweeps.analysis.transfer_gains import Overall, TransferCell
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.comparison_words import name_leader
 from sweeps.spec.sections import Best
@@ -149,6 +152,44 @@ def test_a_transfer_of_shares_that_agree_is_no_certainty() -> None:
     gain = transfer_matrix(runs, metric="accuracy").cell("a", "b", 8).gain
     assert gain
     assert gain.half_width == pytest.approx(12.7062 * 0.1 / math.sqrt(12 * 2), rel=1e-4)
+
+
+def transfer(count: int, *sizes: int, **right: int) -> tuple[list[RunResult], Items]:
+    """The target alone and after a source, at each size, by how many items are right with each of three seeds."""
+    runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
+    for name, size, seed in itertools.product(right, sizes, range(3)):
+        cell = {"source": None if name == "alone" else name, "target": "b", "size": size}
+        runs.append(RunResult(cell, seed, "succeeded", {"accuracy": right[name] / count}))
+        items[item_key(cell, seed)] = rows(right[name], count)
+    return runs, items
+
+
+def test_a_transfer_whose_seeds_agree_is_as_sure_as_its_items() -> None:
+    """It was sure beyond doubt of one pair, and of two as unsure with 2,000 items as with 20."""
+    for count in (20, 2000):
+        runs, items = transfer(count, 8, alone=count, a=count)
+        cell = transfer_matrix(runs, metric="accuracy", items=items).cell("a", "b", 8)
+        assert cell.gain
+        assert cell.gain.half_width == pytest.approx(1 - 0.025 ** (1 / count))
+        assert cell.verdict == "unclear"
+        runs, items = transfer(count, 8, 16, alone=count // 2, a=count)
+        matrix = transfer_matrix(runs, metric="accuracy", items=items)
+        error = math.sqrt(0.25 / (count - 1))  # of a mean of items that are 0 or 1, half and half
+        pairs: list[TransferCell | Overall] = [matrix.cell("a", "b", 8), *matrix.overall]
+        for pair in pairs:
+            assert pair.gain
+            assert pair.gain.mean == 0.5
+            assert pair.gain.half_width == pytest.approx(stdtrit(count - 1, 0.975) * error)
+            assert (pair.verdict, pair.after_holm) == ("helps", True)
+    alone = transfer_matrix(transfer(20, 8, alone=20, a=20)[0], metric="accuracy").cell("a", "b", 8)
+    assert alone.gain
+    assert (alone.gain.half_width, alone.verdict) == (None, "unclear"), "nothing is known of the spread"
+
+
+def test_five_items_that_a_source_changes_are_not_clear() -> None:
+    runs, items = transfer(30, 8, alone=25, a=30)
+    cell = transfer_matrix(runs, metric="accuracy", items=items).cell("a", "b", 8)
+    assert (cell.verdict, cell.after_holm) == ("unclear", False)
 
 
 def test_the_interval_holds_the_truth_in_nineteen_of_twenty_sweeps() -> None:

@@ -201,6 +201,7 @@ def earn(rows: Rows) -> Any:
 
 SHARPE = cells(metric="return_sharpe", sd=0.02, a=0.10, b=0.12, c=0.15, d=-0.1)
 TWO = {("a", "b"): 0.2, ("b", "a"): 0.2}
+ALL_RIGHT = [run(row.cell, row.seed, accuracy=1.0 if row.cell["size"] else 0.2) for row in pairs(TWO)]
 FACT = "episode.recovered"
 RECOVERED = methods(metric=FACT, a=0.2, b=0.8)
 FEW = answered(RECOVERED, "recovered", 0.5, 100, 5)
@@ -384,6 +385,21 @@ PLANTED = {
     "transfer, helps and hurts": Planted(TRANSFER, pairs({("a", "b"): 0.3, ("b", "a"): -0.1}), "mixed", 0.3),
     "transfer, a tie": Planted(TRANSFER, pairs({("a", "b"): 0.0, ("b", "a"): 0.0}), "no_clear_difference", 0.0),
     "transfer, over several sizes": Planted(TRANSFER, pairs(TWO, sizes=(32, 64)), "helps", 0.2),
+    "transfer, nothing left to gain": Planted(
+        {**TRANSFER, "metrics": [{"metric": "accuracy", "mode": "max"}], "evaluate": [{"name": "answers"}]},
+        ALL_RIGHT,
+        "no_clear_difference",
+        0.0,
+        has=["saturated"],
+        items={
+            "answers": {
+                item_key(row.cell, row.seed): [
+                    ItemRow(at, {"accuracy": float(at < row.metrics["accuracy"] * 20)}) for at in range(20)
+                ]
+                for row in ALL_RIGHT
+            }
+        },
+    ),
     "transfer, one seed": Planted(TRANSFER, pairs(TWO, seeds=[0]), "not_judged", 0.2, has=["one_seed"], lacks=[]),
     "transfer, failed runs": Planted(TRANSFER, lose(pairs(TWO), 3), "helps", 0.2, has=["failed_runs"], lacks=[]),
     "transfer, half finished": Planted(

@@ -132,14 +132,14 @@ def test_a_loud_kind_takes_its_own_variance_and_a_quiet_one_that_of_all() -> Non
     """Two quiet groups and two loud ones of three: 8 degrees of freedom together, 4 of each kind."""
     sizes = {"quiet": 0.01, "loud": 1.0}
     groups = {(name, at): {0: -size, 1: 0.0, 2: size} for name, size in sizes.items() for at in range(2)}
-    intervals, clear = pool_family(groups, lambda key: key[0])
+    intervals, _, clear = pool_family(groups, lambda key: key[0])
     together = math.sqrt((0.01**2 + 1) / 2)
     for at in range(2):
         assert intervals["loud", at].half_width == pytest.approx(critical_t(4) / 3**0.5)
         assert intervals["quiet", at].half_width == pytest.approx(together * critical_t(8) / 3**0.5)
-    same, _ = pool_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
+    same, *_ = pool_family(dict.fromkeys(groups, groups["loud", 0]), lambda key: key[0])
     assert {interval.half_width for interval in same.values()} == {same["loud", 0].half_width}
     assert same["loud", 0].half_width == pytest.approx(critical_t(8) / 3**0.5)
     assert not clear
-    assert pool_family({}, str) == ({}, set())
+    assert pool_family({}, str) == ({}, {}, set())
     assert pool_family({"alone": {0: 1.0}}, str)[0]["alone"] == Estimate(1.0, None, 1)
