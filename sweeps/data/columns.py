@@ -5,6 +5,7 @@ several columns, and a list is the same for every row. Reads no file itself.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -104,8 +105,10 @@ def _refuse_column(key: str, column: str, there: list[str], where: str) -> NoRet
 
 def _label(value: object, column: str | None) -> str | None:
     """Write a value as text, the same for each kind of file: 7, 7.0 and "7" are one group. None if it is empty."""
-    if value is None or isinstance(value, str):
-        return " ".join(value.split()) or None if value else None
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return " ".join(unicodedata.normalize("NFC", value).split()) or None
     if isinstance(value, bool | int | float):
         return str(_to_text(value)) if value == value else None  # noqa: PLR0124 - NaN is what pandas writes for nothing
     raise BadRow(f"{column}: expected text or a number to group by, got a JSON {type(value).__name__}")

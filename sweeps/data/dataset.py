@@ -82,8 +82,9 @@ def _load(name: str, spec: DataSource, place: SourcePlace) -> Dataset:
     train = {key: kept for key, kept in source.rows.items() if key not in holdout and key not in validation}
     if spec.group:
         train = dict(drop_shared_groups(train, {**holdout, **validation}))
+    before = len(train)
     train = dict(drop_tested(train, tests, spec.group))
-    account = _account(source, holdout, validation, train)
+    account = _account(source, holdout, validation, train, _count_tested(tests, before - len(train)))
     if not train:
         raise DataError(
             f"{redact(spec.source)}: expected rows to train on, got none ({account}); hold out fewer, or add rows"
@@ -136,13 +137,20 @@ def _leaks(
     return describe_leaks(part, [*held.values()], [*train.values()], "text" if source.form == "text" else "prompt")
 
 
-def _account(source: SourceRows, holdout: Content, validation: Content, train: Content) -> str:
+def _count_tested(tests: Sequence[ReadTest], count: int) -> Mapping[str, int]:
+    return {f"stand in {' or '.join(test.where for test in tests)}": count}
+
+
+def _account(
+    source: SourceRows, holdout: Content, validation: Content, train: Content, tested: Mapping[str, int]
+) -> str:
     """Say in one clause what became of the rows of the source."""
     repeated = source.read - len(source.rows)
     gone = {
         "repeat another": repeated,
         "are held out": sum(key in source.rows for key in holdout),
         "are for validation": sum(key in source.rows for key in validation),
+        **tested,
     }
     gone["are of a group that is held out"] = len(source.rows) - len(train) - sum(gone.values()) + repeated
     losses = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)

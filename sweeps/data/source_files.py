@@ -90,12 +90,17 @@ def read_file(
     ways: list[str] = []
 
     def list_rows() -> Iterator[Found]:
+        empty = True
         for file in files:
             with _naming(source, file.where, folder):
                 content = unpack_bounded(file.fetch(reach), file.where, _endings(file.where)[1], reach.most_bytes)
             way, rows = _rows(content, file.where, form, lines=lines, columns=columns or ColumnReader())
             ways.append(way)
-            yield from rows
+            for row in rows:
+                empty = False
+                yield row
+        if empty and ways[0] in (CSV.name, TSV.name):
+            raise DataError(f"{where}: expected a header with columns, and rows below it, got no rows; add them")
 
     parsed = read_rows(list_rows(), where, form, columns)
     return parsed._replace(notes=(_describe_file(parsed, where, ways), *parsed.notes[1:]))

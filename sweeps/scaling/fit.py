@@ -21,8 +21,8 @@ from sweeps.scaling.coded_text import CodedText
 from sweeps.scaling.fit_checks import (
     check_lengths,
     find_obstacle,
-    warn_of_diverged,
     warn_of_far_errors,
+    warn_of_left_out,
     warn_of_missing_seeds,
     warn_of_one_seed,
 )
@@ -150,7 +150,7 @@ def fit_scaling(
         error=errors,
         prior=prior,
     )[0]
-    lost = warn_of_diverged(int((trained & ~good).sum()), "loss" if chance is None else "accuracy")
+    lost = warn_of_left_out(values[trained & ~good], "loss" if chance is None else "accuracy")
     lacking = () if seed is None else warn_of_missing_seeds(sizes[good], np.asarray(seed)[good])
     aimless = () if sought == target else (CodedText("no_target", f"the target is not finite: {target}"),)
     lonely = () if seed is None or fit.refused else warn_of_one_seed(np.asarray(seed)[good])

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.formatting import percent
+from sweeps.formatting import format_count, percent
 from sweeps.scaling.coded_text import CodedText
 from sweeps.scaling.laws import FREE, Floats, Law
 from sweeps.scaling.selection import SPARE, WARN
@@ -39,10 +39,15 @@ def check_lengths(n: Floats, **others: npt.ArrayLike | None) -> None:
             raise ValueError(f"expected one {name} for each of {n.size} runs, got {np.size(values)}")
 
 
-def warn_of_diverged(count: int, what: str) -> tuple[str, ...]:
-    """Warn that runs diverged."""
-    words = f"{count} runs without a finite {what} were left out: they diverged"
-    return (CodedText("diverged_runs", words),) if count else ()
+def warn_of_left_out(values: Floats, what: str) -> tuple[str, ...]:
+    """Warn of the values that no curve can have: those that are not finite, and those out of range."""
+    finite = np.isfinite(values)
+    diverged, beyond = int((~finite).sum()), int(finite.sum())
+    wanted = "is not positive" if what == "loss" else "is not between 0 and 1"
+    lost = f"left out, because they diverged: {format_count(diverged, 'run')} without a finite {what}"
+    wrong = f"left out: {format_count(beyond, 'run')} whose {what} {wanted}; check how it was measured"
+    texts = ((diverged, CodedText("diverged_runs", lost)), (beyond, wrong))
+    return tuple(text for count, text in texts if count)
 
 
 def warn_of_one_seed(seeds: npt.NDArray[np.int_]) -> tuple[str, ...]:

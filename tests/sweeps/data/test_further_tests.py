@@ -115,3 +115,21 @@ def test_a_test_set_may_not_take_everything(tmp_path: Path) -> None:
     (tmp_path / "some.jsonl").write_text(jsonl(ROWS[:3]))
     spec = {"holdout": 4, "validation": "some.jsonl", "tests": {"far": "some.jsonl"}}
     assert not lacks(refusal(tmp_path, "rows.jsonl", **spec), "validation tests.far")
+
+
+def test_what_stands_in_a_test_set_is_accounted_to_it(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(jsonl(ROWS))
+    words = refusal(tmp_path, "rows.jsonl", holdout=4, tests={"far": "rows.jsonl"})
+    assert f"{len(ROWS) - 4} stand in tests.far" in words
+    assert "group" not in words
+
+
+@pytest.mark.parametrize("content", ["", "prompt,completion\n"])
+@pytest.mark.parametrize("name", ["rows", "far"])
+def test_a_table_without_rows_wants_a_header_and_rows(tmp_path: Path, content: str, name: str) -> None:
+    for file in ("rows", "far"):
+        rows = "".join(f"{file}{at},n\n" for at in range(9))
+        (tmp_path / f"{file}.csv").write_text(content if file == name else f"prompt,completion\n{rows}")
+    words = refusal(tmp_path, "rows.csv", holdout=4, tests={"far": "far.csv"})
+    assert not lacks(words, f"{name}.csv header rows")
+    assert "object on each line" not in words

@@ -109,6 +109,17 @@ def test_a_share_is_one_of_groups_as_scikit_learn_has_it(
     assert (len(groups(data.holdout)), len(groups(data.train))) == (held, left)
 
 
+def test_a_name_that_is_written_in_two_ways_is_one_group(tmp_path: Path) -> None:
+    """The same accent as one character and as two, with spaces around it."""
+    ways = [("Jos\u00e9", " Jose\u0301 "), ("A\u030angstr\u00f6m", "\u00c5ngstro\u0308m\t")]
+    names = [*ways, *((f"s{at}", f" s{at}") for at in range(8))]
+    rows = [{"question": f"{name!r} asks", "answer": "a", "who": name} for pair in names for name in pair]
+    for held in range(1, 9):
+        data = read(tmp_path, *rows, holdout=held, group="who")
+        assert not groups(data.holdout) & groups(data.train)
+        assert (len(groups(data.holdout)), len(groups(data.train))) == (held, 10 - held)
+
+
 def test_neither_order_nor_further_rows_move_a_group(tmp_path: Path) -> None:
     more = [{**row, "question": f"again {row['question']}"} for row in ROWS]
     first = groups(read(tmp_path, *ROWS, holdout=5, group="subject").holdout)

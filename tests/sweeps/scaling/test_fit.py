@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import fit_many, fit_scaling
 from sweeps.scaling.laws import LAWS, Floats, Law, fit_law
 from sweeps.scaling.minimum_data import MinimumData
@@ -293,10 +294,11 @@ def test_diverged_runs_zero_shot_and_missing_seeds_do_not_spoil_a_fit() -> None:
     measured[5] = math.nan
     fit = fit_scaling(sizes, measured, seed=[0, *[0] * 9, *[1] * 9])
     assert fit.law == "pure"
-    assert fit.warnings[:2] == (
-        "1 runs without a finite loss were left out: they diverged",
-        "not every seed has a result at size 512",
-    )
+    assert [read_code(text) for text in fit.warnings[:2]] == ["diverged_runs", "missing_seeds"]
+    assert fit.warnings[1].endswith(" 512")
+    measured[5] = 0.0
+    fit = fit_scaling(sizes, measured, seed=[0, *[0] * 9, *[1] * 9])
+    assert [read_code(text) for text in fit.warnings[:2]] == ["", "missing_seeds"]
 
 
 def test_the_fit_does_not_depend_on_the_unit_of_the_loss() -> None:
