@@ -137,7 +137,7 @@ def test_a_method_is_excluded_where_it_is_not_wanted() -> None:
     plan = compared(varied, "exclude=[{method: dpo}, {method: sl, methods.rl.learning_rate: 0.1}]")
     rates = [(run.cell["method"], run.cell["methods.rl.learning_rate"]) for run in plan.runs if run.seed == 1]
     assert rates == [("sl", 0.01), ("rl", 0.01), ("sl_then_rl", 0.01), ("rl", 0.1), ("sl_then_rl", 0.1)]
-    with pytest.raises(SpecError, match=r"exclude.0.data: no condition has it"):
+    with pytest.raises(SpecError, match=r"the 1st of exclude: data: no condition has it"):
         compared("exclude=[{data: demos}]")
 
 

@@ -12,15 +12,15 @@ from tests.wording import lacks
 @pytest.mark.parametrize(
     ("text", "overrides", "facts"),
     [
-        (HEAD, ["metrics=[nlll]"], "metrics.0 'nlll' `nll` nll, bits_per_byte"),
-        (HEAD, ["metrics=[episode.drawdown]"], "metrics.0 'episode.drawdown' nll bits_per_byte"),
-        (HEAD, ["metrics=[nll, bits_per_byte, nll]"], "metrics.2 nll twice"),
-        (HEAD, ["metrics=[{nll: max}]"], "metrics.0 `min` `max` nll"),
-        (HEAD, ["metrics=[{nll: low}]"], "metrics.0 min max"),
-        (HEAD, ["metrics=[3]"], "metrics.0 3"),
+        (HEAD, ["metrics=[nlll]"], "1st metrics: 'nlll' `nll` nll, bits_per_byte"),
+        (HEAD, ["metrics=[episode.drawdown]"], "1st metrics: 'episode.drawdown' nll bits_per_byte"),
+        (HEAD, ["metrics=[nll, bits_per_byte, nll]"], "3rd metrics: nll twice"),
+        (HEAD, ["metrics=[{nll: max}]"], "1st metrics: `min` `max` nll"),
+        (HEAD, ["metrics=[{nll: low}]"], "1st metrics: min max"),
+        (HEAD, ["metrics=[3]"], "1st metrics: 3"),
         (HEAD, ["metrics=[nll]", "best={metric: bits_per_byte, mode: min}"], "best.metric nll 'bits_per_byte'"),
-        (ACTING, ["metrics=[rewards]"], "metrics.0 'rewards' `reward` task_completion episode.NAME"),
-        (ACTING, ["metrics=[episode.]"], "metrics.0 'episode.'"),
+        (ACTING, ["metrics=[rewards]"], "1st metrics: 'rewards' `reward` task_completion episode.NAME"),
+        (ACTING, ["metrics=[episode.]"], "1st metrics: 'episode.'"),
         (
             ACTING,
             ["metrics=[{episode.drawdown: min}]", "best={metric: episode.drawdown, mode: max}"],
