@@ -137,9 +137,9 @@ def _describe_held(reserved: int, unreconciled: int) -> str:
 
 def _describe_bill(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
-    amount = "no dollar amount" if billed.micro_usd is None else format_usd(billed.micro_usd)
-    counted = f"{billed.service} had itself counted {billed.tokens:,} tokens and {amount}"
-    return f"{age} ago, {counted}; later stages are not in it"
+    amount = "" if billed.micro_usd is None else f", {format_usd(billed.micro_usd)}"
+    counted = f"the own count of {billed.service}, {age} ago: {billed.tokens:,} tokens{amount}"
+    return f"{counted}; stages that ended later are missing from it"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature

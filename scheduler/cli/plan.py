@@ -80,7 +80,7 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
 
 def _describe_hidden(stages: int, defaults: int) -> str:
     """Say how many stages and default settings are not shown."""
-    settings = format_count(defaults, "default setting")
+    settings = f"{format_count(defaults, 'setting')} that the file leaves at the default"
     hidden = f"{format_count(stages, 'more stage')} and {settings}" if stages else settings
     are = "is" if stages + defaults == 1 else "are"
     return f"{hidden} {are} hidden; `--all` shows {'it' if are == 'is' else 'them'}"

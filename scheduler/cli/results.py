@@ -51,23 +51,24 @@ def results(output: Output, name: str | None, sweeps: str | None) -> None:
             show_results(store, settings, name, output)
 
 
-def show_results(store: Store, settings: Settings, name: str, output: Output) -> str:
-    """Print the results of a sweep, finished or not. Return the sentence that people read first."""
+def show_results(store: Store, settings: Settings, name: str, output: Output) -> None:
+    """Print the results of a sweep, finished or not."""
     view = views.read_sweep(store, name)
     if output.form == "csv":
         results = read_told_results(store, settings.store, name)
         output.warn(results.unread)
         output.print_csv([flatten_run(row) for row in results.rows], columns=list_columns(results.rows))
-        return ""
+        return
     rows = views.read_results(store, name)
     if kept := read_kept_answer(store, name):
-        return _show_kept(output, kept, rows, views.read_cells(store, name))
+        _show_kept(output, kept, rows, views.read_cells(store, name))
+        return
     known = read_answer_inputs(store, view, rows, settings.store)
     summaries = _add_told(views.read_cells(store, name), rows, known.items)
     if output.form == "json":
         facts = {**list_facts(known), "unread": list(known.unread)}
         output.print_document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
-        return ""
+        return
     report = compose_answer(known)
     show_conclusion(output, report)
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
@@ -79,17 +80,17 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.say(f"{shown}: {meaning}")
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
-    return " ".join(report.conclusion.sentences) if report.conclusion else ""
 
 
-def _show_kept(output: Output, kept: KeptAnswer, rows: Sequence[RunResult], summaries: Sequence[dict[str, Any]]) -> str:
+def _show_kept(
+    output: Output, kept: KeptAnswer, rows: Sequence[RunResult], summaries: Sequence[dict[str, Any]]
+) -> None:
     """Print the answer that a sweep has kept. What it was drawn from may be gone."""
     if output.form == "json":
         output.print_document({"runs": [_run_row(row) for row in rows], "cells": list(summaries), **kept.facts})
-        return ""
+        return
     output.say(kept.text)
     output.say(f"This is the answer as it was kept. The whole report: {kept.page} in the artefact store.")
-    return kept.sentence
 
 
 def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:

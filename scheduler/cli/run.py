@@ -82,13 +82,11 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
             output.say("Ctrl-C stops it without losing anything; the same command continues")
             with keep_everything_up(settings, output) as still_up:
                 seen = _watch_to_end(store, names, output, still_up)
-        sentences = {name: show_results(store, settings, name, output) for name in names}
+        for name in names:
+            show_results(store, settings, name, output)
         causes = {name: read_causes(store, name) for name in names}
         for name in names:
             _say_what_was_lost(output, name, causes[name])
-    for name, sentence in sentences.items():
-        if sentence:  # once more, below the tables
-            output.say(f"{name}: {sentence}")
     _raise_for_failures(seen, causes)
 
 

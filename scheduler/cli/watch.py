@@ -44,6 +44,8 @@ STATE_WORDS: dict[str, str] = {
 def watch(output: Output, names: tuple[str, ...]) -> None:
     """Show the progress of NAMES until they end."""
     with open_store(read_settings()) as store:
+        if output.for_people and any(views.read_sweep(store, name).services == ["offline"] for name in names):
+            output.say("Offline models cost nothing: their dollars are at a pretend price")
         seen = follow(store, names, output)
         for name in names if output.for_people else ():
             for line in find_learning_signs(store, name).sentences:
@@ -165,8 +167,7 @@ def _summarize(view: SweepView) -> str:
     counts = ", ".join(
         f"{view.counts[state]:,} {STATE_WORDS.get(state, state)}" for state in order if view.counts.get(state)
     )
-    price = " (a pretend price)" if view.services == ["offline"] and view.spent else ""
-    used = f"{view.tokens:,} tokens, {format_usd(view.spent)}{price}"
+    used = f"{view.tokens:,} tokens, {format_usd(view.spent)}"
     return f"{view.name}: {view.ended:,} of {view.total:,} stages  ({counts or 'not started yet'})  {used}"
 
 

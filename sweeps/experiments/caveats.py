@@ -84,7 +84,7 @@ WORDS: Mapping[Caveat, str] = {
     "extrapolated": "the size is beyond the measured ones",
     "may_be_unreachable": "perhaps no amount of data is enough",
     "laws_tie": "several scaling laws fit about equally well",
-    "law_misses": "the law misses the largest sizes",
+    "law_misses": "a curve that is fitted without the two largest sizes misses them by more than 2 %",
     "law_bends": "a law with a bend forecast the largest sizes better",
     "seeds_contradict": "the seeds contradict the law",
     "limit_unknown": "the answer reaches beyond the measured sizes, and the limit of the curve is unknown",

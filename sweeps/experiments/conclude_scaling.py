@@ -55,7 +55,7 @@ def conclude_scaling(
         kept,
         find_unit(spec, [data]),
     )
-    conclusion = _weigh(spec, done, runs) if trained else miss_results(metric, tally)
+    conclusion = _weigh(spec, done, runs) if trained else replace(miss_results(metric, tally), subject=runs.name)
     codes = list_run_caveats(tally) | _list_size_caveats(runs) | {*conclusion.caveats}
     if several:
         codes.add("one_of_several")

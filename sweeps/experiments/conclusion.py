@@ -118,11 +118,18 @@ def describe_caveats(claim: Conclusion) -> str:
     words = []
     for code in order_caveats({code for limited in every for code in limited.caveats}):
         limited = [limited_claim for limited_claim in every if code in limited_claim.caveats]
+        if all(_find_reason(limited_claim) == code for limited_claim in limited):  # each sentence says it
+            continue
         if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
             continue
         names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
         words.append(WORDS[code] + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
     return f"Caveats: {'; '.join(words)}." if words else ""
+
+
+def _find_reason(claim: Conclusion) -> Caveat | None:
+    """Find the caveat that its sentence gives as the reason why there is no answer."""
+    return next((code for code in claim.caveats if code in REASONS), None) if claim.claim == "no_answer" else None
 
 
 def _write_effect(claim: Conclusion, *, sign: str = "", turn: bool = False) -> str:
@@ -166,8 +173,13 @@ def _say_beyond_sizes(claim: Conclusion) -> str:
     return f"{{subject}} reaches {{against}}{{place}} only far beyond the measured sizes{least}."
 
 
+def _say_nothing_measured(claim: Conclusion) -> str:
+    return "No size of {subject} has been measured yet." if claim.subject else "Nothing has been measured yet."
+
+
 def _say_no_answer(claim: Conclusion) -> str:
-    why = next((WORDS[code] for code in claim.caveats if code in REASONS), "the results do not give one")
+    reason = _find_reason(claim)
+    why = WORDS[reason] if reason else "the results do not give one"
     about = " for {subject}" if claim.subject else ""
     goal = " about {against}" if claim.against else ""
     return f"There is no answer{about}{goal}{{place}}: {why}."
@@ -203,7 +215,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "at_majority": GUESS,
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
     "no_answer": _say_no_answer,
-    "nothing_measured": "Nothing has been measured yet.",
+    "nothing_measured": _say_nothing_measured,
 }
 
 

@@ -1,6 +1,6 @@
 """Data scaling: how much data does a domain need? Every size of every data set, a fitted law, and its target."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,10 @@ from sweeps.report.scaling_words import explain_fit, say_what_would_narrow, summ
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_number, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
+from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
+from sweeps.scaling.selection import CLOSE
 from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.size_units import EXAMPLES, SizeUnit, find_unit
@@ -52,6 +54,11 @@ LEGEND = (
     "interval. 0 is the untrained model."
 )
 WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
+WHY_IT_LEADS = (
+    "The first law of each data set leads. It is chosen among those whose expected error at the answer is at most "
+    f"{CLOSE:g} times the least: it has the least AICc, which weighs how well a law fits against its number of "
+    "parameters. R² does not choose: a law with more parameters nearly always has a higher one."
+)
 FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
 Fits = Mapping[str, ScalingFit]
 
@@ -143,7 +150,9 @@ def _answer_metric(
         measured = [row for name, own in by_data.items() for row in _list_measured(name, own, metric, unit, kept)]
         numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
         curves = _draw_curves(_describe_plot(f"{figure}-{place}", metric, fits, unit), metric, by_data, fits, numbers)
-        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit))))
+        claims = {name: find_claim(conclusion, metric, subject=name + where) for name in fits}
+        told = {name for name, claim in claims.items() if claim and "law_misses" in claim.caveats}
+        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, told))))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -181,13 +190,24 @@ def _draw_curves(
     return [Figure(LineChart(words, lines), numbers, LEGEND, in_cells=True)]
 
 
-def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit) -> list[Part]:
-    """Tabulate every law that fits, with what it says of the target, then its warnings."""
+def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, told: Collection[str]) -> list[Part]:
+    """Tabulate every law that fits, with what it says of the target, then its warnings.
+
+    Of the data sets in `told`, the headline says already that the law misses the largest sizes; the table says how far.
+    """
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
-    caption = f"Fitted curves. L is the {name_with_unit(metric)}, n the number of training {unit.many}"
+    letters = f"L is the {name_with_unit(metric)}, n the number of training {unit.many}"
+    caption = f"Fitted curves. {letters}" if any(law.curve for _, law in every) else "Why no curve was fitted"
     laws = make_table([describe_law(*law, unit) for law in every], caption=caption)
-    warnings = dict.fromkeys(f"{name}: {warning}" for name, law in every for warning in law.warnings)
+    warnings = dict.fromkeys(
+        f"{name}: {warning}"
+        for name, law in every
+        for warning in law.warnings
+        if not (name in told and read_code(warning) == "law_misses")
+    )
     notes = [Paragraph(_explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
+    if any(fit.alternatives for fit in fits.values()):
+        notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
     return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]

@@ -29,7 +29,7 @@ def show_costs(material: Material) -> Section:
         parts.append(
             make_table(
                 [_show_bill(bill) for bill in material.billed],
-                caption="Counted and billed by the service until the time on the right; later stages are not in it",
+                caption="The service's own count at the time on the right; stages that ended later are missing",
             )
         )
     return Section("What it cost", tuple(parts))

@@ -11,6 +11,7 @@ from sweeps.analysis.targets import describe_cell
 from sweeps.experiments.kind import Experiment
 from sweeps.formatting import format_count
 from sweeps.report.inputs import Material
+from sweeps.results import GIVEN_UP
 from sweeps.stage import Json
 
 GOING_ON = ("active", "paused", "opening")
@@ -22,20 +23,29 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     states = Counter(row.state for row in material.rows)
     done = states.pop("succeeded", 0)
     notices = []
-    if states:
-        others = ", ".join(f"{count:,} {state}" for state, count in states.items())
-        known = f"{done:,} of {len(material.rows):,} runs have a result ({others})"
-        why = f"`sweep status {material.sweep}` shows why."
-        notices.append(f"INCOMPLETE: {known}. The answer covers what is measured; {why}")
+    if states or material.state in GOING_ON:
+        notices.append(_describe_missing(material, states, done))
     notices += [f"{evaluation.describe()}." for evaluation in material.left_out]
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
-    if material.state in GOING_ON:
-        notices.append(f"This sweep has not ended (it is {material.state}): its report will change.")
-    elif material.state == "cancelled":
+    if material.state == "cancelled":
         notices.append("This sweep was cancelled.")
     return notices
+
+
+def _describe_missing(material: Material, states: Mapping[str, int], done: int) -> str:
+    """Say how many runs have a result, and whether more will have one."""
+    going_on = material.state in GOING_ON
+    others = {state: count for state, count in states.items() if state in GIVEN_UP or not going_on}
+    lost = f" ({', '.join(f'{count:,} {state}' for state, count in others.items())})" if others else ""
+    have = (
+        f"{done:,} of {format_count(len(material.rows), 'run')} {'has' if len(material.rows) == 1 else 'have'} a result"
+    )
+    if going_on:
+        still = "" if material.state == "active" else f" This sweep is {material.state}."
+        return f"{have} so far{lost}; these numbers will change.{still}"
+    return f"INCOMPLETE: {have}{lost}. `sweep status {material.sweep}` shows why."
 
 
 def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.formatting import format_number
-from sweeps.report.document import Code, Part, Section, make_table
+from sweeps.report.document import Code, Paragraph, Part, Section, make_table
 from sweeps.report.inputs import DataUse, Material
 from sweeps.stage import Json
 
@@ -20,6 +20,7 @@ WORDS = {
     "size": "how many rows (or groups, if the data has groups) a run trains on; 0 is the untrained model",
     "95 % interval": "of 100 such intervals, about 95 contain the true value",
 }
+AT_DEFAULT = "Settings at their default value, written in the file or not (docs/reference/spec.md explains each)"
 METRIC_WORDS = {
     "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
     "bits_per_byte": "the same loss in bits for each byte of text, so that tokenizers can be compared; lower is better",
@@ -41,12 +42,10 @@ def show_words(material: Material) -> Section:
 
 def show_provenance(material: Material) -> Section:
     """Show the spec, its defaults, the data and the versions: what it takes to ask the same again."""
-    parts: list[Part] = [Code(write_yaml(material.spec), "yaml")]
+    parts: list[Part] = [Paragraph("Settings that differ from the default:"), Code(write_yaml(material.spec), "yaml")]
     if material.defaults:
         taken = [{"key": path, "default": format_number(value)} for path, value in material.defaults.items()]
-        parts.append(
-            make_table(taken, caption="Keys at their default (docs/reference/spec.md explains each)", folded=True)
-        )
+        parts.append(make_table(taken, caption=AT_DEFAULT, folded=True))
     if material.data:
         parts.append(
             make_table(

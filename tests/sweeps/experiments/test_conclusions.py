@@ -19,6 +19,7 @@ from scheduler.cli.console.report_face import show_report
 from sweeps.analysis.targets import fit_once, fit_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.caveats import CAVEATS, WORDS
+from sweeps.experiments.conclude_scaling import conclude_scaling
 from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import CLAIMS, OF_TARGET, SENTENCES, Conclusion, describe_caveats
 from sweeps.report.compose import compose, compose_answer, list_facts
@@ -719,3 +720,17 @@ def test_every_face_says_the_same_sentence_first(name: str) -> None:
     (first, *_) = [line for line in render_markdown(report).splitlines() if line.startswith("**")]
     assert first == f"**{escape_markdown(sentence)}**"
     assert list_facts(known)["conclusion"] == conclusion.document()
+
+
+def test_a_data_set_of_which_no_size_is_measured_is_named() -> None:
+    waiting = lose(sizes(measured=(16,), base=None), 0, 1, 2, state="ready")
+    conclusion = conclude_scaling(SCALING, waiting, {}, data="code")
+    assert (conclusion.claim, conclusion.subject) == ("nothing_measured", "code")
+    assert "code" in conclusion.sentence
+
+
+def test_the_reason_that_each_sentence_gives_is_no_caveat_besides() -> None:
+    both = tuple(Conclusion("no_answer", "nll", name, caveats=("too_few_sizes",)) for name in ("a", "b"))
+    assert describe_caveats(replace(both[0], others=both[1:])) == ""
+    apart = replace(both[0], others=(replace(both[1], caveats=("flat", "too_few_sizes")),))
+    assert describe_caveats(apart) != ""
