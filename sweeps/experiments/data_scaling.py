@@ -17,7 +17,6 @@ from sweeps.analysis.targets import (
     name_with_unit,
     read_zero_shot,
     split_variants,
-    write_law,
 )
 from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import has_law
@@ -32,14 +31,21 @@ from sweeps.planning.runs import DatasetRun, plan_sizes
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Table, join_answers, make_table
 from sweeps.report.plain_values import simplify
-from sweeps.report.scaling_words import explain_fit, say_what_would_narrow, summarise_fit, write_curve, write_interval
+from sweeps.report.scaling_words import (
+    WHY_IT_LEADS,
+    explain_columns,
+    explain_fit,
+    say_what_would_narrow,
+    summarise_fit,
+    write_curve,
+    write_interval,
+)
 from sweeps.report.shared_parts import mark_told
-from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_number, show_share
+from sweeps.report.table_cells import MISSING, TableCell, show_number, show_share
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
-from sweeps.scaling.selection import CLOSE
 from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.size_units import EXAMPLES, SizeUnit, find_unit
@@ -54,11 +60,6 @@ LEGEND = (
     "interval. 0 is the untrained model."
 )
 WORDS = {"interpolated": "within the measured sizes"}  # for people; the code of the status is in the JSON
-WHY_IT_LEADS = (
-    "The first law of each data set leads. It is chosen among those whose expected error at the answer is at most "
-    f"{CLOSE:g} times the least: it has the least AICc, which weighs how well a law fits against its number of "
-    "parameters. R² does not choose: a law with more parameters nearly always has a higher one."
-)
 FACTS = ("law", "params", "r2", "holdout_error", "minimum_data", "warnings", "refused")
 Fits = Mapping[str, ScalingFit]
 
@@ -151,8 +152,8 @@ def _answer_metric(
         numbers = make_table(measured, caption=f"Measured {metric}, over the seeds", folded=len(measured) > LONG)
         curves = _draw_curves(_describe_plot(f"{figure}-{place}", metric, fits, unit), metric, by_data, fits, numbers)
         claims = {name: find_claim(conclusion, metric, subject=name + where) for name in fits}
-        told = {name for name, claim in claims.items() if claim and "law_misses" in claim.caveats}
-        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, told))))
+        misses = {name for name, claim in claims.items() if claim and "law_misses" in claim.caveats}
+        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, misses))))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -190,11 +191,8 @@ def _draw_curves(
     return [Figure(LineChart(words, lines), numbers, LEGEND, in_cells=True)]
 
 
-def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, told: Collection[str]) -> list[Part]:
-    """Tabulate every law that fits, with what it says of the target, then its warnings.
-
-    Of the data sets in `told`, the headline says already that the law misses the largest sizes; the table says how far.
-    """
+def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[str]) -> list[Part]:
+    """Tabulate every law that fits, with what it says of the target, then its warnings, but for known `misses`."""
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
     letters = f"L is the {name_with_unit(metric)}, n the number of training {unit.many}"
     caption = f"Fitted curves. {letters}" if any(law.curve for _, law in every) else "Why no curve was fitted"
@@ -203,21 +201,14 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, told: Collection[str
         f"{name}: {warning}"
         for name, law in every
         for warning in law.warnings
-        if not (name in told and read_code(warning) == "law_misses")
+        if not (name in misses and read_code(warning) == "law_misses")
     )
-    notes = [Paragraph(_explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
+    notes = [Paragraph(explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
     if any(fit.alternatives for fit in fits.values()):
         notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
     return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
-
-
-def _explain_columns(fits: Sequence[ScalingFit]) -> str:
-    """Write the laws of a table with their letters, and say what its error is."""
-    laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
-    formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
-    return f"Laws: {formulas}. Error: how far a curve that is fitted without the 2 largest sizes misses them."
 
 
 def _draw_line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:

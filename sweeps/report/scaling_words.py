@@ -1,12 +1,15 @@
 """Say what the fit of a curve answers: one sentence for each data set, and what would make its interval narrower."""
 
-from sweeps.analysis.targets import choose_side, describe_met_sizes, write_formula
+from collections.abc import Sequence
+
+from sweeps.analysis.targets import choose_side, describe_met_sizes, write_formula, write_law
 from sweeps.evaluation.registry import is_rising
 from sweeps.formatting import percent
 from sweeps.report.table_cells import MINUS
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.profile import REACH
+from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
@@ -14,6 +17,11 @@ NARROWED = {  # the parts of an interval in words, and what would make it narrow
     "items": ("the choice of held-out items", "more held-out items"),
     "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
 }
+WHY_IT_LEADS = (
+    "The first law of each data set leads. It is chosen among those whose expected error at the answer is at most "
+    f"{CLOSE:g} times the least: it has the least AICc, which weighs how well a law fits against its number of "
+    "parameters. R² does not choose: a law with more parameters nearly always has a higher one."
+)
 SMALL = 0.005  # shares of an interval that are not listed
 
 
@@ -112,3 +120,10 @@ def _say_how_far(least: MinimumData, fit: ScalingFit) -> str:
 def write_curve(fit: ScalingFit) -> str:
     """Write the law of a fit with its numbers, for people."""
     return write_formula(fit).replace("-", MINUS)
+
+
+def explain_columns(fits: Sequence[ScalingFit]) -> str:
+    """Write the laws of a table with their letters, and say what its error is."""
+    laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
+    formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
+    return f"Laws: {formulas}. Error: how far a curve that is fitted without the 2 largest sizes misses them."
