@@ -1,10 +1,6 @@
-"""What a command says first: what is to pay, what is misspelt, where an option goes, that it was stopped."""
+"""What a command says first: what is to pay, what is misspelt, where an option goes."""
 
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,7 +9,6 @@ from scheduler.cli import main
 from scheduler.cli.console.output import Output
 from scheduler.cli.plan import print_summary
 from scheduler.cli.upkeep.drain import find_workers
-from scheduler.entry import INTERRUPTED
 from scheduler.errors import ServiceRefused, UnknownWorker
 from scheduler.prepare import read_price_book
 from scheduler.refusals import advise_on_model
@@ -59,13 +54,3 @@ def test_what_is_to_pay_comes_first_and_stands_alone() -> None:
     assert free[0] == "$0.00: all there"
     assert [line for line in free if "$" in line] == free[:1]
     assert any("$3.00" in line for line in paid)
-
-
-def test_ctrl_c_while_the_command_line_loads_prints_no_traceback(tmp_path: Path) -> None:
-    """The first library that the command line imports is interrupted."""
-    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
-    words = [sys.executable, "-c", "from scheduler.entry import main; main()"]
-    path = os.pathsep.join((str(tmp_path), *filter(None, sys.path)))
-    ended = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
-    assert ended.returncode == INTERRUPTED
-    assert len(ended.stderr.splitlines()) == 1
