@@ -195,8 +195,8 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
     """Tabulate every law that fits, with what it says of the target, then its warnings, but for known `misses`."""
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
     letters = f"L is the {name_with_unit(metric)}, n the number of training {unit.many}"
-    caption = f"Fitted curves. {letters}" if any(law.curve for _, law in every) else "Why no curve was fitted"
-    laws = make_table([describe_law(*law, unit) for law in every], caption=caption)
+    what = "Fitted curves" if any(law.curve for _, law in every) else "Why no curve was fitted"
+    laws = make_table([describe_law(*law, unit) for law in every], caption=f"{what}. {letters}")
     warnings = dict.fromkeys(
         f"{name}: {warning}"
         for name, law in every
