@@ -44,7 +44,6 @@ def test_a_file_becomes_an_answer_and_nothing_is_left_running_or_done_twice(desk
     _no_key_is_left(desk, run_output.out + run_output.err)
     assert "Flower): http://127.0.0.1:" in run_output.out
     assert "password" in run_output.out
-    assert "Why no curve was fitted" in run_output.out
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
 
     results = desk.sweep("-f", "json", "results", "small").json
