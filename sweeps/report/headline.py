@@ -11,7 +11,7 @@ from sweeps.analysis.targets import describe_cell
 from sweeps.experiments.kind import Experiment
 from sweeps.formatting import format_count
 from sweeps.report.inputs import Material
-from sweeps.results import GIVEN_UP
+from sweeps.results import GIVEN_UP, keep_measured
 from sweeps.stage import Json
 
 GOING_ON = ("active", "paused", "opening")
@@ -20,11 +20,9 @@ FACTS = 3  # of an idle policy, that are named
 
 def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str]:
     """Write what limits the answer: missing runs, cut answers, trainings that may not have learnt, an open end."""
-    states = Counter(row.state for row in material.rows)
-    done = states.pop("succeeded", 0)
     notices = []
-    if states or material.state in GOING_ON:
-        notices.append(_describe_missing(material, states, done))
+    if material.state in GOING_ON or any(row.state != "succeeded" for row in material.rows):
+        notices.append(_describe_missing(material))
     notices += [f"{evaluation.describe()}." for evaluation in material.left_out]
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
@@ -34,18 +32,20 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     return notices
 
 
-def _describe_missing(material: Material, states: Mapping[str, int], done: int) -> str:
-    """Say how many runs have a result, and whether more will have one."""
-    going_on = material.state in GOING_ON
+def _describe_missing(material: Material) -> str:
+    """Say how many runs have a result, of which how many have a part of it, and whether more will have one."""
+    going_on, measured = material.state in GOING_ON, keep_measured(material.rows)
+    states = Counter(row.state for row in material.rows) - Counter(row.state for row in measured)
+    partial = sum(row.state != "succeeded" for row in measured)
     others = {state: count for state, count in states.items() if state in GIVEN_UP or not going_on}
     lost = f" ({', '.join(f'{count:,} {state}' for state, count in others.items())})" if others else ""
-    have = (
-        f"{done:,} of {format_count(len(material.rows), 'run')} {'has' if len(material.rows) == 1 else 'have'} a result"
-    )
+    total, verb = format_count(len(material.rows), "run"), "has" if len(material.rows) == 1 else "have"
+    have = f"{len(measured):,} of {total} {verb} a result"
+    lacking = f", of which {partial:,} {'lacks' if partial == 1 else 'lack'} an evaluation" if partial else ""
     if going_on:
         still = "" if material.state == "active" else f" This sweep is {material.state}."
-        return f"{have} so far{lost}; these numbers will change.{still}"
-    return f"INCOMPLETE: {have}{lost}. `sweep status {material.sweep}` shows why."
+        return f"{have} so far{lost}{lacking}; these numbers will change.{still}"
+    return f"INCOMPLETE: {have}{lost}{lacking}. `sweep status {material.sweep}` shows why."
 
 
 def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int) -> str:

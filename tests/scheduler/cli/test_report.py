@@ -37,6 +37,7 @@ from tests.scheduler.plans import evaluate, plan, scaling, train
 from tests.scheduler.reported import large, lay
 from tests.support import FakeClock, RedisServer
 from tests.sweeps.reports import compare_rows, grid_rows, material, read, row, transfer_rows
+from tests.wording import lacks
 
 NOW = 1_800_000_000_000
 SPEC: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "question": "How much?"}
@@ -62,7 +63,8 @@ def test_failures_are_told_with_their_cause_and_what_they_cost(night: Night) -> 
     assert causes["failed"] == ("<b>row 17 has no text</b>", ("train n8s0",))
     assert causes["skipped"][1] == ("evaluate n8s0",)
     whole = compose(material)
-    assert whole.notices[0].startswith("INCOMPLETE: 1 of 2 runs")
+    assert whole.notices[0].startswith("INCOMPLETE: 2 of 2 runs"), "the failed run has the score of its base"
+    assert lacks(whole.notices[0], "1 lacks an evaluation") == []
     page = render_html(whole, report_inputs.read_style())
     read(page)
     assert "&lt;b&gt;row 17 has no text&lt;/b&gt;" in page

@@ -36,7 +36,7 @@ from tests.sweeps.reports import (
     transfer_rows,
     trouble,
 )
-from tests.wording import naming
+from tests.wording import lacks, naming
 
 KINDS = sorted(EXPERIMENTS)
 
@@ -224,7 +224,11 @@ def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
     rows = [replace(run, state="failed") for run in compare_rows()]
     report = compose(material("compare", rows))
     assert report.answer == composed("compare").answer
-    assert report.notices[0].startswith("INCOMPLETE: 0 of 7 runs")
+    assert report.notices[0].startswith("INCOMPLETE: 7 of 7 runs")
+    assert lacks(report.notices[0], "7 lack an evaluation") == []
+    assert "failed" not in report.notices[0], "each of the failed runs has a result"
+    one_lost = [replace(rows[0], metrics={}), *rows[1:]]
+    assert lacks(compose(material("compare", one_lost)).notices[0], "6 of 7 (1 failed) 6 lack an evaluation") == []
     assert count_runs(rows, "task_completion") == Tally(measured=7)
     assert count_runs(rows, "reward") == Tally(failed=7)
 
