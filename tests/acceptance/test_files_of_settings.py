@@ -19,7 +19,7 @@ def test_doctor_says_what_is_wrong_in_each_and_nothing_is_submitted(desk: Desk) 
     assert output.status == 1
     assert set(wrong) == {"rehearsal", "prices"}
     assert re.search(naming("line 3: rules.0: ", "got none"), wrong["rehearsal"]), wrong
-    assert "mine.yaml:2: prices.0.train: " in wrong["prices"]
+    assert re.search(naming("mine.yaml:2: ", "1st", "train: "), wrong["prices"]), wrong
     assert "-1" in wrong["prices"]
     del desk.environment["SWEEP_PRICES"]
     refused(desk.call("run", str(desk.write("small.yaml", small()))), "night.yaml", "line 3", "rules.0")

@@ -82,7 +82,7 @@ def test_several_evaluations_make_one_sweep_that_is_named_by_them() -> None:
     later = build_evaluation_sweep(BEFORE, "[nll, {answers: {samples: 5}}]")
     assert (later.sweep, [evaluation.name for evaluation in later.evaluate]) == ("one-nll-answers", ["nll", "answers"])
     assert build_evaluation_sweep(BEFORE, "{answers: {samples: 5}}", "deeper").sweep == "deeper"
-    with pytest.raises(SpecError, match=r"evaluate\.1.*answers"):
+    with pytest.raises(SpecError, match=r"2nd of evaluate.*answers"):
         build_evaluation_sweep(BEFORE, "[answers, {answers: {samples: 5}}]")
     with pytest.raises(SpecError, match=r"sweep: .*'no name'"):
         build_evaluation_sweep(BEFORE, "nll", "no name")
