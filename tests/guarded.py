@@ -1,7 +1,6 @@
 """A Redis that several hosts may reach: TLS, passwords, a replica, and Sentinels with TLS that watch both."""
 
 import re
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from tests import servers
 from tests.certificates import make_certificates
 from tests.hosts import Network
 from tests.repository import ROOT
-from tests.sentinels import COUNT, NAME, Pair, Sentinels, free_port, read_replication
+from tests.sentinels import COUNT, NAME, Pair, Sentinels, WatchedServer, free_port, read_replication
 from tests.support import TRUSTED, RedisServer, wait_until
 
 PASSWORD = "s3cret/of:the@fleet"
@@ -127,23 +126,16 @@ class GuardedSentinels(Sentinels):
         return self._hosts.place_program(self._names[self.ports.index(port)], self._guard.program)
 
 
-class GuardedServer(RedisServer):
+class GuardedServer(WatchedServer):
     """All of it in the place of one server; `url` is what a fleet gets."""
+
+    pair: GuardedPair
+    sentinels: GuardedSentinels
 
     def __init__(self, folder: Path, guard: Guard, hosts: Network, names: tuple[str, str, str]) -> None:
         folder.mkdir()
-        super().__init__(folder)
-        self.pair = GuardedPair(folder, guard, hosts, names[:2])
-        self.sentinels = GuardedSentinels(folder, self.pair, guard, hosts, names)
-        self.url = self.sentinels.url
-
-    def start(self) -> None:
-        self.pair.start()
-        self.sentinels.start()
-
-    def end(self, number: int = signal.SIGKILL) -> None:  # noqa: ARG002 - the signature of one server
-        self.sentinels.end()
-        self.pair.end()
+        pair = GuardedPair(folder, guard, hosts, names[:2])
+        super().__init__(folder, pair, GuardedSentinels(folder, pair, guard, hosts, names))
 
 
 def make_guard(folder: Path, addresses: list[str]) -> Guard:

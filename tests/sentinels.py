@@ -176,10 +176,10 @@ def watched_pair(folder: Path) -> Iterator[tuple[Pair, Sentinels]]:
 class WatchedServer(RedisServer):
     """A pair that Sentinels watch, in the place of one server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pair: Pair | None = None, sentinels: "Sentinels | None" = None) -> None:
         super().__init__(folder)
-        self.pair = Pair(folder)
-        self.sentinels = Sentinels(folder, self.pair)
+        self.pair = pair or Pair(folder)
+        self.sentinels = sentinels or Sentinels(folder, self.pair)
         self.url = self.sentinels.url
 
     def start(self) -> None:

@@ -297,9 +297,9 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
 def _name_alike(fits: Sequence[ScalingFit]) -> str:
     """Say that several laws fit, whose answers are all shown."""
     laws, every = " and the ".join(f"{fit.law}" for fit in fits), "both" if len(fits) == 2 else "all"
-    shown = f"the table has a row for each, and the interval is the same in these rows: it covers {every} answers"
-    if fits[0].minimum_data is None:
-        shown = f"the table has {every} laws"
+    shown = "the table has a row for each"
+    if fits[0].minimum_data is not None and fits[0].minimum_data.has_interval:
+        shown += f", and the interval is the same in these rows: it covers {every} answers"
     return CodedText("laws_tie", f"the {laws} law fit about equally well; {shown}")
 
 
@@ -309,7 +309,7 @@ def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
     warnings, first = chosen.warnings, chosen.minimum_data
     if others:
         warnings += (_name_alike(fits),)
-    if first is not None and first.status in ("interpolated", "extrapolated", "not identified", "unreachable"):
+    if first is not None and first.has_interval:
         first = unite_answers(first, [fit.minimum_data for fit in fits if fit.minimum_data])
     others = tuple(replace(fit, minimum_data=share_interval(fit.minimum_data, first)) for fit in others)
     ahead = _widest([fit.ahead for fit in fits if fit.ahead])

@@ -41,6 +41,11 @@ class MinimumData(NamedTuple):
     reason: str = ""
     next_size: float | None = None
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether sizes between `low` and `high` are its answer."""
+        return self.status in ("interpolated", "extrapolated", "not identified", "unreachable")
+
 
 def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) -> list[MinimumData | None]:
     """Invert the law, n* = (A / (target - E))^(1/a) - n0, with the interval; what is told is in the metric's unit."""

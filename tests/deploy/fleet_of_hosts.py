@@ -6,7 +6,6 @@ The service and the bucket are elsewhere: at the gateway of the network.
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -32,7 +31,7 @@ from tests.guarded import GuardedServer, make_guard
 from tests.hosts import Network, network
 from tests.repository import ROOT
 from tests.support import wait_until
-from tests.tinker_offline.process import CACHE, REFUSED, Server
+from tests.tinker_offline.process import Server
 
 HOSTS = ("alpha", "beta", "gamma", "delta")
 LEASE = 4  # seconds
@@ -73,24 +72,6 @@ checkpoint: {{every_steps: {self.steps // 4}}}
 """
 
 
-class ServiceElsewhere(Server):
-    """tinker_offline at an address that every host reaches."""
-
-    def __init__(self, state: Path, host: str, options: list[str]) -> None:
-        super().__init__(state, options)
-        self._host = host
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "tinker_offline", "--host", self._host, "--port", "0"]
-        command += ["--state", str(self.state), "--cache", str(CACHE), "--refuse-key", REFUSED, *self.options]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        match = re.search(r"http://\S+", line)
-        assert match is not None, f"the server said {line!r}"
-        self.url = match[0]
-
-
 class HostFleet(Fleet):
     """Processes on hosts; `folder` is shared by none of them but for their logs."""
 
@@ -102,7 +83,7 @@ class HostFleet(Fleet):
         self.hosts = hosts
         rules = self.folder / "slow.yaml"
         rules.write_text(f"rules: [{{on: forward_backward, slow: {slow}}}]\n")
-        self.tinker = ServiceElsewhere(self.folder / "offline", hosts.gateway, ["--control", "--faults", str(rules)])
+        self.tinker = Server(self.folder / "offline", ["--control", "--faults", str(rules)], hosts.gateway)
         guard = make_guard(self.folder, [hosts.address(name) for name in HOSTS])
         self.redis = self.guarded = GuardedServer(self.folder / "watched", guard, hosts, ("alpha", "beta", "gamma"))
         (self.folder / "aws").write_text(CREDENTIALS)

@@ -24,19 +24,20 @@ class Server:
     `options` are further words of its command line; with `--control` among them, `control()` talks to its other side.
     """
 
-    def __init__(self, state: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, state: Path, options: Sequence[str] = (), host: str = "127.0.0.1") -> None:
         self.state = state
+        self._host = host
         self.options = list(options)
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tinker_offline", "--port", "0", "--state", str(self.state)]
-        command += ["--cache", str(CACHE), "--refuse-key", REFUSED, *self.options]
+        command = [sys.executable, "-m", "tinker_offline", "--host", self._host, "--port", "0"]
+        command += ["--state", str(self.state), "--cache", str(CACHE), "--refuse-key", REFUSED, *self.options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        match = re.fullmatch(r"tinker_offline listening on (http://127\.0\.0\.1:\d+)\n", line)
+        match = re.fullmatch(rf"tinker_offline listening on (http://{re.escape(self._host)}:\d+)\n", line)
         assert match is not None, f"the server said {line!r}"
         self.url = match[1]
 

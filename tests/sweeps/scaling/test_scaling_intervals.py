@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, least_squares
 from scipy.special import stdtrit
 
+from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit, fit_many, fit_scaling
 from sweeps.scaling.laws import Curves, Floats
 from sweeps.scaling.minimum_data import MinimumData
@@ -209,6 +210,18 @@ def test_laws_that_cannot_be_told_apart_are_both_shown_and_the_interval_holds_bo
                 assert (answer.low, answer.high) == (fit.minimum_data.low, fit.minimum_data.high), "one that holds both"
             assert answer.point is None or fit.minimum_data.low <= answer.point
             assert answer.point is None or answer.point <= (fit.minimum_data.high or np.inf)
+
+
+def test_of_laws_that_are_refused_no_interval_is_told() -> None:
+    """Sums in short chats, as the tutorial trains them: steeper than any law until it flattens."""
+    means, spread = np.array([5.696, 4.0, 2.3005, 1.5528, 1.2688]), np.array([0.1, 0.1, 0.1156, 0.1081, 0.0085])
+    losses = np.concatenate([means + spread * times for times in (-1, 0, 1)])
+    seeds = np.repeat([0, 1, 2], len(means)).tolist()
+    fit = fit_scaling(np.tile([32, 64, 128, 256, 512], 3), losses, seed=seeds, target=2.0)
+    answers = [law_fit.minimum_data for law_fit in (fit, *fit.alternatives)]
+    assert [answer and (answer.status, answer.low) for answer in answers] == [("refused", None)] * 2
+    (warned,) = [warning for warning in fit.warnings if read_code(warning) == "laws_tie"]
+    assert "interval" not in warned
 
 
 measured = st.builds(
