@@ -223,3 +223,24 @@ class Attempt:
         """Write an artefact of this attempt; its path contains the fencing number."""
         path = locate_attempt_file(self.context.fleet, self.work.stage, self.lease.fence, name)
         return self.context.artefacts.write(path, content)
+
+
+def load_attempt(
+    context: WorkerContext, held: HeldLease, reporter: EventReporter, opening: Opening | None = None
+) -> Attempt:
+    """Read what the attempt has to do; while Redis is away, ask again until the lease is nearly over.
+
+    Raises LeaseLost if another Redis has taken over in the meantime and does not know of the claim.
+    """
+    while True:
+        try:
+            work = context.store.read_assignment(held.lease.stage)
+            break
+        except Away:
+            if held.over:
+                raise
+            time.sleep(PAUSE)
+    if work.fence != held.lease.fence:
+        raise LeaseLost(held.lease.stage)
+    opening = opening or Opening(f"{work.stage}|{work.attempt}", Usage())
+    return Attempt(context, held, work, Spending(work.rates, work.reserved), reporter, opening)

@@ -20,7 +20,7 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Lease, Opening, compact
 from sweeps.cost import Usage
 from sweeps.errors import SweepsError
-from worker.attempt import PAUSE, Attempt, EventReporter, Spending, WorkerContext, make_stopped
+from worker.attempt import PAUSE, Attempt, EventReporter, WorkerContext, load_attempt, make_stopped
 from worker.attempt_log import log_attempt
 from worker.evaluation.measure import evaluate
 from worker.held_lease import HeldLease, LeaseLost, Stalled, TimeIsUp, TurnedAway
@@ -54,8 +54,10 @@ def _run(context: WorkerContext, lease: Lease, reporter: EventReporter, asked_at
     with ExitStack() as closing:
         with context.leases.hold(lease, asked_at=asked_at) as held:
             try:
-                this = _load_attempt(context, held, reporter)
+                this = load_attempt(context, held, reporter)
                 session = _make_session(this)
+            except LeaseLost:
+                return Lost()
             except (*Away, Refused):
                 raise
             except Exception as error:  # noqa: BLE001 - the stored stage can be wrong in any way
@@ -94,22 +96,6 @@ def _choose_ending(outcome: Outcome) -> Ending:
     if isinstance(outcome, Succeeded):
         return "success"
     return "errored" if isinstance(outcome, Failed) else "interrupted"
-
-
-def _load_attempt(
-    context: WorkerContext, held: HeldLease, reporter: EventReporter, opening: Opening | None = None
-) -> Attempt:
-    """Read what the attempt has to do; while Redis is away, ask again until the lease is nearly over."""
-    while True:
-        try:
-            work = context.store.read_assignment(held.lease.stage)
-            break
-        except Away:
-            if held.over:
-                raise
-            time.sleep(PAUSE)
-    opening = opening or Opening(f"{work.stage}|{work.attempt}", Usage())
-    return Attempt(context, held, work, Spending(work.rates, work.reserved), reporter, opening)
 
 
 def _make_session(this: Attempt) -> Session:
@@ -309,7 +295,10 @@ def _evaluate_on_live_client(
     context: WorkerContext, held: HeldLease, trainer: Trainer, reporter: EventReporter, opening: Opening
 ) -> Usage | None:
     """Evaluate one stage; return its usage, or None unless it succeeded and counts."""
-    this = _load_attempt(context, held, reporter, opening)
+    try:
+        this = load_attempt(context, held, reporter, opening)
+    except LeaseLost:
+        return None
     with reporter.report_continued(this.work.label) as tell:
         outcome, _ = run_to_outcome(this, lambda: (evaluate(this, trainer.bind(this.note_signal, this.permit)), None))
         stands = conclude(this, outcome)

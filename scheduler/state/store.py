@@ -66,6 +66,7 @@ class Assignment:
     execution: Mapping[str, Json]
     attempt: int
     failures: Mapping[str, int]  # by kind, since it last made progress
+    fence: str  # of the lease that holds it; empty if none does
     payer: str
     lane: str
     slot: str  # the attempt that opened its client: stage|number
@@ -215,7 +216,7 @@ class Store:
         return self.client.get(keys.FLEET) or ""
 
     def read_assignment(self, stage: str) -> Assignment:
-        """Read what the holder of the stage must do."""
+        """Read what the holder of the stage must do. Nobody holds it any more if a failover lost the claim."""
         pipe = self.client.pipeline(transaction=False)
         pipe.hgetall(keys.stage(stage))
         pipe.lrange(keys.checkpoints(stage), -1, -1)
@@ -230,7 +231,8 @@ class Store:
             failures={
                 field.removeprefix(FAILED): int(count) for field, count in row.items() if field.startswith(FAILED)
             },
-            payer=row["payer"],
+            fence=row.get("fence", ""),
+            payer=row.get("payer", ""),
             lane=row["lane"],
             slot=row.get("slot", ""),
             rates=Rates.read(json.loads(row["rates"] or "{}")),

@@ -11,6 +11,7 @@ import pytest
 from scheduler.artefacts import decode_rows
 from scheduler.engine.retry import Fault
 from scheduler.state import keys, views
+from scheduler.state.bug_log import read_bugs
 from tests.tinker_offline.process import KEY
 from tests.worker.workshop import SPEC, Workshop
 from worker.attempt import Attempt
@@ -147,3 +148,26 @@ def test_a_checkpoint_that_comes_too_late_ends_the_attempt_at_once(
     monkeypatch.setattr(Leases, "_renew", lambda _: None)
     assert isinstance(workshop.attempt(stage), Lost)
     assert submitted == list(range(6))
+
+
+@pytest.mark.parametrize(("verb", "state"), [("claim", "dispatched"), ("continue_on_client", "ready")])
+def test_a_claim_that_a_failover_lost_is_a_lost_lease_and_no_bug(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, verb: str, state: str
+) -> None:
+    """The new Redis has the stage as it was before the claim: nothing is trained or evaluated for it, or recorded."""
+    train, evaluation = sorted(workshop.submit().plan.stages, key=lambda stage: stage.kind, reverse=True)
+    lost = train if verb == "claim" else evaluation
+    client, claim = workshop.store.client, getattr(workshop.store, verb)
+
+    def claim_and_lose(stage: str, **how: Any) -> Any:
+        before = client.hgetall(keys.stage(stage))
+        lease = claim(stage, **how)
+        client.delete(keys.stage(stage))
+        client.hset(keys.stage(stage), mapping=before)
+        return lease
+
+    monkeypatch.setattr(workshop.store, verb, claim_and_lose)
+    outcome = workshop.attempt(train)
+    assert isinstance(outcome, Lost if verb == "claim" else Succeeded)
+    assert workshop.state(lost) == state
+    assert read_bugs(workshop.store) == []
