@@ -44,6 +44,18 @@ def test_every_stage_is_counted_once_and_where_it_is(night: Night) -> None:
     assert re.findall(r"\$[\d.]+", money) == ["$0.0010", "$0.0500"]
 
 
+def test_caveats_follow_the_conclusion_on_a_line_of_their_own(night: Night) -> None:
+    night.submit(scaling("s", [8, 16], seeds=1), limit=50_000, spec={"experiment": "data_scaling"})
+    night.do("evaluate-base", "s", {"nll": 3.0})
+    for size, loss in ((8, 2.5), (16, 2.0)):
+        night.do(f"train-n{size}s0", "s")
+        night.do(f"evaluate-n{size}s0", "s", {"nll": loss})
+    digest = build_digest(night.store, "s")
+    caveats = describe_caveats(digest.conclusion)
+    assert caveats
+    assert digest.text.splitlines()[:2] == [digest.conclusion.sentence, caveats]
+
+
 def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(night: Night) -> None:
     night.submit(single("s", 3))
     lease = night.start("train-0000", "s")
