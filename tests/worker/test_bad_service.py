@@ -26,7 +26,7 @@ from worker.outcome import Failed, Outcome, Stopped, Succeeded
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.session import Session
 
-STALL = 2.5
+STALL = 4.0  # seconds: no process here is silent for so long, however busy the machine
 
 
 @pytest.fixture
@@ -47,6 +47,10 @@ def training(workshop: Workshop, name: str = "one", steps: int = 14) -> Stage:
 
 def row(workshop: Workshop, stage: Stage) -> dict[str, str]:
     return workshop.store.client.hgetall(keys.stage(stage.id))
+
+
+def _has_checkpoint(workshop: Workshop, stage: Stage) -> bool:
+    return workshop.store.read_assignment(stage.id).checkpoint is not None
 
 
 def charged(workshop: Workshop, stage: Stage) -> dict[str, int]:
@@ -232,8 +236,18 @@ def test_a_creation_that_waits_for_room_is_no_stall_either(impatient: Workshop, 
 
 def test_a_session_that_was_dropped_is_replaced(impatient: Workshop, control: Control, tmp_path: Path) -> None:  # noqa: ARG001
     stage = training(impatient, steps=400)
-    control.set(silence=0.5, rules=[{"on": "optim_step", "share": 0.02, "slow": 1.0}])
+    rules = [{"on": "optim_step", "share": 0.02, "slow": 1.0}]
+    control.set(rules=rules)
+
+    def lose_patience() -> None:
+        """Once there is something to lose."""
+        wait_until(lambda: _has_checkpoint(impatient, stage), "a checkpoint", seconds=60)
+        control.set(silence=0.5, rules=rules)
+
+    losing = threading.Thread(target=lose_patience)
+    losing.start()
     outcome = impatient.attempt(stage)
+    losing.join()
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.BROKEN
     assert impatient.store.read_assignment(stage.id).checkpoint, "its checkpoints are still there"
