@@ -1,11 +1,12 @@
 """The frozen plan of a sweep as values: its stages, its runs and their estimated cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 MICRO = 1_000_000  # micro-dollars in a dollar
+SHOWN = 4  # names in a sentence
 Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed) to the hash of the first n, for each n
 
 
@@ -44,15 +45,20 @@ class Run:
 
 
 class LeftOut(NamedTuple):
-    """An evaluation that is not made on some data, because the data does not suit it."""
+    """An evaluation that is not made on some data, or metrics of it that this data cannot give."""
 
     evaluation: str  # as the file names it
     on: str  # the data, for people: "code", "code new_hospital"
     reason: str
+    code: str = "unsuited"  # or a caveat of conclusions: why the metrics cannot be given
+    metrics: Sequence[str] = ()  # their full names there; none: the whole evaluation is not made
 
     def describe(self) -> str:
         """Say what is not measured, and why."""
-        return f"{self.evaluation} is not measured on {self.on}: {self.reason}"
+        if not self.metrics:
+            return f"{self.evaluation} is not measured on {self.on}: {self.reason}"
+        more = f" and {len(self.metrics) - SHOWN} more" if len(self.metrics) > SHOWN else ""
+        return f"{', '.join(self.metrics[:SHOWN])}{more} cannot be measured on {self.on}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

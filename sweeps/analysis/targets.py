@@ -154,12 +154,15 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
     metric = find_metric(spec)
     points = list_sized(rows, metric)
     n, values = [size for size, _, _ in points], [value for _, value, _ in points]
+    if not points:
+        nothing = CodedText("unmeasured_runs", f"no size has a value of {metric}")
+        return ScalingFit(np.array([]), np.array([]), refused=nothing)
     chance = read_chance(rows, metric)
     if chance is not None and math.isnan(chance):
         kept = "the score of guessing was not kept with these results, and the law needs it"
         unknown = CodedText("chance_unknown", kept)
         return ScalingFit(np.array(n), np.array(values), refused=unknown)
-    if n and (reason := _find_no_law(rows, metric, items)):
+    if reason := _find_no_law(rows, metric, items):
         means = {size: [value for at, value, _ in points if at == size] for size in sorted({*n})}
         return ScalingFit(
             np.array([*means]), np.array([np.mean(at_size) for at_size in means.values()]), refused=reason

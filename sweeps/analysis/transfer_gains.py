@@ -126,18 +126,16 @@ def transfer_matrix(
         raise DataError(f"runs of {len(variants)} variants, such as {variants[0]} and {variants[1]}: one is wanted")
     metrics = sorted({name for run in results for name in run.metrics})
     if metrics and metric not in metrics:
-        raise DataError(
-            f"{', '.join(metrics)} found; gains are of {metric}, which no run has; `evaluate: [nll]` measures it"
-        )
-    return _compute_matrix(
+        raise DataError(f"{', '.join(metrics)} found; gains are of {metric}, which no run has; choose another `metric`")
+    return fill_matrix(
         results, metric, 1.0 if choose_direction(metric, better) == "lower" else -1.0, items, source_items
     )
 
 
-def _compute_matrix(
+def fill_matrix(
     results: Sequence[RunResult], metric: str, sign: float, items: Items | None, source_items: Items | None
 ) -> TransferMatrix:
-    """Compute the matrix; `sign` is -1 of a metric that is better if it is higher."""
+    """Fill the matrix of one variant; `sign` is -1 of a metric that is better if it is higher. No run need have it."""
     after, on_source = (_losses(results, name, sign) for name in (metric, f"{SOURCE}{metric}"))
     places = [_place(run) for run in results]
     targets = tuple(dict.fromkeys(target for _, target, _ in places))

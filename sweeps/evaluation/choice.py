@@ -1,15 +1,15 @@
 """The evaluator `answers` with `check: choice`: which of a question's candidates the model holds for the likeliest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from sweeps.errors import PlanError
-from sweeps.evaluation.classes import CLASS_METRICS, add_classes, average_classes
+from sweeps.evaluation.classes import CLASS_METRICS, add_classes, average_classes, list_undefined
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
-from sweeps.evaluation.evaluator import Measured, Metric, Options, average
+from sweeps.evaluation.evaluator import Measured, Metric, Options, Unmeasurable, average
 from sweeps.evaluation.forward_evaluator import ForwardEvaluator, Passes
 from sweeps.evaluation.item_rows import ItemRow, cluster_by_passage
 from sweeps.evaluation.majority import MAJORITY, add_majority
@@ -48,6 +48,9 @@ class Choice(ForwardEvaluator):
         if all("candidates" in row for row in records.rows):
             return ""
         return "candidates for each of them (the same for all rows: `columns: {candidates: [yes, no]}`)"
+
+    def list_unmeasurable(self, records: Records, named: Collection[str]) -> Iterator[Unmeasurable]:
+        return list_undefined(records.rows, named)
 
     def find_errors(self, options: Options) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for key in ("samples", "temperature", "most"):

@@ -5,22 +5,25 @@ F1, balanced accuracy and AUROC are about all items together, so the value of an
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.evaluation.evaluator import Metric
+from sweeps.evaluation.evaluator import Metric, Unmeasurable
 from sweeps.evaluation.item_rows import CLASSES, ItemRow
 from sweeps.evaluation.metric_prefixes import CLASS_F1
+from sweeps.formatting import format_count
 from sweeps.metrics import classification
 from sweeps.records import MOST_CLASSES, Row
 
 MOST = MOST_CLASSES
 TRUE, CHOSEN = "true_class", "chosen_class"  # values of an item: the places of its classes among all
 LOG_ODDS = "log_odds_"  # and its log-odds of each class against the others, by the class's place
+# why a metric of classes is not defined
+ONE_CLASS, CLASS_ABSENT, NO_CLASSES, UNKNOWN_CLASS = "one_class", "class_absent", "no_classes", "unknown_class"
 MAJORITY_F1, MAJORITY_BALANCED = "majority_macro_f1", "majority_balanced_accuracy"
 CLASS_METRICS = (
     Metric("macro_f1", "higher", law=True, guessed=MAJORITY_F1),
@@ -32,15 +35,47 @@ CLASS_METRICS = (
 
 
 def find_classes(records: Sequence[Row]) -> list[str]:
-    """Find the classes of questions with the same candidates, of which one is right; nothing if there are none."""
+    """Find the classes of a classification in which more than one is right for some item; nothing if it is none."""
+    classes, there = read_classes(records)
+    return classes if len(there) > 1 else []
+
+
+def read_classes(records: Sequence[Row]) -> tuple[list[str], set[str]]:
+    """Read the classes of questions with the same candidates, of which one is right, and those that are right for some.
+
+    Nothing if the questions are no classification.
+    """
     sets = {frozenset(row["candidates"]) for row in records}
     if len(sets) != 1:
-        return []
+        return [], set()
     classes = sorted(*sets)
     right = [[text for text in row["candidates"] if text in row["answers"]] for row in records]
     if any(len(texts) != 1 for texts in right) or any(len(row["candidates"]) != len(classes) for row in records):
-        return []  # several are right, or one is there twice
-    return classes if 2 <= len(classes) <= MOST and len({texts[0] for texts in right}) > 1 else []
+        return [], set()  # several are right, or one is there twice
+    return (classes, {texts[0] for texts in right}) if 2 <= len(classes) <= MOST else ([], set())
+
+
+def list_undefined(records: Sequence[Row], named: Collection[str]) -> Iterator[Unmeasurable]:
+    """List the metrics of classes that these questions do not define; of what is no classification, the named ones."""
+    classes, there = read_classes(records)
+    names = dict(zip(classes, name_classes(classes), strict=True))
+    measured = tuple(metric.name for metric in CLASS_METRICS if not metric.fixed)
+    wrong = [name for name in named if name.startswith(CLASS_F1) and name not in names.values()]
+    if not classes:
+        if wanted := (*(name for name in measured if name in named), *wrong):
+            differ = f"its questions do not all have the same 2 to {MOST} candidates, of which one is right"
+            yield Unmeasurable(NO_CLASSES, wanted, differ)
+        return
+    if wrong:
+        yield Unmeasurable(UNKNOWN_CLASS, tuple(wrong), f"F1 of its classes is {', '.join(names.values())}")
+    if len(there) == 1:
+        only = f"all of its {format_count(len(records), 'question')} are of one class, {next(iter(there))!r}"
+        yield Unmeasurable(ONE_CLASS, (*measured, *names.values()), only)
+    elif absent := [name for name in classes if name not in there]:
+        listed = " or ".join(map(repr, absent))
+        yield Unmeasurable(
+            CLASS_ABSENT, tuple(names[name] for name in absent), f"no question of it is of class {listed}"
+        )
 
 
 def add_classes(rows: Sequence[ItemRow], records: Sequence[Row]) -> Sequence[ItemRow]:

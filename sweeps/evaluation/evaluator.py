@@ -6,7 +6,7 @@ An evaluator asks a model in one of three ways, each a class to derive from: by 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -58,6 +58,14 @@ class Option(NamedTuple):
     example: str = ""  # of an option that a spec must give
 
 
+class Unmeasurable(NamedTuple):
+    """Metrics that some records cannot give, whatever a model answers."""
+
+    code: str  # a caveat of conclusions
+    metrics: tuple[str, ...]
+    reason: str
+
+
 class Measured(NamedTuple):
     """What an evaluation found: its metrics, and the row of each item."""
 
@@ -101,6 +109,10 @@ class Evaluator:
     def find_missing(self, records: Records, options: Options) -> str:
         """Say what the records lack that it needs; nothing if they lack nothing."""
         return ""
+
+    def list_unmeasurable(self, records: Records, named: Collection[str]) -> Iterator[Unmeasurable]:
+        """List the metrics that records which lack nothing cannot give; `named` are those that the file names."""
+        return iter(())
 
     def locate_items(self, records: Records) -> Sequence[int]:
         """Return for each item which of the records it is about."""

@@ -7,6 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 Caveat = Literal[
+    "one_class",
+    "class_absent",
+    "no_classes",
+    "unknown_class",
     "failed_runs",
     "unfinished_runs",
     "diverged_runs",
@@ -51,6 +55,10 @@ Caveat = Literal[
 ]
 
 WORDS: Mapping[Caveat, str] = {
+    "one_class": "all items are of one class, which cannot give the metric",
+    "class_absent": "no item is of the class that the metric is about",
+    "no_classes": "the questions are no classification, so they cannot give the metric",
+    "unknown_class": "the metric is about a class that the questions do not have",
     "failed_runs": "some runs failed",
     "unfinished_runs": "some runs have not finished",
     "diverged_runs": "some runs diverged",
@@ -98,6 +106,7 @@ SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone"})
 """Caveats that the sentence itself says."""
 REASONS: frozenset[Caveat] = frozenset(
     {
+        *("one_class", "class_absent", "no_classes", "unknown_class"),
         *("no_direction", "no_known_law"),
         *("no_target", "too_few_sizes", "data_does_not_help", "flat", "law_failed", "chance_unknown"),
         *("few_items", "unusable_rows", "unknown_experiment", "failed_runs", "unmeasured_runs", "unfinished_runs"),

@@ -8,12 +8,13 @@ from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.errors import SweepsError
-from sweeps.experiments.caveats import Caveat, order_caveats
+from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
+from sweeps.stage import LeftOut
 
 UNCLEAR: tuple[Claim, ...] = ("no_clear_difference", "nothing_learnt", "tied_best")  # all are judged together (Holm)
 UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
@@ -37,8 +38,22 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
     shared = _list_shared_caveats(material, signs)
-    others = tuple(_add_caveats(other, shared) for other in conclusion.others)
-    return replace(_add_caveats(conclusion, shared), others=others)
+    every = [_add_caveats(_explain(claim, material.left_out), shared) for claim in (conclusion, *conclusion.others)]
+    return replace(every[0], others=tuple(every[1:]))
+
+
+def _explain(claim: Conclusion, left_out: Sequence[LeftOut]) -> Conclusion:
+    """Say why runs were not measured, where the plan knew that some data cannot give the metric."""
+    metric = claim.metric or ""
+    reasons = {
+        omission.code
+        for omission in left_out
+        if any(metric == name or metric.endswith(f".{name}") for name in omission.metrics)
+    }
+    known = [code for code in CAVEATS if code in reasons]
+    if "unmeasured_runs" not in claim.caveats or not known:
+        return claim
+    return replace(claim, caveats=(*known, *(code for code in claim.caveats if code != "unmeasured_runs")))
 
 
 def _add_caveats(conclusion: Conclusion, shared: set[Caveat]) -> Conclusion:

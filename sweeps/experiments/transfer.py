@@ -7,7 +7,7 @@ from sweeps.analysis.guessing import Guess, find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, find_metric, split_variants
 from sweeps.analysis.told_items import FEWEST
-from sweeps.analysis.transfer_gains import AXES, TransferCell, TransferMatrix, transfer_matrix
+from sweeps.analysis.transfer_gains import AXES, TransferCell, TransferMatrix, fill_matrix
 from sweeps.errors import DataError, SweepsError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
@@ -112,7 +112,8 @@ def compute_matrix(rows: Sequence[RunResult], wish: MetricWish, items: ItemsBy) 
         raise DataError(f"{wish.metric}: {ask_direction(wish.metric)}")
     better: Better | None = {"min": "lower", "max": "higher"}[wish.mode] if wish.mode else None  # type: ignore[assignment]
     kept, on_source = (select_items(items, name) for name in (wish.metric, f"{SOURCE}{wish.metric}"))
-    return transfer_matrix(rows, metric=wish.metric, better=better, items=kept, source_items=on_source)
+    sign = 1.0 if choose_direction(wish.metric, better) == "lower" else -1.0
+    return fill_matrix(rows, wish.metric, sign, kept, on_source)
 
 
 def find_guessing_targets(rows: Sequence[RunResult], metric: str, items: ItemsBy) -> dict[str, Guess]:

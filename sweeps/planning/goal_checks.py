@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sweeps.analysis.targets import find_metric
 from sweeps.errors import PlanError
-from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.evaluation.metric_prefixes import VALIDATION, get_base_name, strip_validation
 from sweeps.evaluation.registry import find_measure
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.planning.measured_places import MeasuredPlaces
@@ -17,22 +17,34 @@ def settle_left_out(sweep: SweepFields, runs: Sequence[Run], places: MeasuredPla
     """List what is not measured. Raises PlanError if an evaluation fits nothing, or a run or a goal needs it."""
     places.refuse_unmeasured(runs)
     left_out = places.list_left_out()
-    refuse_unmeasured_goals(sweep, runs, left_out)
+    _refuse_unmeasured_goals(sweep, runs, places)
     return left_out
 
 
-def refuse_unmeasured_goals(sweep: SweepFields, runs: Sequence[Run], left_out: Sequence[LeftOut]) -> None:
-    """Raise PlanError for a named metric that no run measures; with what is measured instead."""
+def _refuse_unmeasured_goals(sweep: SweepFields, runs: Sequence[Run], places: MeasuredPlaces) -> None:
+    """Raise PlanError for a named metric that no run measures, or no data can give; with what is measured instead."""
+    left_out = places.list_left_out()
     if not left_out:
         return
     measures = list(dict.fromkeys(measure for run in runs for measure in run.measures))
     for key, metric in _list_goals(sweep):
-        if not {*_list_names(sweep, metric)}.isdisjoint(measures):
+        is_made = not {*_list_names(sweep, metric)}.isdisjoint(measures)
+        if is_made and not _is_undefined(sweep, metric, places):
             continue
-        others = _list_elsewhere(sweep, measures, metric)
+        others = [name for name in _list_elsewhere(sweep, measures, metric) if not places.is_undefined(name)]
         reasons = "; ".join(evaluation.describe() for evaluation in left_out)
         advice = f"use {' or '.join(others)}" if others else "name a metric that is measured"
         raise PlanError(f"{key}: expected a metric that is measured, got {metric} ({reasons}); {advice}")
+
+
+def _is_undefined(sweep: SweepFields, metric: str, places: MeasuredPlaces) -> bool:
+    """Say whether no data gives a metric, neither for the answer nor for the choice of the best."""
+    data, dot, rest = metric.partition(".")
+    if dot and data in sweep.data and find_experiment(sweep.experiment).names_data:
+        return places.is_undefined(rest, data)
+    chosen = f"{VALIDATION}{metric}"
+    is_chosen_by = str(find_measure(chosen)) in places.made and not places.is_undefined(chosen)
+    return places.is_undefined(metric) and not is_chosen_by
 
 
 def choose_default_metrics(sweep: SweepFields, runs: Sequence[Run], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
@@ -53,6 +65,11 @@ def _list_elsewhere(sweep: SweepFields, measures: Sequence[str], metric: str) ->
     tests = {name for section in sweep.data.values() for name in section.tests or ()}
     places = [other.removesuffix(measure) for other in measures if other.endswith(f".{measure}")]
     return [f"{place}{metric}" for place in places if place.rstrip(".").rpartition(".")[2] in tests]
+
+
+def name_goals(sweep: SweepFields) -> set[str]:
+    """Name the metrics that the file names, without what stands before them."""
+    return {get_base_name(metric) for _, metric in _list_goals(sweep)}
 
 
 def _list_goals(sweep: SweepFields) -> Iterator[tuple[str, str]]:

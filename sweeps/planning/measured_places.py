@@ -4,13 +4,14 @@ An evaluation that does not fit a data set is left out there, and the plan and t
 is a mistake.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sweeps.errors import PlanError
 from sweeps.evaluation.choice import CHOICE
 from sweeps.evaluation.preference import PREFERENCE
+from sweeps.evaluation.registry import find_measure
 from sweeps.records import Dataset, Records
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields
@@ -56,11 +57,17 @@ def select_records(dataset: Dataset, evaluation: Evaluation) -> Records:
 
 @dataclass
 class MeasuredPlaces:
-    """Decides which places suit which evaluations, and remembers what it left out."""
+    """Decides which places suit which evaluations, and remembers what it left out.
 
+    `named` are the metrics that the file names, without what stands before them.
+    """
+
+    named: Collection[str] = ()
     suited: set[str] = field(default_factory=set)  # evaluations that are made somewhere
     left_out: dict[tuple[str, str], LeftOut] = field(default_factory=dict)  # by evaluation and place
     errors: dict[str, list[str]] = field(default_factory=dict)  # by evaluation: why, as an error says it
+    made: dict[str, set[str]] = field(default_factory=dict)  # by measure: the data that it is made on
+    undefined: dict[tuple[str, ...], LeftOut] = field(default_factory=dict)  # metrics that the data cannot give
     known: dict[tuple[str, str], str] = field(default_factory=dict)  # by evaluation and records: what they lack
 
     def suits(self, evaluation: Evaluation, place: Place) -> bool:
@@ -71,11 +78,30 @@ class MeasuredPlaces:
             self.known[key] = _find_reason(evaluation, records)
         if not (reason := self.known[key]):
             self.suited.add(title)
+            self.list_undefined(evaluation, place)
             return True
         if (title, place.on) not in self.left_out:
             self.left_out[title, place.on] = LeftOut(title, place.on, reason)
             self.errors.setdefault(title, []).append(_write_error(evaluation, place))
         return False
+
+    def list_undefined(self, evaluation: Evaluation, place: Place) -> None:
+        """Remember where an evaluation is made, and which of its metrics the records there cannot give."""
+        measure, prefix = f"{place.prefix}{evaluation.measure}", f"{place.prefix}{evaluation.prefix}"
+        places = self.made.setdefault(measure, set())
+        if place.on in places:
+            return
+        places.add(place.on)
+        for lost in evaluation.evaluator.list_unmeasurable(place.records, self.named):
+            names = tuple(f"{prefix}{name}" for name in lost.metrics)
+            omission = LeftOut(evaluation.title, place.on, lost.reason, lost.code, names)
+            self.undefined[measure, place.on, lost.code] = omission
+
+    def is_undefined(self, metric: str, data: str | None = None) -> bool:
+        """Say whether a metric that is measured is given by none of the data, or not by that of this name."""
+        places = {on for on in self.made.get(str(find_measure(metric)), ()) if data in (None, on.partition(" ")[0])}
+        lost = {omission.on for omission in self.undefined.values() if metric in omission.metrics}
+        return bool(places) and places <= lost
 
     def refuse_unmeasured(self, runs: Iterable[Run]) -> None:
         """Raise PlanError for an evaluation that fits no data set, and for a run of which nothing is measured."""
@@ -91,7 +117,7 @@ class MeasuredPlaces:
 
     def list_left_out(self) -> tuple[LeftOut, ...]:
         """List what is not measured, in the order in which it was asked for."""
-        return tuple(self.left_out.values())
+        return (*self.left_out.values(), *self.undefined.values())
 
 
 def _find_reason(evaluation: Evaluation, records: Records) -> str:

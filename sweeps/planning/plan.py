@@ -19,10 +19,11 @@ from sweeps.evaluation.nll import NLL
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
+from sweeps.planning.class_notes import note_classes
 from sweeps.planning.defaults import list_defaults
-from sweeps.planning.goal_checks import choose_default_metrics, settle_left_out
+from sweeps.planning.goal_checks import choose_default_metrics, name_goals, settle_left_out
 from sweeps.planning.horizons import note_horizons
-from sweeps.planning.measured_places import note_candidates
+from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
@@ -69,7 +70,7 @@ def plan(
     data = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
-    builder = StageBuilder(sweep, data, prices, UnusedSettings(sweep))
+    builder = StageBuilder(sweep, data, prices, UnusedSettings(sweep), places=MeasuredPlaces(name_goals(sweep)))
     made = list(plan_runs(builder))
     if not made:
         raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
@@ -200,6 +201,7 @@ def _list_notes(
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from note_horizons(sweep.models, data)
     yield from note_candidates(sweep, data.datasets.values())
+    yield from note_classes(sweep, data.datasets.values())
     yield from _note_prices(sweep, totals, prices)
 
 

@@ -1,5 +1,6 @@
 """The plan as JSON, for `sweep -f json plan`."""
 
+from sweeps.scaling.coded_text import read_code
 from sweeps.stage import Json, Plan, Run, Stage, Totals, to_dollars
 
 
@@ -13,7 +14,8 @@ def build_plan_document(plan: Plan) -> dict[str, Json]:
         "totals": _totals(plan.totals),
         "defaults": dict(plan.defaults),
         "notes": list(plan.notes),
-        "left_out": [dict(evaluation._asdict()) for evaluation in plan.left_out],
+        "coded_notes": [{"code": code, "note": str(note)} for note in plan.notes if (code := read_code(note))],
+        "left_out": [{**omission._asdict(), "metrics": list(omission.metrics)} for omission in plan.left_out],
     }
 
 

@@ -104,7 +104,9 @@ class DatasetRun:
             if self._chooses and self.size and self.dataset.validation is not None and looked:
                 records = add_candidates(self.dataset, evaluation, self.dataset.validation)
                 on = f"{self.dataset.name} validation"
-                yield holdout._replace(prefix=VALIDATION, on=on, records=records)
+                validation = holdout._replace(prefix=VALIDATION, on=on, records=records)
+                self.builder.places.list_undefined(evaluation, validation)
+                yield validation
         if self.source is not None:
             source = list_places(self.source, evaluation)[0]._replace(prefix=SOURCE)
             if suits(evaluation, source):

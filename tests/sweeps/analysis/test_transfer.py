@@ -182,10 +182,11 @@ def test_a_matrix_of_what_was_not_measured_is_none() -> None:
     answered = [replace(row, metrics={"accuracy": 0.5}) for row in experiment()]
     with pytest.raises(DataError, match="accuracy found; gains are of nll, which no run has"):
         transfer_matrix(answered)
-    assert compose(material("transfer", answered)).answer[0].startswith("No matrix: accuracy found")
     facts = list_facts(material("transfer", answered))
-    assert facts["transfer"] == []
-    assert facts["unanswered"].startswith("accuracy found"), "for programs, too, it costs the answer and not the rows"
+    (matrix,) = facts["transfer"]
+    assert {cell["verdict"] for cell in matrix["cells"]} == {"missing"}
+    assert (matrix["runs"]["measured"], matrix["runs"]["unmeasured"]) == (0, len(answered))
+    assert (facts["conclusion"]["claim"], facts["conclusion"]["caveats"]) == ("no_answer", ["unmeasured_runs"])
 
 
 def test_other_experiments_and_mixed_variants_are_refused() -> None:

@@ -27,7 +27,7 @@ from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.results import RunResult, keep_measured
-from sweeps.stage import Json
+from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.reports import EXPERIMENTS, material
 
@@ -147,9 +147,10 @@ class Planted:
     items: Mapping[str, Any] = field(default_factory=dict)
     within: float = 0.02
     state: str = "finished"
+    left_out: Sequence[LeftOut] = ()
 
     def material(self) -> Material:
-        return Material("night", self.state, self.spec, self.rows, items=self.items)
+        return Material("night", self.state, self.spec, self.rows, items=self.items, left_out=self.left_out)
 
     @cached_property
     def conclusion(self) -> Conclusion:
@@ -165,6 +166,14 @@ def plant_guess(share: float, guess: str, base: float, kind: str, claim: str) ->
         for seed in SEEDS
     ]
     return Planted(best("accuracy", kind=kind), rows, claim)
+
+
+def plant_undefined(code: str, metric: str) -> Planted:
+    """Accuracies of data that cannot give the metric that is asked for."""
+    lost = (LeftOut("answers", "x", "planted", code, (metric,)),)
+    rows = cells(a=0.8, b=0.9, metric="accuracy")
+    missing = ["failed_runs", "unmeasured_runs", "too_few_sizes", "unusable_rows"]
+    return Planted(best(metric, kind="grid"), rows, "no_answer", has=[code], lacks=missing, left_out=lost)
 
 
 def along(losses: Sequence[float], metric: str = "nll", **more: float) -> Rows:
@@ -416,6 +425,10 @@ PLANTED = {
         0.2,
         has=["shared_source"],
     ),
+    "grid, one class": plant_undefined("one_class", "macro_f1"),
+    "grid, a class that is not there": plant_undefined("class_absent", "f1_yes"),
+    "grid, no classification": plant_undefined("no_classes", "auroc"),
+    "grid, an unknown class": plant_undefined("unknown_class", "f1_perhaps"),
     "transfer, rows without a size": Planted(
         TRANSFER, [run({"source": "a", "target": "b"}, 0, nll=1.0)], "no_answer", has=["unusable_rows"], lacks=[]
     ),
