@@ -34,7 +34,7 @@ LAW = {
         *("tensorboardX", "mlflow", "wandb"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest"},
-    "tinker_offline": {"tinker", "google", "numpy", "pydantic", "ruamel", "starlette", "uvicorn"},
+    "tinker_offline": {"tinker", "google", "numpy", "scipy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 
 # Imports that belong to a few files only.

@@ -185,18 +185,17 @@ def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints
     """Add the derivatives by the hidden values of the `live` positions to the rows that they read."""
     local = reading.local[live]
     rows, values = [local.ravel()], [by_hidden * local_weight(local)]
-    sources, total = [np.repeat(np.arange(len(live)), local.shape[1])], len(live)
+    widths = [np.full(len(live), local.shape[1])]
     places = np.full(len(reading.tokens), -1)
     places[live] = np.arange(len(live))
     for bag, gain in _list_bags(reading):
         reads = places[bag.at] >= 0
-        counts, per_thing = bag.counts[reads], bag.rows.shape[1]
+        counts = bag.counts[reads]
         rows.append(bag.rows[np.repeat(reads, bag.counts)].ravel())
         values.append(by_hidden[places[bag.at[reads]]] * weigh(counts, gain)[:, None])
-        sources.append(total + np.repeat(np.arange(len(counts)), counts * per_thing))
-        total += len(counts)
+        widths.append(counts * bag.rows.shape[1])
     everything = np.concatenate(rows)
-    add_entries(gradient.sums.down, everything, np.concatenate(sources), np.concatenate(values))
+    add_entries(gradient.sums.down, everything, np.concatenate(widths), np.concatenate(values))
     gradient.touched[everything] = True
 
 

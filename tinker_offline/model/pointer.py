@@ -242,4 +242,4 @@ def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:
     """Add values[i] to each of the rows[i] of the table; what has no value is left out."""
     live = np.flatnonzero(values.any(axis=1))
     if len(live):
-        add_entries(table, rows[live].ravel(), np.repeat(live, rows.shape[1]), values)
+        add_entries(table, rows[live].ravel(), np.full(len(live), rows.shape[1]), values[live])
