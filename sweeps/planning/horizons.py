@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from sweeps.formatting import format_count
 from sweeps.planning.plan_data import PlanData
 from sweeps.records import Records
+from sweeps.rendering.alike_characters import AlikeTexts, count_alike
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.scaling.coded_text import CodedText
 
 WARNING = "warning: "  # before a note of what makes the answer worthless
 HORIZONS = {"offline/ngram-s": 4, "offline/ngram-m": 5, "offline/ngram-l": 6, "offline/ngram-r": 4}  # characters
@@ -22,6 +25,7 @@ ENOUGH = 500  # rows that are read for it
 MOST_TOKENS = 20_000  # learnt tokens that are read
 INTRODUCING = ":=>?|"  # signs behind which, and a space, it looks back; a line's beginning does too
 WORD, LONG_WORD = re.compile(r"\w+"), 16
+SHOWN = 24  # characters of an example in a note
 LEAST = 0.5  # share of the answers beyond the commonest one, below which there is a note
 
 
@@ -36,6 +40,34 @@ class Decided(NamedTuple):
     def is_little(self) -> bool:
         """Say whether little is decided beyond what always giving the commonest answer gets right."""
         return self.right - self.commonest < LEAST * (self.total - self.commonest)
+
+
+MANY = 0.05  # share of the rows that have something that reads as another, from which it is a warning
+
+
+def note_alike(models: Sequence[str], data: PlanData) -> Iterator[str]:
+    """Note inputs with different answers, and answers, that an offline model reads as the same."""
+    asked = [model for model in dict.fromkeys(models) if isinstance(data.tokenizer(model), OfflineTokenizer)]
+    for dataset in data.datasets.values() if asked else ():
+        if dataset.train.format in (*ANSWERED, "preference"):
+            renderer, mask = data.renderer(dataset.train, asked[0]), data.loss_mask(dataset.train)
+            parts = [part for part in dataset.parts if part.format == dataset.train.format]
+            alike = count_alike(parts, renderer=renderer, loss_mask=mask)
+            if alike.inputs or alike.answers:
+                warning = WARNING if alike.share >= MANY else ""
+                yield CodedText("read_alike", f"{warning}data.{dataset.name}: {_describe_alike(asked[0], alike)}")
+
+
+def _describe_alike(model: str, alike: AlikeTexts) -> str:
+    counts = [
+        f"the answers of {alike.answers:,} of {format_count(alike.rows, 'row')} read as another"
+        if alike.answers
+        else "",
+        f"the inputs of {alike.inputs:,} read as one with another answer" if alike.inputs else "",
+    ]
+    example = " and ".join(repr(text if len(text) <= SHOWN else f"…{text[-SHOWN:]}") for text in alike.examples)
+    why = f"{model} reads each character outside printable ASCII as the same unknown one"
+    return f"{why}: {', and '.join(filter(None, counts))} (such as {example}); write them in ASCII"
 
 
 NONE = Counter[int]()

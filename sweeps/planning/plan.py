@@ -22,7 +22,7 @@ from sweeps.identity import fingerprint
 from sweeps.planning.class_notes import note_classes
 from sweeps.planning.defaults import list_defaults
 from sweeps.planning.goal_checks import choose_default_metrics, name_goals, settle_left_out
-from sweeps.planning.horizons import note_horizons
+from sweeps.planning.horizons import note_alike, note_horizons
 from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
@@ -200,6 +200,7 @@ def _list_notes(
     yield from dict.fromkeys(note for notes in data.foregone.values() for note in notes)
     yield from rates_found(sweep.model_dump(include={"train", "methods", "vary"}), sweep.models)
     yield from note_horizons(sweep.models, data)
+    yield from note_alike(sweep.models, data)
     yield from note_candidates(sweep, data.datasets.values())
     yield from note_classes(sweep, data.datasets.values())
     yield from _note_prices(sweep, totals, prices)
