@@ -15,6 +15,7 @@ from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_code import (
     describe_error,
     digest_modules,
+    digest_source,
     get_attribute,
     import_user_module,
     shorten_value,
@@ -30,20 +31,23 @@ class UserCheck(NamedTuple):
     code: str
 
 
-def find_check(name: str, folder: Path | None = None) -> UserCheck:
+def find_check(name: str, folder: Path | None = None, planned: str | None = None) -> UserCheck:
     """Find the check with a name. Modules are searched in `folder` last; by default the current folder.
 
-    Raises CodeUnusable.
+    Nothing is imported if its source is not that of the digest `planned`. Raises CodeUnusable.
     """
     module_name, _, attribute = name.partition(":")
-    check = get_attribute(name, import_user_module(name, module_name, folder or Path.cwd()), attribute)
+    place = folder or Path.cwd()
+    source = digest_source(name, module_name, place, planned)
+    check = get_attribute(name, import_user_module(name, module_name, place), attribute)
     try:
         wrong = _find_fault(check)
     except Exception as error:  # noqa: BLE001 - inspecting user code may run anything
         raise CodeUnusable(f"{name}: inspecting it {describe_error(error)}") from None
     if wrong:
         raise CodeUnusable(f"{name}: expected {RIGHT}, got {wrong}")
-    return UserCheck(check, digest_modules("check", {module_name, str(getattr(check, "__module__", module_name))}))
+    origins = {module_name, str(getattr(check, "__module__", module_name))}
+    return UserCheck(check, f"{source}-{digest_modules('check', origins)}")
 
 
 def _find_fault(check: Any) -> str:

@@ -115,6 +115,27 @@ def shorten_value(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
+def digest_source(name: str, module_name: str, folder: Path, planned: str | None) -> str:
+    """Hash what a module runs when it is imported, without importing it; `folder` is searched last.
+
+    Raises CodeUnusable if it is not what was `planned`, the whole digest `SOURCE-LOADED`; None is not compared.
+    """
+    make_importable(folder)
+    source = digest_modules("source", {module_name})
+    if planned is not None:
+        refuse_other_code(name, source, planned.partition("-")[0])
+    return source
+
+
+def refuse_other_code(name: str, code: str, planned: str) -> None:
+    """Raise CodeUnusable if code is not what was planned."""
+    if code != planned:
+        raise CodeUnusable(
+            f"{name}: its code changed since the plan (expected {planned or 'no code'}, got {code}); put the old code "
+            "back, or submit the sweep again under another name"
+        )
+
+
 def digest_modules(version: str, modules: set[str]) -> str:
     """Hash these modules and everything of the same owner that they import."""
     digest = hashlib.sha256(f"version {version}".encode())

@@ -18,9 +18,9 @@ from scheduler.errors import CodeUnusable
 from scheduler.plugins.user_code import (
     describe_error,
     digest_modules,
+    digest_source,
     get_attribute,
     import_user_module,
-    make_importable,
     shorten_value,
 )
 from sweeps.environments import Environment, EpisodeShape
@@ -50,19 +50,22 @@ def read_code_digest(name: str, folder: Path | None = None) -> str:
     return find_environment(name, folder).code
 
 
-def find_environment(name: str, folder: Path | None = None) -> UserEnvironment:
-    """Find an environment and its digest. Modules are searched in `folder` last; by default the current folder."""
+def find_environment(name: str, folder: Path | None = None, planned: str | None = None) -> UserEnvironment:
+    """Find an environment and its digest. Modules are searched in `folder` last; by default the current folder.
+
+    Nothing is imported if its source is not that of the digest `planned`. Raises CodeUnusable.
+    """
     kind, colon, rest = name.partition(":")
     if not name.isprintable() or not kind or (colon and not rest):
         raise CodeUnusable(f"environment: expected {RIGHT}, got {name!r}")
     if kind == "offline" and colon:
         environment = check_environment(name, _load_built_in(name))
         return UserEnvironment(environment, f"{name}@{environment.version}")
-    make_importable(folder or Path.cwd())
+    place = folder or Path.cwd()
     if kind == "verifiers" and colon:
-        return _load_verifiers(name, rest)
+        return _load_verifiers(name, rest, place, planned)
     path = name if colon else _find_entry_point(name)
-    return _import_environment(name, path, folder or Path.cwd())
+    return _import_environment(name, path, place, planned)
 
 
 def check_environment(name: str, environment: object) -> Environment:
@@ -121,14 +124,14 @@ def _load_built_in(name: str) -> object:
         raise CodeUnusable(str(error)) from None
 
 
-def _load_verifiers(name: str, rest: str) -> UserEnvironment:
+def _load_verifiers(name: str, rest: str, folder: Path, planned: str | None) -> UserEnvironment:
     from scheduler.plugins import verifiers_adapter
 
+    source = digest_source(name, verifiers_adapter.name_module(rest), folder, planned)
     environment = verifiers_adapter.load_verifiers(name, rest)
     library, modules = verifiers_adapter.list_sources(environment, rest)
-    return UserEnvironment(
-        check_environment(name, environment), digest_modules(f"{environment.version}, {library}", modules)
-    )
+    loaded = digest_modules(f"{environment.version}, {library}", modules)
+    return UserEnvironment(check_environment(name, environment), f"{source}-{loaded}")
 
 
 def _find_entry_point(name: str) -> str:
@@ -141,12 +144,13 @@ def _find_entry_point(name: str) -> str:
     return named[name]
 
 
-def _import_environment(name: str, path: str, folder: Path) -> UserEnvironment:
+def _import_environment(name: str, path: str, folder: Path, planned: str | None) -> UserEnvironment:
     module_name, _, attribute = path.partition(":")
+    source = digest_source(name, module_name, folder, planned)
     attribute_value = get_attribute(name, import_user_module(name, module_name, folder), attribute)
     environment = check_environment(name, _make_environment(name, attribute_value))
     origins = {module_name, str(getattr(attribute_value, "__module__", module_name)), type(environment).__module__}
-    return UserEnvironment(environment, digest_modules(str(environment.version), origins))
+    return UserEnvironment(environment, f"{source}-{digest_modules(str(environment.version), origins)}")
 
 
 def _make_environment(name: str, factory: Any) -> object:

@@ -57,11 +57,16 @@ def load_verifiers(name: str, rest: str) -> "VerifiersEnvironment":
     return VerifiersEnvironment(library, inner, EpisodeShape(action=(1, spans[0]), observation=(0, spans[1])))
 
 
+def name_module(rest: str) -> str:
+    """Return the module of an environment, from its name without `verifiers:`."""
+    return rest.partition("?")[0].replace("-", "_").split("/")[-1]
+
+
 def list_sources(environment: "VerifiersEnvironment", rest: str) -> tuple[str, set[str]]:
     """Return what identifies its code: the library's version, and the modules of the environment."""
-    module = rest.partition("?")[0].replace("-", "_").split("/")[-1]
     inner = type(environment.inner).__module__
-    return f"verifiers {version_of('verifiers')}", {module, *([] if inner.startswith("verifiers.") else [inner])}
+    own = set[str]() if inner.startswith("verifiers.") else {inner}
+    return f"verifiers {version_of('verifiers')}", {name_module(rest)} | own
 
 
 def _import_library(name: str) -> Any:

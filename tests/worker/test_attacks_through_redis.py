@@ -1,6 +1,7 @@
 """What somebody who can write to Redis tries: to have workers do other work than was planned, or run other code."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,6 +17,10 @@ from tests.worker.workshop import Workshop
 from worker.outcome import Failed
 
 CHANGES: list[dict[str, Json]] = [{"batch_size": 9}, {"environment": {"name": "os:abort", "code": ""}}]
+CODE: list[tuple[Literal["check", "environment"], str]] = [
+    ("check", "def mine(said, answers): return 1.0"),
+    ("environment", "def mine(): return 1"),
+]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -31,10 +36,14 @@ def test_a_recipe_that_was_changed_in_redis_is_not_done(workshop: Workshop, chan
 
 
 def test_a_stage_without_the_digest_of_its_code_does_not_run(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("def check(said, answers): return 1.0\n")
-    for code in ("", "0123456789abcdef"):
-        with pytest.raises(CodeUnusable), Sandbox("mine:check", kind="check", split="test", code=code, folder=tmp_path):
-            pass
+    ran = tmp_path / "ran"
+    for kind, more in CODE:
+        (tmp_path / f"my_{kind}.py").write_text(f"from pathlib import Path\nPath({str(ran)!r}).touch()\n{more}\n")
+        for code in ("", "0123456789abcdef-0123456789abcdef"):
+            sandbox = Sandbox(f"my_{kind}:mine", kind=kind, split="test", code=code, folder=tmp_path)
+            with pytest.raises(CodeUnusable, match="plan"), sandbox:
+                pass
+    assert not ran.exists(), "not even imported"
 
 
 UNLISTED = ["os:abort", "subprocess:Popen", "verifiers:os", "pickle:loads", "numpy:load", "celery.app:x"]

@@ -32,7 +32,7 @@ from scheduler.plugins.containment.served_episodes import Checking, Order, Serve
 from scheduler.plugins.containment.validate_returns import (
     InvalidReturn,
 )
-from scheduler.plugins.user_code import describe_error
+from scheduler.plugins.user_code import describe_error, refuse_other_code
 from sweeps.environments import Environment
 
 PR_SET_PDEATHSIG = 1
@@ -186,11 +186,8 @@ def _limit(memory: int) -> None:
 def _load(order: Order) -> tuple[Environment, str]:
     """Load the environment, and return the digest of its code. Raises CodeUnusable if it is not the plan's."""
     environment, code = _find_environment(order)
-    if order.code not in (None, code):
-        raise CodeUnusable(
-            f"the {order.kind}'s code changed since the plan ({order.name}: expected {order.code}, got "
-            f"{code}); put the old code back, or submit the sweep again under another name"
-        )
+    if order.code is not None:
+        refuse_other_code(order.name, code, order.code)
     return environment, code
 
 
@@ -199,10 +196,10 @@ def _find_environment(order: Order) -> tuple[Environment, str]:
     if order.kind == "environment":
         from scheduler.plugins.user_environments import find_environment
 
-        return find_environment(order.name, Path(order.folder))
+        return find_environment(order.name, Path(order.folder), order.code)
     from scheduler.plugins.user_checks import find_check
 
-    check, code = find_check(order.name, Path(order.folder))
+    check, code = find_check(order.name, Path(order.folder), order.code)
     return Checking(check), code
 
 

@@ -76,7 +76,7 @@ def test_what_goes_wrong_costs_its_verdict_and_no_other(monkeypatch: pytest.Monk
 
 def test_other_code_than_was_planned_is_not_called() -> None:
     assert len(verdicts(["a"], code=find_check(f"{CHECKS}:odd", ROOT).code)) == 1
-    with pytest.raises(CodeUnusable, match=r"the check's code changed since the plan \(.*: expected 0123, got .*\)"):
+    with pytest.raises(CodeUnusable, match=f"^{CHECKS}:odd: .*expected 0123, got"):
         verdicts(["a"], code="0123")
     with pytest.raises(CodeUnusable, match="has no 'gone'"):
         verdicts(["a"], name="gone")

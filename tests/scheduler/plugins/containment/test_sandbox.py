@@ -171,9 +171,7 @@ def test_what_is_known_of_the_environment_is_told_by_the_process() -> None:
 
 def test_other_code_than_was_planned_is_not_played() -> None:
     with (
-        pytest.raises(
-            CodeUnusable, match=r"code changed since the plan \(.*: expected 0123, got .*\); .* under another name"
-        ),
+        pytest.raises(CodeUnusable, match=r"Mixed: .*expected 0123, got"),
         sandbox("Mixed", code="0123"),
     ):
         pytest.fail("it was played")
