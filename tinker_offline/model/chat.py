@@ -29,7 +29,6 @@ from tinker_offline.model.ngram import (
     Rows,
     Size,
     Slopes,
-    base_logits,
     context_rows,
 )
 from tinker_offline.model.pointer import KEYS, RELATIONS, Pointed, add_point_gradient, point
@@ -105,8 +104,9 @@ def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
     for bag, gain in _list_bags(reading):
         _add_bag(hidden, adapter.down, bag, gain)
     hidden *= chat_scale(adapter)
-    rows = context_rows(texts.tokens, texts.lengths, base.size)
-    chances, gate = open_gate(base, adapter, rows, hidden)
+    ngrams = sum_rows(base.weights, context_rows(texts.tokens, texts.lengths, base.size))
+    ngrams += base.bias
+    chances, gate = open_gate(adapter, ngrams, hidden)
     pointed = point(adapter, reading, texts.targets)
     gate *= pointed.possible
     by_logits = chances[np.arange(len(texts.targets)), texts.targets]
@@ -114,13 +114,15 @@ def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
     return Pass(reading, hidden, chances, gate, pointed, np.log(np.maximum(mixed, np.float32(SMALLEST))))
 
 
-def open_gate(base: Base, adapter: Adapter, rows: Rows, hidden: Floats) -> tuple[Floats, Floats]:
-    """Return the chances of the next token by the logits alone, and the gate to what is copied."""
+def open_gate(adapter: Adapter, ngrams: Floats, hidden: Floats) -> tuple[Floats, Floats]:
+    """Return the chances of the next token by the logits alone, and the gate to what is copied.
+
+    The chances take the place of the n-grams' logits: the memory is large, and new memory is slow.
+    """
     scores = hidden @ adapter.up
     scores += adapter.bias
     gate: Floats = 1 / (1 + np.exp(np.minimum(np.maximum(CLOSED - scores[:, GATE], -SAFE), SAFE)))
-    chances = scores[:, :GATE]
-    chances += base_logits(base, rows)
+    chances = np.add(scores[:, :GATE], ngrams, out=ngrams)
     chances -= chances.max(axis=1, keepdims=True)
     np.exp(chances, out=chances)
     chances /= chances.sum(axis=1, keepdims=True)
@@ -191,7 +193,7 @@ def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints
     for bag, gain in _list_bags(reading):
         reads = places[bag.at] >= 0
         counts = bag.counts[reads]
-        rows.append(bag.rows[np.repeat(reads, bag.counts)].ravel())
+        rows.append(bag.rows.take(np.flatnonzero(np.repeat(reads, bag.counts)), axis=0).ravel())
         values.append(by_hidden[places[bag.at[reads]]] * weigh(counts, gain)[:, None])
         widths.append(counts * bag.rows.shape[1])
     everything = np.concatenate(rows)

@@ -18,6 +18,7 @@ from tinker_offline.model.feature_rows import (
     WORDS_UNTIL,
     WORDS_WITHIN,
     Known,
+    add_lines,
     hash_start,
     hash_words,
     key_rows,
@@ -29,7 +30,7 @@ from tinker_offline.model.feature_rows import (
 )
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS, Hashes
-from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, hash_rows
+from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, base_logits, hash_rows
 from tinker_offline.model.pointer import Scorer, Seen
 from tinker_offline.model.reading import read_slots
 from tinker_offline.model.row_sums import sum_rows
@@ -85,8 +86,9 @@ class _Branch:
         text = self.text
         if self.words is None or self.words[:2] != (len(text.words), text.line):
             words = np.array([0, *text.words[-WORDS - 1 :]], np.uint64)[-WORDS - 1 :]
-            lines = text.line - np.array(text.word_lines[1 - len(words) :])
-            self.words = len(text.words), text.line, hash_words(words[1:], words[:-1], lines)
+            hashes = hash_words(words[1:], words[:-1])
+            add_lines(hashes, text.line - np.array(text.word_lines[1 - len(words) :]))
+            self.words = len(text.words), text.line, hashes
         return self.words[2]
 
 
@@ -127,8 +129,9 @@ class ChatDecoder:
         texts = [branch.text for branch in branches]
         states = [name_state(text.before, text.gap, text.word) for text in texts]
         views = np.array([[*text.view(), 0, state] for text, state in zip(texts, states, strict=True)], np.uint64)
-        ngrams = hash_rows(views[:, Known.LAST : Known.LAST + self._base.size.orders], self._base.size)
-        chances, gate = open_gate(self._base, self._adapter, ngrams, self._sum_hidden(views, branches))
+        rows = hash_rows(views[:, Known.LAST : Known.LAST + self._base.size.orders], self._base.size)
+        logits = base_logits(self._base, rows)
+        chances, gate = open_gate(self._adapter, logits, self._sum_hidden(views, branches))
         copied = np.zeros_like(chances)
         for row, branch in enumerate(branches):
             branch.view = views[row]

@@ -117,7 +117,6 @@ with np.errstate(over="ignore"):
     _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS, _STATE_WEIGHTS = (
         _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61), (_STATE, 91))
     )
-    _WORD_WEIGHTS = np.array([[1, 1, 0], [1, 0, 1]], np.uint64).T * np.array(SPREADS[:3])[:, None]
 _STATE_FIRST = int(_STATE_WEIGHTS[Known.ONE, 0])
 _STATE_FACTORS = tuple(map(int, SPREADS[1:]))
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
@@ -152,15 +151,19 @@ def key_rows(view: Hashes) -> Rows:
     return choose_rows(finish(view @ _KEY_WEIGHTS), POINT_BITS)
 
 
-def hash_words(words: Numbers, previous: Numbers, lines: Numbers) -> Hashes:
+def hash_words(words: Hashes, previous: Hashes) -> Hashes:
     """Hash words read as a bag, alone and with the word before them: (words, 2).
 
-    `lines` says how many lines ago each was written. Where they are read from is added by `word_rows`.
+    How many lines ago each was written is added by `add_lines`, and where they are read from by `word_rows`.
     """
-    columns = np.empty((len(words), 3), np.uint64)
-    columns[:, 0], columns[:, 1], columns[:, 2] = words, np.minimum(lines, OLDEST_LINE), previous
-    hashes: Hashes = columns @ _WORD_WEIGHTS + _WORD_KINDS
+    hashes: Hashes = (words * SPREADS[0])[:, None] + _WORD_KINDS
+    hashes[:, 1] += previous * SPREADS[2]
     return hashes
+
+
+def add_lines(hashes: Hashes, lines: Numbers) -> None:
+    """Add to the hashes of words how many lines ago each was written, in place."""
+    hashes[:, 0] += np.minimum(lines, OLDEST_LINE).astype(np.uint64) * SPREADS[1]
 
 
 def word_rows(hashes: Hashes, states: Hashes) -> Rows:

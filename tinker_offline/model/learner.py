@@ -13,9 +13,9 @@ from tinker_offline.model.ngram import Adapter, Flags, Floats, Gradient
 Rows = npt.NDArray[np.intp]
 Block = slice | Rows
 Arrays = Mapping[str, npt.NDArray[Any]]
-_BLOCK = 2**16  # numbers in a block
+_BLOCK = 2**15  # numbers in a block
 _SWEEP = 128  # steps between two checks for faded moments
-_DENSE = 0.4  # share of rows from which visiting all is cheaper
+_DENSE = 0.25  # share of rows from which visiting all is cheaper
 
 
 class AdamParams(NamedTuple):
@@ -48,25 +48,18 @@ class Learner:
 
     def step(self, params: AdamParams) -> float:
         """Apply Adam to the pending gradient (zero if there was none); return its norm before clipping."""
-        (down, *others), touched = self.pending()
+        gradient, touched = self.pending()
         first, second, reached = self._get_moments()
         reached |= touched
-        rows = np.flatnonzero(touched)
-        slopes = Adapter(down.take(rows, axis=0), *others)
-        norm = _compute_norm(slopes)
-        if 0 < params.grad_clip_norm < norm:
-            for slope in slopes:
-                np.multiply(slope, params.grad_clip_norm / norm, out=slope)
+        norm = _compute_norm(gradient._replace(down=gradient.down.take(np.flatnonzero(touched), axis=0)))
         self.steps += 1
-        pace = _step_factors(params, self.steps)
-        states = [_State(*parts) for parts in zip(self.adapter, first, second, strict=True)]
-        for at, inside in _split_blocks(reached, rows, self.adapter.rank, every=pace.kept < 1):
-            _apply_adam(states[0], at, slopes.down[inside], np.flatnonzero(touched[at]), pace)
-        for state, slope in zip(states[1:], slopes[1:], strict=True):
-            _apply_adam(state, slice(None), slope, np.arange(len(slope)), pace)
-        down[rows], touched[...] = 0, False
-        for sums in others:
-            sums[...] = 0
+        pace = _step_factors(params, self.steps, norm)
+        down, *others = (_State(*parts) for parts in zip(self.adapter, first, second, gradient, strict=True))
+        for at in _split_blocks(reached, self.adapter.rank, every=pace.kept < 1):
+            _apply_adam(down, at, pace)
+        for state in others:
+            _apply_adam(state, slice(None), pace)
+        touched[...] = False
         if self.steps % _SWEEP == 0:
             _flush_faded(first.down, second.down)
         return norm
@@ -113,19 +106,18 @@ def _compute_norm(gradient: Adapter) -> float:
     return float(np.sqrt(sum(float(np.vdot(array, array)) for array in gradient)))
 
 
-def _split_blocks(reached: Flags, touched: Rows, rank: int, *, every: bool) -> Iterator[tuple[Block, slice]]:
-    """Yield the rows that a step visits, in blocks, and where each block's rows are in `touched`.
+def _split_blocks(reached: Flags, rank: int, *, every: bool) -> Iterator[Block]:
+    """Yield the rows that a step visits, in blocks.
 
     Where both moments are zero and no gradient came, Adam changes nothing, to the bit; so visiting the rows
     ever reached equals visiting `every` one. Weight decay has to visit all.
     """
     size = max(1, _BLOCK // rank)
-    some = np.flatnonzero(reached)
-    dense = every or len(some) > _DENSE * len(reached)
-    for start in range(0, len(reached if dense else some), size):
-        rows = some[start : start + size]
-        ends = (start, start + size) if dense else (rows[0], rows[-1] + 1)
-        yield slice(*ends) if dense else rows, slice(*np.searchsorted(touched, ends))
+    if every or np.count_nonzero(reached) > _DENSE * len(reached):
+        yield from (slice(start, start + size) for start in range(0, len(reached), size))
+    else:
+        some = np.flatnonzero(reached)
+        yield from (some[start : start + size] for start in range(0, len(some), size))
 
 
 def _flush_faded(first: Floats, second: Floats) -> None:
@@ -144,6 +136,7 @@ class _State(NamedTuple):
     weights: Floats
     first: Floats
     second: Floats
+    slopes: Floats
 
 
 class _StepFactors(NamedTuple):
@@ -154,29 +147,37 @@ class _StepFactors(NamedTuple):
     eps: float
     rate: float
     kept: float  # of every weight, after its decay
+    clip: float  # of every slope, after its clipping
 
 
-def _step_factors(params: AdamParams, step: int) -> _StepFactors:
+def _step_factors(params: AdamParams, step: int, norm: float) -> _StepFactors:
     unbiased = (1 - params.beta2**step) ** 0.5
     rate = params.learning_rate * unbiased / (1 - params.beta1**step)
     kept = 1 - params.learning_rate * params.weight_decay
-    return _StepFactors(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept)
+    clip = params.grad_clip_norm / norm if 0 < params.grad_clip_norm < norm else 1
+    return _StepFactors(params.beta1, params.beta2, max(params.eps, 1e-30) * unbiased, rate, kept, clip)
 
 
-def _apply_adam(state: _State, at: Block, slope: Floats, inside: Rows, pace: _StepFactors) -> None:
-    """Do one step on the rows `at`, in place. The gradient is zero except for `slope` on the rows `inside`."""
+def _apply_adam(state: _State, at: Block, pace: _StepFactors) -> None:
+    """Do one step on the rows `at`, in place, and set their slopes to 0."""
     read = operator.itemgetter(at) if isinstance(at, slice) else operator.methodcaller("take", at, axis=0)
-    weights, mean, square = map(read, state)
+    weights, mean, square, slopes = map(read, state)
+    if pace.clip < 1:
+        slopes *= pace.clip
     mean *= pace.beta1
-    mean[inside] = mean.take(inside, axis=0) + slope * (1 - pace.beta1)
+    change = slopes * (1 - pace.beta1)
+    mean += change
     square *= pace.beta2
-    square[inside] = square.take(inside, axis=0) + np.square(slope) * (1 - pace.beta2)
-    change = np.sqrt(square)
+    np.square(slopes, out=change)
+    change *= 1 - pace.beta2
+    square += change
+    np.sqrt(square, out=change)
     change += pace.eps
     np.divide(mean, change, out=change)
     change *= pace.rate
     if pace.kept < 1:
         weights *= pace.kept
     weights -= change
+    state.slopes[at] = 0
     if not isinstance(at, slice):  # a slice was changed in place; rows are copies
         state.weights[at], state.first[at], state.second[at] = weights, mean, square

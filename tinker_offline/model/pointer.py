@@ -50,8 +50,7 @@ class Pointed(NamedTuple):
     queries: Floats
     keys: Floats
     equal: list[Flags]
-    steps: Ints
-    lines: Ints
+    numbers: tuple[Ints, Ints]  # cells of (texts, slots, STEPS) and of (texts, slots, LINES), for each score
     shares: Floats  # attention of each slot: (texts, slots, slots)
     hits: Flags
     pairs: tuple[Ints, Ints, Floats, Flags]  # position, cell of the scores, share, and whether it is the target
@@ -64,8 +63,8 @@ def point(adapter: Adapter, reading: Reading, targets: Ints) -> Pointed:
     grid, slots = _lay_grid(reading), reading.slots
     queries = grid.lay(sum_rows(adapter.query, slots.queries))
     keys = grid.lay(sum_rows(adapter.key, slots.keys))
-    equal, steps, lines = _relate(grid, reading)
-    scores = _score(adapter, (queries, keys), (equal, steps, lines))
+    equal, numbers = _relate(grid, reading)
+    scores = _score(adapter, (queries, keys), equal, numbers)
     shares, any_before = _attend(scores, grid)
     hits = grid.lay(reading.following[slots.at], -1)[:, None, :] == grid.lay(targets[slots.at], -2)[:, :, None]
     copied, possible = np.zeros(len(targets), np.float32), np.zeros(len(targets), np.bool_)
@@ -75,7 +74,7 @@ def point(adapter: Adapter, reading: Reading, targets: Ints) -> Pointed:
     within = np.bincount(pairs[0], pairs[2] * pairs[3], len(targets)).astype(np.float32)
     copied[reading.in_word] = within[reading.in_word]
     possible[pairs[0]] = True
-    return Pointed(grid, queries, keys, equal, steps, lines, shares, hits, pairs, copied, possible)
+    return Pointed(grid, queries, keys, equal, numbers, shares, hits, pairs, copied, possible)
 
 
 def _lay_grid(reading: Reading) -> Grid:
@@ -84,22 +83,29 @@ def _lay_grid(reading: Reading) -> Grid:
     return Grid(reading.slots.texts, columns, (len(counts), max(1, int(counts.max()))))
 
 
-def _relate(grid: Grid, reading: Reading) -> tuple[list[Flags], Ints, Ints]:
-    """Return the relations of each slot to each: three tables, (texts, slots, slots)."""
+def _relate(grid: Grid, reading: Reading) -> tuple[list[Flags], tuple[Ints, Ints]]:
+    """Return the relations of each slot to each, (texts, slots, slots): those of equality, and cells of numbers."""
     slots = reading.slots
     gaps, before, earlier = (grid.lay(hashes) for hashes in (slots.gaps, slots.before, slots.earlier))
     gap, word = gaps[:, :, None] == gaps[:, None, :], before[:, :, None] == before[:, None, :]
     word &= (before != 0)[:, :, None]
     equal = [gap, word, gap & word, word & (earlier[:, :, None] == earlier[:, None, :])]
     follows, words, lines = grid.lay(slots.follows, NOWHERE), grid.lay(slots.words), grid.lay(slots.lines)
-    steps = count_steps(words[:, None, :], follows[:, :, None])
-    return equal, steps, np.clip(lines[:, :, None] - lines[:, None, :], 0, LINES - 1)
+    steps = _count_steps(words[:, None, :], follows[:, :, None])
+    ages = lines[:, :, None] - lines[:, None, :]
+    np.minimum(np.maximum(ages, 0, out=ages), LINES - 1, out=ages)
+    first = np.arange(grid.shape[0] * grid.shape[1]).reshape(*grid.shape, 1)
+    steps += first * STEPS
+    ages += first * LINES
+    return equal, (steps, ages)
 
 
-def count_steps(words: Ints, follows: Ints) -> Ints:
+def _count_steps(words: Ints, follows: Ints) -> Ints:
     """Return how many words behind the one last retold: 0 for STEPS_BACK before it or more; the last for nowhere."""
-    steps = np.clip(words - follows - 1, -STEPS_BACK, STEPS - 2 - STEPS_BACK) + STEPS_BACK
-    return np.where(follows < 0, STEPS - 1, steps)
+    steps = words - (follows + 1 - STEPS_BACK)
+    np.minimum(np.maximum(steps, 0, out=steps), STEPS - 2, out=steps)
+    np.copyto(steps, STEPS - 1, where=follows < 0)
+    return steps
 
 
 def point_scale(adapter: Adapter) -> np.float32:
@@ -155,15 +161,14 @@ class Scorer:
         return scores
 
 
-def _score(adapter: Adapter, vectors: tuple[Floats, Floats], relations: tuple[list[Flags], Ints, Ints]) -> Floats:
-    (queries, keys), (equal, steps, lines) = vectors, relations
+def _score(adapter: Adapter, vectors: tuple[Floats, Floats], equal: list[Flags], numbers: tuple[Ints, Ints]) -> Floats:
+    queries, keys = vectors
     scores: Floats = queries @ keys.transpose(0, 2, 1)
     scores *= point_scale(adapter)
     for holds, weight in zip(equal, relation_weights(adapter), strict=False):
         scores += holds * weight
-    by_steps, by_lines = score_numbers(adapter, queries)
-    scores += np.take_along_axis(by_steps, steps, axis=2)
-    scores += np.take_along_axis(by_lines, lines, axis=2)
+    for values, cells in zip(score_numbers(adapter, queries), numbers, strict=True):
+        scores += values.take(cells)
     return scores
 
 
@@ -206,8 +211,8 @@ def add_point_gradient(gradient: Adapter, adapter: Adapter, reading: Reading, po
     by_score = _differentiate(reading, pointed, slopes)
     for number, holds in enumerate(pointed.equal):
         gradient.trust[number] += np.float32(RELATION_GAIN) * np.vdot(by_score, holds.astype(np.float32))
-    counts, tables = (STEPS, LINES), (pointed.steps, pointed.lines)
-    sums = [_sum_numbers(by_score, table, count) for table, count in zip(tables, counts, strict=True)]
+    counts = (STEPS, LINES)
+    sums = [_sum_numbers(by_score, cells, count) for cells, count in zip(pointed.numbers, counts, strict=True)]
     numbers = np.concatenate(sums, axis=2)
     gradient.trust[len(KNOWN) :] += np.float32(RELATION_GAIN) * numbers.sum(axis=(0, 1))
     scale, rank = point_scale(adapter), adapter.rank
@@ -231,11 +236,11 @@ def _differentiate(reading: Reading, pointed: Pointed, slopes: Floats) -> Floats
     return by_score
 
 
-def _sum_numbers(by_score: Floats, table: Ints, count: int) -> Floats:
-    """Sum the derivatives of each slot by the number in `table`: (texts, slots, numbers)."""
-    cells = np.arange(table.shape[0] * table.shape[1]).reshape(table.shape[:2])[:, :, None] * count + table
-    sums = np.bincount(cells.ravel(), by_score.ravel(), table.shape[0] * table.shape[1] * count)
-    return sums.reshape(*table.shape[:2], count).astype(np.float32)
+def _sum_numbers(by_score: Floats, cells: Ints, count: int) -> Floats:
+    """Sum the derivatives of each slot by the numbers that these cells stand for: (texts, slots, numbers)."""
+    shape = (*cells.shape[:2], count)
+    sums = np.bincount(cells.ravel(), by_score.ravel(), shape[0] * shape[1] * count)
+    return sums.reshape(shape).astype(np.float32)
 
 
 def _add_rows(table: Floats, rows: Rows, values: Floats) -> None:

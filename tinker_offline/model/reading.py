@@ -23,6 +23,7 @@ from tinker_offline.model.feature_rows import (
     WORDS_WITHIN,
     Known,
     Rows,
+    add_lines,
     complete_view,
     hash_start,
     hash_words,
@@ -269,20 +270,19 @@ def _match_words(view: Hashes, in_word: Flags, layout: _Layout, following: Ints)
 def _read_words(view: Hashes, words: _Words, layout: _Layout) -> Bag:
     at = np.flatnonzero((view[:, Known.AGE] <= WORDS_WITHIN) & (view[:, Known.LENGTH] <= WORDS_UNTIL))
     counts = np.minimum(words.done[at] - words.first[at], WORDS)
-    reader = np.repeat(at, counts)
     which = count_below(counts) + np.repeat(words.done[at] - counts, counts)
-    lines = layout.lines[reader] - words.lines[which]
-    hashes = hash_words(words.hashes[which], words.previous[which], lines)
-    return Bag(at, counts, word_rows(hashes, view[reader][:, [Known.STATE]]))
+    hashes = hash_words(words.hashes, words.previous).take(which, axis=0)
+    add_lines(hashes, np.repeat(layout.lines[at], counts) - words.lines[which])
+    return Bag(at, counts, word_rows(hashes, np.repeat(view[at, Known.STATE], counts)[:, None]))
 
 
 def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
     at = np.flatnonzero(view[:, Known.AGE] <= PLACES_WITHIN)
     anchors = at - view[at, Known.AGE].astype(np.int64)
     counts = np.minimum(anchors - layout.starts[at], PLACES)
-    reader, distances = np.repeat(at, counts), count_below(counts)
+    distances = count_below(counts)
     which = np.repeat(anchors, counts) - distances - 1
-    return Bag(at, counts, place_rows(distances, tokens[which], hash_start(view[reader])))
+    return Bag(at, counts, place_rows(distances, tokens[which], np.repeat(hash_start(view[at]), counts)))
 
 
 def _list_slots(view: Hashes, words: _Words, layout: _Layout, at: Ints) -> Slots:

@@ -20,10 +20,7 @@ _LONG = 16  # rows of a table, at most, to which is added in two parts
 
 def sum_rows(table: Floats, rows: Rows) -> Floats:
     """Return the sum of the table's rows for each position: (positions, width)."""
-    total = table.take(rows[:, 0], axis=0)
-    for column in range(1, rows.shape[1]):
-        total += table.take(rows[:, column], axis=0)
-    return total
+    return sum_many_rows(table, rows.ravel(), np.full(len(rows), rows.shape[1]))
 
 
 def sum_many_rows(table: Floats, rows: Rows, counts: Ints) -> Floats:
