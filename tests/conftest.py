@@ -47,7 +47,7 @@ ALONE = {
     f"test_{name}.py"
     for name in (
         *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
-        *("new_evaluator", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
+        *("new_parts", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
         *("compose", "units_and_manifests"),
     )
 }

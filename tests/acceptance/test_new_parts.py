@@ -1,15 +1,19 @@
-"""A new evaluator is one file and one line: added to a copy of the packages, planned, run, and in every answer."""
+"""A new evaluator, or a new kind of experiment, is one file and one line: added to a copy of the packages, planned,
+run, and in every answer."""
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.command import ROOT, Desk
+from tests.toy_kind import KIND
 
 PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
-# The line before which each name is added: the only line of the project that changes.
-REGISTERED = '    "task_completion",\n'
+# The line before which a name is added: the only line of the project that changes.
+EVALUATOR_LINE = '    "task_completion",\n'
+KIND_LINE = '    "compare": "sweeps.experiments.compare",\n'
 
 FORWARD = '''
 """The evaluator `surprise`: how far each record's mean loss is on the way from 0 to infinity, with 1/2 at `above`."""
@@ -74,36 +78,67 @@ seeds: 2
 evaluate: [{surprise: {above: 2}}, brevity]
 target: {metric: short, above: 0.5}
 """
+LONGER = """
+sweep: longer
+experiment: longer
+model: offline/ngram-s
+train: {method: sl, rank: 4, learning_rate: 0.05, batch_size: 8, steps: 6}
+data: {facts: {source: "offline:facts", holdout: 24}}
+seeds: 2
+"""
 
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A desk whose `sweep` is of a copy of this project with two evaluators more."""
+    """A desk whose `sweep` is of a copy of this project with two evaluators and a kind of experiment more."""
     desk = Desk(tmp_path_factory.mktemp("desk"))
     copy = desk.folder / "copy"
     for package in PACKAGES:  # with what is compiled already
         shutil.copytree(ROOT / package, copy / package)
-    folder = copy / "sweeps" / "evaluation"
+    evaluation, experiments = copy / "sweeps" / "evaluation", copy / "sweeps" / "experiments"
     for name, text in (("surprise", FORWARD), ("brevity", WRITTEN)):
-        (folder / f"{name}.py").write_text(text.lstrip())
-        registry = (folder / "registry.py").read_text()
-        assert registry.count(REGISTERED) == 1
-        (folder / "registry.py").write_text(registry.replace(REGISTERED, f'    "{name}",\n{REGISTERED}'))
+        (evaluation / f"{name}.py").write_text(text.lstrip())
+        _register(evaluation / "registry.py", EVALUATOR_LINE, f'    "{name}",\n')
+    (experiments / "longer.py").write_text(KIND)
+    _register(experiments / "experiment_registry.py", KIND_LINE, '    "longer": "sweeps.experiments.longer",\n')
+    desk.write("longer.yaml", LONGER)
     desk.write("toys.yaml", SPEC)
     desk.environment["PYTHONPATH"] = str(copy)
     return desk
 
 
-def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) -> None:
+def _register(registry: Path, before: str, line: str) -> None:
+    text = registry.read_text()
+    assert text.count(before) == 1
+    registry.write_text(text.replace(before, line + before))
+
+
+@pytest.fixture(scope="module")
+def ran(extended: Desk) -> Desk:
+    """The same desk after both sweeps ran."""
+    output = extended.sweep("run", "toys.yaml", "longer.yaml")
+    assert output.status == 0, output.err
+    return extended
+
+
+def _show(desk: Desk, name: str) -> tuple[str, str, str]:
+    """Return the table, the page and the Markdown of a sweep."""
+    page, text = desk.folder / f"{name}.html", desk.folder / f"{name}.md"
+    assert desk.sweep("report", name, "-o", str(page)).status == 0
+    assert desk.sweep("report", name, "--format", "md", "-o", str(text)).status == 0
+    return desk.sweep("results", name).out, page.read_text(), text.read_text()
+
+
+def test_two_new_evaluators_are_planned(extended: Desk) -> None:
     planned = extended.sweep("-f", "json", "plan", "toys.yaml")
     assert planned.status == 0, planned.err
     labels = [stage["label"].partition(" on ")[0] for stage in planned.json["stages"] if stage["kind"] == "evaluate"]
     assert (labels.count("surprise"), labels.count("brevity")) == (7, 7), "the base, and three sizes with two seeds"
     assert planned.json["defaults"]["evaluate.brevity.most"] == 8
 
-    ran = extended.sweep("run", "toys.yaml")
-    assert ran.status == 0, ran.err
-    results = extended.sweep("-f", "json", "results", "toys").json
+
+def test_two_new_evaluators_run_and_are_in_every_answer(ran: Desk) -> None:
+    results = ran.sweep("-f", "json", "results", "toys").json
     largest = next(cell for cell in results["cells"] if cell["cell"]["size"] == 32)
     means = {metric: largest["metrics"][metric]["mean"] for metric in ("surprised", "short")}
     assert all(0 < mean < 1 for mean in means.values()), f"a constant would match by chance: {means}"
@@ -111,15 +146,23 @@ def test_two_new_evaluators_are_planned_run_and_in_every_answer(extended: Desk) 
     changed = {change["metric"]: change for change in results["changes"] if change["cell"]["size"] == 32}
     assert changed["short"]["items"] == changed["surprised"]["items"] == 24, "item by item, from the rows it kept"
 
-    table = extended.sweep("results", "toys").out
-    page, text = extended.folder / "page.html", extended.folder / "page.md"
-    assert extended.sweep("report", "toys", "-o", str(page)).status == 0
-    assert extended.sweep("report", "toys", "--format", "md", "-o", str(text)).status == 0
+    table, page, text = _show(ran, "toys")
     for metric in ("surprised", "short"):
         assert metric in table
-        for file, row in ((page, f"<tr>(?:(?!</tr>).)*{metric}.*?</tr>"), (text, rf"(?m)^\|.*{metric}.*$")):
-            rows = re.findall(row, file.read_text(), re.DOTALL if file is page else 0)
-            assert any(f"{means[metric]:.3f}" in line for line in rows), (metric, file.name, rows)
+        for face, row in ((page, f"(?s)<tr>(?:(?!</tr>).)*{metric}.*?</tr>"), (text, rf"(?m)^\|.*{metric}.*$")):
+            rows = re.findall(row, face)
+            assert any(f"{means[metric]:.3f}" in line for line in rows), (metric, rows)
+
+
+def test_a_new_kind_of_experiment_runs_and_is_in_every_answer(ran: Desk) -> None:
+    results = ran.sweep("-f", "json", "results", "longer").json
+    losses = {cell["cell"]["times"]: cell["metrics"]["nll"]["mean"] for cell in results["cells"]}
+    assert losses[2] < losses[1], "trained for twice as many steps, really"
+    conclusion = results["conclusion"]
+    assert (conclusion["claim"], conclusion["against"]) == ("better", "1 time as long")
+    assert conclusion["effect"] == pytest.approx(losses[1] - losses[2], abs=1e-6)
+    for face in _show(ran, "longer"):
+        assert f"2 times as long has the least loss: {losses[2]:.4f}." in " ".join(face.split())
 
 
 def test_a_wrong_option_of_it_is_named(extended: Desk) -> None:
