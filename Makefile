@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping chaos fleet nights methods foreign test pytest browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -101,13 +101,9 @@ methods: setup
 foreign: setup
 	@$(BIN)/python -m tests.foreign
 
-# Runs the tests, and `make check` beside them on what they leave of two cores. It fails where one of them does.
+# Runs the tests in three streams (tests/conftest.py divides them): whole fleets one after the other in one stream,
+# everything else in two.
 test: setup
-	@$(MAKE) --no-print-directory --jobs=2 check pytest
-
-# Runs three streams (tests/conftest.py divides them): whole fleets one after the other in one stream, everything else
-# in two.
-pytest: setup
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 # Installs a browser for the tests that open the report; without one they are skipped and say so. As root from the
@@ -133,6 +129,7 @@ demos: setup
 servers: get-servers
 	@$(BIN)/python -m tests.on_every_server tests storm demo
 
+# Checks style and types.
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """The servers that the tests run on: those of server_versions.py, as far as `make get-servers` put them here.
 
 `SERVER=redis-7.0 pytest …` runs whatever needs a server on that one; without, it is the pinned one, and what
-must hold on all runs on the oldest and the newest Redis, too. `make servers` runs it on each.
+must hold on all runs on the oldest Redis, too. `make servers` runs it on each.
 """
 
 import os
@@ -34,15 +34,14 @@ def wanted() -> tuple[str, ...]:
     return (chosen(),) if "SERVER" in os.environ else KEYS
 
 
-def outermost() -> tuple[str, ...]:
-    """The oldest and the newest Redis, or the one that SERVER names: what costs too much to be done on each."""
-    redis = [server.key for server in TESTED if server.name == "Redis"]
-    return (chosen(),) if "SERVER" in os.environ else (redis[0], redis[-1])
+def oldest() -> str:
+    """The oldest Redis, which lacks most, or the one that SERVER names: what costs too much to be done on each."""
+    return chosen() if "SERVER" in os.environ else next(server.key for server in TESTED if server.name == "Redis")
 
 
 def here() -> tuple[str, ...]:
-    """The pinned one and the outermost, as far as they are here; `make servers` asks for each by its name."""
-    return tuple(dict.fromkeys(key for key in (*outermost(), chosen()) if installed(key)))
+    """The pinned one and the oldest, as far as they are here; `make servers` asks for each by its name."""
+    return tuple(dict.fromkeys(key for key in (oldest(), chosen()) if installed(key)))
 
 
 @cache

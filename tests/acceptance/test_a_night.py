@@ -90,19 +90,19 @@ def _more_trains_what_is_new_also_when_it_is_stopped_half_way(desk: Desk) -> Non
 
 
 def test_status_and_flower_tell_the_same_story(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small(steps=12, sizes=(32, 64), seeds=3)))
-    bad = str(desk.write("bad.yaml", small("bad", steps=12, sizes=(32,), seeds=1).replace("0.01", "1e38")))
+    file = str(desk.write("small.yaml", small(steps=8, sizes=(32, 64), seeds=1)))
+    bad = str(desk.write("bad.yaml", small("bad", steps=8, sizes=(32,), seeds=1).replace("0.01", "1e38")))
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         until(lambda: flower_hears(desk), "Flower hears what workers tell")
         assert desk.sweep("submit", file).status == 0
         assert desk.sweep("submit", bad).status == 0
-        until(lambda: finished(desk, "succeeded", "failed", "skipped") == 13 + 3, "all has ended")
+        until(lambda: finished(desk, "succeeded", "failed", "skipped") == 5 + 3, "all has ended")
         rows = {row["sweep"]: row for row in desk.call("-f", "json", "status").json["sweeps"]}
-        assert rows["small"]["succeeded"] == 13
+        assert rows["small"]["succeeded"] == 5
         assert (rows["bad"]["succeeded"], rows["bad"]["failed"], rows["bad"]["skipped"]) == (1, 1, 1)
         # The untrained base was measured once, for both.
-        until(lambda: flower_counts(desk) == {"SUCCESS": 13, "FAILURE": 1}, "Flower says the same")
+        until(lambda: flower_counts(desk) == {"SUCCESS": 5, "FAILURE": 1}, "Flower says the same")
         assert httpx.get(f"{find_flower(desk)[0]}/api/tasks").status_code == 401
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

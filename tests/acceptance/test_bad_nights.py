@@ -90,7 +90,9 @@ def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk
 
 
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
-    brief, longer = str(desk.write("a.yaml", small("a", seeds=1))), str(desk.write("b.yaml", small("b", steps=70)))
+    desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
+    brief = str(desk.write("a.yaml", small("a", sizes=(32,), seeds=1)))
+    longer = str(desk.write("b.yaml", small("b", steps=80, sizes=(64,), seeds=1)))
     with desk.sweeping("run", longer) as other:
         run_output = desk.sweep("run", brief)
         assert run_output.status == 0, run_output.err

@@ -92,6 +92,8 @@ def steps_done(fleet: Fleet) -> dict[str, int]:
 
 def run(fleet: Fleet, attempts: int, grace: float) -> None:
     """The whole of it."""
+    with fleet.tinker.control() as control:  # many steps would show no more than few
+        control.set(rules=[{"on": "forward_backward", "slow": 0.5}])
     fleet.submit(spec(attempts))
     all_step(fleet, attempts, 1, {})
     blip(fleet)

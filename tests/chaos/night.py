@@ -33,7 +33,7 @@ class Size:
 
 # However quick the machine, the work outlasts what happens before the outage: at the cap a step takes half of `slow`
 # (the next one is on its way), so that the short night has 60 s of it. Behind the outage the service is quick.
-SHORT = Size(stages=16, steps=25, cap=4, outage=5, silence=4, seconds=120, slow=1.2, looked=3)
+SHORT = Size(stages=12, steps=25, cap=4, outage=5, silence=4, seconds=120, slow=1.6, looked=3)
 LONG = Size(stages=200, steps=60, cap=12, outage=600, silence=60, seconds=3600, slow=0.5, looked=60)
 
 

@@ -34,7 +34,8 @@ LAST = 0.8  # of the steps that the sweep needs at least are done when the last 
 class Plan:
     """How many of each, and on what."""
 
-    ranks: int  # of 10 learning rates × `ranks` ranks × `seeds` runs, each with a training and an evaluation
+    rates: int  # learning rates, times `ranks` ranks, times `seeds` runs, each with a training and an evaluation
+    ranks: int
     seeds: int
     steps: int
     kills: int  # of workers, and of the scheduler now and then
@@ -52,7 +53,7 @@ class Plan:
 
     @property
     def trainings(self) -> int:
-        return 10 * self.ranks * self.seeds
+        return self.rates * self.ranks * self.seeds
 
     def spec(self) -> str:
         return f"""
@@ -63,7 +64,7 @@ train: {{method: sl, batch_size: 16, steps: {self.steps}, schedule: cosine}}
 data: {{reference: {{source: "{find_few_rows()}", holdout: 64}}}}
 vary:
   train.rank: {[4, 8, 16, 32, 64][: self.ranks]}
-  train.learning_rate: {{geom: [0.002, 0.04], count: 10}}
+  train.learning_rate: {{geom: [0.002, 0.04], count: {self.rates}}}
 seeds: {self.seeds}
 evaluate: [nll]
 checkpoint: {{every_steps: {self.interval}}}
@@ -71,8 +72,8 @@ checkpoint: {{every_steps: {self.interval}}}
 
 
 # Between two strokes each training of the short storm does about three steps, and saves once: it can be continued.
-SHORT = Plan(ranks=1, seeds=1, steps=24, kills=5, offline=1, redis=1, seconds=110, slow=0.5)
-LONG = Plan(ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500, slow=0.3)
+SHORT = Plan(rates=7, ranks=1, seeds=1, steps=24, kills=5, offline=1, redis=1, seconds=110, slow=0.5)
+LONG = Plan(rates=10, ranks=5, seeds=2, steps=40, kills=55, offline=3, redis=2, seconds=1500, slow=0.3)
 
 
 def in_the_storm(folder: Path, plan: Plan) -> Fleet:

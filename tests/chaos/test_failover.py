@@ -24,7 +24,7 @@ experiment: grid
 model: offline/ngram-s
 train: {method: sl, batch_size: 8, steps: 24, rank: 8}
 data: {reference: {source: "ROWS", holdout: 32}}
-vary: {train.learning_rate: [0.01, 0.02, 0.03, 0.04]}
+vary: {train.learning_rate: [0.01, 0.02, 0.03]}
 seeds: 2
 evaluate: [nll]
 checkpoint: {every_steps: 6}

@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: 20 stages, 5 kills, one restart of the service and one of Redis."""
+"""The short form of `make chaos`: 14 stages, 5 kills, one restart of the service and one of Redis."""
 
 import os
 import random

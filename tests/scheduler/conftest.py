@@ -14,7 +14,7 @@ from tests import servers
 from tests.scheduler.night import Fleet, Night
 from tests.support import FakeClock, RedisServer, redis_server
 
-# What runs on the oldest and the newest Redis, too; the rest does with SERVER=KEY, as `make servers` has it.
+# What runs on the oldest Redis, too; the rest does with SERVER=KEY, as `make servers` has it.
 ON_SEVERAL = {
     f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "unreconciled", "money", "payers")
 }

@@ -31,7 +31,7 @@ train:
   {method: rl, environment: "tests.worker.vowels:Vowels", rank: 8, learning_rate: 0.03, schedule: constant, steps: 6,
    groups: 4, group_size: 4}
 seeds: 1
-evaluate: [{task_completion: {environment: "tests.worker.vowels:Vowels", episodes: 20, attempts: 2}}]
+evaluate: [{task_completion: {environment: "tests.worker.vowels:Vowels", episodes: 8, attempts: 2}}]
 checkpoint: {every_steps: 2}
 reuse: sweep
 """
@@ -40,9 +40,9 @@ reuse: sweep
 LAG, PENALTY = ", lag: 1", ", kl_penalty: 0.1, substeps: 2, loss: ppo"
 
 
-def submit_rl(workshop: Workshop, name: str = "one", train: str = "") -> Plan:
+def submit_rl(workshop: Workshop, name: str = "one", train: str = "", steps: int = 6) -> Plan:
     spec = RL_SPEC.replace("sweep: one", f"sweep: {name}").replace("group_size: 4}", f"group_size: 4{train}}}")
-    return workshop.submit(spec).plan
+    return workshop.submit(spec.replace("steps: 6", f"steps: {steps}")).plan
 
 
 def train_the_first_of_two(workshop: Workshop, train: str) -> tuple[Stage, Stage]:

@@ -399,7 +399,7 @@ def test_so_is_that_of_what_a_model_did_itself(among_odds: Workshop, odd: Odd, l
         message.metrics.clear()
 
     odd.changes = {"ForwardBackward": keep_the_loss}
-    stage = submit_rl(among_odds, train=LOSSES[loss]).stages[0]  # six iterations
+    stage = submit_rl(among_odds, train=LOSSES[loss], steps=2).stages[0]
     assert isinstance(among_odds.attempt(stage), Succeeded)
     rows: list[Any] = [row for row in decode_rows(among_odds.metrics(stage)) if "loss" in row]
     parts = len(losses) // len(rows)

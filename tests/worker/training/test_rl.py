@@ -58,7 +58,7 @@ def test_killed_inside_a_rollout(workshop: Workshop, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("train", ["", LAG, PENALTY], ids=["plain", "lag", "penalty"])
 def test_tokens_of_every_kind_are_those_that_the_service_counted(workshop: Workshop, train: str) -> None:
-    plan = submit_rl(workshop, train=train)
+    plan = submit_rl(workshop, train=train, steps=3)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     assert read_usage(workshop, *plan.stages) == count_at_service(workshop)
     for kind in read_costs(workshop.store, "one").kinds:
@@ -218,12 +218,12 @@ def test_what_speaks_in_messages_is_read_as_the_renderer_writes_it(
 
 
 def test_what_was_said_last_is_kept_for_people(workshop: Workshop) -> None:
-    plan = submit_rl(workshop)
+    plan = submit_rl(workshop, steps=2)
     assert isinstance(workshop.attempt(plan.stages[0]), Succeeded)
     for stage, key in ((plan.stages[0], "rollouts"), (plan.stages[1], "items")):
         rows = decode_rows(workshop.artefacts.read(str(read_result(workshop, stage)[key])))
         assert all(" and " in str(row["text"]) for row in rows)
-    assert len(rows) == 40
+    assert len(rows) == 16
 
 
 def test_what_the_service_had_in_its_cache_is_booked_as_that(
@@ -238,7 +238,7 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
         return 1
 
     for name in ("cold", "warm"):
-        (stage, *_) = submit_rl(workshop, name, PENALTY).stages
+        (stage, *_) = submit_rl(workshop, name, PENALTY, steps=2).stages
         with monkeypatch.context() as patch:
             patch.setattr("worker.pipeline._continue_on_live_client", lambda *_: None)
             if name == "warm":
@@ -251,8 +251,8 @@ def test_what_the_service_had_in_its_cache_is_booked_as_that(
 
 @pytest.mark.parametrize("train", ["", LAG], ids=["plain", "lag"])
 def test_who_plays_is_who_is_trained_or_with_a_lag_that_one_a_step_before(workshop: Workshop, train: str) -> None:
-    (stage, *_) = submit_rl(workshop, train=train).stages
+    (stage, *_) = submit_rl(workshop, train=train, steps=4).stages
     assert isinstance(workshop.attempt(stage), Succeeded)
     rows: list[Any] = decode_rows(workshop.metrics(stage))
     apart = [abs(row["kl_sample_train"]) > 1e-4 for row in rows]
-    assert apart == [False, *([bool(train)] * 5)]
+    assert apart == [False, *([bool(train)] * 3)]
