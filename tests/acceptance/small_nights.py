@@ -64,13 +64,19 @@ def finished_stages(desk: Desk, sweep: str) -> dict[str, list[int]]:
 
 
 def run_short_night(desk: Desk) -> None:
-    """Three stages under a supervisor, from its start to its end; Flower tells of each."""
-    file = str(desk.write("small.yaml", small(sizes=(32,), seeds=1)))
+    """Two sweeps under a supervisor, from its start to its end: one ends well, one diverges. Flower says the same."""
+    good = desk.write("small.yaml", small(sizes=(32,), seeds=1))
+    bad = desk.write("bad.yaml", small("bad", sizes=(32,), seeds=1).replace("0.01", "1e38"))
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         until(lambda: flower_hears(desk), "Flower hears what workers tell")
-        assert desk.call("submit", file).status == 0
-        until(lambda: finished(desk, "succeeded") == 3, "all has ended")
-        until(lambda: flower_counts(desk) == {"SUCCESS": 3}, "Flower has heard of it")
+        assert desk.call("submit", str(good)).status == desk.call("submit", str(bad)).status == 0
+        until(lambda: finished(desk, "succeeded", "failed", "skipped") == 3 + 3, "all has ended")
+        rows = {row["sweep"]: row for row in desk.call("-f", "json", "status").json["sweeps"]}
+        assert rows["small"]["succeeded"] == 3
+        assert [rows["bad"][state] for state in ("succeeded", "failed", "skipped")] == [1, 1, 1]
+        # The untrained base was measured once, for both.
+        until(lambda: flower_counts(desk) == {"SUCCESS": 3, "FAILURE": 1}, "Flower says the same")
+        assert httpx.get(f"{find_flower(desk)[0]}/api/tasks").status_code == 401
         process.terminate()
         assert process.wait(60) == 0
