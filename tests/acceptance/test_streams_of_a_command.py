@@ -90,7 +90,7 @@ def said(desk: Desk, words: list[str], terminal: Terminal) -> tuple[int, str]:
     return status, err.getvalue()
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 @pytest.mark.parametrize("words", TABLES, ids=" ".join)
 def test_a_narrow_terminal_shows_the_nearest_it_has(desk: Desk, words: list[str], encoding: str) -> None:
     terminal = Terminal(encoding)
@@ -99,7 +99,7 @@ def test_a_narrow_terminal_shows_the_nearest_it_has(desk: Desk, words: list[str]
     assert terminal.written().decode(encoding)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["latin-1"])
 @pytest.mark.parametrize("words", EXACT, ids=" ".join)
 def test_what_programs_read_is_the_same_for_every_terminal(desk: Desk, words: list[str], encoding: str) -> None:
     wide, narrow = Terminal("utf-8"), Terminal(encoding)
