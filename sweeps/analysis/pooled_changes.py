@@ -5,6 +5,7 @@ its change is estimated by resampling the items, or their clusters, of both side
 gives to each side.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -51,6 +52,7 @@ def bootstrap_change(
     middle, error = float(draws[:, 0].mean()), float(draws[:, 1:].mean(axis=0).std(ddof=1))
     if count < 2:
         return middle, None
+    error *= math.sqrt(count / (count - 1))  # a resampled spread divides by all clusters
     if error <= ROUGH:  # no draw is another: what few answers leave open
         error = bound_error(count)
     if len(pairs) < 2:

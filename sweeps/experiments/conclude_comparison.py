@@ -7,10 +7,11 @@ from sweeps.analysis.comparison import METHOD, Comparison, MethodResult, compare
 from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.experiments.caveats import Caveat, order_caveats
-from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
     conclude_guess,
     is_saturated,
+    list_agreement,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -116,10 +117,10 @@ def _compare_pair(comparison: Comparison, first: MethodResult, second: MethodRes
     effect = orient(estimate, sign)
     if is_clear and (effect.effect or 0) < 0:  # the means are of other seeds
         return Conclusion("better", comparison.metric, *sides[::-1], *orient(estimate, -sign))
+    claim: Claim = "better" if is_clear else "no_clear_difference"
     if estimate.half_width is None and (estimate.seeds < 2 or estimate.mean):
-        why: tuple[Caveat, ...] = () if estimate.seeds < 2 else ("seeds_agree",)
-        return Conclusion("not_judged", comparison.metric, *sides, *effect, caveats=why)
-    return Conclusion("better" if is_clear else "no_clear_difference", comparison.metric, *sides, *effect)
+        claim = "not_judged"
+    return Conclusion(claim, comparison.metric, *sides, *effect, caveats=list_agreement(estimate))
 
 
 def _find_gain(comparison: Comparison, first: str | None, second: str | None) -> tuple[Estimate, bool] | None:

@@ -10,10 +10,11 @@ from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import describe_cell
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.caveats import Caveat, order_caveats
-from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
     conclude_guess,
     is_saturated,
+    list_agreement,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -72,14 +73,12 @@ def _compare_best(choice: BestCell) -> Conclusion:
     effect = orient(rival.behind)
     if rival.behind is None:
         return Conclusion("not_judged", choice.by, *sides, caveats=("no_shared_seed",))
+    claim: Claim = "tied_best" if any(cell.apart for cell in rest) else "no_clear_difference"
     if rival.behind.half_width is None and (rival.behind.seeds < 2 or rival.behind.mean):
-        why: tuple[Caveat, ...] = () if rival.behind.seeds < 2 else ("seeds_agree",)
-        return Conclusion("not_judged", choice.by, *sides, *effect, caveats=why)
-    if not choice.alike:
-        return Conclusion("best_cell", choice.by, *sides, *effect)
-    return Conclusion(
-        "tied_best" if any(cell.apart for cell in rest) else "no_clear_difference", choice.by, *sides, *effect
-    )
+        claim = "not_judged"
+    elif not choice.alike:
+        claim = "best_cell"
+    return Conclusion(claim, choice.by, *sides, *effect, caveats=list_agreement(rival.behind))
 
 
 def _list_caveats(choice: BestCell, sign: float) -> set[Caveat]:

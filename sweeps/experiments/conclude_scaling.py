@@ -18,6 +18,7 @@ from sweeps.experiments.evidence import (
     conclude_guess,
     find_best_learner,
     is_saturated,
+    list_agreement,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -168,12 +169,12 @@ def _compare_ends(runs: _SizedRuns) -> Conclusion:
         return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0])
     effect = orient(difference.estimate, runs.sign)
     seeds = difference.estimate.seeds
+    why = list_agreement(difference.estimate)
     if difference.estimate.half_width is None and (seeds < 2 or effect.effect):
-        why: tuple[Caveat, ...] = () if seeds < 2 else ("seeds_agree",)
         return Conclusion("not_judged", metric, f"{name} with {sizes[1]}", sizes[0], *effect, caveats=why)
     if not is_clear(difference.estimate):
         sides = f"{name} with {sizes[1]}", f"{name} with {sizes[0]}"
-        return Conclusion("no_clear_difference", metric, *sides, *effect)
+        return Conclusion("no_clear_difference", metric, *sides, *effect, caveats=why)
     claim: Claim = "more_data_helps" if runs.sign * difference.estimate.mean > 0 else "more_data_hurts"
     return Conclusion(claim, metric, name, sizes[0], *effect, place=sizes[1])
 
@@ -189,8 +190,7 @@ def _compare_with_base(runs: _SizedRuns, size: float) -> Conclusion:
         return Conclusion("measured", metric, runs.name, None, *orient(mean), place=place)
     sides, effect = (f"{runs.name} {place}", "the untrained model"), orient(change.estimate, runs.sign)
     if change.estimate.half_width is None:
-        why: tuple[Caveat, ...] = () if change.estimate.seeds < 2 else ("seeds_agree",)
-        return Conclusion("not_judged", metric, *sides, *effect, caveats=why)
+        return Conclusion("not_judged", metric, *sides, *effect, caveats=list_agreement(change.estimate))
     if not is_clear(change.estimate):
         return Conclusion("no_clear_difference", metric, *sides, *effect)
     return Conclusion("better" if (effect.effect or 0) > 0 else "worse", metric, *sides, *effect)

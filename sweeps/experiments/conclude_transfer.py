@@ -11,6 +11,7 @@ from sweeps.experiments.evidence import (
     conclude_guess,
     find_best_learner,
     is_saturated,
+    list_agreement,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -90,18 +91,16 @@ def _judge_pairs(pairs: Sequence[Pair], metric: str) -> Conclusion:
     strongest = max(clear or pairs, key=lambda pair: abs(pair.gain.mean) if pair.gain else 0.0)
     gain = strongest.gain
     claim: Claim = "no_clear_difference"
-    caveats: tuple[Caveat, ...] = ()
     if len({pair.verdict for pair in clear}) > 1:
         claim = "mixed"
     elif clear and gain:
         claim = "helps" if gain.mean > 0 else "hurts"
     elif gain and gain.half_width is None and (gain.seeds < 2 or gain.mean):
         claim = "not_judged"
-        caveats = () if gain.seeds < 2 else ("seeds_agree",)
     alone = isinstance(strongest, TransferCell) and not strongest.size
     against = "the untrained model" if alone else f"{strongest.target} alone"
     subject = f"{strongest.source} → {strongest.target}"
-    return Conclusion(claim, metric, subject, against, *orient(gain), caveats=caveats)
+    return Conclusion(claim, metric, subject, against, *orient(gain), caveats=list_agreement(gain))
 
 
 def _conclude_guesses(rows: Sequence[RunResult], metric: str, sign: float, items: Items | None) -> Conclusion:

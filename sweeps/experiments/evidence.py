@@ -69,6 +69,11 @@ def list_seed_caveats(seeds: Sequence[int]) -> set[Caveat]:
     return single | missing
 
 
+def list_agreement(estimate: Estimate | None) -> tuple[Caveat, ...]:
+    """List why a difference over several seeds has no interval: they agree, and nothing says how sure that is."""
+    return ("seeds_agree",) if estimate and estimate.half_width is None and estimate.seeds > 1 else ()
+
+
 def list_item_caveats(metric: str, counts: Sequence[Told | None]) -> set[Caveat]:
     """List what the items say that tell a metric, of each cell; None where they are not known."""
     known = [count for count in counts if count]

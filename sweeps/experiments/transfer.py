@@ -224,7 +224,8 @@ def summarise_size(
     if not known:
         return f"With {count}{where} no pair has a result{lacking if few else ''}."
     if all(gain.half_width is None for gain in known):
-        return f"With {count}{where} each pair has one seed, so no difference can be judged{lacking}."
+        why = "the seeds of each pair agree" if any(gain.seeds > 1 for gain in known) else "each pair has one seed"
+        return f"With {count}{where} {why}, so no difference can be judged{lacking}."
     if not clear:
         return f"With {count}{where} no source clearly helps or hurts{lacking}."
     others = len(known) - len(clear)

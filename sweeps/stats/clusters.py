@@ -1,8 +1,14 @@
 """Errors of means over items in clusters, such as questions about one passage.
 
 Items of a cluster vary together, so m of them say less than m independent ones. The error of a mean is therefore taken
-over clusters (Miller 2024, arXiv 2411.00640), with the G/(G - 1) correction and t with G - 1 degrees of freedom. If
+over clusters (Miller 2024, arXiv 2411.00640). A cluster with the share h of the items pulls the mean to itself, so its
+square is divided by 1 - h, and the degrees of freedom are fewer the less equal the clusters are (Bell and McCaffrey
+2002, for items that are equally noisy). Equal clusters have the G/(G - 1) correction and G - 1 degrees of freedom. If
 each item is its own cluster, that is the ordinary standard error, whose deviation divides by m - 1.
+
+Few clusters of items that are right or wrong may agree by luck, and say nothing of those that would not. So below
+20 clusters, `guard_error` mixes in the error of clusters that vary half as much as they can. It weighs little where
+many items differ from the commonest value: those show what clusters do. `make bench-statistics` has the coverage.
 """
 
 import math
@@ -20,6 +26,8 @@ Places = npt.NDArray[np.intp]
 Weights = tuple[Floats, Floats]
 AT_ONCE = 4_000_000  # numbers that a bootstrap holds in memory at a time
 PERCENTILES = (2.5, 97.5)
+FEW, MANY = 8, 20  # clusters: up to FEW the prior has its whole weight, from MANY on none
+PRIOR_CLUSTERS, PRIOR_CORRELATION = 0.3, 0.5  # its weight in clusters of other values, and their correlation
 TINY = 1e-12  # a smaller difference is rounding
 
 
@@ -30,11 +38,12 @@ class ClusteredMean(NamedTuple):
     error: float | None  # its standard error; None for a single cluster
     clusters: int
     items: int
+    freedom: float = 0.0  # degrees of freedom of the error
 
     @property
     def half_width(self) -> float | None:
         """Half the width of the 95 % interval; None for a single cluster."""
-        return None if self.error is None else critical_t(self.clusters - 1) * self.error
+        return None if self.error is None else critical_t(self.freedom) * self.error
 
 
 def number_clusters(clusters: Sequence[Hashable] | None, items: int) -> Places:
@@ -48,15 +57,48 @@ def number_clusters(clusters: Sequence[Hashable] | None, items: int) -> Places:
 
 
 def average_clusters(scores: Floats, places: Places) -> ClusteredMean:
-    """Average (m,) values, with the error SE² = G/(G-1)·Σ_c (Σ_{i∈c} (s_i - mean))² / m².
+    """Average (m,) values, with the error SE² = Σ_c (Σ_{i∈c} (s_i - mean))² / (1 - m_c/m) / m².
 
     `places` are those of `number_clusters`.
     """
     mean, count = float(scores.mean()), int(places.max()) + 1
     if count < 2:
         return ClusteredMean(mean, None, count, len(scores))
-    sums = np.bincount(places, scores - mean)
-    return ClusteredMean(mean, math.sqrt(count / (count - 1) * float(sums @ sums)) / len(scores), count, len(scores))
+    sums, shares = np.bincount(places, scores - mean), np.bincount(places) / len(scores)
+    error = math.sqrt(float((sums**2 / (1 - shares)).sum())) / len(scores)
+    return ClusteredMean(mean, error, count, len(scores), count_freedom(shares))
+
+
+def count_freedom(shares: Floats) -> float:
+    """Count the degrees of freedom of an error over clusters with these shares (G,) of the items: at most G - 1.
+
+    By Satterthwaite, if all items vary alike: 1/f = Σ_cd Q_cd² h_c h_d, with Q the matrix of the error's square.
+    """
+    raised = 1 / (1 - shares)
+    pulls = raised * shares
+    pull = float(pulls @ shares)
+    apart = 2 * float(pulls**2 @ shares) - pull**2
+    return 1 / (apart + float((raised**2 + 2 * raised * (pull - 2 * pulls)) @ shares**2))
+
+
+def guard_error(error: float, scores: Floats, places: Places) -> float:
+    """Guard the error of a mean over few clusters of items that are right or wrong, or of their differences.
+
+    SE² = (W·SE² + w·SE₀²)/(W + w), and never less than SE², where W counts the items beyond the commonest value, in
+    clusters, and SE₀² is the error of clusters whose values are correlated by a half. Items by themselves need none.
+    """
+    sizes = np.bincount(places).astype(float)
+    if len(sizes) == len(scores):
+        return error
+    weight = PRIOR_CLUSTERS * min(1.0, max(0.0, (MANY - len(sizes)) / (MANY - FEW)))
+    if not weight:
+        return error
+    kish = float(sizes @ sizes) / len(scores)
+    variance = (float(((scores - scores.mean()) ** 2).sum()) + 1) / len(scores)
+    prior = variance * (1 + PRIOR_CORRELATION * (kish - 1)) / len(scores)
+    _, counts = np.unique(np.round(scores, 9), return_counts=True)
+    telling = (len(scores) - int(counts.max())) / kish
+    return math.sqrt((telling * error**2 + weight * max(prior, error**2)) / (telling + weight))
 
 
 def bound_p(changes: npt.ArrayLike) -> float:

@@ -5,7 +5,7 @@ the error of the mean over items, by clusters if there are any. "Does this recip
 Var = s²/K + SE², s² the variance over K seeds of their mean differences, with t of K - 1 degrees of freedom if the
 seeds are most of it, and otherwise, with h the seeds' share of Var,
 
-    1/f = (1 - h)² / (clusters - 1) + h^⅔ / (K - 1)
+    1/f = (1 - h)² / (degrees of freedom over clusters) + h^⅔ / (K - 1)
 
 Satterthwaite (1946) has h² for h^⅔, as if the share were known. But it is estimated from K seeds, and if it is small by
 luck, his many degrees of freedom come with a small error. In simulations, his intervals of two seeds held the truth in
@@ -26,7 +26,16 @@ from sweeps.evaluation.registry import find_metric
 from sweeps.metrics.ranges import ANY, Range, find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.stage import Json
-from sweeps.stats.clusters import TINY, Floats, Places, average_clusters, bootstrap_crossed, bound_p, number_clusters
+from sweeps.stats.clusters import (
+    TINY,
+    Floats,
+    Places,
+    average_clusters,
+    bootstrap_crossed,
+    bound_p,
+    guard_error,
+    number_clusters,
+)
 from sweeps.stats.intervals import compute_p_of_t, critical_t, find_grain, holm
 from sweeps.stats.power import count_items_needed, count_seeds_needed
 from sweeps.stats.proportions import Interval, mcnemar, newcombe_interval
@@ -59,7 +68,7 @@ class ItemDifference:
     clusters: int
     seeds: int
     left_out: int  # items that a run of either side lacks
-    checkpoints: Claim | None  # None for a single cluster
+    checkpoints: Claim | None  # None for a single cluster, and where every value of every item is the same
     recipe: Claim | None = None  # None for a single seed
     crossed: Interval | None = None
     mcnemar: float | None = None
@@ -149,7 +158,7 @@ def compare_items(
         return 1.0 if binary else find_grain(np.concatenate(values).tolist())
 
     span = (-1.0, 1.0) if binary and runs[0].span == ANY else runs[0].span
-    judged = replace(_judge(differences, places, left_out, step, cross_check), span=span)
+    judged = replace(_judge(differences, places, left_out, step, cross_check, binary=binary), span=span)
     return replace(judged, mcnemar=_test_signs(differences, places)) if binary else judged
 
 
@@ -243,7 +252,7 @@ def bound_error(clusters: int, step: float = 1.0) -> float:
 
 
 def _judge(
-    differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool
+    differences: Floats, places: Places, left_out: int, step: Callable[[], float], cross_check: bool, *, binary: bool
 ) -> ItemDifference:
     """Judge the differences (seeds, items), given the cluster of each item."""
     of_items = average_clusters(differences.mean(axis=0), places)
@@ -251,9 +260,13 @@ def _judge(
     judged = ItemDifference(of_items.mean, items, of_items.clusters, seeds, left_out, None)
     if of_items.error is None:
         return judged
-    freedom, error = of_items.clusters - 1, of_items.error
+    freedom, error = of_items.freedom, of_items.error
+    if error <= TINY and not step():  # every value is the same: nothing says by how much one could differ
+        return judged
     if error <= TINY:
-        error = bound_error(of_items.clusters, step())
+        freedom, error = of_items.clusters - 1, bound_error(of_items.clusters, step())
+    elif binary:
+        error = guard_error(error, differences.mean(axis=0), places)
     least = bound_p(np.bincount(places, differences.sum(axis=0)))
     needed = count_items_needed(of_items.mean, error**2 * items) if of_items.mean else None
     judged = replace(

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId
-from sweeps.stats.clusters import TINY, Floats
+from sweeps.stats.clusters import TINY, Floats, average_clusters, guard_error, number_clusters
 from sweeps.stats.intervals import find_grain
-from sweeps.stats.paired_items import Claim, Scores, bound_error, claim_recipe, linearize, make_claim
+from sweeps.stats.paired_items import Claim, Scores, are_binary, bound_error, claim_recipe, linearize, make_claim
 
 
 class PartDifference(NamedTuple):
@@ -29,20 +29,15 @@ class _Part(NamedTuple):
     means: Floats  # (seeds,)
     sums: Mapping[ItemId, float]  # of each cluster: what it adds to the mean beyond its share
     step: float  # the smallest step between values
-
-    @property
-    def error(self) -> float:
-        """The standard error of the mean; if all clusters agree, what few clusters leave open."""
-        count = len(self.sums)
-        error = math.sqrt(count / (count - 1) * sum(amount**2 for amount in self.sums.values()))
-        return error if error > TINY else bound_error(count, self.step)
+    error: float  # of the mean over clusters; if all agree, what few clusters leave open
+    freedom: float
 
 
 def compare_parts(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> PartDifference | None:
     """Compare the scores of two parts, each by seed; None without a shared seed, or with a part of one cluster."""
     seeds = sorted(first.keys() & second.keys())
     parts = [_read_part([side[seed] for seed in seeds]) for side in (first, second)] if seeds else []
-    read = [part for part in parts if part is not None and len(part.sums) > 1]
+    read = [part for part in parts if part is not None]
     if len(read) < 2:
         return None
     left, right = read
@@ -56,7 +51,7 @@ def compare_parts(first: Mapping[int, Scores], second: Mapping[int, Scores]) -> 
 
 
 def _read_part(runs: Sequence[Scores]) -> _Part | None:
-    """Read the items that all runs have."""
+    """Read the items that all runs have; None for a single cluster, or none."""
     items = sorted(set.intersection(*({*run.amounts} for run in runs)), key=str)
     if not items:
         return None
@@ -69,13 +64,22 @@ def _read_part(runs: Sequence[Scores]) -> _Part | None:
         cluster = runs[0].clusters[item]
         sums[cluster] = sums.get(cluster, 0.0) + share
     grain = find_grain(values.ravel().tolist()) or 1.0  # all alike up to rounding: a step of a share of right answers
-    return _Part(values.mean(axis=1), sums, grain)
+    mean_of_seeds, places = values.mean(axis=0), number_clusters([runs[0].clusters[item] for item in items], len(items))
+    of_items = average_clusters(mean_of_seeds, places)
+    if of_items.error is None:
+        return None
+    error, freedom = of_items.error, of_items.freedom
+    if error <= TINY:
+        error, freedom = bound_error(len(sums), grain), len(sums) - 1.0
+    elif are_binary(runs):
+        error = guard_error(error, mean_of_seeds, places)
+    return _Part(values.mean(axis=1), sums, grain, error, freedom)
 
 
 def _find_error(first: _Part, second: _Part) -> tuple[float, float]:
     """Find the standard error of the difference of two means, and its degrees of freedom."""
     if first.sums.keys().isdisjoint(second.sums):
-        parts = [(part.error**2, len(part.sums) - 1) for part in (first, second)]
+        parts = [(part.error**2, part.freedom) for part in (first, second)]
         whole = sum(square for square, _ in parts)
         return math.sqrt(whole), whole**2 / sum(square**2 / freedom for square, freedom in parts)
     clusters = first.sums.keys() | second.sums.keys()

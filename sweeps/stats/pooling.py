@@ -60,7 +60,7 @@ def pool_family(
 
     Groups of the same `kind` always share a variance: they are differences from the same runs. If all groups agree
     within themselves, the items of each say how sure it is. Without items, their variance is that of rounding to the
-    grain of what was measured; and of shares that are all the same, nothing is known.
+    grain of what was measured; and of values without a known grain, such as losses, nothing is known.
     """
     filled = {key: list(values.values()) for key, values in groups.items() if values}
     kinds: dict[Hashable, dict[Key, list[float]]] = {}
@@ -96,7 +96,7 @@ def _judge_group(
         claim = by_item.recipe or by_item.checkpoints
         own = by_item.span if span == ANY else span
         return Estimate(mean, claim and claim.half_width, seeds, own), claim.p if claim else 1.0
-    if agree and not grain and math.isfinite(span[1]):
+    if agree and not grain:  # nothing says that other seeds would agree, too
         return Estimate(mean, None, seeds, span), 1.0
     error = math.sqrt((grain**2 / 12 if agree else variance) / seeds)
     estimate = Estimate(mean, critical_t(freedom) * error, seeds, span)

@@ -15,9 +15,12 @@ from sweeps.analysis.seed_estimates import estimate_level
 from sweeps.analysis.transfer_gains import Overall, TransferCell
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.comparison_words import name_leader
+from sweeps.experiments.conclude_sweep import conclude_sweep
+from sweeps.report.inputs import Material
 from sweeps.spec.sections import Best
+from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate
-from sweeps.stats.paired_items import ItemKey, Items, read_scores
+from sweeps.stats.paired_items import ItemKey, Items, compare_items, read_scores
 from sweeps.stats.proportions import newcombe_interval, wilson_interval
 
 WILSON = {  # right, items: low, high
@@ -184,6 +187,36 @@ def test_a_transfer_whose_seeds_agree_is_as_sure_as_its_items() -> None:
     alone = transfer_matrix(transfer(20, 8, alone=20, a=20)[0], metric="accuracy").cell("a", "b", 8)
     assert alone.gain
     assert (alone.gain.half_width, alone.verdict) == (None, "unclear"), "nothing is known of the spread"
+
+
+@pytest.mark.parametrize("metric", ["nll", "episode.tips"])
+@pytest.mark.parametrize("gain", [0.25, 0.0])
+def test_a_transfer_without_items_or_a_known_step_has_no_interval_where_seeds_agree(metric: str, gain: float) -> None:
+    """It was ± 0, which is beyond any doubt."""
+    runs = [
+        RunResult({"source": source, "target": target, "size": size}, seed, "succeeded", {metric: 3.0 - better})
+        for size, seed, target in itertools.product((8, 16), range(3), "bc")
+        for source, better in ((None, 0.0), ("a", gain))
+    ]
+    matrix = transfer_matrix(runs, metric=metric, better="lower")
+    pairs: list[TransferCell | Overall] = [matrix.cell("a", "b", 8), *matrix.overall]
+    for pair in pairs:
+        assert pair.gain
+        assert (pair.gain.mean, pair.gain.half_width, pair.gain.ends) == (gain, None, None)
+        assert (pair.verdict, pair.after_holm) == ("unclear", False)
+    spec: dict[str, Json] = {"experiment": "transfer", "metrics": [{"metric": metric, "mode": "min"}]}
+    claim = conclude_sweep(Material("agree", "finished", spec, runs))
+    assert (claim.low, claim.high) == (None, None)
+    assert "seeds_agree" in claim.caveats
+    assert claim.claim == ("not_judged" if gain else "no_clear_difference")
+
+
+def test_items_that_are_all_the_same_number_say_nothing_of_others() -> None:
+    """Every episode of both sides has 3 calls: no step is known by which another could differ."""
+    kept = read_scores([ItemRow(at, {"calls": 3.0}) for at in range(30)], "episode.calls")
+    same = compare_items({0: kept, 1: kept}, {0: kept, 1: kept})
+    assert same
+    assert (same.mean, same.checkpoints, same.recipe, same.crossed) == (0.0, None, None, None)
 
 
 def test_five_items_that_a_source_changes_are_not_clear() -> None:

@@ -126,7 +126,7 @@ def test_size_0_is_the_source_alone_against_the_untrained_base() -> None:
 def test_forgetting_is_the_loss_on_the_source_after_minus_before() -> None:
     forgetting = transfer_matrix(experiment()).cell("a", "b", 128).forgetting
     assert forgetting
-    assert tuple(forgetting)[:3] == pytest.approx((0.2, 0.0, 3))
+    assert tuple(forgetting)[:3] == pytest.approx((0.2, None, 3)), "all seeds agree, and nothing says how sure that is"
 
 
 def test_missing_and_diverged_runs_are_shown_as_missing() -> None:
