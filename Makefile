@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -68,6 +68,10 @@ bench-curves: setup
 # with a restored backup: ten minutes.
 bench-keeping: setup
 	@$(BIN)/python -m tests.bench.keeping
+
+# Runs 2,000 real stages in one worker, and prints what it holds after each 500: five minutes.
+bench-worker: setup
+	@$(BIN)/python -m tests.bench.worker_memory
 
 # Measures how long a step and a rollout of offline/chat-s take, which fails above a limit, and what answers and
 # rewards teach it in four tasks: some minutes.

@@ -53,6 +53,7 @@ PLACES = {
         "tinker_offline/wire.py",
     ),
     "pyqwest": ("worker/sdk/local_clients.py",),  # the SDK's own HTTP
+    "opentelemetry": ("worker/sdk/local_clients.py",),  # which pyqwest brings
     "celery": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "kombu": ("scheduler/engine/dispatch.py", "scheduler/processes/flower_app.py", "worker/app.py", "worker/tasks.py"),
     "throttled": ("scheduler/engine/rate_limit.py",),

@@ -26,7 +26,7 @@ from tinker.lib.public_interfaces import service_client, training_client
 from tinker.lib.public_interfaces.sampling_client import SamplingClient
 
 from worker.sdk.failures import translate
-from worker.sdk.local_clients import wrap_http_client, wrap_transport
+from worker.sdk.local_clients import collect_no_metrics, wrap_http_client, wrap_transport
 
 FIRST_PAUSE = 0.1  # seconds between two polls of a future after a first failure
 LONGEST_PAUSE = 4.0  # the pause doubles up to this while the service keeps failing
@@ -228,5 +228,6 @@ CORNERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
 @cache
 def install() -> None:
     """Replace all of them, once. Raises ImportError that names what this version of the SDK lacks."""
+    collect_no_metrics()
     for owner, name, replacement in CORNERS:
         setattr(owner, name, replacement(_find_corner(owner, name)))

@@ -1,10 +1,12 @@
 """What the SDK opens to this machine reads no certificates, and what it opens elsewhere still trusts only those."""
 
 import asyncio
+import gc
 import ssl
 
 import httpx
 import pytest
+from tinker import _base_client
 from tinker._client import AsyncTinker
 from tinker.types import ClientConfigResponse
 
@@ -48,3 +50,18 @@ def test_the_transport_with_certificates_is_made_for_the_first_address_that_need
 def test_every_pool_of_the_sdk_sends_through_it() -> None:
     hooks.install()
     assert isinstance(AsyncTinker(base_url="http://127.0.0.1:1", api_key=KEY)._client._transport, PatientTransport)
+
+
+def test_nothing_is_kept_of_a_client_that_was_closed() -> None:
+    """A worker opens some for each stage, and runs for weeks."""
+    hooks.install()
+
+    def count_meters() -> int:
+        return sum("Meter" in type(value).__name__ for value in gc.get_objects())
+
+    before = count_meters()
+    for _ in range(3):
+        client = AsyncTinker(base_url="http://127.0.0.1:1", api_key=KEY)
+        asyncio.run(_base_client._default_pyqwest_transport().aclose())
+        asyncio.run(client.close())
+    assert count_meters() == before
