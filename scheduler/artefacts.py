@@ -1,9 +1,11 @@
 """Read and write the artefact store: data and results as files under one fsspec URL, each written whole or not."""
 
 import gzip
+import hashlib
 import json
 import os
 import posixpath
+import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -19,6 +21,9 @@ from scheduler.errors import ArtefactError
 from scheduler.urls import hide_secrets
 from sweeps.records import unpack_rows
 from sweeps.stage import Json
+
+
+DIGESTED = re.compile(r"stages/.*\.([0-9a-f]{32})\.[^/]*")  # the path of a file of an attempt
 
 
 class StoredFile(NamedTuple):
@@ -62,11 +67,17 @@ class Artefacts:
         return path
 
     def read(self, path: str) -> bytes:
-        """Return the content of a path. Raises ArtefactError."""
+        """Return the content of a path. Raises ArtefactError, also for a file that is not the one of its path."""
         try:
-            return bytes(self._files.cat_file(self._locate(path)))
+            content = bytes(self._files.cat_file(self._locate(path)))
         except Exception as error:  # noqa: BLE001 - as in `write`
             raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_explain(error)}") from None
+        named = DIGESTED.fullmatch(path)
+        if named and named[1] != digest_content(content):
+            raise ArtefactError(
+                f"{path} of the artefact store {self.url} was changed after it was written: bring it back from a backup"
+            )
+        return content
 
     def has(self, path: str) -> bool:
         return bool(self._files.exists(self._locate(path)))
@@ -110,12 +121,18 @@ def locate_records(sha256: str) -> str:
     return f"data/{sha256}.jsonl.gz"
 
 
-def locate_attempt_file(fleet: str, stage: str, fence: str, name: str) -> str:
+def locate_attempt_file(fleet: str, stage: str, fence: str, name: str, content: bytes) -> str:
     """Return the path of a file of one attempt; the fencing number keeps late attempts from each other's files.
 
+    The path contains the digest of the content. Redis keeps the path, so nobody can change a result in the store alone.
     Each installation has a folder of its own, so that none cleans up what is another's.
     """
-    return f"{locate_stage_files(fleet)}/{stage[-2:]}/{stage}.{fence}.{name}"
+    return f"{locate_stage_files(fleet)}/{stage[-2:]}/{stage}.{fence}.{digest_content(content)}.{name}"
+
+
+def digest_content(content: bytes) -> str:
+    """Return the digest of a file in its path: 32 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def locate_stage_files(fleet: str) -> str:

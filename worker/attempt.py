@@ -220,8 +220,8 @@ class Attempt:
             self.context.store.log_event(self.lease, text)
 
     def write_artefact(self, name: str, content: bytes) -> str:
-        """Write an artefact of this attempt; its path contains the fencing number."""
-        path = locate_attempt_file(self.context.fleet, self.work.stage, self.lease.fence, name)
+        """Write an artefact of this attempt; its path contains the fencing number and its digest."""
+        path = locate_attempt_file(self.context.fleet, self.work.stage, self.lease.fence, name, content)
         return self.context.artefacts.write(path, content)
 
 

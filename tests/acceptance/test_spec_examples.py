@@ -108,7 +108,7 @@ def test_every_example_that_can_run_does_and_costs_what_its_plan_said(fleet_desk
     every_file_of_the_store_is_documented(fleet_desk)
 
 
-STAGE_FILE = "stages/FLEET/XX/STAGE.FENCE."
+STAGE_FILE = "stages/FLEET/XX/STAGE.FENCE.DIGEST."
 
 
 def every_estimate_holds_what_was_metered(desk: Desk, files: Iterable[Path]) -> list[dict[str, Any]]:
@@ -130,9 +130,11 @@ def every_file_of_the_store_is_documented(desk: Desk) -> None:
     store = desk.home / "store"
     files = [path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()]
     assert files
-    stage = re.compile(r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.")  # evaluate-46049a096ca2aebb.711fd9bf-13.items.jsonl.gz
+    stage = re.compile(
+        r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.\w{32}\."
+    )  # evaluate-46….711fd9bf-13.DIGEST.items.jsonl.gz
     known = {
-        re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.", name))
+        re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name))
         for name in files
     }
     known = {re.sub(r"-\d{6}\.", "-STEPS.", re.sub(r"stages/\w+/[\w.-]+\.probe", "HOST.probe", name)) for name in known}

@@ -57,7 +57,8 @@ def lay_items(store: Store, artefacts: Artefacts, question: Plan, rows: Mapping[
         pipe.hset(keys.stage(planned.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
     averages: dict[str, dict[str, float]] = {}
     for stage, kept in rows.items():
-        path = artefacts.write(locate_attempt_file("fleet", stage, "1", "items.jsonl.gz"), write_rows(kept))
+        content = write_rows(kept)
+        path = artefacts.write(locate_attempt_file("fleet", stage, "1", "items.jsonl.gz", content), content)
         averages[stage] = {**average(kept, [*METRICS.values()]), **RAG.aggregate(kept), **calibrate(kept)}
         document: dict[str, Json] = {"metrics": dict(averages[stage]), "items": path, "count": len(kept)}
         pipe.hset(keys.stage(stage), "result", json.dumps(document))

@@ -59,7 +59,9 @@ def size_fleet(load: Load) -> list[Need]:
         Need("store", "disk", load.stages * STORE_STAGE / MB, "MB"),
         Need("each worker", "memory", SPARE * (WORKER + load.threads * WORKER_THREAD) / MB, "MB"),
         Need("each worker", "open files", SPARE * (WORKER_FILES + load.threads * THREAD_FILES), ""),
-        Need("all workers", "processor", SPARE * load.night * (STAGE_CPU + load.steps * STEP_CPU) / 60, "minutes a night"),
+        Need(
+            "all workers", "processor", SPARE * load.night * (STAGE_CPU + load.steps * STEP_CPU) / 60, "minutes a night"
+        ),
         Need("scheduler", "memory", SPARE * SCHEDULER / MB, "MB"),
         Need("Flower", "memory", SPARE * FLOWER / MB, "MB"),
     ]

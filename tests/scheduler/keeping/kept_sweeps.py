@@ -154,7 +154,8 @@ class Hands:
         return {"metrics": metrics, "items": path, "count": ITEMS, "usage": {"training": 500}}
 
     def _write(self, lease: Lease, name: str, content: bytes) -> str:
-        return self.artefacts.write(locate_attempt_file(self.fleet, lease.stage, lease.fence, name), content)
+        path = locate_attempt_file(self.fleet, lease.stage, lease.fence, name, content)
+        return self.artefacts.write(path, content)
 
 
 def _list_steps(chance: random.Random) -> Iterator[dict[str, Json]]:
