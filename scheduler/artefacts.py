@@ -22,7 +22,6 @@ from scheduler.urls import hide_secrets
 from sweeps.records import unpack_rows
 from sweeps.stage import Json
 
-
 DIGESTED = re.compile(r"stages/.*\.([0-9a-f]{32})\.[^/]*")  # the path of a file of an attempt
 
 

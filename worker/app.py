@@ -45,12 +45,18 @@ from worker.maintenance.canary import Canaries
 from worker.maintenance.daily_cleaning import DailyCleaning
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
+from worker.memory_arenas import limit_arenas
 from worker.pool_arguments import find_contradiction
 from worker.sdk.endpoints import make_endpoints
 from worker.sdk.rate_limiter import make_rate_limiters
 
+# Orders that a worker takes from whoever reaches the broker, beside questions (which Flower asks). Others could change
+# its threads, make it import a module or end it: `sweep drain` and the supervisor do that.
+ORDERS = {"enable_events", "disable_events", "heartbeat", "cancel_consumer"}
+DEBUGGING = {"memdump", "memsample", "objgraph"}  # questions that write files, or take long
 JOINS = 60.0  # seconds within which a new member reports itself
 
+limit_arenas()  # before there are threads
 spare_this_machine()  # before the SDK looks
 load_secrets()
 settings: Settings = read_settings()
@@ -100,6 +106,7 @@ def get_context() -> WorkerContext:
 def _prepare(**_: object) -> None:
     """Build the context. It must not touch Tinker: the SDK's threads must not exist before the worker's own."""
     global _context  # noqa: PLW0603 - one per process, made when the process becomes a worker
+    _refuse_orders()
     store = Store(connect(find_server_url(settings)))
     with suppress(RedisError):  # a Redis that is away now is looked at before the first write
         _refuse_other_layout(store)
@@ -126,6 +133,15 @@ def _prepare(**_: object) -> None:
         read_limits(settings),
         settings.environments,
     )
+
+
+def _refuse_orders() -> None:
+    """Forget the commands of Celery's remote control that a worker does not obey."""
+    from celery.worker.control import Panel  # brings the worker's machinery, and only a worker has it
+
+    for name, facts in Panel.meta.items():
+        if name in DEBUGGING or (facts.type == "control" and name not in ORDERS):
+            Panel.data.pop(name, None)
 
 
 def _log_as_json(loglevel: int = logging.INFO, **_: object) -> None:

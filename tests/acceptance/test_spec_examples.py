@@ -130,9 +130,7 @@ def every_file_of_the_store_is_documented(desk: Desk) -> None:
     store = desk.home / "store"
     files = [path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()]
     assert files
-    stage = re.compile(
-        r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.\w{32}\."
-    )  # evaluate-46….711fd9bf-13.DIGEST.items.jsonl.gz
+    stage = re.compile(r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.\w{32}\.")  # evaluate-46a0.711fd9bf-13.DIGEST.items
     known = {
         re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name))
         for name in files

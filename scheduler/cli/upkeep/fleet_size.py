@@ -50,7 +50,7 @@ class Need(NamedTuple):
 def size_fleet(load: Load) -> list[Need]:
     """Compute what each part needs."""
     held = REDIS_EMPTY + load.stages * REDIS_STAGE + load.archived * REDIS_ARCHIVED
-    threads = load.workers * load.threads
+    threads, cpu = load.workers * load.threads, load.night * (STAGE_CPU + load.steps * STEP_CPU)
     needs = [
         Need("Redis", "memory", SPARE * held / MB, "MB"),
         Need("Redis", "disk", (max(REWRITE_FROM, 2 * held) + held) / MB, "MB"),
@@ -59,9 +59,7 @@ def size_fleet(load: Load) -> list[Need]:
         Need("store", "disk", load.stages * STORE_STAGE / MB, "MB"),
         Need("each worker", "memory", SPARE * (WORKER + load.threads * WORKER_THREAD) / MB, "MB"),
         Need("each worker", "open files", SPARE * (WORKER_FILES + load.threads * THREAD_FILES), ""),
-        Need(
-            "all workers", "processor", SPARE * load.night * (STAGE_CPU + load.steps * STEP_CPU) / 60, "minutes a night"
-        ),
+        Need("all workers", "processor", SPARE * cpu / 60, "minutes a night"),
         Need("scheduler", "memory", SPARE * SCHEDULER / MB, "MB"),
         Need("Flower", "memory", SPARE * FLOWER / MB, "MB"),
     ]
@@ -86,7 +84,7 @@ def round_up(amount: float) -> float:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
 @click.option("--threads", type=click.IntRange(1), default=int(DEFAULTS["SWEEP_THREADS"]), show_default=True)
 @click.pass_obj
-def sizing(output: Output, **load: Any) -> None:
+def sizing(output: Output, /, **load: Any) -> None:
     """Compute what a fleet needs of its machines.
 
     The figures come from measurements of this program; nothing is asked or started. Models are at the service, so
