@@ -8,8 +8,10 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -27,6 +29,7 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.errors import LayoutRefused, SettingsDisagree
 from scheduler.plugins.containment.sandbox import read_limits
+from scheduler.processes.disk_usage import list_local_folders
 from scheduler.processes.json_log import start_logging
 from scheduler.processes.membership import join_fleet, read_shared_settings
 from scheduler.processes.secret_files import load_secrets
@@ -43,6 +46,7 @@ from worker.examples import Examples
 from worker.leases import Leases
 from worker.maintenance.canary import Canaries
 from worker.maintenance.daily_cleaning import DailyCleaning
+from worker.maintenance.disk_watch import DiskWatch
 from worker.maintenance.housekeeping import Housekeeping
 from worker.maintenance.watchdog import Watchdog
 from worker.memory_arenas import limit_arenas
@@ -123,6 +127,9 @@ def _prepare(**_: object) -> None:
         about=about,
         shared=read_shared_settings(settings),
     )
+    disks = DiskWatch(about, [*list_local_folders(settings), Path(tempfile.gettempdir())])
+    disks.start()
+    worker_shutdown.connect(lambda **_: disks.stop(), weak=False)
     _context = WorkerContext(
         store,
         artefacts,

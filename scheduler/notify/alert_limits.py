@@ -25,7 +25,7 @@ class AlertLimits:
 
     no_worker: float = OFF  # seconds for which something is ready and no worker is there
     leases_lost: float = OFF  # leases that ran out while no stage made progress
-    disk: float = OFF  # share of the scheduler's disk that is used
+    disk: float = OFF  # share of a disk that is used
     memory: float = OFF  # share of the memory of Redis that is used
     books_closed: float = OFF  # seconds for which nothing starts because Redis may lack writes
     books_uncertain: float = OFF  # US dollars; the alert begins above them

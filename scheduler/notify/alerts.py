@@ -5,15 +5,15 @@ when, so that an alert is sent once, whoever leads. docs/how-to/runbook.md says 
 """
 
 import json
-import shutil
+import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scheduler.engine.fleet import find_oldest_ready
 from scheduler.notify.alert_limits import FORMS, OFF, AlertLimits
+from scheduler.processes.disk_usage import list_local_folders, measure_disks
 from scheduler.settings import Settings
 from scheduler.state import keys
 from scheduler.state.milliseconds import count_milliseconds
@@ -36,7 +36,7 @@ class FleetFacts:
     ready: bool = False  # a stage is ready that a sweep pays for now
     lost_in_a_row: int = 0  # leases that ran out since any stage made progress
     memory: float = 0.0  # share of the memory of Redis that is used
-    disks: Mapping[str, float] = field(default_factory=dict)  # folder -> share of its disk that is used
+    disks: Mapping[str, float] = field(default_factory=dict)  # "FOLDER on HOST" -> share of its disk that is used
     books: Books = field(default_factory=Books)
 
 
@@ -50,11 +50,10 @@ def _list_alerts(facts: FleetFacts, limits: AlertLimits, under_way: Collection[s
         yield "no_worker", "start some with `sweep up`"
     if facts.lost_in_a_row >= limits.leases_lost or (facts.lost_in_a_row and "leases_lost" in under_way):
         yield "leases_lost", f"{format_count(facts.lost_in_a_row, 'lease')} ran out, and no stage made progress since"
-    shares = [("disk", folder, share) for folder, share in facts.disks.items()]
-    for alert, name, share in (*shares, ("memory", "Redis", facts.memory)):
-        limit = getattr(limits, alert)
-        if share >= limit - (SLACK if alert in under_way else 0.0):
-            yield alert, f"{name}: {share:.0%} used"
+    for alert, shares in (("disk", facts.disks), ("memory", {"Redis": facts.memory})):
+        limit = getattr(limits, alert) - (SLACK if alert in under_way else 0.0)
+        if full := [f"{name}: {share:.0%} used" for name, share in sorted(shares.items()) if share >= limit]:
+            yield alert, "; ".join(full)
     if facts.books.closed and limits.books_closed < OFF:
         yield "books_closed", describe_books(facts.books)
     if is_uncertain(facts.books, limits.books_uncertain):
@@ -102,27 +101,22 @@ def read_alerts(store: Store) -> dict[str, str]:
 
 
 def read_fleet_facts(store: Store, folders: Collection[Path]) -> FleetFacts:
-    """Read what the alerts depend on; the disks are those of this machine."""
+    """Read what the alerts depend on; the disks are those of this machine, and those that workers report."""
     memory = store.client.info("memory")
     most = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0))
-    disks = {}
-    for folder in folders:
-        with suppress(OSError):
-            usage = shutil.disk_usage(folder)
-            disks[str(folder)] = usage.used / (usage.used + usage.free)  # as df says: without what root alone may use
+    workers = read_live_workers(store)
+    own = {f"{folder} on {socket.gethostname()}": share for folder, share in measure_disks(folders).items()}
     return FleetFacts(
-        workers=len(read_live_workers(store)),
+        workers=len(workers),
         ready=find_oldest_ready(store) is not None,
         lost_in_a_row=int(store.client.hget(keys.LOSSES, "in_a_row") or 0),
         memory=int(memory.get("used_memory", 0)) / most if most else 0.0,
-        disks=disks,
+        disks=own | _read_disks(workers),
         books=read_books(store),
     )
 
 
-def list_local_folders(settings: Settings) -> list[Path]:
-    """List the folders of this machine that the fleet fills: the state folder, and the store if it is one."""
-    folders = [settings.home] if settings.redis_url is None else []
-    if "://" not in settings.store and not Path(settings.store).is_relative_to(settings.home):
-        folders.append(Path(settings.store))
-    return folders or [settings.home]
+def _read_disks(workers: Mapping[str, Mapping[str, str]]) -> dict[str, float]:
+    """Read the fullest disk of each worker; several on one machine report the same."""
+    reports = [report for report in workers.values() if "disk" in report]
+    return {f"{report['disk']} on {report['host']}": float(report["disk_used"]) for report in reports}

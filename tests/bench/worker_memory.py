@@ -22,7 +22,7 @@ SPEC = """
 sweep: {name}
 experiment: grid
 model: offline/ngram-s
-train: {{method: sl, batch_size: 8, steps: 2, rank: 4}}
+train: {{method: sl, batch_size: 8, steps: {steps}, rank: 4}}
 data: {{reference: {{source: "{rows}", holdout: 16}}}}
 vary: {{train.learning_rate: [{rates}]}}
 seeds: {seeds}
@@ -65,14 +65,14 @@ class Measured(NamedTuple):
     redis: Mapping[str, Any]
 
 
-def measure_fleet(fleet: Fleet, sweeps: int, seeds: int, seconds: float) -> list[Measured]:
+def measure_fleet(fleet: Fleet, sweeps: int, seeds: int, steps: int, seconds: float) -> list[Measured]:
     """Run so many sweeps, one after the other."""
     measured, stages = list[Measured](), 0
     with fleet.up():
         for number in range(sweeps):
             rates = ", ".join(f"{(1 + number + position * sweeps) * 1e-4:.6f}" for position in range(RATES))
             name = f"s{number}"
-            fleet.submit(SPEC.format(name=name, rows=find_few_rows(), rates=rates, seeds=seeds))
+            fleet.submit(SPEC.format(name=name, rows=find_few_rows(), rates=rates, seeds=seeds, steps=steps))
             busiest = watch(fleet, name, seconds)
             with fleet.store() as store:
                 ended = views.read_stages(store, name)
@@ -80,8 +80,8 @@ def measure_fleet(fleet: Fleet, sweeps: int, seeds: int, seconds: float) -> list
                 redis = {**client.info("clients"), **client.info("stats"), **client.info("memory")}
             assert {stage.state for stage in ended} == {"succeeded"}
             stages += len(ended)
-            held = [look_at(fleet.children[child].pid) for child in ("worker-1", "scheduler")]
-            measured.append(Measured(stages, *held, busiest, redis))
+            worker, scheduler = (look_at(fleet.children[child].pid) for child in ("worker-1", "scheduler"))
+            measured.append(Measured(stages, worker, scheduler, busiest, redis))
             show(measured[-1])
     return measured
 
@@ -118,12 +118,13 @@ def main() -> int:
     parser.add_argument("--sweeps", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=10, help="each is 50 stages of a sweep")
     parser.add_argument("--threads", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3600, help="after which a sweep has failed")
     options = parser.parse_args()
     settings = {"SWEEP_THREADS": str(options.threads), "SWEEP_SLOTS_START": str(options.threads), "SWEEP_LEASE": "60"}
     with tempfile.TemporaryDirectory() as folder:
         fleet = Fleet(Path(folder) / "fleet", workers=1, settings=settings)
-        rows = measure_fleet(fleet, options.sweeps, options.seeds, options.seconds)
+        rows = measure_fleet(fleet, options.sweeps, options.seeds, options.steps, options.seconds)
     grown = max(row.worker.resident for row in rows) / rows[0].worker.resident
     say(f"{'ok  ' if grown <= FLAT else 'OVER'} memory of the worker, of that after the first sweep: {grown:.3f}")
     return 0 if grown <= FLAT else 1

@@ -133,6 +133,7 @@ def test_a_drained_worker_takes_nothing_from_the_queue_until_it_may_again(desk: 
     store = desk.store
     ((name, report),) = read_live_workers(store).items()
     assert report["threads"] == "2"
+    assert 0 < float(report["disk_used"]) <= 1
     assert find_workers(read_live_workers(store), [report["host"]]) == [name]
     with pytest.raises(UnknownWorker, match=report["host"]):
         find_workers(read_live_workers(store), ["elsewhere"])

@@ -82,6 +82,25 @@ def test_no_worker_is_told_once_after_its_time_and_once_that_it_is_over(night: N
     assert len(told(night)) == 3, "another incident"
 
 
+def test_a_full_disk_is_told_with_its_machine_wherever_that_is(night: Night, tmp_path: Path) -> None:
+    settings = read_settings({"SWEEP_HOME": str(tmp_path), "SWEEP_ALERTS": "disk=100% memory=off no_worker=off"})
+    night.submit(single("s", 1), notify=("HOOK",))
+    watch = AlertWatch(night.store, settings)
+    for host, used in (("far", "1.0000"), ("near", "0.5"), ("off", "1")):
+        night.store.report_worker(host, threads=1, busy=0, ttl=600, host=host, disk="/scratch", disk_used=used)
+    night.store.report_worker("old", threads=1, busy=0, ttl=600, host="old")  # reports no disk
+    watch.look()
+    assert told(night) == [("disk", "disk")]
+    (detail,) = read_alerts(night.store).values()
+    assert "/scratch on far" in detail
+    assert "/scratch on off" in detail
+    assert "near" not in detail
+    for host in ("far", "off"):
+        night.store.report_worker(host, threads=1, busy=0, ttl=600, host=host, disk="/scratch", disk_used="0.9")
+    watch.look()
+    assert told(night) == [("disk", "disk"), ("over", "disk")]
+
+
 @pytest.mark.parametrize("verb", ["pause_sweep", "cancel_sweep"])
 def test_without_a_stage_that_could_start_no_worker_is_needed(night: Night, settings: Settings, verb: str) -> None:
     night.submit(single("s", 1), notify=("HOOK",))
