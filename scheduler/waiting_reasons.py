@@ -95,7 +95,7 @@ def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
     if not fleet.supervised:
         return "no worker is running: start some with `sweep up`"
     if not (view.tokens or view.ended):
-        return "0 workers are running; they are starting"
+        return "no worker is ready yet: they are starting"
     return "no worker answers yet: workers start, and restart, by themselves; kill one that hangs for minutes"
 
 

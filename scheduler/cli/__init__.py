@@ -54,7 +54,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Compute what a fleet needs of its machines."),
-    "health": ("upkeep.probe_health", "Exit with 0 if the scheduler, a worker, Flower or Redis works."),
+    "health": ("upkeep.probe_health", "Exit with 0 if PART works: scheduler, worker, flower or redis."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

@@ -32,8 +32,8 @@ SLOTS = 12  # assumed while none have been found
 def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: bool) -> None:
     """Show what FILE would do and cost. Nothing is submitted.
 
-    FILE is a sweep file in YAML (see examples/). KEY=VALUE changes a value of FILE: train.rank=8, seeds=5,
-    sizes=[16,32].
+    FILE is a sweep file in YAML (see examples/). KEY=VALUE replaces a value for this command; FILE
+    stays as it is: train.rank=8, seeds=5, sizes=[16,32].
     """
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
@@ -98,7 +98,8 @@ def _describe_kinds(planned: Plan) -> str:
     """Say what training costs, and what evaluating costs."""
     kinds = ("train", "evaluate")
     costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
-    return ", ".join(f"{kind} {format_usd(cost)}" for kind, cost in costs.items())
+    words = ", ".join(f"{kind} {format_usd(cost)}" for kind, cost in costs.items())
+    return words if planned.totals.low_micro_usd == planned.totals.micro_usd else f"at most: {words}"
 
 
 def _list_refusals(planned: Plan, there: ReusableResults) -> list[str]:
@@ -172,7 +173,10 @@ def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") ->
         if free and totals.micro_usd is not None
         else ""
     )
-    how = "; ".join(filter(None, ["" if exact else "the higher amount is reserved", pretend])) or "exact"
+    how = (
+        "; ".join(filter(None, ["" if exact else "each stage reserves its higher amount when it starts", pretend]))
+        or "exact"
+    )
     output.say(f"{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
         models = list(dict.fromkeys(str(stage.recipe["model"]) for stage in planned.stages))

@@ -58,8 +58,8 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     """Run the sweeps in FILE... and show their results.
 
     FILE is a sweep file in YAML (see examples/). The command starts what is needed, submits, watches, and prints the
-    results. After Ctrl-C or a crash, the same command continues. KEY=VALUE changes a value in all files:
-    train.rank=8, sizes=[16,32].
+    results. After Ctrl-C or a crash, the same command continues. KEY=VALUE replaces a value of all files for this
+    command; the files stay as they are: train.rank=8, sizes=[16,32].
     """
     settings = read_settings()
     check_rehearsal(settings)  # before anything is submitted

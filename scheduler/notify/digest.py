@@ -203,8 +203,15 @@ def _describe_best_cell(on: str, choice: BestCell, rows: Sequence[RunResult]) ->
     cell = describe_cell(best.cell, without=("data", "target")) or "the only condition"
     where = f"best on {on}" if on else "best"
     tied = len(choice.alike)
-    near = f"; {format_count(tied, 'other condition')} {'is' if tied == 1 else 'are'} not clearly worse" if tied else ""
+    near = f"; not clearly worse: {_list_alike(choice)}" if tied else ""
     return f"{where}: {cell}: {metric} {moments.mean:.4f}{spread}{near}"
+
+
+def _list_alike(choice: BestCell) -> str:
+    """Name the conditions that are not clearly worse, or count them where they are many."""
+    if len(choice.alike) > FEW:
+        return format_count(len(choice.alike), "other condition")
+    return "; ".join(describe_cell(summary.cell, without=("data", "target")) for summary in choice.alike)
 
 
 def _shorten(text: str) -> str:

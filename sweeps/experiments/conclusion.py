@@ -202,7 +202,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect there: its {metric} is better "
     "than that of {against} by {signed}.",
     "minimum_data": "{subject} needs about {sizes} to reach {against}{place}.",
-    "met_from": "{subject} reaches {against}{place} with {sizes} or more, as far as was measured.",
+    "met_from": "{subject} reaches {against}{place} with {sizes}, the smallest measured size from which all do.",
     "beyond_sizes": _say_beyond_sizes,
     "unreachable": "No amount of data is enough for {subject} to reach {against}{place}: the fitted curve levels off "
     "first.",

@@ -204,7 +204,7 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
         if not (name in misses and read_code(warning) == "law_misses")
     )
     notes = [Paragraph(explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
-    if any(fit.alternatives for fit in fits.values()):
+    if any(fit.alternatives and fit.refused is None for fit in fits.values()):
         notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]

@@ -54,7 +54,7 @@ def draw_curves(lines: Sequence[Line], *, up: str = "", across: str = "", width:
     sides = (f"{value:{MARGIN}.3f} ┤" if value else f"{'':{MARGIN}} │" for value in _ticks(frame))
     rows = [side + "".join(row).rstrip() for side, row in zip(sides, canvas, strict=True)]
     legend = textwrap.wrap(
-        "   ".join(f"{letter}\N{NO-BREAK SPACE}{line.name}" for letter, line in letters.items()), width
+        "Points: " + "   ".join(f"{letter}\N{NO-BREAK SPACE}{line.name}" for letter, line in letters.items()), width
     )
     above, below = [up] if up else [], [f"{across:^{width}}".rstrip()] if across else []
     return "\n".join([*above, *rows, *_foot(frame, {n for n, _ in drawn}), *below, *legend])

@@ -83,7 +83,7 @@ def _list_resolved(sweep: SweepFields) -> Iterator[Default]:
     """List the defaults that follow from the rest of the file."""
     yield from find_experiment(sweep.experiment).list_defaults(sweep)
     if sweep.budget is None:
-        yield "budget", "none: the sweep may cost what the plan says"
+        yield "budget", "none: no limit"
     if sweep.limits.slots is None:
         yield "limits.slots", "none: as many clients as the service allows"
     for evaluation in sweep.evaluate:

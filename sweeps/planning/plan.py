@@ -182,7 +182,10 @@ def _list_notes(
     if sweep.equal is not None:
         yield f"equal for all methods: {describe_equal(sweep.equal)}"
     if any(stage.recipe.get("method") == "rl" for stage in stages):
-        yield f"rl: the low estimate assumes that {LEAST_KEPT:.0%} of the groups are trained on"
+        yield (
+            "rl: groups whose rewards are all equal are not trained on; the low estimate assumes that "
+            f"{LEAST_KEPT:.0%} of the groups differ, the high one that all do"
+        )
         yield from _note_few_iterations(stages)
     yield from dict.fromkeys(_note_wide_estimates(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
@@ -220,11 +223,11 @@ def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
         counts = sorted({stage.steps for stage in short})
         about = "about " if any(stage.recipe["steps"] is None for stage in short) else ""  # as many as its tokens allow
         span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        noun = "iteration" if counts == [1] else "iterations"
-        more = f"; about {math.ceil(FEWEST / counts[0])} times the tokens give {FEWEST}" if about else ""
+        noun = "step" if counts == [1] else "steps"
+        more = f"; about {math.ceil(10 * FEWEST / counts[0]) / 10:g} times the tokens give {FEWEST}" if about else ""
         yield (
-            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun}: with fewer than {FEWEST}, "
-            f"the reward hardly shows whether anything is learnt{more}"
+            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun}, such as {short[0].label}: with fewer "
+            f"than {FEWEST}, the reward hardly shows whether anything is learnt{more}"
         )
 
 

@@ -18,9 +18,9 @@ NARROWED = {  # the parts of an interval in words, and what would make it narrow
     "misfit": ("the law, which no curve follows exactly", "measuring a larger size"),
 }
 WHY_IT_LEADS = (
-    "The first law of each data set leads. It is chosen among those whose expected error at the answer is at most "
-    f"{CLOSE:g} times the least: it has the least AICc, which weighs how well a law fits against its number of "
-    "parameters. R² does not choose: a law with more parameters nearly always has a higher one."
+    "The answer uses the law in the first row of each data set. Of the laws whose expected error at the answer is at "
+    f"most {CLOSE:g} times the least, it has the least AICc, which weighs how well a law fits against its number of "
+    "parameters. R² does not choose."
 )
 SMALL = 0.005  # shares of an interval that are not listed
 
@@ -61,9 +61,9 @@ def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     never = "perhaps no amount of data reaches the target"
     if least.next_size is None:
         return f" But {never}." if least.may_be_unreachable else ""
-    reason = never if least.may_be_unreachable else f"the curve may miss the target at {REACH} times the largest size"
-    run = f"a run with {unit.write(least.next_size)} would probably give it one"
-    return f" The interval has no upper end, because {reason}; {run}."
+    reason = never if least.may_be_unreachable else f"even {REACH} times the largest size may miss the target"
+    remedy = f"Runs with {unit.write(least.next_size)} would probably give it one"
+    return f" The interval has no upper end: {reason}. {remedy}."
 
 
 def say_what_would_narrow(least: MinimumData | None) -> str:
@@ -113,7 +113,7 @@ def _say_how_far(least: MinimumData, fit: ScalingFit) -> str:
     return (
         far
         if least.holdout_error is None
-        else f"{far} (error {percent(least.holdout_error, 2)} at the 2 largest sizes, when fitted without them)"
+        else f"{far} (a curve fitted without the 2 largest sizes misses them by {percent(least.holdout_error, 2)})"
     )
 
 

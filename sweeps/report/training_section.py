@@ -128,7 +128,7 @@ def _figure(what: str, courses: Sequence[Course], axis: str | None, colours: Seq
         for course in chosen
         for name in [_name_colour(course, axis)]
     ]
-    name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} while training"
+    name, title = f"training-{what.replace('_', '-')}", f"{name_with_unit(what)} of the training batches"
     description = f"{format_count(len(courses), 'curve')} of {what} by step, each the mean of the seeds of a condition."
     across = "optimizer steps done, along the chain" if chained else STEPS
     plot = Plot(name, title, description, across, f"{what} of the batch", log=not chained, quiet=True, height=340)
@@ -168,7 +168,7 @@ def _row(course: Course) -> dict[str, object]:
     return {
         "condition": course.label,
         "seeds": course.seeds,
-        f"{course.what} at the start": first[1],
-        f"{course.what} at the end": last[1],
+        f"{course.what} of the first batches": first[1],
+        f"{course.what} of the last batches": last[1],
         "NaN or infinity": course.broken,
     }

@@ -72,6 +72,8 @@ def warn_of_far_errors(largest: float, times: int, what: str, *ahead: Floats) ->
     if off <= WARN:
         return ()
     band = f"95 % interval {low:.4g} to {high:.4g}" if max(abs(low), abs(high)) < 1e6 else "its interval has no bounds"
-    where = f"at {times * largest:,.0f}, which is {times} times the largest size measured,"
-    words = f"{where} the predicted {what} of {value:.4g} may be wrong by up to {percent(off, 1)} ({band})"
+    where = (
+        f"the curve is uncertain far beyond the measured sizes: at {times * largest:,.0f} ({times} times the largest)"
+    )
+    words = f"{where} its {what} of {value:.4g} may be wrong by up to {percent(off, 1)} ({band})"
     return (CodedText("far_uncertain", words),)

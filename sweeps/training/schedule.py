@@ -47,10 +47,10 @@ def describe_length(train: Train) -> str:
 def describe_equal(equal: Equal) -> str:
     """Describe what is equal for every method of a comparison."""
     if equal.tokens is not None:
-        return f"{equal.tokens:,} tokens for each"
+        return f"{equal.tokens:,} training tokens for each method and seed"
     if equal.usd is not None:
-        return f"${equal.usd:g} for each, as tokens at the price list's prices"
-    return f"{equal.examples:,} rows for each; of rl, tasks"
+        return f"${equal.usd:g} for each method and seed, as training tokens at the price list's prices"
+    return f"{equal.examples:,} rows for each method and seed; of rl, tasks"
 
 
 def count_warmup(warmup: float, steps: int) -> int:

@@ -15,7 +15,7 @@ from scheduler.settings import read_settings
 @click.option("--liveness", is_flag=True, help="Also succeed if Redis does not answer: for probes that restart.")
 @click.pass_obj
 def health(output: Output, part: str, anywhere: bool, liveness: bool) -> None:
-    """Exit with 0 if the scheduler, a worker, Flower or Redis works.
+    """Exit with 0 if PART works: scheduler, worker, flower or redis.
 
     Status 0 if PART is healthy, 1 if not; one line says why. It starts nothing.
     """
