@@ -209,8 +209,8 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "more_data_helps": "More data helps {subject}: {metric} is better with {bare_place} than with {against} by "
     "{effect}.",
     "more_data_hurts": "More data hurts {subject}: {metric} is worse with {bare_place} than with {against} by {worse}.",
-    "nothing_learnt": "Nothing is clearly better than the {against} model in {metric}{place}: the best, {subject}, is "
-    "{ahead}{alone}.",
+    "nothing_learnt": "{subject} is the best, but not clearly better than the {against} model in {metric}{place}: "
+    "it is {ahead}{alone}.",
     "at_chance": GUESS,
     "at_majority": GUESS,
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",

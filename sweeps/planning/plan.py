@@ -223,11 +223,12 @@ def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
         counts = sorted({stage.steps for stage in short})
         about = "about " if any(stage.recipe["steps"] is None for stage in short) else ""  # as many as its tokens allow
         span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        noun = "step" if counts == [1] else "steps"
-        more = f"; about {math.ceil(10 * FEWEST / counts[0]) / 10:g} times the tokens give {FEWEST}" if about else ""
+        noun = "iteration" if counts == [1] else "iterations"
+        times = math.ceil(10 * FEWEST / (counts[0] - 0.5)) / 10  # the count is rounded: as few as half of one less
+        more = f"; about {times:g} times the tokens give {FEWEST}" if about else ""
         yield (
-            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun}, such as {short[0].label}: with fewer "
-            f"than {FEWEST}, the reward hardly shows whether anything is learnt{more}"
+            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun} (steps): with fewer than {FEWEST}, "
+            f"the reward hardly shows whether anything is learnt{more}"
         )
 
 

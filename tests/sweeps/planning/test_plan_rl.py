@@ -222,7 +222,7 @@ def test_methods_have_the_same_of_tokens() -> None:
             assert stage.tokens <= 2e5 * (1.5 if method == "rl" else 1.05)
     assert [stage.recipe["tokens"] for stage in trained(plan, "rl")] == [200_000] * 3
     assert [stage.recipe["tokens"] for stage in trained(plan, "sl_then_rl")] == [100_000] * 3
-    assert any("200,000 tokens" in note for note in plan.notes)
+    assert any("200,000 training tokens" in note for note in plan.notes)
 
 
 def test_a_chain_is_stages_one_after_the_other_each_with_its_share() -> None:
@@ -306,6 +306,6 @@ def test_fewer_iterations_than_show_a_trend_are_noted(steps: int, noted: list[st
 def test_too_few_iterations_by_tokens_are_noted_with_the_tokens_that_are_enough() -> None:
     """A reader who writes as many gets a plan without the note."""
     (note,) = [note for note in compared("equal.tokens=5e4").notes if "iteration" in note]
-    (times, enough) = map(int, re.findall(r"about (\d+) times the tokens give (\d+)", note)[0])
+    times, enough = map(float, re.findall(r"about ([\d.]+) times the tokens give (\d+)", note)[0])
     assert enough == 10
     assert [note for note in compared(f"equal.tokens={5e4 * times}").notes if "iteration" in note] == []
