@@ -23,7 +23,7 @@ class Stage:
     kind: Literal["train", "evaluate"]
     parents: tuple[str, ...]
     recipe: Mapping[str, Json]  # everything that a worker needs to do it, and everything that identifies it
-    label: str  # for people: "code n=128 seed 1"
+    label: str  # for people: "data=code, size=128, seed 1"
     steps: int  # optimizer steps (train), else 0
     tokens: int  # that will be billed at most; the same as at least for supervised training and held-out NLL
     low_tokens: int

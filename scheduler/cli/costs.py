@@ -79,6 +79,7 @@ def _make_billed_row(billed: ServiceBill) -> dict[str, Any]:
         "tokens": billed.tokens,
         "usd": to_dollars(billed.micro_usd),
         "as_of": billed.at / 1000,
+        "after_end": billed.is_after_end,
     }
 
 
@@ -139,7 +140,9 @@ def _describe_bill(billed: ServiceBill) -> str:
     age = format_duration(time.time() - billed.at / 1000)
     amount = "" if billed.micro_usd is None else f", {format_usd(billed.micro_usd)}"
     counted = f"the own count of {billed.service}, {age} ago: {billed.tokens:,} tokens{amount}"
-    return f"{counted}; stages that ended later are missing from it"
+    if not billed.is_after_end:
+        return f"{counted}; stages that ended later are missing from it"
+    return counted if billed.service == "offline" else f"{counted}; it is complete hours after the end"
 
 
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature

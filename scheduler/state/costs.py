@@ -9,7 +9,7 @@ from scheduler.state import keys
 from scheduler.state.keeping.archive import open_archive
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
-from scheduler.state.states import StageState
+from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from sweeps.cost import KindCosts
 
@@ -26,6 +26,7 @@ class ServiceBill:
     tokens: int
     micro_usd: int | None  # None if the service names none
     at: int  # milliseconds since 1970
+    is_after_end: bool  # the sweep had ended by then; a service that bills late may still have counted less
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def _read_stage_rows(store: Store, name: str) -> list[Mapping[str, str]]:
 def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
     named = row[f"billed:{service}"]
     at = int(row[f"billed_at:{service}"])
-    return ServiceBill(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at)
+    over = row["state"] in (SweepState.FINISHED, SweepState.CANCELLED) and at >= int(row["since"])
+    return ServiceBill(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at, over)
 
 
 def read_today(store: Store, now: int) -> list[DayCosts]:

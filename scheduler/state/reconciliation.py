@@ -5,15 +5,18 @@ work at the same time do no harm.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler.services import SERVICES
 from scheduler.state import keys
 from scheduler.state.milliseconds import count_milliseconds, read_moment, write_moment
+from scheduler.state.states import SweepState
 from scheduler.state.store import Store
 from sweeps.cost import Usage
 
+OVER = (SweepState.FINISHED, SweepState.CANCELLED)
 DUTY = keys.HOUSEKEEPER.removeprefix(keys.PREFIX)
 
 
@@ -53,6 +56,26 @@ class NeededCheckpoints:
     model: str
     seconds: int  # that they must live from now on
     paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecentSweep:
+    """A sweep whose use the service may still count. `ended` and `billed`: milliseconds since 1970."""
+
+    models: tuple[str, ...]
+    ended: int | None  # None while it goes on
+    billed: Mapping[str, int]  # by service: when its count was last recorded
+
+    def is_uncounted(self, service: str) -> bool:
+        """Say whether it ended after the last record of what the service counts."""
+        return self.ended is not None and self.billed.get(service, 0) < self.ended
+
+
+def _read_recent(row: Sequence[str | None]) -> RecentSweep:
+    models, state, since, *billed = row
+    ended = int(since) if since and state in OVER else None
+    known = {service: int(at) for service, at in zip(SERVICES, billed, strict=True) if at}
+    return RecentSweep(tuple((models or "").split()), ended, known)
 
 
 class Reconciliation:
@@ -98,14 +121,16 @@ class Reconciliation:
         """Stop looking for its cost; its unreconciled amount stays booked. Return False if it is not unreconciled."""
         return bool(self._scripts.run("abandon_reconciliation", attempt.name))
 
-    def read_recent_sweeps(self, since: datetime) -> dict[str, list[str]]:
-        """Read the sweeps that were submitted since then, with the models of each."""
+    def read_recent_sweeps(self, since: datetime) -> dict[str, RecentSweep]:
+        """Read the sweeps that were submitted since then."""
         there = self._client.zrange(keys.SWEEPS, 0, -1, withscores=True)
         names = [name for name, submitted in there if submitted >= write_moment(since)]
         pipe = self._client.pipeline(transaction=False)
         for name in names:
-            pipe.hmget(keys.sweep(name), ["models"])
-        return {name: (models or "").split() for name, (models,) in zip(names, pipe.execute(), strict=True)}
+            pipe.hmget(
+                keys.sweep(name), ["models", "state", "since", *(f"billed_at:{service}" for service in SERVICES)]
+            )
+        return {name: _read_recent(row) for name, row in zip(names, pipe.execute(), strict=True)}
 
     def record_billed(self, sweep: str, service: str, tokens: int, micro_usd: int | None) -> bool:
         """Record what a service bills for a sweep in total. Return False if there is no such sweep."""

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from sweeps.evaluation.registry import is_rising
 from sweeps.experiments.caveats import REASONS, SAID_IN_SENTENCE, WORDS, Caveat, order_caveats
+from sweeps.scaling.fit_checks import count_needed_sizes
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stage import Json
 
@@ -180,6 +182,8 @@ def _say_nothing_measured(claim: Conclusion) -> str:
 def _say_no_answer(claim: Conclusion) -> str:
     reason = _find_reason(claim)
     why = WORDS[reason] if reason else "the results do not give one"
+    if reason == "too_few_sizes":
+        why += f", which needs {count_needed_sizes('bounded' if is_rising(claim.metric or '') else 'pure')}"
     about = " for {subject}" if claim.subject else ""
     goal = " about {against}" if claim.against else ""
     return f"There is no answer{about}{goal}{{place}}: {why}."

@@ -122,7 +122,7 @@ def _refuse_contradiction(sweep: SweepFields, parts: Mapping[str, Any], varied: 
 
 
 def _label(cell: Mapping[str, Json]) -> str:
-    return "".join(f" {path.rpartition('.')[2]}={show(value)}" for path, value in cell.items()).replace("'", "")
+    return "".join(f", {path.rpartition('.')[2]}={show(value)}" for path, value in cell.items()).replace("'", "")
 
 
 def _describe_error(error: ValidationError, root: str) -> str:

@@ -155,7 +155,7 @@ class StageBuilder:
         """
         records = dataset.train
         whole = asked.size == len(records)
-        on = f"{dataset.name} training{'' if whole else f' n={asked.size} seed {asked.seed}'}"
+        on = f"{dataset.name} training{'' if whole else f', size={asked.size}, seed {asked.seed}'}"
         part = None if whole else (asked.size, prefix, asked.seed)
         model = asked.variant.model
         request = EvaluationRequest(model, records, REFERENCE, asked.source, on, asked.scope, part=part)
@@ -208,7 +208,7 @@ class StageBuilder:
             kind="train",
             parents=_ids(asked.source, reference),
             recipe=recipe_parts.join_parts(parts),
-            label=_label(asked, f"{dataset.name} n={asked.size}"),
+            label=_label(asked, f"data={dataset.name}, size={asked.size}"),
             steps=steps,
             examples=asked.size,
             **self._estimate(model, low=usage, high=usage),
@@ -246,9 +246,9 @@ def _ids(*parents: Stage | None) -> tuple[str, ...]:
 
 
 def _label(asked: TrainingRequest, what: str) -> str:
-    """Label a training for people: "code n=2048 then legal n=128 seed 1 rank=4"."""
-    before = f"{asked.source.label.rpartition(' seed ')[0]} then " if asked.source else ""
-    return f"{before}{what} seed {asked.seed}{asked.variant.label}"
+    """Label a training for people: "data=code, size=2048, then data=legal, size=128, seed 1, rank=4"."""
+    before = f"{asked.source.label.rpartition(', seed ')[0]}, then " if asked.source else ""
+    return f"{before}{what}, seed {asked.seed}{asked.variant.label}"
 
 
 def _label_of(asked: EvaluationRequest) -> str:

@@ -55,6 +55,14 @@ def _describe_idle(cell: Mapping[str, Json], facts: Sequence[str], episodes: int
     return f"{describe_cell(cell) or 'all runs'}: {named}: {zero}"
 
 
+def _count_results(material: Material) -> str:
+    """Count the runs that have a result, or a part of one: "6 of 7, 2 of them without an evaluation"."""
+    measured = keep_measured(material.rows)
+    partial = sum(row.state != "succeeded" for row in measured)
+    part = f", {partial:,} of them without an evaluation" if partial else ""
+    return f"{len(measured):,} of {len(material.rows):,}{part}"
+
+
 def write_facts(material: Material, kind: Experiment | None) -> list[tuple[str, str]]:
     """Write the facts of the sweep that are known."""
     stages = sum(material.stages.values())
@@ -62,7 +70,7 @@ def write_facts(material: Material, kind: Experiment | None) -> list[tuple[str, 
         ("experiment", kind.title if kind else material.experiment),
         ("model", str(material.spec.get("model") or "")),
         ("state", material.state),
-        ("runs", f"{sum(row.state == 'succeeded' for row in material.rows):,} of {len(material.rows):,}"),
+        ("runs", _count_results(material)),
         ("stages", format_count(stages, "stage").partition(" ")[0] if stages else ""),
         ("submitted", material.submitted),
     ]

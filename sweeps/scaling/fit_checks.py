@@ -16,7 +16,7 @@ FALL = 0.05  # the same of an accuracy, absolute: it is of few items
 
 def find_obstacle(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law | None) -> str | None:
     """Say why no law can be fitted to the mean losses (or errors) of sizes n, both (M,); None if one can."""
-    needed = FREE[wanted] + SPARE
+    needed = count_needed_sizes(wanted)
     if len(n) < needed:
         sizes = "1 size is" if len(n) == 1 else f"{len(n)} sizes are"
         few = f"{sizes} too few: the {law or 'simplest'} law needs {needed}"
@@ -30,6 +30,11 @@ def find_obstacle(n: Floats, loss: Floats, steps: Floats, wanted: Law, law: Law 
     better = "rise" if wanted == "bounded" else "fall"
     same = CodedText("data_does_not_help", f"the {what} does not {better} with more data")
     return None if loss[-1] < loss[0] else same
+
+
+def count_needed_sizes(law: Law) -> int:
+    """Count the sizes that a law needs: its free parameters, and some that can contradict it."""
+    return FREE[law] + SPARE
 
 
 def check_lengths(n: Floats, **others: npt.ArrayLike | None) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from scheduler.engine.retry import Fault
 from scheduler.state import keys, views
-from scheduler.state.costs import read_costs
+from scheduler.state.costs import ServiceBill, read_costs
 from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
 from tests.worker.results import count_at_service, read_usage, watch_reservation
 from tests.worker.workshop import SPEC, Workshop
+from worker.maintenance import bills
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
 from worker.sdk.failures import ServiceError
@@ -130,6 +131,26 @@ def test_what_the_service_bills_stands_beside_what_was_metered(workshop: Worksho
         keeper.round()
         (billed,) = read_costs(workshop.store, "one").billed
         assert (billed.service, billed.tokens, billed.micro_usd) == ("offline", plan.totals.tokens, None)
+
+
+def test_the_end_of_a_sweep_asks_for_the_bill_once_more(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live service is asked every hour; here the offline one passes for it."""
+    monkeypatch.setattr(bills, "find_service", lambda _: "tinker")
+    plan = workshop.submit(LOOKING).plan
+    keeper = Housekeeping(workshop.context, period=0, lag=0)
+
+    def ask() -> ServiceBill:
+        keeper.round()
+        (billed,) = read_costs(workshop.store, "one").billed
+        return billed
+
+    before = ask()
+    assert isinstance(workshop.attempt(next(stage for stage in plan.stages if stage.kind == "train")), Succeeded)
+    assert views.read_sweep(workshop.store, "one").state == "finished"
+    after = ask()
+    assert (before.tokens, before.is_after_end) == (0, False)
+    assert (after.tokens, after.is_after_end) == (plan.totals.tokens, True)
+    assert ask() == after, "once is enough until the hour is over"
 
 
 def test_a_key_that_may_not_read_bills_leaves_what_is_known(

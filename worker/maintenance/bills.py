@@ -34,6 +34,7 @@ class BillReader:
         self._lag = lag
         self._pending_due: dict[str, float] = {}  # service -> when to look for a probe's bill again (monotonic)
         self._bills_due: dict[str, float] = {}  # service -> when to read its bills again (monotonic)
+        self._asked_for: dict[str, set[tuple[str, int | None]]] = {}  # service -> ended sweeps that it was read for
 
     def reconcile(self, this: Round, most: int) -> int:
         """Book what the service counted for ended attempts, with one read for all attempts of a model."""
@@ -80,14 +81,20 @@ class BillReader:
             return None
 
     def record_bills(self, this: Round) -> None:
-        """Record what each service bills for the sweeps of the last days. This is rare: nothing waits for it."""
+        """Record what each service bills for the sweeps of the last days: now and then, and when one has ended.
+
+        Nothing waits for it. A sweep that has ended asks for one read, also if that fails; then the next one counts it.
+        """
         recent = self._actions.reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
-        models = {find_service(model): model for models in recent.values() for model in models}
+        models = {find_service(model): model for sweep in recent.values() for model in sweep.models}
         for service, model in models.items():
-            if time.monotonic() < self._bills_due.get(service, 0.0):
+            sweeps = [name for name, sweep in recent.items() if service in map(find_service, sweep.models)]
+            uncounted = {(name, recent[name].ended) for name in sweeps if recent[name].is_uncounted(service)}
+            is_due = time.monotonic() >= self._bills_due.get(service, 0.0)
+            if not is_due and uncounted <= self._asked_for.get(service, set()):
                 continue
+            self._asked_for[service] = uncounted
             self._bills_due[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
-            sweeps = [name for name, models in recent.items() if service in map(find_service, models)]
             self._actions.run(this, "", model, [], partial(self._record_bills_of, service, sweeps))
 
     def _record_bills_of(self, service: str, sweeps: Sequence[str], account: AccountClient) -> int:

@@ -79,8 +79,8 @@ class LostWrites:
 
     def _list_services(self) -> dict[str, str]:
         """Map each service where this fleet may have spent to a model there."""
-        models = self._actions.reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
-        services = {find_service(model): model for names in models.values() for model in names}
+        recent = self._actions.reconciliation.read_recent_sweeps(datetime.now(UTC) - reconcile.LONGEST_WINDOW)
+        services = {find_service(model): model for sweep in recent.values() for model in sweep.models}
         if "tinker" not in services and os.environ.get("TINKER_API_KEY"):
             services["tinker"] = "any"
         with suppress(ServiceError):  # there is no such service here

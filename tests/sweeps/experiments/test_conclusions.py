@@ -742,6 +742,25 @@ def test_a_data_set_of_which_no_size_is_measured_is_named() -> None:
     assert "code" in conclusion.sentence
 
 
+@pytest.mark.parametrize(("metric", "needed"), [("nll", 4), ("accuracy", 5)])
+def test_a_headline_about_too_few_sizes_says_how_many_a_law_needs(metric: str, needed: int) -> None:
+    """As many as the first with which a law is fitted."""
+    goal = {"nll": {"below": 1.2}, "accuracy": {"above": 0.88}}[metric]
+    spec: dict[str, Json] = {**SCALING, "target": {"metric": metric, **goal}}
+    values = {size: 1 + 3 * size**-0.3 if metric == "nll" else 0.9 - 2 * size**-0.5 for size in SIZES}
+    for count, is_answered in ((needed - 1, False), (needed, True)):
+        rows = [
+            run({"data": "code", "size": size}, seed, **{metric: values[size] + noise(size, seed, sd=0.0005)})
+            for size in SIZES[-count:]
+            for seed in SEEDS
+        ]
+        claim = conclude_sweep(Material("night", "finished", spec, rows))
+        assert ("too_few_sizes" not in claim.caveats) == is_answered
+        if not is_answered:
+            assert claim.claim == "no_answer"
+            assert re.search(rf"\b{needed}\b", claim.sentence)
+
+
 def test_the_reason_that_each_sentence_gives_is_no_caveat_besides() -> None:
     both = tuple(Conclusion("no_answer", "nll", name, caveats=("too_few_sizes",)) for name in ("a", "b"))
     assert describe_caveats(replace(both[0], others=both[1:])) == ""

@@ -305,7 +305,7 @@ def test_what_is_asked_is_part_of_what_a_stage_is() -> None:
     assert both[0].tokens > first["reliability"].tokens
     assert measured("evaluate=[{answers: {most: 32, check: exact}}]")["answers"].id == first["answers"].id
     assert measured("evaluate=[answers]", "data.a.context=none")["answers"].id != first["answers"].id
-    assert first["rag"].label.startswith("rag on a, trained on a n=1000 seed 0")
+    assert first["rag"].label.startswith("rag on a, trained on data=a, size=1000, seed 0")
 
 
 def test_reading_is_measured_on_the_same_items_whatever_was_read_in_training() -> None:

@@ -225,6 +225,8 @@ def test_what_one_evaluation_measured_stands_where_another_failed() -> None:
     report = compose(material("compare", rows))
     assert report.answer == composed("compare").answer
     assert report.notices[0].startswith("INCOMPLETE: 7 of 7 runs")
+    assert dict(report.facts)["runs"].startswith("7 of 7, 7"), "each has a result, and lacks an evaluation"
+    assert dict(compose(material("compare", compare_rows())).facts)["runs"] == "7 of 7"
     assert lacks(report.notices[0], "7 lack an evaluation") == []
     assert "failed" not in report.notices[0], "each of the failed runs has a result"
     one_lost = [replace(rows[0], metrics={}), *rows[1:]]
