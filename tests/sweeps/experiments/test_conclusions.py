@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import optimize, stats
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
@@ -614,6 +615,50 @@ def test_the_interval_is_students_for_the_differences_of_seeds(name: str) -> Non
     middle = float(gaps[0].mean())
     assert conclusion.effect == pytest.approx(middle, abs=1e-9)
     assert (conclusion.low, conclusion.high) == pytest.approx((middle - half, middle + half), abs=half / 1000)
+
+
+def invert_by_scipy(rows: Rows, goal: float) -> tuple[float, float, float]:
+    """The size that reaches a loss by a curve E + A·n^-a, with its interval by the delta method on its logarithm."""
+    trained = [row for row in rows if row.cell["size"] and row.metrics]
+    n, losses = np.array([(row.cell["size"], row.metrics["nll"]) for row in trained], float).T
+
+    def law(n: Any, floor: float, scale: float, power: float) -> Any:
+        return floor + scale * n**-power
+
+    (floor, scale, power), errors = optimize.curve_fit(law, n, losses, p0=(1, 2, 0.4), sigma=losses)
+    size = math.log(scale / (goal - floor)) / power
+    slope = np.array([1 / (goal - floor) / power, 1 / scale / power, -size / power])
+    reach = stats.t.ppf(0.975, len(n) - 3) * float(slope @ errors @ slope) ** 0.5
+    return math.exp(size), math.exp(size - reach), math.exp(size + reach)
+
+
+@pytest.mark.parametrize("name", ["scaling, a minimum", "scaling, one seed", "scaling, failed runs"])
+def test_a_minimum_is_that_of_a_curve_by_scipy_and_its_interval_holds_more_than_that_curves(name: str) -> None:
+    """By hand, 1 + 3·n^-.3 is 1.5 at n = 6^(1/.3) = 392.5. Ours also allows for other laws, and for seeds that nest."""
+    size, low, high = invert_by_scipy(PLANTED[name].rows, 1.5)
+    conclusion = PLANTED[name].conclusion
+    assert conclusion.effect == pytest.approx(size, rel=1e-3)
+    assert conclusion.low is not None
+    assert conclusion.high is not None
+    assert conclusion.low < min(low, 392.498) < max(high, 392.498) < conclusion.high
+    assert conclusion.high - conclusion.low < 10 * (high - low), "and not whatever could be"
+
+
+def test_the_change_of_a_single_seed_is_the_paired_t_of_its_items_by_scipy() -> None:
+    chance = np.random.default_rng(6)
+    sides = before, after = chance.uniform(0.2, 0.8, 50), chance.uniform(0.3, 0.9, 50)
+    rows = [run({"method": name}, 0, mrr=float(side.mean())) for name, side in zip((None, "a"), sides, strict=True)]
+    items = {
+        item_key(row.cell, row.seed): [ItemRow(at, {"mrr": float(value)}) for at, value in enumerate(side)]
+        for row, side in zip(rows, sides, strict=True)
+    }
+    planted = Material("one", "finished", best("mrr"), rows, items={"answers": items})
+    (change,) = list_facts(planted)["changes"]
+    known = stats.ttest_rel(after, before)
+    low, high = known.confidence_interval()
+    assert (change["seeds"], change["items"]) == (1, 50)
+    assert (change["mean"], change["low"], change["high"]) == pytest.approx((after.mean() - before.mean(), low, high))
+    assert change["p"] == pytest.approx(known.pvalue)
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -6,6 +6,7 @@ All four tasks with three seeds, and all that rewards teach, with `make methods`
 import statistics
 
 import pytest
+from scipy import stats
 
 from tests.tinker_offline.model.chat_tasks import TASKS, make_fresh, make_items
 from tests.tinker_offline.model.chat_training import (
@@ -52,6 +53,18 @@ def test_answers_teach_beyond_the_interval_and_those_of_other_items_nothing(task
     twins = [teach(base, task, seed, STEPS[task] // 2, shuffled=True) for seed in SEEDS]
     nothing = [measure(base, twin, task, seed) - CHANCE.get(task, 0) for seed, twin in zip(SEEDS, twins, strict=True)]
     assert statistics.fmean(nothing) < max(0.03, half_interval(nothing)), nothing
+
+
+@LONG
+@pytest.mark.timeout(1800)
+def test_classes_of_other_items_teach_nothing_however_long() -> None:
+    """Chance is a half here, so that little is seen of three seeds: eight of 400 items would show a gain of .03."""
+    base, seeds, steps = load_chat_base(), range(8), STEPS["signal"]
+    twins = [teach(base, "signal", seed, steps, shuffled=True) for seed in seeds]
+    gains = [measure(base, twin, "signal", seed, 400) - 0.5 for seed, twin in zip(seeds, twins, strict=True)]
+    reach = float(stats.t.ppf(0.975, len(gains) - 1) * stats.sem(gains))
+    assert reach < 0.03, gains
+    assert abs(statistics.fmean(gains)) <= reach, gains
 
 
 @LONG
