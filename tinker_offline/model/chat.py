@@ -107,27 +107,32 @@ def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
     hidden *= chat_scale(adapter)
     ngrams = sum_rows(base.weights, context_rows(texts.tokens, texts.lengths, base.size))
     ngrams += base.bias
-    chances, gate = open_gate(adapter, ngrams, hidden)
+    chances, openings = weigh_tokens(adapter, ngrams, hidden)
     pointed = point(adapter, reading, texts.targets)
-    gate *= pointed.possible
+    gate = open_gate(openings) * pointed.possible
     by_logits = chances[np.arange(len(texts.targets)), texts.targets]
     mixed = (1 - gate) * by_logits + gate * pointed.copied
     return Pass(reading, hidden, chances, gate, pointed, np.log(np.maximum(mixed, np.float32(SMALLEST))))
 
 
-def open_gate(adapter: Adapter, ngrams: Floats, hidden: Floats) -> tuple[Floats, Floats]:
-    """Return the chances of the next token by the logits alone, and the gate to what is copied.
+def weigh_tokens(adapter: Adapter, ngrams: Floats, hidden: Floats) -> tuple[Floats, Floats]:
+    """Return the chances of the next token by the logits alone, and the logit of the gate to what is copied.
 
     The chances take the place of the n-grams' logits: the memory is large, and new memory is slow.
     """
     scores = hidden @ adapter.up
     scores += adapter.bias
-    gate: Floats = 1 / (1 + np.exp(np.minimum(np.maximum(CLOSED - scores[:, GATE], -SAFE), SAFE)))
     chances = np.add(scores[:, :GATE], ngrams, out=ngrams)
-    chances -= chances.max(axis=1, keepdims=True)
+    chances -= np.maximum.reduce(chances, axis=1, keepdims=True)
     np.exp(chances, out=chances)
-    chances /= chances.sum(axis=1, keepdims=True)
-    return chances, gate
+    chances /= np.add.reduce(chances, axis=1, keepdims=True)
+    return chances, scores[:, GATE]
+
+
+def open_gate(openings: Floats) -> Floats:
+    """Return how far the gate is open, given its logits."""
+    gate: Floats = 1 / (1 + np.exp(np.minimum(np.maximum(CLOSED - openings, -SAFE), SAFE)))
+    return gate
 
 
 def local_weight(rows: Rows) -> np.float32:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline.model import characters
-from tinker_offline.model.chat import PLACE_GAIN, SMALLEST, WORD_GAIN, chat_scale, local_weight, open_gate
+from tinker_offline.model.chat import PLACE_GAIN, SMALLEST, WORD_GAIN, chat_scale, local_weight, open_gate, weigh_tokens
 from tinker_offline.model.feature_rows import (
     COLUMNS,
     PLACES,
@@ -19,24 +19,23 @@ from tinker_offline.model.feature_rows import (
     WORDS_WITHIN,
     Known,
     add_lines,
+    add_states,
     hash_start,
     hash_words,
     key_rows,
-    local_rows,
     name_state,
     place_rows,
-    query_rows,
-    word_rows,
+    position_rows,
 )
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS, Hashes
-from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, base_logits, hash_rows
+from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, Rows, base_logits
 from tinker_offline.model.pointer import Scorer, Seen
 from tinker_offline.model.reading import read_slots
 from tinker_offline.model.row_sums import sum_rows
 
 Numbers = npt.NDArray[np.intp]
-_HASHES = [Known.GAP, Known.BEFORE, Known.EARLIER]
+_HASHES = slice(Known.GAP, Known.EARLIER + 1)  # of a view: those that are compared
 
 
 class _Slots:
@@ -45,7 +44,7 @@ class _Slots:
     def __init__(self, room: int, rank: int) -> None:
         self.keys = np.zeros((room, rank), np.float32)
         self.tokens = np.full(room, characters.SIZE, np.int64)
-        self.hashes = np.zeros((room, len(_HASHES)), np.uint64)
+        self.hashes = np.zeros((room, 3), np.uint64)
         self.words, self.lines = np.zeros(room, np.int64), np.zeros(room, np.int64)
 
     def copy(self, count: int) -> "_Slots":
@@ -63,11 +62,12 @@ class _Branch:
         self.text, self.slots = text, slots
         self.scores = np.zeros(0, np.float32)  # of the slots, where the last word began
         self.view = np.zeros(COLUMNS, np.uint64)  # what is known behind its last token
+        self.query = np.zeros(0, np.uint16)  # the rows of what is looked for there
         self.words: tuple[int, int, Hashes] | None = None  # how many words and lines, and the hashes of the words
 
     def copy(self) -> "_Branch":
         twin = _Branch(self.text.copy(), self.slots.copy(self.text.slots))
-        twin.scores, twin.view, twin.words = self.scores, self.view.copy(), self.words
+        twin.scores, twin.view, twin.query, twin.words = self.scores, self.view.copy(), self.query, self.words
         return twin
 
     def write(self, adapter: Adapter, token: int) -> None:
@@ -80,6 +80,12 @@ class _Branch:
             slots.tokens[place], slots.hashes[place] = token, self.view[_HASHES]
             slots.words[place], slots.lines[place] = len(text.words), text.line
         text.write(token)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether the position behind its last token reads words as a bag."""
+        text = self.text
+        return text.age <= WORDS_WITHIN and text.length <= WORDS_UNTIL and bool(text.words)
 
     def hash_words(self) -> Hashes:
         """Return the hashes of the last words but for the state of the position that reads them."""
@@ -113,7 +119,7 @@ class ChatDecoder:
         mine.words[:number], mine.lines[:number] = slots.words, slots.lines
         if branch.text.in_word:
             mine.tokens[number - 1] = prompt[slots.at[-1] + 1]
-            branch.scores = self._score(branch, slots.queries[-1:])
+            branch.scores = self._score(branch, slots.queries[-1])
 
     def logprobs(self, running: Numbers) -> Floats:
         """Return the log-probabilities of the next token of each of these texts: (running, vocabulary)."""
@@ -126,25 +132,20 @@ class ChatDecoder:
         return shared
 
     def _compute(self, branches: Sequence[_Branch]) -> Floats:
-        texts = [branch.text for branch in branches]
-        states = [name_state(text.before, text.gap, text.word) for text in texts]
-        views = np.array([[*text.view(), 0, state] for text, state in zip(texts, states, strict=True)], np.uint64)
-        rows = hash_rows(views[:, Known.LAST : Known.LAST + self._base.size.orders], self._base.size)
-        logits = base_logits(self._base, rows)
-        chances, gate = open_gate(self._adapter, logits, self._sum_hidden(views, branches))
-        copied = np.zeros_like(chances)
-        for row, branch in enumerate(branches):
-            branch.view = views[row]
-            if branch.text.alike:
-                _point_within(copied[row], branch)
-            elif not branch.text.in_word and branch.text.slots > 1:
-                self._point_slots(copied[row], branch)
-        gate *= copied.any(axis=1)
-        chances *= (1 - gate)[:, None]
-        copied *= gate[:, None]
-        chances += copied
-        logprobs: Floats = np.log(np.maximum(chances, np.float32(SMALLEST)))
-        return logprobs
+        views = _look(branches)
+        hidden, ngrams = self._sum_hidden(views, branches)
+        chances, openings = weigh_tokens(self._adapter, base_logits(self._base, ngrams), hidden)
+        copied = np.zeros(chances.shape, np.float32)
+        copies = [self._point(copied[row], branch) for row, branch in enumerate(branches)]
+        if any(copies):
+            gate = open_gate(openings)
+            if not all(copies):
+                gate *= copies
+            chances *= (1 - gate)[:, None]
+            copied *= gate[:, None]
+            chances += copied
+        np.maximum(chances, np.float32(SMALLEST), out=chances)
+        return np.log(chances, out=chances)
 
     def write(self, running: Numbers, tokens: Ints) -> None:
         """Append one token to each of these texts; those that now differ go on alone."""
@@ -158,52 +159,77 @@ class ChatDecoder:
         for (_, token), mine in chosen.items():
             self._branches[mine].write(self._adapter, token)
 
-    def _sum_hidden(self, views: Hashes, branches: Sequence[_Branch]) -> Floats:
-        table, rows = self._adapter.down, local_rows(views)
-        hidden: Floats = np.add.reduce(table.take(rows, axis=0), axis=1)
-        hidden *= local_weight(rows)
+    def _sum_hidden(self, views: Hashes, branches: Sequence[_Branch]) -> tuple[Floats, Rows]:
+        """Return the hidden values of each, and the rows of its n-grams."""
+        readers = [row for row, branch in enumerate(branches) if branch.reads_words]
+        bags = [add_states(branches[row].hash_words(), views[row, Known.STATE :]) for row in readers]
+        rows = position_rows(views, bags, self._base.size)
+        hidden: Floats = np.add.reduce(self._adapter.down.take(rows.local, axis=0), axis=1)
+        hidden *= local_weight(rows.local)
+        start = 0
+        for row, bag in zip(readers, bags, strict=True):
+            hidden[row] += self._sum_bag(rows.words[start : start + bag.size], WORD_GAIN * len(bag) ** -0.5)
+            start += bag.size
         for row, branch in enumerate(branches):
-            text = branch.text
-            if text.age <= WORDS_WITHIN and views[row, Known.LENGTH] <= WORDS_UNTIL and text.words:
-                hidden[row] += self._sum_bag(word_rows(branch.hash_words(), views[row, [Known.STATE]]), WORD_GAIN)
-            if text.age <= PLACES_WITHIN and len(text.tokens) > text.age + 1:
-                hidden[row] += self._read_places(text, views[row : row + 1])
+            branch.view, branch.query = views[row], rows.queries[row]
+            if branch.text.age <= PLACES_WITHIN and len(branch.text.tokens) > branch.text.age + 1:
+                hidden[row] += self._read_places(branch.text, views[row : row + 1])
         hidden *= chat_scale(self._adapter)
-        return hidden
+        return hidden, rows.ngrams
 
     def _read_places(self, text: GrowingText, view: Hashes) -> Floats:
         anchor = len(text.tokens) - 1 - text.age
-        tokens = np.array(text.tokens[max(0, anchor - PLACES) : anchor])[::-1]
-        return self._sum_bag(place_rows(np.arange(len(tokens)), tokens, hash_start(view)), PLACE_GAIN)
+        tokens = np.array(text.tokens[max(0, anchor - PLACES) : anchor][::-1], np.uint64)
+        rows = place_rows(slice(len(tokens)), tokens, hash_start(view))
+        return self._sum_bag(rows.ravel(), PLACE_GAIN * len(rows) ** -0.5)
 
-    def _sum_bag(self, rows: npt.NDArray[np.uint16], gain: float) -> Floats:
-        summed: Floats = np.add.reduce(self._adapter.down.take(rows.ravel(), axis=0), axis=0)
-        return summed * np.float32(gain * len(rows) ** -0.5)
+    def _sum_bag(self, rows: Rows, weight: float) -> Floats:
+        summed: Floats = np.add.reduce(self._adapter.down.take(rows, axis=0), axis=0)
+        summed *= np.float32(weight)
+        return summed
+
+    def _point(self, copied: Floats, branch: _Branch) -> bool:
+        """Add the shares of what can be copied; return whether there is anything."""
+        text = branch.text
+        if text.alike:
+            return _point_within(copied, branch)
+        if text.in_word or text.slots < 2:
+            return False
+        self._point_slots(copied, branch)
+        return True
 
     def _point_slots(self, copied: Floats, branch: _Branch) -> None:
         """Add the shares of what begins at the slots of a text that is at one."""
         slots, last = branch.slots, branch.text.slots - 1
         slots.hashes[last], slots.lines[last] = branch.view[_HASHES], branch.text.line
-        branch.scores = self._score(branch, query_rows(branch.view[None]))
+        branch.scores = self._score(branch, branch.query)
         shares = np.exp(branch.scores - branch.scores.max())
         shares /= shares.sum()
         copied += np.bincount(slots.tokens[:last], shares, characters.SIZE)
 
-    def _score(self, branch: _Branch, query: npt.NDArray[np.uint16]) -> Floats:
+    def _score(self, branch: _Branch, query: Rows) -> Floats:
         """Score the slots before the last."""
         slots, last = branch.slots, branch.text.slots - 1
         seen = Seen(slots.keys[:last], slots.hashes[:last], slots.words[:last], slots.lines[:last])
-        vector = np.add.reduce(self._adapter.query.take(query[0], axis=0), axis=0)
+        vector = np.add.reduce(self._adapter.query.take(query, axis=0), axis=0)
         return self._scorer.score(vector, seen, slots.hashes[last], branch.text.follows, int(slots.lines[last]))
 
 
-def _point_within(copied: Floats, branch: _Branch) -> None:
-    """Add the shares of what continues the word, of the earlier words that begin alike."""
+def _point_within(copied: Floats, branch: _Branch) -> bool:
+    """Add the shares of what continues the word, of the earlier words that begin alike; return whether there is any."""
     text = branch.text
     places = [place for place in text.alike if text.word_slots[place] >= 0]
     if text.word_slots[-1] < 0 or not places:
-        return
+        return False
     values = branch.scores[[text.word_slots[place] for place in places]]
     shares = np.exp(values - values.max())
     shares /= shares.sum()
     np.add.at(copied, [text.tokens[place + 1] for place in places], shares)
+    return True
+
+
+def _look(branches: Sequence[_Branch]) -> Hashes:
+    """Return what is known behind the last token of each: (branches, columns)."""
+    texts = [branch.text for branch in branches]
+    states = [name_state(text.before, text.gap, text.word) for text in texts]
+    return np.array([[*text.view(), 0, state] for text, state in zip(texts, states, strict=True)], np.uint64)

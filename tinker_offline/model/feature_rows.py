@@ -4,14 +4,14 @@ Both ways of reading use it: all positions of whole texts at once (`reading`), a
 each text that grows (`growing`).
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tinker_offline.model.hashing import MASK, SPREADS, Hashes, Numbers, choose_rows, combine, finish
-
-Rows = npt.NDArray[np.uint16]
+from tinker_offline.model.hashing import MASK, SPREADS, Hashes, Numbers, choose_rows, finish
+from tinker_offline.model.ngram import ORDERS, Ints, Rows, Size
 
 LOCAL_BITS, WORD_BITS, PLACE_BITS, POINT_BITS = 14, 15, 14, 11
 FIRST_WORD_ROW = 2**LOCAL_BITS
@@ -117,9 +117,14 @@ with np.errstate(over="ignore"):
     _LOCAL_WEIGHTS, _QUERY_WEIGHTS, _KEY_WEIGHTS, _STATE_WEIGHTS = (
         _lay_weights(chosen, first) for chosen, first in ((_LOCAL, 1), (_QUERIES, 31), (_KEYS, 61), (_STATE, 91))
     )
+_NGRAM_WEIGHTS = np.zeros((COLUMNS, 5), np.uint64)
+_NGRAM_WEIGHTS[Known.LAST : Known.KIND] = np.diag(SPREADS[:1] * 5)
+_NGRAM_WEIGHTS[Known.ONE] = ORDERS[:5] * SPREADS[0]
+_POSITION_WEIGHTS = np.hstack([_LOCAL_WEIGHTS, _QUERY_WEIGHTS, _NGRAM_WEIGHTS])
 _STATE_FIRST = int(_STATE_WEIGHTS[Known.ONE, 0])
 _STATE_FACTORS = tuple(map(int, SPREADS[1:]))
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
+_DISTANCES = np.arange(PLACES, dtype=np.uint64) * SPREADS[0] + np.array([3], np.uint64) * SPREADS[3]
 
 
 def complete_view(view: Hashes) -> Hashes:
@@ -166,18 +171,53 @@ def add_lines(hashes: Hashes, lines: Numbers) -> None:
     hashes[:, 0] += np.minimum(lines, OLDEST_LINE).astype(np.uint64) * SPREADS[1]
 
 
+def add_states(hashes: Hashes, states: Hashes) -> Hashes:
+    """Return the hashes of words that are read where these states are."""
+    return hashes + states * SPREADS[3]
+
+
 def word_rows(hashes: Hashes, states: Hashes) -> Rows:
     """Return the rows of words that are read where these states are: (words, 2)."""
-    mixed = finish(hashes + states * SPREADS[3])
+    mixed = finish(add_states(hashes, states))
     return choose_rows(mixed, WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 
 
-def place_rows(distances: Numbers, tokens: Numbers, starts: Numbers) -> Rows:
+class PositionRows(NamedTuple):
+    """The rows that some positions select."""
+
+    local: Rows  # (positions, kinds of surroundings)
+    queries: Rows  # (positions, kinds)
+    ngrams: Rows  # (positions, orders)
+    words: Rows  # those of all bags of words, in one line
+
+
+def position_rows(views: Hashes, bags: Sequence[Hashes], size: Size) -> PositionRows:
+    """Return what `local_rows`, `query_rows` and `hash_rows` say of some positions, and the rows of bags of words.
+
+    The bags hash the words with the state of their reader. One pass over all hashes: with so few, each call of
+    numpy costs more than what it computes.
+    """
+    sums = views @ _POSITION_WEIGHTS
+    mixed = finish(np.concatenate([sums.ravel(), *(bag.ravel() for bag in bags)]))
+    rows, queries, ngrams = choose_rows(mixed, 16), len(_LOCAL), len(_LOCAL) + len(_QUERIES)
+    fixed = rows[: sums.size].reshape(sums.shape)
+    contexts = mixed[: sums.size].reshape(sums.shape)[:, ngrams : ngrams + size.orders]
+    return PositionRows(
+        fixed[:, :queries] >> np.uint16(16 - LOCAL_BITS),
+        fixed[:, queries:ngrams] >> np.uint16(16 - POINT_BITS),
+        (contexts >> np.uint64(65 - size.features.bit_length())).astype(np.uint16),
+        (rows[sums.size :] >> np.uint16(16 - WORD_BITS)) + np.uint16(FIRST_WORD_ROW),
+    )
+
+
+def place_rows(distances: Ints | slice, tokens: Hashes, starts: Hashes) -> Rows:
     """Return the rows of characters by their distance from an anchor: (places, 1)."""
-    hashes = combine(distances, tokens, starts, 3)
-    return choose_rows(hashes[:, None], PLACE_BITS) + np.uint16(FIRST_PLACE_ROW)
+    hashes = tokens * SPREADS[1]
+    hashes += _DISTANCES[distances]
+    hashes += starts * SPREADS[2]
+    return choose_rows(finish(hashes)[:, None], PLACE_BITS) + np.uint16(FIRST_PLACE_ROW)
 
 
 def hash_start(view: Hashes) -> Hashes:
     """Hash what introduced an anchor and was written since: with it, characters are read by their distance."""
-    return combine(view[:, Known.BEFORE], view[:, Known.SINCE])
+    return finish(view[:, Known.BEFORE] * SPREADS[0] + view[:, Known.SINCE] * SPREADS[1])

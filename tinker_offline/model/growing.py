@@ -140,12 +140,17 @@ class GrowingText:
             self._since.hash,
             min(self.age, LONGEST_AGE),
             self.before if self.age else 0,
-            min(self._run.length - 1, LONGEST_RUN) if self.in_word else 0,
+            self.length,
             self._match(),
             self._opener.hash,
             self._second.hash,
             min(len(self.words) - self._complete_before_line, LONGEST_LINE),
         ]
+
+    @property
+    def length(self) -> int:
+        """The length of the word so far, as `Known.LENGTH` has it."""
+        return min(self._run.length - 1, LONGEST_RUN) if self.in_word else 0
 
     def _match(self) -> int:
         """Return what followed the latest word that began like this one, best one in the same phrase."""

@@ -21,6 +21,7 @@ SPREADS = tuple(
     map(np.uint64, (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 )  # odd numbers without a pattern
 MASK = 2**64 - 1
+_FIRST_SHIFT, _SECOND_SHIFT = np.uint64(32), np.uint64(29)
 _RADIX = 0x5851F42D4C957F2D
 
 
@@ -58,9 +59,9 @@ def combine(*numbers: Numbers | int) -> Hashes:
 
 def finish(total: Hashes) -> Hashes:
     """Mix the bits of sums of numbers and return them; the sums are lost."""
-    total ^= total >> np.uint64(32)
+    total ^= total >> _FIRST_SHIFT
     total *= SPREADS[1]
-    total ^= total >> np.uint64(29)
+    total ^= total >> _SECOND_SHIFT
     return total
 
 

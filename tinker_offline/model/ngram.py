@@ -30,6 +30,7 @@ ALPHA = 32.0
 GAIN = 8.0  # gain of the copy weights: a few dozen steps are enough to learn them
 SPREAD = 0.4  # initial standard deviation of `down`; `up` starts at 0
 CHUNK = 1024  # positions at once: their data fit in the processor's cache
+ORDERS = np.arange(8, dtype=np.uint64) << np.uint64(48)  # what tells contexts of 1, 2, … tokens apart
 SAFE = 60.0  # exp of numbers up to this, and of their negatives, is far from the limits of float32
 _PAD = characters.SIZE
 _NARROW = 16
@@ -144,7 +145,7 @@ def next_keys(keys: Keys, tokens: Ints) -> Keys:
 
 
 def hash_rows(keys: Keys, size: Size) -> Rows:
-    mixed = keys + (np.arange(size.orders, dtype=np.uint64) << np.uint64(48))
+    mixed = keys + ORDERS[: size.orders]
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)

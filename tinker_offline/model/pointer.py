@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinker_offline.model.feature_rows import POINTS, Rows
+from tinker_offline.model.feature_rows import POINTS
 from tinker_offline.model.hashing import Hashes, Numbers
-from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints
+from tinker_offline.model.ngram import Adapter, Flags, Floats, Ints, Rows
 from tinker_offline.model.reading import NOWHERE, Reading
 from tinker_offline.model.row_sums import add_entries, sum_rows
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tinker_offline.model.characters import BEGIN, NEWLINE
 from tinker_offline.model.feature_rows import (
@@ -22,7 +21,6 @@ from tinker_offline.model.feature_rows import (
     WORDS_UNTIL,
     WORDS_WITHIN,
     Known,
-    Rows,
     add_lines,
     complete_view,
     hash_start,
@@ -46,10 +44,9 @@ from tinker_offline.model.hashing import (
     cut_run,
     hash_runs,
 )
+from tinker_offline.model.ngram import Flags, Ints, Rows
 from tinker_offline.model.row_sums import count_below
 
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 MATCHES = 16  # earlier words that begin like this one and are considered
 NOWHERE = -(10**6)  # no word was written before
 
@@ -282,7 +279,8 @@ def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
     counts = np.minimum(anchors - layout.starts[at], PLACES)
     distances = count_below(counts)
     which = np.repeat(anchors, counts) - distances - 1
-    return Bag(at, counts, place_rows(distances, tokens[which], np.repeat(hash_start(view[at]), counts)))
+    starts = np.repeat(hash_start(view[at]), counts)
+    return Bag(at, counts, place_rows(distances, tokens.astype(np.uint64).take(which), starts))
 
 
 def _list_slots(view: Hashes, words: _Words, layout: _Layout, at: Ints) -> Slots:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tinker_offline.model.feature_rows import Rows
-from tinker_offline.model.ngram import Floats, Ints
+from tinker_offline.model.ngram import Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

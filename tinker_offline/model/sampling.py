@@ -16,6 +16,7 @@ from tinker_offline.model.ngram import Adapter, Base, Flags, Floats, Ints
 from tinker_offline.wire import Sampled, Top
 
 MASKED = -99999.0  # what clients expect where a top-k list has no entry
+SURE = 0.999  # part of the likeliest token's chance within which a random number chooses it for sure
 BLOCK = 32  # random numbers drawn at once per sequence
 
 
@@ -126,8 +127,11 @@ def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> In
     likely; among equals the lower number comes first. Sorting the log-probabilities and then finding the token
     costs a third of sorting the tokens.
     """
+    best = np.asarray(logprobs.argmax(axis=1), np.int64)
     if draw.temperature == 0:
-        return np.asarray(logprobs.argmax(axis=1), np.int64)
+        return best
+    if draw.temperature <= 1 and (chances < SURE * np.exp(logprobs.max(axis=1))).all():
+        return best  # even the rounding of the sums below could not change it
     ordered = np.sort(logprobs, axis=1)[:, ::-1]
     weights = np.exp((ordered - ordered[:, :1]).astype(np.float64) / draw.temperature)
     if draw.top_k > 0:
