@@ -135,7 +135,7 @@ def open_gate(openings: Floats) -> Floats:
     return gate
 
 
-def local_weight(rows: Rows) -> np.float32:
+def local_weight(rows: Rows | Ints) -> np.float32:
     return np.float32(rows.shape[1] ** -0.5)
 
 

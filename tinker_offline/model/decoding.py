@@ -62,7 +62,7 @@ class _Branch:
         self.text, self.slots = text, slots
         self.scores = np.zeros(0, np.float32)  # of the slots, where the last word began
         self.view = np.zeros(COLUMNS, np.uint64)  # what is known behind its last token
-        self.query = np.zeros(0, np.uint16)  # the rows of what is looked for there
+        self.query = np.zeros(0, np.int64)  # the rows of what is looked for there
         self.words: tuple[int, int, Hashes] | None = None  # how many words and lines, and the hashes of the words
 
     def copy(self) -> "_Branch":
@@ -138,11 +138,11 @@ class ChatDecoder:
         copied = np.zeros(chances.shape, np.float32)
         copies = [self._point(copied[row], branch) for row, branch in enumerate(branches)]
         if any(copies):
-            gate = open_gate(openings)
+            gate = open_gate(openings)[:, None]
             if not all(copies):
-                gate *= copies
-            chances *= (1 - gate)[:, None]
-            copied *= gate[:, None]
+                gate *= np.array(copies)[:, None]
+            chances *= 1 - gate
+            copied *= gate
             chances += copied
         np.maximum(chances, np.float32(SMALLEST), out=chances)
         return np.log(chances, out=chances)
@@ -159,7 +159,7 @@ class ChatDecoder:
         for (_, token), mine in chosen.items():
             self._branches[mine].write(self._adapter, token)
 
-    def _sum_hidden(self, views: Hashes, branches: Sequence[_Branch]) -> tuple[Floats, Rows]:
+    def _sum_hidden(self, views: Hashes, branches: Sequence[_Branch]) -> tuple[Floats, Ints]:
         """Return the hidden values of each, and the rows of its n-grams."""
         readers = [row for row, branch in enumerate(branches) if branch.reads_words]
         bags = [add_states(branches[row].hash_words(), views[row, Known.STATE :]) for row in readers]
@@ -183,7 +183,7 @@ class ChatDecoder:
         rows = place_rows(slice(len(tokens)), tokens, hash_start(view))
         return self._sum_bag(rows.ravel(), PLACE_GAIN * len(rows) ** -0.5)
 
-    def _sum_bag(self, rows: Rows, weight: float) -> Floats:
+    def _sum_bag(self, rows: Rows | Ints, weight: float) -> Floats:
         summed: Floats = np.add.reduce(self._adapter.down.take(rows, axis=0), axis=0)
         summed *= np.float32(weight)
         return summed
@@ -207,7 +207,7 @@ class ChatDecoder:
         shares /= shares.sum()
         copied += np.bincount(slots.tokens[:last], shares, characters.SIZE)
 
-    def _score(self, branch: _Branch, query: Rows) -> Floats:
+    def _score(self, branch: _Branch, query: Rows | Ints) -> Floats:
         """Score the slots before the last."""
         slots, last = branch.slots, branch.text.slots - 1
         seen = Seen(slots.keys[:last], slots.hashes[:last], slots.words[:last], slots.lines[:last])

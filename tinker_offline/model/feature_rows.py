@@ -121,6 +121,8 @@ _NGRAM_WEIGHTS = np.zeros((COLUMNS, 5), np.uint64)
 _NGRAM_WEIGHTS[Known.LAST : Known.KIND] = np.diag(SPREADS[:1] * 5)
 _NGRAM_WEIGHTS[Known.ONE] = ORDERS[:5] * SPREADS[0]
 _POSITION_WEIGHTS = np.hstack([_LOCAL_WEIGHTS, _QUERY_WEIGHTS, _NGRAM_WEIGHTS])
+_CONTEXTS = len(_LOCAL) + len(_QUERIES)  # the column at which those of the n-grams begin
+_POSITION_SHIFTS = np.repeat(np.array([64 - LOCAL_BITS, 64 - POINT_BITS], np.uint64), [len(_LOCAL), len(_QUERIES) + 5])
 _STATE_FIRST = int(_STATE_WEIGHTS[Known.ONE, 0])
 _STATE_FACTORS = tuple(map(int, SPREADS[1:]))
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
@@ -183,12 +185,12 @@ def word_rows(hashes: Hashes, states: Hashes) -> Rows:
 
 
 class PositionRows(NamedTuple):
-    """The rows that some positions select."""
+    """The rows that some positions select, as indices: they are used once, so small numbers would not pay."""
 
-    local: Rows  # (positions, kinds of surroundings)
-    queries: Rows  # (positions, kinds)
-    ngrams: Rows  # (positions, orders)
-    words: Rows  # those of all bags of words, in one line
+    local: Ints  # (positions, kinds of surroundings)
+    queries: Ints  # (positions, kinds)
+    ngrams: Ints  # (positions, orders)
+    words: Ints  # those of all bags of words, in one line
 
 
 def position_rows(views: Hashes, bags: Sequence[Hashes], size: Size) -> PositionRows:
@@ -199,14 +201,14 @@ def position_rows(views: Hashes, bags: Sequence[Hashes], size: Size) -> Position
     """
     sums = views @ _POSITION_WEIGHTS
     mixed = finish(np.concatenate([sums.ravel(), *(bag.ravel() for bag in bags)]))
-    rows, queries, ngrams = choose_rows(mixed, 16), len(_LOCAL), len(_LOCAL) + len(_QUERIES)
-    fixed = rows[: sums.size].reshape(sums.shape)
-    contexts = mixed[: sums.size].reshape(sums.shape)[:, ngrams : ngrams + size.orders]
+    contexts = mixed[: sums.size].reshape(sums.shape)[:, _CONTEXTS : _CONTEXTS + size.orders]
+    ngrams = contexts >> np.uint64(65 - size.features.bit_length())
+    mixed *= SPREADS[0]
+    words = mixed[sums.size :] >> np.uint64(64 - WORD_BITS)
+    words += np.uint64(FIRST_WORD_ROW)
+    fixed = (mixed[: sums.size].reshape(sums.shape) >> _POSITION_SHIFTS).view(np.int64)
     return PositionRows(
-        fixed[:, :queries] >> np.uint16(16 - LOCAL_BITS),
-        fixed[:, queries:ngrams] >> np.uint16(16 - POINT_BITS),
-        (contexts >> np.uint64(65 - size.features.bit_length())).astype(np.uint16),
-        (rows[sums.size :] >> np.uint16(16 - WORD_BITS)) + np.uint16(FIRST_WORD_ROW),
+        fixed[:, : len(_LOCAL)], fixed[:, len(_LOCAL) : _CONTEXTS], ngrams.view(np.int64), words.view(np.int64)
     )
 
 

@@ -153,7 +153,7 @@ def hash_rows(keys: Keys, size: Size) -> Rows:
     return mixed.astype(np.uint16)
 
 
-def base_logits(base: Base, rows: Rows) -> Floats:
+def base_logits(base: Base, rows: Rows | Ints) -> Floats:
     """Return the logits of the base alone: (positions, vocabulary)."""
     return _sum_rows(base.weights, rows) + base.bias
 
@@ -181,7 +181,7 @@ def _list_finds(finds: Ints | None) -> Iterator[tuple[Ints, Ints, int]]:
         yield at, column[at], k
 
 
-def _sum_rows(table: Floats, rows: Rows) -> Floats:
+def _sum_rows(table: Floats, rows: Rows | Ints) -> Floats:
     if len(rows) <= _FEW:  # the same sums in the same order; with few rows the calls dominate the cost
         summed: Floats = np.add.reduce(table.take(rows.T, axis=0), axis=0)
         return summed

@@ -49,7 +49,7 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
         logprobs = decoder.logprobs(running)
-        tokens = choose(logprobs, chances.draw(running), draw)
+        tokens = choose_likely(logprobs, chances.draw(running), draw)
         top = find_top(logprobs, draw.top) if draw.top else None
         steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
         decoder.write(running, tokens)
@@ -100,10 +100,12 @@ class Stops:
 def _collect(steps: Sequence[Step], stopped: Flags) -> list[Sampled]:
     """Collect the sequences from the steps that made them: all begin with the first step, and each ends once."""
     count = len(stopped)
-    lengths = np.bincount(np.concatenate([step.running for step in steps]), minlength=count)
+    rows = np.concatenate([step.running for step in steps])
+    columns = np.repeat(np.arange(len(steps)), [len(step.running) for step in steps])
+    lengths = np.bincount(rows, minlength=count)
     tokens, logprobs = np.zeros((count, len(steps)), np.int64), np.zeros((count, len(steps)), np.float32)
-    for at, step in enumerate(steps):
-        tokens[step.running, at], logprobs[step.running, at] = step.tokens, step.logprobs
+    tokens[rows, columns] = np.concatenate([step.tokens for step in steps])
+    logprobs[rows, columns] = np.concatenate([step.logprobs for step in steps])
     return [
         Sampled(
             tokens[index, :length], logprobs[index, :length], bool(stopped[index]), _collect_top(steps[:length], index)
@@ -120,6 +122,17 @@ def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
     return Top(np.stack([top.tokens[at] for top, at in tops]), np.stack([top.logprobs[at] for top, at in tops]))
 
 
+def choose_likely(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
+    """Choose as `choose` does, where the tokens of each row are likely 1 in sum.
+
+    Most numbers of a trained model fall on the likeliest token so clearly that rounding cannot change it, whatever
+    top-k and top-p leave out. That needs no sorting.
+    """
+    if 0 < draw.temperature <= 1 and (chances < SURE * np.exp(np.maximum.reduce(logprobs, axis=1))).all():
+        return np.asarray(logprobs.argmax(axis=1), np.int64)
+    return choose(logprobs, chances, draw)
+
+
 def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
     """Choose one token per row of log-probabilities (rows, vocabulary), given a random number in [0, 1) for each.
 
@@ -127,11 +140,8 @@ def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> In
     likely; among equals the lower number comes first. Sorting the log-probabilities and then finding the token
     costs a third of sorting the tokens.
     """
-    best = np.asarray(logprobs.argmax(axis=1), np.int64)
     if draw.temperature == 0:
-        return best
-    if draw.temperature <= 1 and (chances < SURE * np.exp(logprobs.max(axis=1))).all():
-        return best  # even the rounding of the sums below could not change it
+        return np.asarray(logprobs.argmax(axis=1), np.int64)
     ordered = np.sort(logprobs, axis=1)[:, ::-1]
     weights = np.exp((ordered - ordered[:, :1]).astype(np.float64) / draw.temperature)
     if draw.top_k > 0:

@@ -5,8 +5,8 @@ import pytest
 
 from tests.tinker_offline.model.problem import SEED, TINY, make_problem
 from tinker_offline.model.characters import END, SIZE
-from tinker_offline.model.ngram import Floats, context_keys, hash_rows, next_keys, window_rows
-from tinker_offline.model.sampling import BLOCK, Draw, choose, sample
+from tinker_offline.model.ngram import Floats, context_keys, hash_rows, log_softmax, next_keys, window_rows
+from tinker_offline.model.sampling import BLOCK, Draw, choose, choose_likely, sample
 
 DRAWS = [
     Draw(1, 1),
@@ -53,6 +53,18 @@ def test_a_token_is_chosen_as_it_is_defined(draw: Draw, *, twins: bool) -> None:
     chances[:2] = 0.0, 1 - 2**-53
     chosen = choose(scores, chances, draw)
     assert chosen.tolist() == [defined(*row, draw) for row in zip(scores, chances.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("draw", DRAWS, ids=str)
+def test_a_token_that_is_likely_is_chosen_as_others_are(draw: Draw) -> None:
+    """Also where the random number falls next to the end of the likeliest token."""
+    source = np.random.default_rng(SEED)
+    logprobs = log_softmax(source.normal(0, 6, (400, SIZE)).astype(np.float32))
+    ends = np.exp(logprobs.max(axis=1), dtype=np.float64)
+    near = np.minimum(ends * source.uniform(0.998, 1.001, 400), 0.99)
+    chances = np.where(np.arange(400) % 2, source.random(400), near)
+    rows = [choose_likely(logprobs[at : at + 1], chances[at : at + 1], draw)[0] for at in range(400)]
+    assert rows == choose(logprobs, chances, draw).tolist()
 
 
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
