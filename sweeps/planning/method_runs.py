@@ -70,7 +70,7 @@ class MethodRun:
         if dataset is not None:
             refuse_unsuited(dataset, method.method)
         sized = method.model_copy(update=self._length(method, self._divide(part.share), dataset))
-        label = f" method={self.cell['method']}{self.variant.label}"  # of stages that methods share, the first one
+        label = f", method={self.cell['method']}{self.variant.label}"  # of stages that methods share, the first one
         variant = replace(self.variant, train=sized, label=label)
         return TrainingRequest(variant, dataset, len(dataset.train) if dataset else 1, self.seed, scope, source)
 

@@ -37,7 +37,7 @@ def test_all_seeds_and_rates_from_the_base_share_one_reference() -> None:
 
 def test_a_subset_has_a_reference_over_its_own_pairs() -> None:
     plan = dpo(TRANSFER.replace("transfer", "data_scaling").replace("source_size: 600\n", ""), "sizes=[16]")
-    trained = [stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("a ")]
+    trained = [stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("data=a, ")]
     stages = {stage.id: stage for stage in plan.stages}
     assert len({stages[stage.parents[0]].id for stage in trained}) == 3, "one for each seed"
     assert all(stages[stage.parents[0]].examples == 16 for stage in trained)

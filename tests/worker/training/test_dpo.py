@@ -144,7 +144,7 @@ def test_what_continues_a_training_begins_at_where_that_ended(workshop: Workshop
     plan = submitted(workshop, spec=CHAIN)
     everything(workshop, plan)
     assert {workshop.state(stage) for stage in plan.stages} == {"succeeded"}
-    parent, child = (stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("coin"))
+    parent, child = (stage for stage in plan.stages if stage.kind == "train" and stage.label.startswith("data=coin"))
     assert (parent.recipe["parent"], child.recipe["parent"]) == (None, parent.id)
     last, first = (json.loads(workshop.metrics(stage).splitlines()[at]) for stage, at in ((parent, -1), (child, 0)))
     assert last["kl"] > 1e-3
