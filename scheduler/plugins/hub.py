@@ -13,6 +13,7 @@ from scheduler.plugins.lazy_imports import import_alone
 
 PATIENCE = 8.0  # seconds for the hub's first answer
 REMEMBERED = 60.0  # seconds for which a hub that did not answer is not asked again
+PROGRAM_FILES = ["*.py", "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken"]  # of a tokenizer; weights are none
 _SILENT: dict[str, tuple[float, str]] = {}  # by address: when it was asked, and what happened
 
 
@@ -35,6 +36,15 @@ def fetch_files(name: str, wanted: Collection[str], *, revision: str | None = No
     }
     paths = {file: cached_file(name, file, **options) for file in wanted}
     return HubFiles({file: Path(path) for file, path in paths.items() if path is not None}, problem)
+
+
+def fetch_program(name: str, commit: str, *, local: bool) -> Path:
+    """Fetch a tokenizer with its program, and return the folder of that commit. Raises OSError and ValueError.
+
+    `local` asks the cache alone, not the hub.
+    """
+    download = import_alone("huggingface_hub").snapshot_download
+    return Path(download(name, revision=commit, allow_patterns=PROGRAM_FILES, local_files_only=local))
 
 
 def describe_silence(problem: str) -> str:

@@ -38,7 +38,7 @@ def refuse_program(what: str, name: str, config: Mapping[str, Any]) -> None:
             f"the tokenizer of {what} is a program ({program}: auto_map in tokenizer_config.json); without it, "
             "transformers would use a generic one that cuts text differently\n"
             f"read the program at {name}; if you trust it, set {TRUST}={name}@COMMIT with the commit that you read, on "
-            "every worker, and install what it imports (mostly tiktoken); it runs as you and can read TINKER_API_KEY\n"
+            "every worker, and install what it imports (mostly tiktoken); it runs as you, in the sandbox\n"
             "or set `tokenizer: FOLDER` to a folder with the same tokenizer as a tokenizer.json"
         )
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from scheduler.artefacts import Artefacts
 from scheduler.errors import ServiceRefused
+from scheduler.plugins.containment.contained_tokenizer import ContainedTokenizer
+from scheduler.plugins.containment.sandbox import read_limits
 from scheduler.plugins.cookbook import CookbookRenderer
-from scheduler.plugins.hub import HubFiles, describe_silence, fetch_files
+from scheduler.plugins.hub import HubFiles, describe_silence, fetch_files, fetch_program
 from scheduler.plugins.jinja_templates import find_chat_template, list_control_tokens
 from scheduler.plugins.lazy_imports import ALONE, import_alone
 from scheduler.plugins.tokenizer_checks import (
@@ -24,6 +26,7 @@ from scheduler.plugins.tokenizer_checks import (
 from scheduler.plugins.tokenizer_files import FILES, VOCABULARIES, TokenizerPack, list_files, pack, unpack
 from scheduler.services import ANY_VOCABULARY, find_service
 from scheduler.settings import TRUST_CODE as TRUST
+from scheduler.settings import read_settings
 from sweeps.rendering.tokenizer import OfflineTokenizer, Tokenizer
 from sweeps.stage import Json
 
@@ -90,7 +93,12 @@ def _load_for_model(name: str, model: str) -> "PretrainedTokenizer":
     files, problem = _fetch_files(name, model, revision=asked)
     if asked is None:
         refuse_program(model, name, read_json(files.get("tokenizer_config.json")))
-    loaded = load(name, model, files, revision=asked, local=bool(problem))
+        return PretrainedTokenizer(f"huggingface:{name}", load(name, model, files, local=bool(problem)), files)
+    try:
+        folder = fetch_program(name, asked, local=bool(problem))
+    except UNREADABLE as error:
+        raise _make_loading_error(model, error) from None
+    loaded = ContainedTokenizer(model, folder, read_limits(read_settings()))
     return PretrainedTokenizer(f"huggingface:{name}", loaded, files)
 
 
@@ -111,18 +119,17 @@ def _fetch_files(name: str, model: str, *, revision: str | None) -> HubFiles:
     return fetched
 
 
-def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | None = None, local: bool = False) -> Any:
+def load(name: str, what: str, files: Mapping[str, Path], *, local: bool = False) -> Any:
     """Load a tokenizer with transformers. Raises ServiceRefused if it does not match its files.
 
-    With a revision, the program that comes with the files is run. `local` asks the cache alone, not the hub.
+    `local` asks the cache alone, not the hub.
     """
     transformers = import_alone("transformers")  # takes 1.3 seconds, and only some models need it
-    trust = {"trust_remote_code": True, "revision": revision, "code_revision": revision} if revision else {}
     options = {**AS_IT_IS, "local_files_only": local}
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(name, **options, **trust)
+        loaded = transformers.AutoTokenizer.from_pretrained(name, **options)
         file = files.get("tokenizer.json")
-        if file is not None and not trust and any(find_cut_difference(loaded, file)):
+        if file is not None and any(find_cut_difference(loaded, file)):
             # The class cuts text in its own way; the model was trained with that of the file.
             loaded = transformers.PreTrainedTokenizerFast.from_pretrained(name, **options)
     except ImportError as error:
@@ -130,8 +137,7 @@ def load(name: str, what: str, files: Mapping[str, Path], *, revision: str | Non
         raise ServiceRefused(f"the tokenizer of {what} needs a library: {lines[0] if lines else error!r}") from None
     except UNREADABLE as error:
         raise _make_loading_error(what, error) from None
-    if not trust:
-        refuse_mismatch(what, loaded, files)
+    refuse_mismatch(what, loaded, files)
     return loaded
 
 

@@ -23,6 +23,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -137,6 +138,11 @@ def _play(lacking: str) -> None:
         )
         return
     _limit(order.memory)
+    if order.kind == "tokenizer":
+        from scheduler.plugins.containment.served_tokenizer import serve_tokenizer
+
+        serve_tokenizer(order.folder, requests, partial(_say, answers))
+        return
     me = os.getpid()
     try:
         environment, code = _load(order)

@@ -24,7 +24,8 @@ from scheduler.plugins.user_code import make_printable
 ALLOWED = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ"),
     *("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME"),
+    *("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"),
 }
 """What the process finds in its environment of what is in ours."""
 
@@ -195,7 +196,7 @@ def _environment(scratch: str) -> dict[str, str]:
     root = Path(__file__).resolve().parents[3]
     if str(root) not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
         ours["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [ours.get("PYTHONPATH")])])
-    return {**ours, **FIXED, "TMPDIR": scratch}
+    return {**ours, **FIXED, "TMPDIR": scratch, "HF_MODULES_CACHE": f"{scratch}/modules"}
 
 
 def _signal(number: int) -> str:

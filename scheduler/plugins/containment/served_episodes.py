@@ -23,7 +23,7 @@ from sweeps.metrics.verdicts import NOT_APPLICABLE
 class Order(NamedTuple):
     """The first line."""
 
-    kind: Literal["environment", "check"]
+    kind: Literal["environment", "check", "tokenizer"]
     name: str
     split: Split
     code: str | None  # what its code was known by when it was planned; None is not compared

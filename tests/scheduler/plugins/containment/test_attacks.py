@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.errors import CodeUnusable
+from scheduler.errors import CodeUnusable, ServiceRefused
+from scheduler.plugins.containment.contained_tokenizer import ContainedTokenizer
 from scheduler.plugins.containment.sandbox import Sandbox, SandboxLimits
 from scheduler.settings import Isolation
+from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.repository import ROOT
+from tinker_offline.model.characters import write_tokenizer
 
 SPYING = "tests.scheduler.plugins.containment.spying"
 KEY = "tml-planted-3f9ac2"
@@ -164,3 +167,40 @@ def test_a_module_beside_the_file_finds_no_key_and_prints_into_nobodys_output(tm
     assert json.loads(planned.stdout)["sweep"] == "attack"
     assert "printed at import" not in planned.stdout
     assert KEY not in (tmp_path / "told").read_text()
+
+
+# Of a tokenizer that is a program: when it is imported, it writes down what it finds; then it does its work, or not.
+PROGRAM = """
+import os, pathlib
+from transformers import PreTrainedTokenizerFast
+from tests.scheduler.plugins.containment.spying import Spy
+pathlib.Path({told!r}).write_text(str(dict(os.environ)) + Spy().look())
+class Own(PreTrainedTokenizerFast):
+    def encode(self, text, **how):
+        if text == "die":
+            os.abort()
+        if text == "strange":
+            return [10**9, "x"]
+        return [7] * len(text)
+"""
+
+
+@needs_namespaces
+@pytest.mark.usefixtures("_holder")
+def test_a_tokenizer_that_is_a_program_finds_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    place, told = tmp_path / "tokenizer", tmp_path / "told"
+    write_tokenizer(place)
+    config = json.loads((place / "tokenizer_config.json").read_text())
+    config["auto_map"] = {"AutoTokenizer": ["own.Own", None]}
+    (place / "tokenizer_config.json").write_text(json.dumps(config))
+    (place / "own.py").write_text(PROGRAM.format(told=str(told)))
+    tokenizer = ContainedTokenizer("some/model", place, SandboxLimits(step=60, isolation="required"))
+    assert "sandbox_main" in told.read_text(), "it ran, and saw its own processes"
+    assert KEY not in told.read_text()
+    assert (tokenizer.encode("ab"), len(tokenizer)) == ([7, 7], OfflineTokenizer.size)
+    assert tokenizer.decode(OfflineTokenizer().encode("It's 12")) == "It's 12"
+    for text in ("strange", "die"):
+        with pytest.raises(ServiceRefused, match="some/model"):
+            tokenizer.encode(text)
+    tokenizer.close()
