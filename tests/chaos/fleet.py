@@ -54,6 +54,7 @@ class Child:
     command: list[str]
     environment: dict[str, str]
     log: Path
+    code: Path = ROOT  # the folder of the version that it runs
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -61,7 +62,7 @@ class Child:
             self.process = subprocess.Popen(
                 tie_to_this_process(self.command),
                 env=self.environment,
-                cwd=ROOT,
+                cwd=self.code,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -116,24 +117,12 @@ class Fleet:
         """Everything started; at the end everything is killed."""
         self.redis.start()
         self.tinker.start()
-        python = sys.executable
-        words = [
-            "worker",
-            "--pool",
-            "threads",
-            "--concurrency",
-            self.variables()["SWEEP_THREADS"],
-            "--loglevel",
-            "INFO",
-        ]
-        words += ["--without-gossip", "--without-mingle"]
         names = [f"worker-{number}" for number in range(1, self.workers + 1)]
         try:
             for name in names:
-                celery = [python, "-m", "celery", "-A", "worker.app", *words, "--hostname", f"{name}@chaos"]
-                self._child(name, celery)
+                self.run_worker(name)
             if scheduler:
-                self._child("scheduler", [python, "-m", "scheduler"])
+                self.run_scheduler()
             yield self
         finally:
             self.rest()
@@ -146,8 +135,17 @@ class Fleet:
         for child in self.children.values():
             child.kill()
 
-    def _child(self, name: str, command: list[str]) -> None:
-        self.children[name] = Child(name, command, self.variables(), self.folder / f"{name}.log")
+    def run_worker(self, name: str, code: Path = ROOT) -> None:
+        words = ["--pool", "threads", "--concurrency", self.variables()["SWEEP_THREADS"], "--loglevel", "INFO"]
+        words += ["--without-gossip", "--without-mingle", "--hostname", f"{name}@chaos"]
+        self._start(name, ["celery", "-A", "worker.app", "worker", *words], code)
+
+    def run_scheduler(self, code: Path = ROOT) -> None:
+        self._start("scheduler", ["scheduler"], code)
+
+    def _start(self, name: str, words: list[str], code: Path) -> None:
+        command = [sys.executable, "-m", *words]
+        self.children[name] = Child(name, command, self.variables(), self.folder / f"{name}.log", code)
         self.children[name].start()
 
     def variables(self) -> dict[str, str]:

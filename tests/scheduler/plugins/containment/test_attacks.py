@@ -174,7 +174,7 @@ PROGRAM = """
 import os, pathlib
 from transformers import PreTrainedTokenizerFast
 from tests.scheduler.plugins.containment.spying import Spy
-pathlib.Path({told!r}).write_text(str(dict(os.environ)) + Spy().look())
+pathlib.Path({report!r}).write_text(str(dict(os.environ)) + Spy().look())
 class Own(PreTrainedTokenizerFast):
     def encode(self, text, **how):
         if text == "die":
@@ -189,15 +189,15 @@ class Own(PreTrainedTokenizerFast):
 @pytest.mark.usefixtures("_holder")
 def test_a_tokenizer_that_is_a_program_finds_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
-    place, told = tmp_path / "tokenizer", tmp_path / "told"
+    place, report = tmp_path / "tokenizer", tmp_path / "report"
     write_tokenizer(place)
     config = json.loads((place / "tokenizer_config.json").read_text())
     config["auto_map"] = {"AutoTokenizer": ["own.Own", None]}
     (place / "tokenizer_config.json").write_text(json.dumps(config))
-    (place / "own.py").write_text(PROGRAM.format(told=str(told)))
+    (place / "own.py").write_text(PROGRAM.format(report=str(report)))
     tokenizer = ContainedTokenizer("some/model", place, SandboxLimits(step=60, isolation="required"))
-    assert "sandbox_main" in told.read_text(), "it ran, and saw its own processes"
-    assert KEY not in told.read_text()
+    assert "sandbox_main" in report.read_text(), "it ran, and saw its own processes"
+    assert KEY not in report.read_text()
     assert (tokenizer.encode("ab"), len(tokenizer)) == ([7, 7], OfflineTokenizer.size)
     assert tokenizer.decode(OfflineTokenizer().encode("It's 12")) == "It's 12"
     for text in ("strange", "die"):
