@@ -173,3 +173,21 @@ def test_the_example_rules_ask_for_metrics_and_alerts_that_exist(store: Store) -
     assert names
     seen = {family.name for family in read_metrics(store, ME)} | {"tick_age_seconds"}
     assert names <= seen
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_exist(store: Store) -> None:
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
+    targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
+    families = {family.name: family for family in read_metrics(store, ME)}
+    for name in ("tick_age_seconds", "tick_duration_seconds"):
+        families[name] = families["leaders"]  # they have a value once somebody leads
+    for target in targets:
+        (name,) = re.findall(rf"{PREFIX}(\w+)", target["expr"])
+        family = families[name.removesuffix("_total")]
+        assert name.endswith("_total") is (family.kind == "counter"), name
+        grouped = re.findall(r"by \(([^)]*)\)", target["expr"])
+        asked = {label for labels in grouped for label in labels.split(", ")}
+        assert asked == {*family.labels}, name
+        assert {*re.findall(r"{{(\w+)}}", target["legendFormat"])} == asked, name
+    places = [tuple(panel["gridPos"].values())[:2] for panel in dashboard["panels"]]
+    assert len({*places}) == len(places), "no panel hides another"
