@@ -37,6 +37,7 @@ class Taken(NamedTuple):
 
     steps: float  # seconds for 100 steps
     rollouts: dict[int, float]  # milliseconds for one, by the size of its group
+    loop: float  # milliseconds for a million additions in Python, by which machines and hours compare
 
     @property
     def is_within(self) -> bool:
@@ -49,6 +50,7 @@ def measure_speed() -> Taken:
     return Taken(
         min(_time_steps(base) for _ in range(TRIES)) * 100 / STEPS,
         {group: _time_rollout(base, group) for group in GROUPS},
+        min(_time_loop() for _ in range(TRIES)),
     )
 
 
@@ -75,6 +77,13 @@ def _time_rollout(base: Base, group: int) -> float:
     return min(times) / (group * PROMPTS) * 1000
 
 
+def _time_loop() -> float:
+    start, total = time.process_time(), 0
+    for number in range(10**6):
+        total += number
+    return (time.process_time() - start) * 1000
+
+
 def main() -> None:
     """Print what was measured, and fail above a limit."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -84,6 +93,7 @@ def main() -> None:
     sys.stdout.write(f"100 steps of batch {BATCH}: {taken.steps:.2f} s of the processor (limit {LIMIT_STEPS:g})\n")
     for group, milliseconds in taken.rollouts.items():
         sys.stdout.write(f"a rollout in a group of {group}: {milliseconds:.1f} ms (limit {LIMIT_ROLLOUT:g})\n")
+    sys.stdout.write(f"a million additions in Python: {taken.loop:.0f} ms\n")
     if not taken.is_within:
         sys.exit("above a limit")
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinker_offline.model import characters
-from tinker_offline.model.feature_rows import FEATURES, POINTS
+from tinker_offline.model.feature_rows import FEATURES, PLACES, POINTS
 from tinker_offline.model.ngram import (
     SAFE,
     Adapter,
@@ -44,6 +44,7 @@ SMALLEST = 1e-30
 TOKENS = 8192  # tokens of texts that are computed together
 CELLS = 2**23  # positions squared of them, so that memory stays bounded
 KEPT = 2**24  # bytes
+_ROOTS = np.maximum(np.arange(PLACES + 1), 1) ** -0.5
 
 
 class Texts(NamedTuple):
@@ -146,7 +147,7 @@ def _list_bags(reading: Reading) -> tuple[tuple[Bag, float], tuple[Bag, float]]:
 
 def weigh(counts: Ints, gain: float) -> Floats:
     """Return the weight of the rows of bags: the gain, divided by the root of how many things there are."""
-    return (gain * np.maximum(counts, 1) ** -0.5).astype(np.float32)
+    return (gain * _ROOTS.take(counts)).astype(np.float32)
 
 
 def _add_bag(hidden: Floats, table: Floats, bag: Bag, gain: float) -> None:
@@ -202,9 +203,8 @@ def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints
         rows.append(bag.rows.take(np.flatnonzero(np.repeat(reads, bag.counts)), axis=0).ravel())
         values.append(by_hidden[places[bag.at[reads]]] * weigh(counts, gain)[:, None])
         widths.append(counts * bag.rows.shape[1])
-    everything = np.concatenate(rows)
-    add_entries(gradient.sums.down, everything, np.concatenate(widths), np.concatenate(values))
-    gradient.touched[everything] = True
+    entries = np.concatenate(rows), np.concatenate(widths), np.concatenate(values)
+    gradient.touched[...] |= add_entries(gradient.sums.down, *entries)
 
 
 def chat_base(size: Size, ngrams: Base) -> Base:

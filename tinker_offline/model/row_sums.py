@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tinker_offline.model.ngram import Floats, Ints, Rows
+from tinker_offline.model.ngram import Flags, Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -28,22 +28,26 @@ def sum_many_rows(table: Floats, rows: Rows, counts: Ints) -> Floats:
     return sums
 
 
-def add_entries(table: Floats, rows: Rows, counts: Ints, values: Floats) -> None:
+def add_entries(table: Floats, rows: Rows, counts: Ints, values: Floats) -> Flags:
     """Add values[0] to the first counts[0] rows of the table, values[1] to the next counts[1], …
 
-    What comes last for the few rows that occur most is summed apart, which rounds less.
+    What comes last for the few rows that occur most is summed apart, which rounds less. Returns which rows of the
+    table occur.
     """
-    targets, occurrences = rows.astype(np.int32), np.bincount(rows, minlength=len(table))
+    by_row = _select_rows(rows, counts, len(table)).tocsc()  # the values of each row of the table, in order
+    starts, occurrences = by_row.indptr, np.diff(by_row.indptr)
     short = max(1, int(np.partition(occurrences, -_LONG - 1)[-_LONG - 1]))
-    long, ends = np.flatnonzero(occurrences > short), np.cumsum(counts)
+    long = np.flatnonzero(occurrences > short)
     apart = np.empty((len(long), values.shape[1]), np.float32)
     for number, row in enumerate(long):
-        late = np.flatnonzero(rows == row)[short:]
-        apart[number] = values.take(np.searchsorted(ends, late, side="right"), axis=0).sum(axis=0)
-        targets[late] = len(table)  # one row more, which is left out
-    sums = _select_rows(targets, counts, len(table) + 1).T @ values
+        late = slice(starts[row] + short, starts[row + 1])
+        apart[number] = values.take(by_row.indices[late], axis=0).sum(axis=0)
+        by_row.data[late] = 0
+    sums = by_row.T @ values
     sums[long] += apart
-    table += sums[:-1]
+    table += sums
+    occur: Flags = occurrences > 0
+    return occur
 
 
 def _select_rows(rows: Rows | npt.NDArray[np.int32], counts: Ints, height: int) -> "csr_array[np.float32]":
