@@ -58,7 +58,7 @@ def collect_no_metrics() -> None:
     """Keep the meters of connection pools from piling up.
 
     Each pool of pyqwest asks OpenTelemetry for a meter. Where nobody has said who collects them, it keeps them for
-    ever, for a collector that may still come: 8 kB of memory for each stage.
+    ever, for a collector that may still come: some kilobytes of memory for each stage.
     """
     with suppress(ImportError):  # an older pyqwest does without
         from opentelemetry import metrics
