@@ -33,8 +33,8 @@ examples: setup
 examples-community: setup
 	@$(BIN)/python -m tests.acceptance.community.example_runs
 
-# Checks what every example concludes, cut to seeds, sizes and steps that take ten minutes together. `make test` trains
-# none of them.
+# Checks what every example concludes, cut to seeds, sizes and steps that take ten minutes together. `make test` has a
+# tiny form of each.
 community-short: setup
 	COMMUNITY=short $(BIN)/python -m pytest tests/acceptance/community
 

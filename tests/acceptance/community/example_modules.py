@@ -1,6 +1,6 @@
 """Import the modules of an example, and say when its longer tests run.
 
-COMMUNITY=short runs what takes a quarter of a minute to two minutes, COMMUNITY=all everything; `make test` the rest.
+COMMUNITY=short runs what takes a quarter of a minute to two minutes, COMMUNITY=all everything; `make test` tiny forms.
 """
 
 import importlib
