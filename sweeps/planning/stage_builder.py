@@ -203,12 +203,13 @@ class StageBuilder:
             looks = steps // train.eval_every * self.data.tokens(validation, model)
             usage = usage.plus(self.prices.rates(model).passed(looks))
         watched = validation.sha256 if validation is not None else None
+        count = "rows" if dataset.train.groups else "size"  # a size counts groups if there are some
         return Stage(
             id=key,
             kind="train",
             parents=_ids(asked.source, reference),
             recipe=recipe_parts.join_parts(parts),
-            label=_label(asked, f"data={dataset.name}, size={asked.size}"),
+            label=_label(asked, f"data={dataset.name}, {count}={asked.size}"),
             steps=steps,
             examples=asked.size,
             **self._estimate(model, low=usage, high=usage),
