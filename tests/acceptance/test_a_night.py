@@ -75,7 +75,7 @@ def _more_trains_what_is_new_also_when_it_is_stopped_half_way(desk: Desk) -> Non
     after = finished_stages(desk, "more")
     assert len(after) == len(planned["stages"])
     assert {stage: after[stage] for stage in before} == before
-    new = sum(stage["tokens"] for stage in planned["stages"] if re.search("n=(128|512)", stage["label"]))
+    new = sum(stage["tokens"] for stage in planned["stages"] if re.search("size=(128|512)", stage["label"]))
     row = next(row for row in desk.call("-f", "json", "list").json["sweeps"] if row["sweep"] == "more")
     assert new <= row["tokens"] <= new * 1.35  # what was stopped goes on from a fresh checkpoint
     assert row["succeeded"] == len(planned["stages"])
