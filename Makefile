@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -78,6 +78,11 @@ bench-worker: setup
 bench-chat: setup
 	@$(BIN)/python -m tests.bench.chat_speed
 	@$(BIN)/python -m tests.bench.chat_rewards
+
+# Checks the short form of what can go wrong with a whole fleet, beside the storm and the messages of `make test`: a cap,
+# kills and an outage; a worker that leaves, freezes or goes deaf; a failover that loses writes; an upgrade. Minutes.
+chaos-short: setup
+	CHAOS=short $(BIN)/python -m pytest tests/chaos
 
 # Runs 200 stages under 55 kills, and tells 200 attempts to leave: 15 minutes. `make chaos SEED=7` repeats a storm.
 chaos: setup

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from scheduler.cli.submit import write_submission
 from scheduler.prepare import Prepared, build_submission, plan_sweep
@@ -28,6 +29,8 @@ from tests.support import TRUSTED, RedisServer, read_log, wait_until
 from tests.tinker_offline.process import CACHE, Server
 
 ROOT = Path(__file__).resolve().parents[2]
+# The storm and the lost messages are in `make test`; what else can go wrong with a fleet takes minutes more.
+IN_SHORT = pytest.mark.skipif(os.environ.get("CHAOS") != "short", reason="minutes of fleets: make chaos-short")
 NOT_OURS = ("TINKER_API_KEY", "TINKER_BASE_URL", "SWEEP_STORE")
 _SMALL_SPEC = """
 sweep: {name}

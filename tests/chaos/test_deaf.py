@@ -6,10 +6,11 @@ from celery import Celery
 
 from scheduler.engine.dispatch import QUEUE, TRANSPORT, count_waiting
 from scheduler.state.connection import make_broker_settings
-from tests.chaos.fleet import Fleet, build_small_spec
+from tests.chaos.fleet import IN_SHORT, Fleet, build_small_spec
 from tests.support import wait_until
 
 
+@IN_SHORT
 def test_a_worker_that_has_stopped_consuming_ends_and_says_why(tmp_path: Path) -> None:
     with Fleet(tmp_path / "fleet", workers=1, settings={"SWEEP_DEAF": "2"}).up() as fleet:
         worker = fleet.children["worker-1"]

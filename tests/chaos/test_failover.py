@@ -10,7 +10,7 @@ import pytest
 
 from scheduler.state import keys
 from scheduler.state.server.failover import read_books
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import IN_SHORT, Fleet
 from tests.few_rows import find_few_rows
 from tests.sentinels import WatchedServer
 from tests.support import wait_until
@@ -53,6 +53,7 @@ def count_ended(client: Any) -> int:
     return int(client.zcard(keys.state("succeeded")))
 
 
+@IN_SHORT
 def test_the_books_equal_the_services_count_after_a_failover_that_lost_writes(fleet: Fleet) -> None:
     assert isinstance(fleet.redis, WatchedServer)
     pair, plan = fleet.redis.pair, fleet.submit(SPEC.replace("ROWS", str(find_few_rows()))).plan

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scheduler.state import keys, views
 from scheduler.state.keeping.packing import unpack
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import IN_SHORT, Fleet
 from tests.few_rows import find_few_rows
 from tests.support import wait_until
 
@@ -25,6 +25,7 @@ checkpoint: {every_steps: 5}
 SLOW = [{"on": "forward_backward", "slow": 0.4}]
 
 
+@IN_SHORT
 def test_a_worker_that_wakes_up_too_late_does_no_more(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path / "fleet", settings={"SWEEP_THREADS": "1", "SWEEP_LEASE": "3"})
     with fleet.up(), fleet.tinker.control() as control:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import leaving
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import IN_SHORT, Fleet
 
 ATTEMPTS = 10
 GRACE = 10
 
 
+@IN_SHORT
 @pytest.mark.timeout(240)
 def test_attempts_are_given_back_within_the_grace(tmp_path: Path) -> None:
     settings = {

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import night
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import IN_SHORT, Fleet
 
 
+@IN_SHORT
 @pytest.mark.timeout(240)
 def test_a_night_looks_after_itself(tmp_path: Path) -> None:
     settings = {"SWEEP_SILENCE": str(night.SHORT.silence), "SWEEP_THREADS": "8", "SWEEP_SLOTS": "100"}

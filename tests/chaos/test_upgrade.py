@@ -9,13 +9,14 @@ from pathlib import Path
 
 from scheduler.state import keys, views
 from scheduler.state.workers import read_live_workers
-from tests.chaos.fleet import Fleet, build_small_spec
+from tests.chaos.fleet import IN_SHORT, Fleet, build_small_spec
 from tests.deploy.fleet_of_hosts import make_next_version
 from tests.support import wait_until
 
 SLOW = [{"on": "forward_backward", "slow": 0.3}]
 
 
+@IN_SHORT
 def test_what_an_old_worker_runs_it_ends_and_the_rest_is_done_once_by_a_new_one(tmp_path: Path) -> None:
     settings = {"SWEEP_THREADS": "1"}  # so that there is something left for the new one
     with Fleet(tmp_path / "fleet", workers=1, settings=settings).up() as fleet, fleet.store() as store:
