@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sweeps import Plan, PriceBook, parse, parse_prices
+from sweeps.data import load_dataset
 from sweeps.environments import Episode, EpisodeShape, NamedEnvironment, Split, Turn
 from sweeps.planning.plan import plan
 from sweeps.records import Dataset, Format, Records, Row
@@ -105,3 +106,14 @@ seeds: 2
 evaluate:
   - task_completion: {environment: "offline:arithmetic", episodes: 50}
 """
+
+
+def plan_folder(folder: Path, text: str, *overrides: str) -> Plan:
+    """Plan a question about the files of a folder."""
+    return plan(
+        parse(text, overrides=overrides),
+        load=lambda name, spec: load_dataset(name, spec, folder=folder, cache=folder),
+        tokenizers=lambda *_: OfflineTokenizer(),
+        prices=prices(),
+        environments=environments,
+    )

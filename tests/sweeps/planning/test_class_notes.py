@@ -5,18 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import Plan, PlanError, RunResult, parse
-from sweeps.data import load_dataset
+from sweeps import Plan, PlanError, RunResult
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.planning.plan import plan
 from sweeps.planning.plan_json import build_plan_document
-from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import render_markdown
 from sweeps.scaling.coded_text import read_code
 from tests.sweeps.files import jsonl
-from tests.sweeps.questions import environments, prices
+from tests.sweeps.questions import plan_folder
 from tests.wording import lacks
 
 OF_CLASSES = {"macro_f1", "balanced_accuracy", "auroc", "f1_no", "f1_yes"}
@@ -42,16 +39,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(folder: Path, text: str, *overrides: str) -> Plan:
-    return plan(
-        parse(text, overrides=overrides),
-        load=lambda name, spec: load_dataset(name, spec, folder=folder, cache=folder),
-        tokenizers=lambda *_: OfflineTokenizer(),
-        prices=prices(),
-        environments=environments,
-    )
-
-
 def list_undefined(made: Plan) -> set[tuple[str, str, str]]:
     """Every metric that some data cannot give, with that data and why."""
     return {(metric, omission.on, omission.code) for omission in made.left_out for metric in omission.metrics}
@@ -62,7 +49,7 @@ def list_codes(made: Plan) -> set[str]:
 
 
 def test_a_holdout_of_one_class_is_noted_with_every_metric_that_it_cannot_give(folder: Path) -> None:
-    made = planned(folder, GRID)
+    made = plan_folder(folder, GRID)
     assert list_undefined(made) == {(metric, "x", "one_class") for metric in OF_CLASSES}
     (omission,) = made.left_out
     assert omission.describe() in made.notes
@@ -71,14 +58,14 @@ def test_a_holdout_of_one_class_is_noted_with_every_metric_that_it_cannot_give(f
     assert isinstance(document, list)
     assert isinstance(document[0], dict)
     assert (document[0]["code"], document[0]["metrics"]) == ("one_class", [*omission.metrics])
-    assert planned(folder, GRID, "data.x.holdout=both.jsonl").left_out == ()
+    assert plan_folder(folder, GRID, "data.x.holdout=both.jsonl").left_out == ()
 
 
 def test_each_place_and_name_is_judged_by_itself(folder: Path) -> None:
     tested = "data.x.tests={both: both.jsonl, lone: test.jsonl}"
-    made = planned(folder, GRID, tested, "data.x.holdout=0.25", "evaluate=[{mine: {answers: {check: choice}}}]")
+    made = plan_folder(folder, GRID, tested, "data.x.holdout=0.25", "evaluate=[{mine: {answers: {check: choice}}}]")
     assert list_undefined(made) == {(f"lone.mine.{metric}", "x lone", "one_class") for metric in OF_CLASSES}
-    chosen = planned(folder, GRID, "data.x={source: x.jsonl, holdout: both.jsonl, validation: test.jsonl}")
+    chosen = plan_folder(folder, GRID, "data.x={source: x.jsonl, holdout: both.jsonl, validation: test.jsonl}")
     assert list_undefined(chosen) == {(f"validation.{name}", "x validation", "one_class") for name in OF_CLASSES}
 
 
@@ -93,14 +80,14 @@ def test_groups_that_leave_one_class_in_the_holdout_are_noted(folder: Path) -> N
         for place in range(40)
     ]
     (folder / "grouped.jsonl").write_text(jsonl(rows))
-    made = planned(folder, GRID, "data.x={source: grouped.jsonl, group: who, holdout: 0.25}")
+    made = plan_folder(folder, GRID, "data.x={source: grouped.jsonl, group: who, holdout: 0.25}")
     assert {(on, code) for _, on, code in list_undefined(made)} == {("x", "one_class")}
 
 
 def test_only_f1_of_an_absent_class_is_missing_where_others_are_there(folder: Path) -> None:
     write(folder, "x", ["a", "b", "c"] * 8, "abc")
     write(folder, "test", ["a", "b"] * 8, "abc")
-    assert list_undefined(planned(folder, GRID)) == {("f1_c", "x", "class_absent")}
+    assert list_undefined(plan_folder(folder, GRID)) == {("f1_c", "x", "class_absent")}
 
 
 @pytest.mark.parametrize(
@@ -117,40 +104,40 @@ def test_a_goal_that_the_holdout_cannot_give_is_refused_with_the_reason(
 ) -> None:
     write(folder, "test", labels, classes)
     with pytest.raises(PlanError) as caught:
-        planned(folder, GRID, goal)
+        plan_folder(folder, GRID, goal)
     assert not lacks(str(caught.value), "metric x")
     write(folder, "more", [*classes] * 9, classes)
     other = "data={x: {source: x.jsonl, holdout: test.jsonl}, y: {source: x.jsonl, holdout: more.jsonl}}"
     if code == "unknown_class":
         return  # y does not have it either
-    assert {(on, why) for _, on, why in list_undefined(planned(folder, GRID, goal, other))} == {("x", code)}
+    assert {(on, why) for _, on, why in list_undefined(plan_folder(folder, GRID, goal, other))} == {("x", code)}
 
 
 def test_a_refused_goal_names_the_test_set_that_can_give_it(folder: Path) -> None:
     tested = "data.x.tests={both: both.jsonl, lone: test.jsonl}"
     with pytest.raises(PlanError) as caught:
-        planned(folder, GRID, tested, "metrics=[macro_f1]")
+        plan_folder(folder, GRID, tested, "metrics=[macro_f1]")
     assert not lacks(str(caught.value), "both.macro_f1")
     assert "lone.macro_f1" not in str(caught.value).rpartition(";")[2]
-    planned(folder, GRID, tested, "metrics=[both.macro_f1]")
+    plan_folder(folder, GRID, tested, "metrics=[both.macro_f1]")
     with pytest.raises(PlanError):
-        planned(folder, GRID, tested, "metrics=[lone.macro_f1]")
+        plan_folder(folder, GRID, tested, "metrics=[lone.macro_f1]")
 
 
 def test_a_metric_of_classes_asked_of_no_classification_is_refused(folder: Path) -> None:
     rows = [{"question": f"{place}?", "answer": f"{place}", "candidates": [f"{place}", "x"]} for place in range(20)]
     (folder / "test.jsonl").write_text(jsonl(rows))
-    assert planned(folder, GRID).left_out == (), "who does not ask for it need not know"
+    assert plan_folder(folder, GRID).left_out == (), "who does not ask for it need not know"
     with pytest.raises(PlanError):
-        planned(folder, GRID, "metrics=[macro_f1]")
+        plan_folder(folder, GRID, "metrics=[macro_f1]")
 
 
 def test_a_class_without_training_rows_and_a_size_of_one_class_are_noted(folder: Path) -> None:
     write(folder, "x", [*["yes"] * 30, *["no"] * 10], ["no", "yes", "maybe"])
     write(folder, "test", ["yes", "no", "maybe"] * 8, ["no", "yes", "maybe"])
-    assert list_codes(planned(folder, GRID)) == {"class_unseen"}
+    assert list_codes(plan_folder(folder, GRID)) == {"class_unseen"}
     scaling = GRID.replace("grid", "data_scaling") + "sizes: [1, 2, 40]\n"
-    made = planned(folder, scaling, "seeds=3")
+    made = plan_folder(folder, scaling, "seeds=3")
     notes = [note for note in made.notes if read_code(note) == "one_class_training"]
     assert not lacks(notes[0], "x 1 3")
     assert not any("40" in note for note in notes)
@@ -159,7 +146,7 @@ def test_a_class_without_training_rows_and_a_size_of_one_class_are_noted(folder:
     assert {str(note["code"]) for note in document if isinstance(note, dict)} == {"class_unseen", "one_class_training"}
     write(folder, "x", ["yes"] * 40)
     write(folder, "test", ["yes", "no"] * 8)
-    assert list_codes(planned(folder, GRID)) == {"class_unseen", "one_class_training"}
+    assert list_codes(plan_folder(folder, GRID)) == {"class_unseen", "one_class_training"}
 
 
 def runs(cells: Sequence[Mapping[str, object]], unmeasured: str | None = None) -> list[RunResult]:
@@ -187,7 +174,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_give_the_class_as_the_reason_and_no_other(folder: Path, kind: str) -> None:
-    left_out = planned(folder, GRID).left_out
+    left_out = plan_folder(folder, GRID).left_out
     spec = {"experiment": kind, "equal": {"tokens": 9}, "metrics": [{"metric": "macro_f1", "mode": "max"}]}
     asked = Material("classes", "done", spec, runs(KINDS[kind]), left_out=left_out)  # type: ignore[arg-type]
     claim = conclude_sweep(asked)

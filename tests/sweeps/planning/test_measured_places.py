@@ -6,10 +6,8 @@ import pytest
 
 from sweeps import Plan, PlanError, SpecError, parse
 from sweeps.data import load_dataset
-from sweeps.planning.plan import plan
-from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.sweeps.files import jsonl
-from tests.sweeps.questions import HEAD, environments, prices
+from tests.sweeps.questions import HEAD, plan_folder
 from tests.wording import lacks
 
 TRAIN = "train: {learning_rate: 0.01, batch_size: 4, steps: 4}\nseeds: 1\nsweep: places\nmodel: offline/ngram-s\n"
@@ -29,19 +27,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(folder: Path, text: str, *overrides: str) -> Plan:
-    return plan(
-        parse(text, overrides=overrides),
-        load=lambda name, spec: load_dataset(name, spec, folder=folder, cache=folder),
-        tokenizers=lambda *_: OfflineTokenizer(),
-        prices=prices(),
-        environments=environments,
-    )
-
-
 def refused(folder: Path, text: str, *overrides: str) -> str:
     with pytest.raises(PlanError) as caught:
-        planned(folder, text, *overrides)
+        plan_folder(folder, text, *overrides)
     return str(caught.value)
 
 
@@ -59,7 +47,7 @@ def list_left_out(made: Plan) -> set[tuple[str, str]]:
 
 
 def test_what_was_trained_on_text_is_asked_questions_in_one_sweep(folder: Path) -> None:
-    made = planned(folder, SCALING)
+    made = plan_folder(folder, SCALING)
     assert list_measures(made, size=4) == {"nll", "quiz.nll", "quiz.answers", "far.nll"}
     assert list_measures(made, size=0) == list_measures(made, size=4)
     assert list_left_out(made) == {("answers", "prose"), ("answers", "prose far")}
@@ -70,12 +58,12 @@ def test_what_was_trained_on_text_is_asked_questions_in_one_sweep(folder: Path) 
 
 
 def test_test_sets_change_no_training_and_one_file_is_measured_once(folder: Path) -> None:
-    tested, alone = planned(folder, SCALING), planned(folder, SCALING, "data.prose.tests=~", "evaluate=[nll]")
+    tested, alone = plan_folder(folder, SCALING), plan_folder(folder, SCALING, "data.prose.tests=~", "evaluate=[nll]")
     trained = {stage.id for stage in alone.stages if stage.kind == "train"}
     assert {stage.id for stage in tested.stages if stage.kind == "train"} == trained
     assert {stage.id for stage in alone.stages} < {stage.id for stage in tested.stages}
     assert alone.left_out == ()
-    twice = planned(folder, SCALING, "data.prose.tests={one: far.txt, two: far.txt}", "evaluate=[nll]")
+    twice = plan_folder(folder, SCALING, "data.prose.tests={one: far.txt, two: far.txt}", "evaluate=[nll]")
     (run,) = (run for run in twice.runs if run.cell["size"])
     assert run.measures["one.nll"] == run.measures["two.nll"]
 
@@ -84,9 +72,9 @@ def test_test_sets_change_no_training_and_one_file_is_measured_once(folder: Path
 def test_a_goal_that_is_left_out_everywhere_is_refused_with_where_it_is_measured(folder: Path, key: str) -> None:
     message = refused(folder, SCALING, key.replace("METRIC", "accuracy"))
     assert not lacks(message, f"{key.partition('=')[0]} accuracy prose quiz.accuracy")
-    planned(folder, SCALING, key.replace("METRIC", "quiz.accuracy"))
+    plan_folder(folder, SCALING, key.replace("METRIC", "quiz.accuracy"))
     with pytest.raises(SpecError) as caught:
-        planned(folder, SCALING, key.replace("METRIC", "quizz.accuracy"))
+        plan_folder(folder, SCALING, key.replace("METRIC", "quizz.accuracy"))
     assert not lacks(str(caught.value), "'quizz.accuracy' `quiz.accuracy`")
 
 
@@ -104,7 +92,7 @@ def test_an_evaluation_that_fits_nothing_is_refused_with_what_each_place_has(fol
 def test_a_training_of_which_nothing_is_measured_is_refused(folder: Path) -> None:
     both = "data={prose: {source: prose.txt, holdout: 4}, quiz: {source: quiz.jsonl, holdout: 4}}"
     assert not lacks(refused(folder, SCALING, both, "evaluate=[answers]"), "prose nll")
-    made = planned(folder, SCALING, both)
+    made = plan_folder(folder, SCALING, both)
     assert list_measures(made, data="prose") == {"nll"}
     assert list_measures(made, data="quiz") == {"nll", "answers"}
     assert list_left_out(made) == {("answers", "prose")}
@@ -113,7 +101,7 @@ def test_a_training_of_which_nothing_is_measured_is_refused(folder: Path) -> Non
 def test_a_check_that_the_answers_cannot_meet_is_left_out_there(folder: Path) -> None:
     (folder / "words.jsonl").write_text(jsonl({"question": f"q{at}", "answer": "word"} for at in range(9)))
     tests = "data.prose.tests={quiz: quiz.jsonl, words: words.jsonl}"
-    made = planned(folder, SCALING, tests, "evaluate=[nll, {sums: {answers: {check: numeric}}}]")
+    made = plan_folder(folder, SCALING, tests, "evaluate=[nll, {sums: {answers: {check: numeric}}}]")
     assert "quiz.sums.answers" in list_measures(made)
     assert ("sums", "prose words") in list_left_out(made)
     assert "numbers" in next(omission.reason for omission in made.left_out if omission.on == "prose words")
@@ -121,14 +109,14 @@ def test_a_check_that_the_answers_cannot_meet_is_left_out_there(folder: Path) ->
 
 def test_the_test_sets_of_a_target_are_measured_in_a_transfer(folder: Path) -> None:
     data = "data={prose: {source: prose.txt, tests: {far: far.txt}}, law: {source: law.txt, tests: {quiz: quiz.jsonl}}}"
-    made = planned(folder, SCALING, "experiment=transfer", "source_size=8", data)
+    made = plan_folder(folder, SCALING, "experiment=transfer", "source_size=8", data)
     assert list_measures(made, source="law", target="prose", size=4) == {"nll", "source.nll", "far.nll"}
     assert list_measures(made, source=None, target="law", size=4) == {"nll", "quiz.nll", "quiz.answers"}
 
 
 def test_a_grid_chooses_on_the_validation_set_and_reports_each_test_set(folder: Path) -> None:
     grid = SCALING.replace("data_scaling", "grid").replace("sizes: [4]\n", "vary: {train.rank: [4, 8]}\n")
-    made = planned(folder, grid, "best={metric: nll, mode: min}")
+    made = plan_folder(folder, grid, "best={metric: nll, mode: min}")
     assert list_measures(made, **{"train.rank": 4}) == {"nll", "validation.nll", "quiz.nll", "quiz.answers", "far.nll"}
     assert not lacks(refused(folder, grid, "best={metric: accuracy, mode: max}"), "best.metric quiz.accuracy")
 
@@ -142,7 +130,7 @@ data: {{prose: {{source: prose.txt, holdout: 8, tests: {{far: far.txt}}}}, quiz:
 evaluate: [nll, {{asked: answers}}]
 best: {{metric: prose.far.nll, mode: min}}
 """
-    made = planned(folder, text)
+    made = plan_folder(folder, text)
     assert list_measures(made) == {"prose.nll", "prose.far.nll", "quiz.nll", "asked.answers"}
     assert list_left_out(made) == {("asked", "prose"), ("asked", "prose far")}
 
@@ -160,7 +148,7 @@ def test_a_choice_among_labels_needs_no_column_of_candidates(folder: Path) -> No
     (folder / "other.csv").write_text("\n".join(["signal,label", *rows[45:]]))
     data = "{ecg: {source: windows.csv, columns: {question: signal, answer: label}, tests: {other: other.csv}}}"
     asked = [f"data={data}", "evaluate=[nll, {rhythm: {answers: {check: choice}}}]"]
-    made = planned(folder, SCALING, *asked, "target={metric: rhythm.macro_f1, above: 0.8}")
+    made = plan_folder(folder, SCALING, *asked, "target={metric: rhythm.macro_f1, above: 0.8}")
     assert list_measures(made) == {"nll", "other.nll", "rhythm.answers", "other.rhythm.answers"}
     assert made.left_out == ()
     assert any("rhythm" in note and "3 different" in note and "'A', 'N', 'V'" in note for note in made.notes)
@@ -169,7 +157,7 @@ def test_a_choice_among_labels_needs_no_column_of_candidates(folder: Path) -> No
     items = {stage.recipe["items"] for stage in made.stages if stage.label.startswith("rhythm")}
     assert items <= stored.keys()
     assert {(*row["candidates"],) for sha in items for row in stored[str(sha)].rows} == {("A", "N", "V")}
-    trained = {stage.id for stage in planned(folder, SCALING, asked[0], "evaluate=[nll]").stages}
+    trained = {stage.id for stage in plan_folder(folder, SCALING, asked[0], "evaluate=[nll]").stages}
     assert {stage.id for stage in made.stages if stage.kind == "train"} < trained
 
 
@@ -178,7 +166,7 @@ def test_a_test_set_of_pairs_is_measured_against_the_same_start(folder: Path) ->
         jsonl({"prompt": f"q{at}", "chosen": "yes", "rejected": "no"} for at in range(9))
     )
     data = "data={pairs: {source: pairs.jsonl, holdout: 4, tests: {more: more.jsonl}}}"
-    made = planned(folder, SCALING, data, "evaluate=[preference]", "train.method=dpo")
+    made = plan_folder(folder, SCALING, data, "evaluate=[preference]", "train.method=dpo")
     assert list_measures(made) == {"preference", "more.preference"}
     stages = {stage.id: stage for stage in made.stages}
     (run,) = (run for run in made.runs if run.cell["size"])
@@ -195,7 +183,7 @@ def test_a_test_set_keeps_what_an_evaluation_that_varies_the_context_needs(folde
     (folder / "facts.jsonl").write_text(jsonl(facts[:30]))
     (folder / "later.jsonl").write_text(jsonl(facts[30:]))
     data = "data={facts: {source: facts.jsonl, holdout: 6, context: none, tests: {later: later.jsonl}}}"
-    made = planned(folder, SCALING, data, "evaluate=[nll, rag]")
+    made = plan_folder(folder, SCALING, data, "evaluate=[nll, rag]")
     assert list_measures(made) == {"nll", "rag", "later.nll", "later.rag"}
     dataset = load_dataset("facts", parse(SCALING, overrides=[data]).data["facts"], folder=folder, cache=folder)
     items = {stage.recipe["items"] for stage in made.stages if stage.label.startswith("rag on facts later")}
@@ -208,11 +196,11 @@ def test_an_answer_whose_metric_is_left_out_is_about_the_test_sets_that_have_it(
     tests = "data.prose.tests={quiz: quiz.jsonl, more: more.jsonl}"
     evaluation = "{asked: answers}" if label else "answers"
     grid = SCALING.replace("data_scaling", "grid").replace("sizes: [4]\n", "vary: {train.rank: [4, 8]}\n")
-    made = planned(folder, grid, tests, f"evaluate=[{evaluation}, nll, {{other: answers}}]")
+    made = plan_folder(folder, grid, tests, f"evaluate=[{evaluation}, nll, {{other: answers}}]")
     assert made.metrics == (f"quiz.{label}accuracy", f"more.{label}accuracy")
     assert dict(made.defaults)["metrics"] == [*made.metrics]
-    named = planned(folder, grid, tests, f"evaluate=[{evaluation}, nll]", "metrics=[nll]")
+    named = plan_folder(folder, grid, tests, f"evaluate=[{evaluation}, nll]", "metrics=[nll]")
     assert named.metrics == ()
     assert "metrics" not in dict(named.defaults)
-    assert planned(folder, SCALING, tests).metrics == (), "the loss is measured, and the answer is about it"
-    assert planned(folder, SCALING, tests, f"evaluate=[{evaluation}, {{loss: nll}}]").metrics == ()
+    assert plan_folder(folder, SCALING, tests).metrics == (), "the loss is measured, and the answer is about it"
+    assert plan_folder(folder, SCALING, tests, f"evaluate=[{evaluation}, {{loss: nll}}]").metrics == ()
