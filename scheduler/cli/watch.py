@@ -20,7 +20,7 @@ from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.missing_rights import raise_for_refusal
-from scheduler.state.states import StageState, SweepState
+from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
@@ -74,7 +74,7 @@ def follow(
 
 def have_ended(seen: Sequence[SweepView]) -> bool:
     """Has every sweep ended?"""
-    return all(view.state in (SweepState.FINISHED, SweepState.CANCELLED) for view in seen)
+    return all(view.state in ENDED_SWEEPS for view in seen)
 
 
 class SweepPace:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.events import read_events
-from scheduler.state.states import BreakerState, SweepState
+from scheduler.state.states import ENDED_SWEEPS, BreakerState
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_count, format_duration
@@ -40,7 +40,7 @@ def read_incidents(store: Store, view: SweepView) -> Incidents:
     if started is None:
         return Incidents()
     begin, now = int(started), store.scripts.read_time()
-    end = view.since if view.state in (SweepState.FINISHED, SweepState.CANCELLED) else now
+    end = view.since if view.state in ENDED_SWEEPS else now
     moves = _list_breaker_moves(store)
     spans = [
         (max(begin, down), min(end, up))

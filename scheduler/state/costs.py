@@ -9,7 +9,7 @@ from scheduler.state import keys
 from scheduler.state.keeping.archive import open_archive
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
-from scheduler.state.states import StageState, SweepState
+from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.state.store import Store
 from sweeps.cost import KindCosts
 
@@ -100,7 +100,7 @@ def _read_stage_rows(store: Store, name: str) -> list[Mapping[str, str]]:
 def _read_bill(service: str, row: Mapping[str, str]) -> ServiceBill:
     named = row[f"billed:{service}"]
     at = int(row[f"billed_at:{service}"])
-    over = row["state"] in (SweepState.FINISHED, SweepState.CANCELLED) and at >= int(row["since"])
+    over = row["state"] in ENDED_SWEEPS and at >= int(row["since"])
     return ServiceBill(service, int(row[f"billed_tokens:{service}"]), int(named) if named else None, at, over)
 
 

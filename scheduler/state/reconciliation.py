@@ -12,11 +12,10 @@ from datetime import datetime
 from scheduler.services import SERVICES
 from scheduler.state import keys
 from scheduler.state.milliseconds import count_milliseconds, read_moment, write_moment
-from scheduler.state.states import SweepState
+from scheduler.state.states import ENDED_SWEEPS
 from scheduler.state.store import Store
 from sweeps.cost import Usage
 
-OVER = (SweepState.FINISHED, SweepState.CANCELLED)
 DUTY = keys.HOUSEKEEPER.removeprefix(keys.PREFIX)
 
 
@@ -73,7 +72,7 @@ class RecentSweep:
 
 def _read_recent(row: Sequence[str | None]) -> RecentSweep:
     models, state, since, *billed = row
-    ended = int(since) if since and state in OVER else None
+    ended = int(since) if since and state in ENDED_SWEEPS else None
     known = {service: int(at) for service, at in zip(SERVICES, billed, strict=True) if at}
     return RecentSweep(tuple((models or "").split()), ended, known)
 

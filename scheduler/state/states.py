@@ -64,6 +64,8 @@ class SweepState(StrEnum):
     """Each of its stages has ended."""
 
 
+ENDED_SWEEPS = (SweepState.FINISHED, SweepState.CANCELLED)  # nothing more is done for them
+
 # Retry leads back to `active`; a sweep that was never completely written goes back to `opening`.
 SWEEP_MOVES: dict[SweepState, frozenset[SweepState]] = {
     SweepState.OPENING: frozenset({SweepState.ACTIVE, SweepState.CANCELLED}),

@@ -17,7 +17,7 @@ from scheduler.state.keeping.removal import NotEnded, archive_sweep, drop_detail
 from scheduler.state.keeping.retention import DAY, Retention
 from scheduler.state.keeping.stage_files import clean_stage_files
 from scheduler.state.pages import read_in_pages
-from scheduler.state.states import FINISHED, SweepState
+from scheduler.state.states import ENDED_SWEEPS, FINISHED
 from scheduler.state.store import Store
 from sweeps.errors import SweepsError
 
@@ -26,7 +26,6 @@ SECOND = 1000
 EVERY = DAY  # seconds between two cleanings
 PATIENCE = 3600.0  # seconds after which another process may clean up in place of one that died
 DUTY = keys.CLEANER.removeprefix(keys.PREFIX)
-ENDED = (SweepState.FINISHED, SweepState.CANCELLED)
 
 
 @dataclass
@@ -90,7 +89,7 @@ class Cleaning:
             done.stages += drop_details(self._store, name)
             done.removed += bool(removing)
         age = now - int(since or 0) / SECOND
-        if removing or archived or state not in ENDED or age < self._keep.answers:
+        if removing or archived or state not in ENDED_SWEEPS or age < self._keep.answers:
             return
         if not client.exists(keys.sweep_answer(name)):
             done.answers += keep_answer(self._store, self._artefacts, name, self._url)

@@ -13,11 +13,10 @@ from scheduler.artefacts import Artefacts, StoredFile, locate_stage_files
 from scheduler.state import keys
 from scheduler.state.keeping.packing import unpack
 from scheduler.state.keeping.retention import DAY, Retention
-from scheduler.state.states import FINISHED, SweepState
+from scheduler.state.states import ENDED_SWEEPS, FINISHED
 from scheduler.state.store import Store
 
 PAGE = 500
-ENDED = (SweepState.FINISHED, SweepState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _read_sweeps(store: Store, names: Sequence[str]) -> tuple[set[str], set[str]
         pipe.hget(keys.sweep(name), "state")
         pipe.exists(keys.sweep_answer(name))
     answers = pipe.execute()
-    ended = {name for name, state in zip(names, answers[::2], strict=True) if state in (None, *ENDED)}
+    ended = {name for name, state in zip(names, answers[::2], strict=True) if state in (None, *ENDED_SWEEPS)}
     return ended, {name for name, kept in zip(names, answers[1::2], strict=True) if kept}
 
 
