@@ -11,6 +11,7 @@ SchedulerError
 ├── UnknownMetric        no evaluation measures this
 ├── UnknownRun           no run of the sweep has this condition
 ├── BudgetTooSmall       less than the sweep has spent and holds
+├── TokenUnusable        the name of a token is taken, or means none
 ├── NotEnforced          a limit of the sweep could not be enforced
 ├── ServiceRefused       Tinker refuses the key, or does not serve the model
 ├── SettingInvalid       an environment variable has a wrong value
@@ -66,6 +67,10 @@ class UnknownWorker(SchedulerError):
 
 class UnknownMetric(SchedulerError):
     """No evaluation measures this."""
+
+
+class TokenUnusable(SchedulerError):
+    """No token has this name, or another one has it."""
 
 
 class NotEnforced(SchedulerError):

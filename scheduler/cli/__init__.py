@@ -52,6 +52,8 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
         "Compare the recorded costs with what Tinker counted.",
     ),
     "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
+    "token": ("people.manage_tokens", "Manage the tokens that let people and programs in."),
+    "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Compute what a fleet needs of its machines."),
     "health": ("upkeep.probe_health", "Exit with 0 if PART works: scheduler, worker, flower or redis."),

@@ -86,6 +86,12 @@ FLEET_ADDRESSES = PREFIX + "fleet_addresses"
 """Set: variables with the addresses of the people who run the fleet."""
 WEBHOOKS = PREFIX + "webhooks"
 """Hash, variable -> JSON: since when its address takes or refuses notices, and why."""
+TOKENS = PREFIX + "tokens"
+"""Hash, name of a token -> its id."""
+TOKEN_KEY = PREFIX + "token_key"
+"""String: the key of the hashes of secrets, made once."""
+AUDIT = PREFIX + "audit"
+"""Stream of about the last 10,000 changes that people made: who, from where, what."""
 
 
 def stage(stage_id: str) -> str:
@@ -216,6 +222,16 @@ def account(service: str) -> str:
 def notice(notice_id: str) -> str:
     """Hash: the variable with the address, the kind, sweep, time and detail of a notice, and how many tries failed."""
     return f"{PREFIX}notice:{notice_id}"
+
+
+def token(token_id: str) -> str:
+    """Hash: name, scope, user, expiry of a token, and the half of the keyed hash of its secret that is no id."""
+    return f"{PREFIX}token:{token_id}"
+
+
+def login(digest: str) -> str:
+    """String, expires: whom a login link lets in. Its name is the keyed hash of the link's secret."""
+    return f"{PREFIX}login:{digest}"
 
 
 def rate(limit: str) -> str:

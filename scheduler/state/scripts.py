@@ -16,7 +16,7 @@ Clock = Callable[[], int]
 
 PRELUDES = tuple(
     f"_prelude{topic}.lua"
-    for topic in ("_write", "", "_attempts", "_notices", "_service", "_books", "_money", "_keeping")
+    for topic in ("_write", "", "_people", "_attempts", "_notices", "_service", "_books", "_money", "_keeping")
 )  # in this order: each may use those before it
 
 

@@ -319,6 +319,14 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     check("sweep budget, pause, resume, cancel, retry, priority", *changed, run("cancel", "one"), run("retry", "one"))
 
 
+def test_the_keys_of_tokens_and_of_the_audit_log_are_documented(run: Callable[..., Any]) -> None:
+    made = run("token", "create", "laptop", "--scope", "submit", "--user", "ada", "--expires", "30d")
+    listed = run("token", "list")
+    assert made["tokens"][0].keys() - listed["tokens"][0].keys() == {"secret"}
+    assert listed["tokens"][0]["expires"] - listed["tokens"][0]["made"] == pytest.approx(30 * 86_400, abs=1)
+    check("sweep token, sweep audit", made, listed, run("token", "revoke", "laptop"), run("audit"))
+
+
 def test_the_keys_of_a_comparison_with_the_service_are_documented(
     night: Night, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

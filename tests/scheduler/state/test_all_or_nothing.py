@@ -29,11 +29,12 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
     "state/test_books",
+    "state/test_tokens",
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
     *("processes/test_membership", "keeping/test_keeping_verbs", "notify/test_alerts"),
 ]
-READERS = {"ask_need", "read_due", "read_state", "read_unreconciled"}  # verbs that write nothing
+READERS = {"ask_need", "read_due", "read_state", "read_token", "read_unreconciled"}  # verbs that write nothing
 
 
 def test_every_verb_wherever_it_falls_has_written_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from scheduler.processes.membership import join_fleet
 from scheduler.state import keys
 from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Refused, StoreBug
+from scheduler.state.people.actors import Actor, Scope
+from scheduler.state.people.tokens import create_login, create_token
 from scheduler.state.service_facts import record_facts
 from scheduler.state.store import Meter, Renewal
 from scheduler.state.workers import report_scheduler
@@ -73,6 +75,9 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("take_duty", "w1", 10_000, keys.BOOKKEEPER.removeprefix(keys.PREFIX))
     night.store.scripts.run("watch_alert", "disk", 1, 0, "/: 95 % used")
     night.store.scripts.run("note_lost_session", "offline", "session", "lost", 0, 0)
+    ada = Actor("ada", "a test")
+    create_token(night.store, ada, "laptop", scope=Scope.READ, user="ada")
+    create_login(night.store, ada)
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()
