@@ -15,7 +15,7 @@ from scheduler.services import find_service
 from scheduler.settings import read_settings
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
 from sweeps.planning.duration import estimate_cycles
-from sweeps.planning.horizons import WARNING
+from sweeps.planning.notes.horizons import WARNING
 from sweeps.planning.plan_json import build_plan_document
 from sweeps.stage import Json, Plan, Stage, to_dollars
 

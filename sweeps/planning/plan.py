@@ -19,11 +19,11 @@ from sweeps.evaluation.nll import NLL
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.formatting import format_count
 from sweeps.identity import fingerprint
-from sweeps.planning.class_notes import note_classes
 from sweeps.planning.defaults import list_defaults
 from sweeps.planning.goal_checks import choose_default_metrics, name_goals, settle_left_out
-from sweeps.planning.horizons import note_alike, note_horizons
 from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
+from sweeps.planning.notes.class_notes import note_classes
+from sweeps.planning.notes.horizons import note_alike, note_horizons
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN

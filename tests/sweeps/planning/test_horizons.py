@@ -11,7 +11,7 @@ import pytest
 
 from scheduler.prepare import prepare
 from scheduler.settings import read_settings
-from sweeps.planning.horizons import (
+from sweeps.planning.notes.horizons import (
     HORIZONS,
     INTRODUCING,
     PLACES,

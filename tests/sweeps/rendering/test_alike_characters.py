@@ -9,7 +9,7 @@ import pytest
 
 from sweeps import parse
 from sweeps.data import load_dataset
-from sweeps.planning.horizons import WARNING
+from sweeps.planning.notes.horizons import WARNING
 from sweeps.planning.plan import plan
 from sweeps.records import Format, Records
 from sweeps.rendering.alike_characters import AlikeTexts, count_alike

@@ -12,6 +12,7 @@ from sweeps.records import Records
 from sweeps.rendering.alike_characters import AlikeTexts, count_alike
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.rendering.unread_signs import SignsAlike, count_sign_decisions
 from sweeps.scaling.coded_text import CodedText
 
 WARNING = "warning: "  # before a note of what makes the answer worthless
@@ -70,6 +71,13 @@ def _describe_alike(model: str, alike: AlikeTexts) -> str:
     return f"{why}: {', and '.join(filter(None, counts))} (such as {example}); write them in ASCII"
 
 
+def _describe_signs(model: str, alike: SignsAlike) -> str:
+    answers = f"{alike.answers:,} of {format_count(alike.total, 'answer')}"
+    example = " and ".join(map(repr, alike.examples))
+    why = f"{model} chooses by words, and sees signs only beside what it writes or copies"
+    return f"{why}: {answers} depend on signs alone (such as {example}); write these signs as words"
+
+
 NONE = Counter[int]()
 Pair = tuple[tuple[int, ...], int]  # the tokens that are seen, and the one that follows
 
@@ -80,8 +88,10 @@ def note_horizons(models: Sequence[str], data: PlanData) -> Iterator[str]:
         for dataset in data.datasets.values():
             known = model in HORIZONS or model == READS_ALL
             if known and dataset.train.format in ANSWERED and len(dataset.train) >= FEWEST:
-                note = _note_model(model, _render_some(dataset.train, model, data))
-                yield from (f"{WARNING}data.{dataset.name}: {words}" for words in note)
+                some = _render_some(dataset.train, model, data)
+                yield from (f"{WARNING}data.{dataset.name}: {words}" for words in _note_model(model, some))
+                if model == READS_ALL and (alike := count_sign_decisions(some)).answers >= MANY * alike.total:
+                    yield CodedText("signs_alike", f"{WARNING}data.{dataset.name}: {_describe_signs(model, alike)}")
 
 
 def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
