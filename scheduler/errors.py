@@ -12,6 +12,7 @@ SchedulerError
 ├── UnknownRun           no run of the sweep has this condition
 ├── BudgetTooSmall       less than the sweep has spent and holds
 ├── TokenUnusable        the name of a token is taken, or means none
+├── NotAllowed           a token does not allow this, or the sweep is of somebody else
 ├── NotEnforced          a limit of the sweep could not be enforced
 ├── ServiceRefused       Tinker refuses the key, or does not serve the model
 ├── SettingInvalid       an environment variable has a wrong value
@@ -71,6 +72,10 @@ class UnknownMetric(SchedulerError):
 
 class TokenUnusable(SchedulerError):
     """No token has this name, or another one has it."""
+
+
+class NotAllowed(SchedulerError):
+    """The scope of a token does not allow this, or the sweep belongs to somebody else."""
 
 
 class NotEnforced(SchedulerError):

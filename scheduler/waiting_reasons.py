@@ -22,7 +22,17 @@ NO_PRICE = (
     "and submit the sweep under another name"
 )
 CAUSES = 3  # of retries, in one sentence
-GATES = {"day budget": DAY_BUDGET, "no price": NO_PRICE}
+USER_BUDGET = (
+    "user {period} budget: the sweeps of {user} have spent or hold what they may in a {period}; "
+    "`sweep costs` shows it; an admin raises it (`sweep token budget {user} USD/{period}`), "
+    "or it continues at {turn} UTC"
+)
+GATES = {
+    "day budget": DAY_BUDGET,
+    "user day budget": USER_BUDGET.format(period="day", user="{user}", turn="00:00"),
+    "user month budget": USER_BUDGET.format(period="month", user="{user}", turn="the first of the month, 00:00"),
+    "no price": NO_PRICE,
+}
 
 
 class Reason(NamedTuple):
@@ -152,7 +162,7 @@ def _explain_budget(view: SweepView) -> Iterator[Reason]:
         advice = f"the next stage does not fit; `sweep budget {view.name} USD` raises the budget"
         yield Reason("budget", f"budget: {used}; {advice}")
     if view.gate in GATES:
-        yield Reason(view.gate, GATES[view.gate])
+        yield Reason(view.gate, GATES[view.gate].replace("{user}", view.user))
 
 
 def _explain_pauses(view: SweepView, service: ServiceView) -> Iterator[Reason]:

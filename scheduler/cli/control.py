@@ -2,14 +2,11 @@
 
 import click
 
-from scheduler.cli.console.options import open_store
+from scheduler.cli.console.options import make_local_actor, open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import SchedulerError
 from scheduler.services import SERVICES
 from scheduler.settings import read_settings
-from scheduler.state.states import FAILURES, StageState, SweepState
-from scheduler.state.store import Store
-from scheduler.state.views import name_unknown_sweep, read_sweep
+from scheduler.state.people import sweep_changes as changes
 from sweeps.formatting import format_count
 
 
@@ -18,9 +15,9 @@ from sweeps.formatting import format_count
 @click.pass_obj
 def pause(output: Output, name: str) -> None:
     """Pause NAME: its running stages save a checkpoint and stop."""
-    with open_store(read_settings()) as store:
-        before = store.scripts.run("pause_sweep", name)
-        _require_sweep(store, name, before)
+    settings = read_settings()
+    with open_store(settings) as store:
+        before = changes.pause_sweep(store, make_local_actor(settings), name)
     _print_state(output, name, "paused" if before == "active" else before)
     if before == "active":
         output.say(f"{name}: paused; running stages save a checkpoint and stop; `sweep resume {name}` continues it")
@@ -36,10 +33,10 @@ def resume(output: Output, name: str | None) -> None:
 
     A service is stopped when it refuses the API key or when a bill is unpaid. Without NAME, only services are tried.
     """
-    with open_store(read_settings()) as store:
-        before = store.scripts.run("resume_sweep", name) if name else ""
-        if name:
-            _require_sweep(store, name, before)
+    settings = read_settings()
+    with open_store(settings) as store:
+        actor = make_local_actor(settings)
+        before = changes.resume_sweep(store, actor, name) if name else ""
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
         output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
@@ -61,9 +58,9 @@ def resume(output: Output, name: str | None) -> None:
 @click.pass_obj
 def cancel(output: Output, name: str) -> None:
     """Cancel NAME. Stages that other sweeps share continue."""
-    with open_store(read_settings()) as store:
-        before = store.scripts.run("cancel_sweep", name)
-        _require_sweep(store, name, before)
+    settings = read_settings()
+    with open_store(settings) as store:
+        before = changes.cancel_sweep(store, make_local_actor(settings), name)
     done = before in ("active", "paused", "opening")
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
@@ -77,14 +74,9 @@ def cancel(output: Output, name: str) -> None:
 @click.pass_obj
 def retry(output: Output, name: str, failed: bool) -> None:
     """Try the failed, skipped and cancelled stages of NAME again."""
-    how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
-    with open_store(read_settings()) as store:
-        view = read_sweep(store, name)
-        again = sum(view.counts.get(state, 0) for state in states)
-        cancelled = view.state == SweepState.CANCELLED and not failed  # perhaps before its stages were
-        opens = again or (not failed and view.state != SweepState.FINISHED)  # else it would be active, and end at once
-        if opens and store.scripts.run("retry_sweep", name, how) == "archived":
-            raise SchedulerError(f"{name} is archived: its stages are gone; submit its file under another name")
+    settings = read_settings()
+    with open_store(settings) as store:
+        again, cancelled = changes.retry_sweep(store, make_local_actor(settings), name, failed=failed)
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:
@@ -104,24 +96,19 @@ def priority(output: Output, name: str, number: int) -> None:
 
     Running stages are not interrupted.
     """
-    with open_store(read_settings()) as store:
-        before = store.scripts.run("set_priority", name, number)
-        _require_sweep(store, name, before)
+    settings = read_settings()
+    with open_store(settings) as store:
+        before = changes.set_priority(store, make_local_actor(settings), name, number)
     if output.for_people:
         output.say(f"{name}: priority {number} (it was {before})")
     else:
-        output.print_rows("sweeps", [{"sweep": name, "priority": number, "previous_priority": int(before)}])
+        output.print_rows("sweeps", [{"sweep": name, "priority": number, "previous_priority": before}])
 
 
 def _print_state(output: Output, name: str, state: str) -> None:
     """Print the state that it has now, for programs."""
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "state": state}])
-
-
-def _require_sweep(store: Store, name: str, state: str) -> None:
-    if not state:
-        raise name_unknown_sweep(store, name)
 
 
 commands = {"pause": pause, "resume": resume, "cancel": cancel, "retry": retry, "priority": priority}

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import open_store
+from scheduler.cli.console.options import make_local_actor, open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import BudgetTooSmall
 from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.costs import DayCosts, ServiceBill, SweepCosts, read_today
 from scheduler.state.costs import read_costs as read
+from scheduler.state.people.sweep_changes import describe_held, set_budget
+from scheduler.state.people.user_budgets import UserCosts, read_user_costs
 from sweeps.cost import KindCosts
 from sweeps.formatting import format_duration, format_usd
 from sweeps.stage import MICRO, to_dollars
@@ -30,12 +31,14 @@ def costs(output: Output, name: str | None) -> None:
     with open_store(read_settings()) as store:
         names = [views.read_sweep(store, name).name] if name else [view.name for view in views.read_sweeps(store)]
         all_costs = [read(store, sweep) for sweep in names]
-        days = read_today(store, round(time.time() * 1000))
+        now = round(time.time() * 1000)
+        days, users = read_today(store, now), read_user_costs(store, now)
     if output.form == "json":
         output.print_document(
             {
                 "sweeps": [_make_document(sweep_costs) for sweep_costs in all_costs],
                 "today": [_make_day_row(day) for day in days],
+                "users": [_make_user_row(user) for user in users],
             }
         )
     elif output.form == "csv":
@@ -48,6 +51,9 @@ def costs(output: Output, name: str | None) -> None:
         )
     else:
         _print(output, all_costs, days)
+        for user in users:
+            if user.limit is not None:
+                output.say(_describe_user(user))
 
 
 def _make_document(sweep_costs: SweepCosts) -> dict[str, Any]:
@@ -92,6 +98,24 @@ def _make_day_row(day: DayCosts) -> dict[str, Any]:
         "reserved_usd": to_dollars(day.reserved),
         "budget_usd": to_dollars(day.limit),
     }
+
+
+def _make_user_row(costs: UserCosts) -> dict[str, Any]:
+    return {
+        "user": costs.user,
+        "period": costs.period,
+        "begins": str(costs.begins),
+        "spent_usd": to_dollars(costs.spent),
+        "unreconciled_usd": to_dollars(costs.unreconciled),
+        "reserved_usd": to_dollars(costs.reserved),
+        "budget_usd": to_dollars(costs.limit),
+    }
+
+
+def _describe_user(costs: UserCosts) -> str:
+    held = _describe_held(costs.reserved, costs.unreconciled)
+    spent = f"{format_usd(costs.spent)} spent, {held}"
+    return f"{costs.user} in the {costs.period} from {costs.begins} (UTC): {spent}; budget {format_usd(costs.limit)}"
 
 
 def _print(output: Output, all_costs: Sequence[SweepCosts], days: Sequence[DayCosts]) -> None:
@@ -165,15 +189,9 @@ def budget(output: Output, name: str, usd: int) -> None:
 
     It cannot be less than what NAME has spent plus what is reserved for running stages.
     """
-    with open_store(read_settings()) as store:
-        state, done, *held = store.scripts.run("set_budget", name, usd)
-        if not state:
-            raise views.name_unknown_sweep(store, name)
-    spent, reserved, unreconciled = (format_usd(int(amount)) for amount in held)
-    used = f"{spent} spent, {reserved} reserved for running stages, {unreconciled} unreconciled"
-    if not done:
-        least = format_usd(sum(map(int, held)))
-        raise BudgetTooSmall(f"budget of {name}: expected at least {least}, got {format_usd(usd)} ({used})")
+    settings = read_settings()
+    with open_store(settings) as store:
+        used = describe_held(set_budget(store, make_local_actor(settings), name, usd))
     if output.for_people:
         output.say(f"{name}: budget {format_usd(usd)} ({used})")
     else:

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.console.options import open_store, take_file
+from scheduler.cli.console.options import make_local_actor, open_store, take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
 from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
 from scheduler.processes.membership import check_fleet
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
+from scheduler.state.people.audit_log import audit_change
 from scheduler.state.states import SweepState
 from scheduler.state.store import Store
 from scheduler.state.submission import Submission, Submitted
@@ -51,6 +52,7 @@ def write_submission(store: Store, prepared: Prepared, submission: Submission, s
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
     store_data(prepared, Artefacts(settings.store))
+    audit_change(store, make_local_actor(settings), "submit", submission.plan.sweep)
     return write(store, submission)
 
 

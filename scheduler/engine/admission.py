@@ -56,10 +56,10 @@ class Board:
         return {(queue.sweep, stage): queue.lane for queue in self.queues for stage in queue.ready}
 
 
-MONEY = frozenset({"budget", "day budget", "no price"})
+MONEY = frozenset({"budget", "day budget", "user day budget", "user month budget", "no price"})
 """Refusals that are about money."""
 
-GATES = frozenset({"the sweep is not active", "slots", "budget", "no price"})
+GATES = frozenset({"the sweep is not active", "slots", "budget", "user day budget", "user month budget", "no price"})
 """Refusals that hold for a whole sweep."""
 
 LANE_GATES = frozenset({"books", "capacity", "breaker", "day budget"})

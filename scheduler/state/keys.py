@@ -90,6 +90,10 @@ TOKENS = PREFIX + "tokens"
 """Hash, name of a token -> its id."""
 TOKEN_KEY = PREFIX + "token_key"
 """String: the key of the hashes of secrets, made once."""
+USER_LIMITS = PREFIX + "user_limits"
+"""Hash, `day|user` or `month|user` -> micro-dollars that all sweeps of a user may spend in a UTC day or month."""
+USER_RESERVED = PREFIX + "user_reserved"
+"""Hash, user -> micro-dollars that all attempts at his cost have reserved."""
 AUDIT = PREFIX + "audit"
 """Stream of about the last 10,000 changes that people made: who, from where, what."""
 
@@ -232,6 +236,11 @@ def token(token_id: str) -> str:
 def login(digest: str) -> str:
     """String, expires: whom a login link lets in. Its name is the keyed hash of the link's secret."""
     return f"{PREFIX}login:{digest}"
+
+
+def spending(user: str, month: str) -> str:
+    """Hash: micro-dollars spent and unreconciled by a user in a UTC month, such as 2026-11, and in each of its days."""
+    return f"{PREFIX}spending:{user}:{month}"
 
 
 def rate(limit: str) -> str:

@@ -8,8 +8,9 @@ from scheduler.errors import LayoutRefused
 from scheduler.state import keys
 from scheduler.state.commands import Reads
 
-LAYOUT = 3
-"""1 had no number: it had keys and fields of other names. In 2 the events of all stages were one stream."""
+LAYOUT = 4
+"""1 had no number: it had keys and fields of other names. In 2 the events of all stages were one stream. 3 counted
+nothing for users."""
 
 
 def check_layout(client: Reads, url: str) -> None:

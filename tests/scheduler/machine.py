@@ -14,6 +14,8 @@ from scheduler.engine.spread import spread_changes, walk_sweeps
 from scheduler.engine.tick import OVERDUE, take_back, wake_stages
 from scheduler.state import keys
 from scheduler.state.connection import Client
+from scheduler.state.people.actors import Actor
+from scheduler.state.people.user_budgets import set_user_budget
 from scheduler.state.states import FINISHED, StageState
 from scheduler.state.store import Cost, Lease, Meter, Store
 from scheduler.state.submission import submit
@@ -82,11 +84,13 @@ class Books(RuleBasedStateMachine):
         self.submitted: set[str] = set()
         self.limits = dict(LIMITS)
         self.day_limit: int | None = None
+        self.user_limit: int | None = None
         self.days = [self.clock() // 86_400_000]
 
-    @initialize(sweeps=st.sets(SWEEPS, min_size=1), day_limit=DAYS)
-    def begin(self, sweeps: set[str], day_limit: int | None) -> None:
-        self.day_limit = day_limit
+    @initialize(sweeps=st.sets(SWEEPS, min_size=1), day_limit=DAYS, user_limit=DAYS)
+    def begin(self, sweeps: set[str], day_limit: int | None, user_limit: int | None) -> None:
+        self.day_limit, self.user_limit = day_limit, user_limit
+        set_user_budget(self.store, Actor("ops", "a test"), "ada", {"day": user_limit})
         self.store.scripts.run("set_limits", *(() if day_limit is None else (f"day:{SERVICE}", day_limit)))
         for sweep in sorted(sweeps):
             self.submit(sweep)
@@ -382,6 +386,7 @@ class Books(RuleBasedStateMachine):
         law.check_indices(seen)
         law.check_books(seen, self.limits, self.booked)
         law.check_days(self.client, seen, SERVICE, sorted(set(self.days)), self.day_limit)
+        law.check_users(self.client, seen, "ada", sorted(set(self.days)), self.user_limit)
         law.check_checkpoints(seen, self.kept)
         law.check_slots(self.client, seen)
 

@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from scheduler.services import find_pool, make_lane
@@ -18,6 +19,7 @@ from tests.scheduler.plans import MODEL
 Row = Mapping[str, str]
 LANE = make_lane(MODEL)
 MONEY = ["spent", "reserved", "unreconciled", "inflight", "tokens"]
+BOOKED = ("spent", "unreconciled")
 KINDS = ("train", "evaluate")
 BY_KIND = [f"{what}:{kind}" for what in MONEY if what != "inflight" for kind in KINDS]
 
@@ -149,6 +151,20 @@ def check_days(client: Any, seen: Seen, service: str, days: Sequence[int], limit
     if limit is not None:
         assert max(book["spent"] + book["unreconciled"] for book in books) <= limit
         assert books[-1]["spent"] + books[-1]["unreconciled"] + reserved <= limit
+
+
+def check_users(client: Any, seen: Seen, user: str, days: Sequence[int], limit: int | None) -> None:
+    """What the days and months of the only user add up to is what sweeps have; no day goes beyond the limit."""
+    months = sorted({f"{date(1970, 1, 1) + timedelta(days=day):%Y-%m}" for day in days})
+    rows = [client.hgetall(keys.spending(user, month)) for month in months]
+    reserved = int(client.hget(keys.USER_RESERVED, user) or 0)
+    of_days = {day: sum(int(row.get(f"{what}:{day}", 0)) for row in rows for what in BOOKED) for day in days}
+    for what in BOOKED:
+        total = sum(book[what] for book in seen.books.values())
+        assert sum(int(row.get(what, 0)) for row in rows) == total
+        assert sum(int(row.get(f"{what}:{day}", 0)) for row in rows for day in days) == total
+    assert reserved == sum(book["reserved"] for book in seen.books.values())
+    assert limit is None or max(*of_days.values(), of_days[days[-1]] + reserved) <= limit
 
 
 def check_slots(client: Any, seen: Seen) -> None:

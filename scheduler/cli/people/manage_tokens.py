@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -14,9 +16,15 @@ from scheduler.state.keeping.retention import UNITS
 from scheduler.state.people import tokens
 from scheduler.state.people.actors import Scope
 from scheduler.state.people.tokens import Token
+from scheduler.state.people.user_budgets import Period, set_user_budget
+from sweeps.formatting import format_usd
+from sweeps.stage import MICRO, to_dollars
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LIFETIME = re.compile(r"([1-9]\d{0,4})([hdwy])")
+
+
+BUDGET = re.compile(r"(none|\$?\d{1,7}(?:\.\d{1,6})?)/(day|month)")
 
 
 class Lifetime(click.ParamType[float]):
@@ -29,6 +37,21 @@ class Lifetime(click.ParamType[float]):
         if match is None:
             self.fail(f"expected an age such as 12h, 30d, 8w or 1y, got {value!r}", param, ctx)
         return int(match[1]) * UNITS[match[2]]
+
+
+class UserBudget(click.ParamType[tuple[Period, int | None]]):
+    """A period, and micro-dollars or None for no limit, written as 20/day, 300/month or none/day."""
+
+    name = "USD/PERIOD"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Period, int | None]:
+        match = BUDGET.fullmatch(str(value))
+        if match is None:
+            self.fail(f"expected US dollars such as 20/day, 300/month or none/day, got {value!r}", param, ctx)
+        period: Period = "day" if match[2] == "day" else "month"
+        return period, None if match[1] == "none" else int(Decimal(match[1].removeprefix("$")) * MICRO)
 
 
 @click.group()
@@ -49,8 +72,23 @@ def token() -> None:
 )
 @click.option("--user", help="Who acts with it. [default: NAME]")
 @click.option("--expires", type=Lifetime(), help="How long it is good for: 12h, 30d, 8w, 1y. [default: until revoked]")
+@click.option(
+    "--budget",
+    "budgets",
+    type=UserBudget(),
+    multiple=True,
+    help="What all sweeps of the user may spend: 20/day, 300/month. Give it twice for both.",
+)
 @click.pass_obj
-def create(output: Output, name: str, scope: str, user: str | None, expires: float | None) -> None:
+def create(
+    output: Output,
+    name: str,
+    *,
+    scope: str,
+    user: str | None,
+    expires: float | None,
+    budgets: tuple[tuple[Period, int | None], ...],
+) -> None:
     """Make a token and print its secret, once.
 
     `read` sees everything, `submit` also submits sweeps and changes those of its user, `admin` changes everything.
@@ -62,11 +100,37 @@ def create(output: Output, name: str, scope: str, user: str | None, expires: flo
     with open_store(settings) as store:
         actor = make_local_actor(settings)
         secret = tokens.create_token(store, actor, name, scope=Scope(scope), user=acts, lifetime=expires)
-    if not output.for_people:
-        output.print_rows("tokens", [{"name": name, "scope": scope, "user": acts, "secret": secret}])
+        if budgets:
+            set_user_budget(store, actor, acts, dict(budgets))
+    row = {"name": name, "scope": scope, "user": acts, "secret": secret}
+    if output.form == "json":
+        output.print_document({"tokens": [row], "users": _make_budget_rows(acts, budgets)})
+        return
+    if output.form == "csv":
+        output.print_csv([row])
         return
     output.say(secret)
     output.say(f"{name}: {scope} for {acts}. Keep this secret: it is not shown again")
+
+
+@token.command()
+@click.argument("user")
+@click.argument("budgets", type=UserBudget(), nargs=-1, required=True)
+@click.pass_obj
+def budget(output: Output, user: str, budgets: tuple[tuple[Period, int | None], ...]) -> None:
+    """Set what all sweeps of USER may spend in a UTC day or month: 20/day, 300/month, none/day.
+
+    What runs already ends. What would start waits for the next day or month, or for a larger budget.
+    """
+    settings = read_settings()
+    acts = read_user("USER", user)
+    with open_store(settings) as store:
+        set_user_budget(store, make_local_actor(settings), acts, dict(budgets))
+    if not output.for_people:
+        output.print_rows("users", _make_budget_rows(acts, budgets))
+        return
+    for period, limit in dict(budgets).items():
+        output.say(f"{acts}: {'no limit' if limit is None else format_usd(limit)} a {period}")
 
 
 @token.command("list")
@@ -90,6 +154,11 @@ def revoke(output: Output, name: str) -> None:
         output.say(f"{name}: revoked")
     else:
         output.print_rows("tokens", [{"name": name, "revoked": True}])
+
+
+def _make_budget_rows(user: str, budgets: Sequence[tuple[Period, int | None]]) -> list[dict[str, Any]]:
+    limits = dict(budgets).items()
+    return [{"user": user, "period": period, "budget_usd": to_dollars(limit)} for period, limit in limits]
 
 
 def _make_row(listed: Token, now: int, output: Output) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from dataclasses import asdict
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.console.options import open_store
+from scheduler.cli.console.options import make_local_actor, open_store
 from scheduler.cli.console.output import Output
 from scheduler.settings import Settings, read_settings
 from scheduler.state.keeping.cleaning import Cleaning
 from scheduler.state.keeping.removal import NotEnded, list_belongings, remove_sweep
 from scheduler.state.keeping.stage_files import Freed, list_stage_files, remove_stage_files
+from scheduler.state.people.sweep_changes import begin_change
 from scheduler.state.store import Store
 from scheduler.state.views import read_sweep
 from sweeps.formatting import format_count
@@ -33,6 +34,7 @@ def rm(output: Output, name: str, yes: bool) -> None:
             raise NotEnded(f"{name} is {state}; `sweep cancel {name}` ends it, then remove it")
         size = _measure(store, settings, belongings.own)
         if yes:
+            begin_change(store, make_local_actor(settings), "remove", name)
             remove_sweep(store, name)
             remove_stage_files(Artefacts(settings.store), store.read_fleet_name(), belongings.own)
     row = {

@@ -13,6 +13,9 @@ local function read_clock()
 end
 local NOW = read_clock()
 
+local function count_days(time) return math.floor(time / 86400000) end -- UTC days since 1970
+local TODAY = count_days(NOW)
+
 local function stage_key(id) return PREFIX .. 'stage:' .. id end
 local function sweep_key(name) return PREFIX .. 'sweep:' .. name end
 local function state_key(state) return PREFIX .. 'state:' .. state end

@@ -4,8 +4,6 @@
 -- A service has what is reserved there, and for each UTC day what was spent and is unreconciled.
 -- An attempt has payer, reserved (still held for it) and metered (booked as spent so far).
 
-local function count_days(time) return math.floor(time / 86400000) end
-local TODAY = count_days(NOW)
 local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
 
 -- Books an amount in every ledger that it belongs to. `what` is 'spent', 'reserved' or 'unreconciled', or 'tokens',
@@ -19,6 +17,7 @@ local function book(id, sweep, what, amount, day)
   elseif what ~= 'tokens' then
     add(day_key(of[2], day or TODAY), what, amount)
   end
+  if what ~= 'tokens' then charge_user(sweep, what, amount, day or TODAY) end
 end
 
 -- Computes the price of tokens by kind and rounds up once, at the end. Rates are micro-dollars per million tokens.
@@ -69,11 +68,13 @@ end
 local function check_budget(id, sweep, amount)
   local row = read('HMGET', stage_key(id), 'service', 'rates')
   if row[2] == '' then
-    local limited = tonumber(read('HGET', sweep_key(sweep), 'limit')) or read_day_limit(row[1])
+    local day, month = read_user_limits(sweep)
+    local limited = tonumber(read('HGET', sweep_key(sweep), 'limit')) or read_day_limit(row[1]) or day or month
     return limited and 'no price' or nil
   end
   if not is_affordable(sweep, amount) then return 'budget' end
-  return not is_affordable_today(row[1], amount) and 'day budget' or nil
+  if not is_affordable_today(row[1], amount) then return 'day budget' end
+  return check_user_budget(sweep, amount)
 end
 
 -- Estimates what an attempt may still cost: the estimate less what its checkpoint has cost already, or the amount that

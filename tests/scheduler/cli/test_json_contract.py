@@ -320,11 +320,16 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
 
 
 def test_the_keys_of_tokens_and_of_the_audit_log_are_documented(run: Callable[..., Any]) -> None:
-    made = run("token", "create", "laptop", "--scope", "submit", "--user", "ada", "--expires", "30d")
+    made = run(
+        "token", "create", "laptop", "--scope", "submit", "--user", "ada", "--expires", "30d", "--budget", "20/day"
+    )
     listed = run("token", "list")
     assert made["tokens"][0].keys() - listed["tokens"][0].keys() == {"secret"}
     assert listed["tokens"][0]["expires"] - listed["tokens"][0]["made"] == pytest.approx(30 * 86_400, abs=1)
-    check("sweep token, sweep audit", made, listed, run("token", "revoke", "laptop"), run("audit"))
+    limited = run("token", "budget", "ada", "none/day", "300.5/month")
+    assert [row["budget_usd"] for row in (*made["users"], *limited["users"])] == [20, None, 300.5]
+    assert [row["budget_usd"] for row in run("costs")["users"]] == [None, 300.5]
+    check("sweep token, sweep audit", made, listed, limited, run("token", "revoke", "laptop"), run("audit"))
 
 
 def test_the_keys_of_a_comparison_with_the_service_are_documented(

@@ -30,6 +30,7 @@ FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
     "state/test_books",
     "state/test_tokens",
+    "state/test_user_budgets",
     "state/test_all_or_nothing",
     *("notify/test_notices", "engine/test_breaker", "engine/test_windows", "engine/test_retry"),
     *("processes/test_membership", "keeping/test_keeping_verbs", "notify/test_alerts"),

@@ -14,6 +14,7 @@ from scheduler.state.bug_log import record_bug
 from scheduler.state.connection import Refused, StoreBug
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import create_login, create_token
+from scheduler.state.people.user_budgets import set_user_budget
 from scheduler.state.service_facts import record_facts
 from scheduler.state.store import Meter, Renewal
 from scheduler.state.workers import report_scheduler
@@ -78,6 +79,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     ada = Actor("ada", "a test")
     create_token(night.store, ada, "laptop", scope=Scope.READ, user="ada")
     create_login(night.store, ada)
+    set_user_budget(night.store, ada, "ada", {"day": 1})
     seen |= set(night.snapshot())
     ours = {key for key in seen if not key.startswith(keys.BROKER)}
     patterns = named()

@@ -1,0 +1,102 @@
+"""What people change of sweeps: each change is allowed, noted in the audit log, and made, in this order.
+
+The command line and the web use these and no other way.
+"""
+
+from typing import NamedTuple
+
+from scheduler.errors import BudgetTooSmall, NotAllowed, SchedulerError
+from scheduler.state import keys
+from scheduler.state.people.actors import Actor, Scope
+from scheduler.state.people.audit_log import audit_change
+from scheduler.state.states import FAILURES, StageState, SweepState
+from scheduler.state.store import Store
+from scheduler.state.views import name_unknown_sweep, read_sweep
+from sweeps.formatting import format_usd
+
+
+class Held(NamedTuple):
+    """Micro-dollars of a sweep."""
+
+    spent: int
+    reserved: int
+    unreconciled: int
+
+
+class Retried(NamedTuple):
+    """What a retry opened again."""
+
+    stages: int
+    was_cancelled: bool
+
+
+def begin_change(store: Store, actor: Actor, what: str, name: str, detail: str = "") -> None:
+    """Let the actor change a sweep, and note it. Raise UnknownSweep or NotAllowed."""
+    owner = store.client.hget(keys.sweep(name), "user")
+    if owner is None and not store.client.exists(keys.sweep(name)):
+        raise name_unknown_sweep(store, name)
+    if not actor.may_change(owner or ""):
+        if not actor.scope.allows(Scope.SUBMIT):
+            raise NotAllowed(f"{what} {name}: a token with the scope {actor.scope} changes nothing; ask for `submit`")
+        raise NotAllowed(f"{what} {name}: it belongs to {owner}; ask {owner}, or an admin")
+    audit_change(store, actor, what, name, detail)
+
+
+def pause_sweep(store: Store, actor: Actor, name: str) -> str:
+    """Pause a sweep. Return the state before: only an active sweep is paused. Raise UnknownSweep or NotAllowed."""
+    begin_change(store, actor, "pause", name)
+    return str(store.scripts.run("pause_sweep", name))
+
+
+def resume_sweep(store: Store, actor: Actor, name: str) -> str:
+    """Resume a paused sweep. Return the state before. Raise UnknownSweep or NotAllowed."""
+    begin_change(store, actor, "resume", name)
+    return str(store.scripts.run("resume_sweep", name))
+
+
+def cancel_sweep(store: Store, actor: Actor, name: str) -> str:
+    """Cancel a sweep. Return the state before: one that has ended stays. Raise UnknownSweep or NotAllowed."""
+    begin_change(store, actor, "cancel", name)
+    return str(store.scripts.run("cancel_sweep", name))
+
+
+def retry_sweep(store: Store, actor: Actor, name: str, *, failed: bool) -> Retried:
+    """Open stages again: those that failed or were skipped, and without `failed` those that were cancelled.
+
+    Raise UnknownSweep, NotAllowed, or SchedulerError if the sweep is archived.
+    """
+    begin_change(store, actor, "retry", name, "failed" if failed else "")
+    how, states = ("reopen_failed", FAILURES) if failed else ("reopen", (*FAILURES, StageState.CANCELLED))
+    view = read_sweep(store, name)
+    again = sum(view.counts.get(state, 0) for state in states)
+    cancelled = view.state == SweepState.CANCELLED and not failed  # perhaps before its stages were
+    opens = again or (not failed and view.state != SweepState.FINISHED)  # else it would be active, and end at once
+    if opens and store.scripts.run("retry_sweep", name, how) == "archived":
+        raise SchedulerError(f"{name} is archived: its stages are gone; submit its file under another name")
+    return Retried(again, cancelled)
+
+
+def set_priority(store: Store, actor: Actor, name: str, number: int) -> int:
+    """Set the priority of a sweep. Return the priority before. Raise UnknownSweep or NotAllowed."""
+    begin_change(store, actor, "priority", name, str(number))
+    return int(store.scripts.run("set_priority", name, number))
+
+
+def set_budget(store: Store, actor: Actor, name: str, micro_usd: int) -> Held:
+    """Set what a sweep may spend in all. Return what it spent and holds.
+
+    Raise UnknownSweep, NotAllowed, or BudgetTooSmall: it cannot be less than that.
+    """
+    begin_change(store, actor, "budget", name, format_usd(micro_usd))
+    _, done, *amounts = store.scripts.run("set_budget", name, micro_usd)
+    held = Held(*map(int, amounts))
+    if not done:
+        least, used = format_usd(sum(held)), describe_held(held)
+        raise BudgetTooSmall(f"budget of {name}: expected at least {least}, got {format_usd(micro_usd)} ({used})")
+    return held
+
+
+def describe_held(held: Held) -> str:
+    """Say what a sweep spent and holds."""
+    spent, reserved, unreconciled = map(format_usd, held)
+    return f"{spent} spent, {reserved} reserved for running stages, {unreconciled} unreconciled"
