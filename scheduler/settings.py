@@ -14,7 +14,7 @@ from scheduler.errors import SettingInvalid
 from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
 from scheduler.processes.user_name import read_user
 from scheduler.state.keeping.retention import Retention, parse_retention
-from scheduler.urls import check_redis, check_store, check_web, is_webhook, parse_address, parse_hosts
+from scheduler.urls import check_redis, check_store, check_web, is_webhook, parse_address, parse_hosts, parse_page
 from sweeps.spec.home_paths import expand
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class ObservationSettings:
     alerts: AlertLimits  # SWEEP_ALERTS: "no_worker=5m disk=90% …": when the people who run the fleet are told
     metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
     log: LogForm  # SWEEP_LOG: text, or json for one object a line
+    page: tuple[str, int] | None  # SWEEP_PAGE: where the page is served, port 0 for a free one; None: nowhere
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ DEFAULTS = {
     "SWEEP_REQUESTS_PER_SECOND": "0",
     "SWEEP_TOKENS_PER_MINUTE": "0",
     "SWEEP_FLOWER_PORT": "0",
+    "SWEEP_PAGE": "0",
     "SWEEP_STEP": "30",
     "SWEEP_ENVIRONMENT_MEMORY": "2",
     "SWEEP_SANDBOX": "auto",
@@ -160,7 +162,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         sandbox=cast(Isolation, _read_choice(environment, "SWEEP_SANDBOX", get_args(Isolation))),
         data=_read_data(environment),
         observation=_read_observation(environment),
-        notify=_read_notify(environment),
+        notify=_read_variables(environment, "SWEEP_NOTIFY"),
     )
 
 
@@ -169,15 +171,11 @@ def _read_data(environment: Mapping[str, str]) -> DataSettings:
     return DataSettings(int(2**30 * gib), _read_grammar(environment, "SWEEP_DATA_HOSTS", parse_hosts))
 
 
-def _read_notify(environment: Mapping[str, str]) -> tuple[str, ...]:
-    check_secret(environment.get(WEBHOOK_SECRET, ""))
-    return _read_variables(environment, "SWEEP_NOTIFY")
-
-
 def _read_observation(environment: Mapping[str, str]) -> ObservationSettings:
     alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
     log = cast(LogForm, _read_choice(environment, "SWEEP_LOG", get_args(LogForm)))
-    return ObservationSettings(alerts, _read_grammar(environment, "SWEEP_METRICS", parse_address), log)
+    page = parse_page("SWEEP_PAGE", _read_text(environment, "SWEEP_PAGE"))
+    return ObservationSettings(alerts, _read_grammar(environment, "SWEEP_METRICS", parse_address), log, page)
 
 
 def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -92,6 +92,18 @@ def parse_address(text: str) -> tuple[str, int] | None:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def parse_page(name: str, text: str) -> tuple[str, int] | None:
+    """Read `PORT`, `HOST:PORT` or `off` (None). Port 0 is a free one. Raises SettingInvalid."""
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise SettingInvalid(
+            f"{name}: expected off, a port (0 to 65535) or HOST:PORT, such as 8780 or 0.0.0.0:8780, got {text!r}"
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def hide_secrets(url: str) -> str:
     """Return the URL without user, password, query and fragment, which may be secret."""
     scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")

@@ -94,7 +94,7 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     if not fleet.workers:
         yield Reason("worker", _explain_no_worker(view, fleet))
     for service in _list_services(view, fleet):
-        yield from _explain_breaker(service)
+        yield from explain_breaker(service)
     yield from _explain_budget(view)
     for service in _list_services(view, fleet):
         yield from _explain_pauses(view, service)
@@ -140,7 +140,8 @@ def _list_services(view: SweepView, fleet: FleetStatus) -> list[ServiceView]:
     return [fleet.services[name] for name in view.services if name in fleet.services]
 
 
-def _explain_breaker(service: ServiceView) -> Iterator[Reason]:
+def explain_breaker(service: ServiceView) -> Iterator[Reason]:
+    """Say why a service is not used, if it is not."""
     since = format_duration((service.now - service.since) / 1000)
     canary = format_duration(max(0, service.next_canary - service.now) / 1000)
     match service.state:

@@ -34,6 +34,9 @@ settings.load_profile("suite")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Fleets are started by the dozen, and few of them are looked at in a browser.
+os.environ.setdefault("SWEEP_PAGE", "off")
+
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

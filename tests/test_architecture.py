@@ -1,4 +1,4 @@
-"""The import law (sweeps knows nothing; scheduler knows sweeps; worker knows both) and a ratchet on size."""
+"""The import law (sweeps knows nothing; scheduler knows sweeps; worker and web know both) and a ratchet on size."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ import pytest
 
 from tests.repository import ROOT
 
-PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
+PACKAGES = ("sweeps", "scheduler", "worker", "web", "tinker_offline")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
@@ -34,6 +34,7 @@ LAW = {
         *("tensorboardX", "mlflow", "wandb"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest", "opentelemetry"},
+    "web": {"sweeps", "scheduler", "fastapi", "starlette", "uvicorn", "jinja2", "markupsafe"},
     "tinker_offline": {"tinker", "google", "numpy", "scipy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 
@@ -59,7 +60,8 @@ PLACES = {
     "throttled": ("scheduler/engine/rate_limit.py",),
     "prometheus_client": ("scheduler/processes/metrics_server.py",),
     "verifiers": ("scheduler/plugins/verifiers_adapter.py",),
-    "jinja2": ("scheduler/plugins/jinja_templates.py",),
+    "jinja2": ("scheduler/plugins/jinja_templates.py", "web/templating.py"),
+    "uvicorn": ("web/page_server.py", "tinker_offline/*"),
     "tinker_cookbook": ("scheduler/plugins/cookbook.py",),
     "fsspec": ("sweeps/data/*", "scheduler/artefacts.py"),
     "pandas": ("sweeps/analysis/tables.py",),

@@ -170,7 +170,7 @@ def list_dead_links(page: Path) -> list[str]:
         for target, *anchor in targets
         if anchor and target.exists() and anchor[0] not in anchors_of(target)
     ]
-    paths = re.findall(r"`((?:sweeps|scheduler|worker|tinker_offline|tests|examples|docs)/[\w/.-]*)`", text)
+    paths = re.findall(r"`((?:sweeps|scheduler|worker|web|tinker_offline|tests|examples|docs)/[\w/.-]*)`", text)
     return dead + [path for path in paths if "NAME" not in path and not (ROOT / path).exists()]
 
 
@@ -234,7 +234,7 @@ def test_a_stranger_finds_each_thing_by_one_path() -> None:
 
 def test_the_code_map_has_every_folder() -> None:
     mapped = set(re.findall(r"^\| \**`([\w/]+)/`\** \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE))
-    packages = ("sweeps", "scheduler", "worker", "tinker_offline")
+    packages = ("sweeps", "scheduler", "worker", "web", "tinker_offline")
     folders = {path.parent.relative_to(ROOT).as_posix() for name in packages for path in (ROOT / name).rglob("*.py")}
     assert mapped - {"tests", "scheduler/state/lua"} == folders - {"scheduler/cli/console"}
 

@@ -82,6 +82,11 @@ def test_a_worker_starts_without_what_plans_and_concludes() -> None:
     assert "tinker" in modules, "else it could do no work"
 
 
+def test_the_page_starts_without_the_science_and_a_command_without_the_page() -> None:
+    assert loaded("import web.page_server") & (SCIENCE | {"ruamel", "fsspec", "celery", "tinker"}) == set()
+    assert loaded("import scheduler.cli.upkeep.serve_page") & {"web", "fastapi", "starlette", "uvicorn"} == set()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_lists_a_command_with_the_first_sentence_of_its_own_help_and_on_one_line(name: str) -> None:
     _, says = COMMANDS[name]

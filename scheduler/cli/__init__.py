@@ -21,6 +21,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "submit": ("submit", "Put FILE into the queue; `sweep up` does the work."),
     "run": ("run", "Run the sweeps in FILE... and show their results."),
     "up": ("up", "Start the scheduler and the workers, and keep them running."),
+    "web": ("upkeep.serve_page", "Serve the page: sweeps and the fleet, live in a browser."),
     "list": ("status", "List all sweeps."),
     "status": ("status", "Show what is running, failed or waiting, and why."),
     "watch": ("watch", "Show the progress of NAMES until they end."),

@@ -25,6 +25,7 @@ from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.own_environment import start_process
+from scheduler.processes.page_links import describe_page
 from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.settings import Settings, read_settings
@@ -81,6 +82,7 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         if not have_ended(seen):
             output.say("Ctrl-C stops it without losing anything; the same command continues")
             with keep_everything_up(settings, output) as still_up:
+                _say_where_the_page_is(store, settings, output)
                 seen = _watch_to_end(store, names, output, still_up)
         for name in names:
             show_results(store, settings, name, output)
@@ -88,6 +90,13 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         for name in names:
             _say_what_was_lost(output, name, causes[name])
     _raise_for_failures(seen, causes)
+
+
+def _say_where_the_page_is(store: Store, settings: Settings, output: Output) -> None:
+    """Say it on a terminal, with a link that logs in: the supervisor writes to us, and prints no link."""
+    addresses = read_addresses(settings.home)
+    if output.for_people and sys.stdout.isatty() and addresses and addresses.page_url:
+        output.say(describe_page(store, settings, addresses.page_url))
 
 
 def _watch_to_end(store: Store, names: Sequence[str], output: Output, still_up: Callable[[], None]) -> list[SweepView]:

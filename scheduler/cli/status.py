@@ -13,6 +13,7 @@ from scheduler.cli.service_facts_text import describe_facts, make_facts_document
 from scheduler.engine.fleet import PoolView, ServiceView, read_service
 from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.processes.page_links import ADVICE
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
@@ -259,6 +260,8 @@ def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceF
     addresses = read_addresses(settings.home) if is_up(settings.home) else None  # a killed supervisor leaves its file
     if addresses is not None:
         output.say(addresses.flower)
+        if addresses.page_url:
+            output.say(f"Page: {addresses.page_url}  ({ADVICE})")
 
 
 commands = {"list": list_, "status": status}

@@ -13,6 +13,7 @@ from scheduler.processes.addresses import read_addresses
 from scheduler.processes.frozen_processes import FrozenProcesses
 from scheduler.processes.log_rotation import LogRotation
 from scheduler.processes.membership import check_fleet
+from scheduler.processes.page_links import describe_page
 from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import LOOK_EVERY, Child, EmbeddedRedis, bring_up
 from scheduler.settings import read_settings
@@ -30,8 +31,8 @@ from scheduler.state.store import Store
 def up(output: Output) -> None:
     """Start the scheduler and the workers, and keep them running.
 
-    It also starts Redis (unless REDIS_URL names one), the worker dashboard Flower, and tinker_offline. Ctrl-C stops
-    all of them; the same command continues.
+    It also starts the page, Redis (unless REDIS_URL names one), the worker dashboard Flower, and tinker_offline. Ctrl-C
+    stops all of them; the same command continues.
     """
     settings = read_settings()
     check_rehearsal(settings)
@@ -54,6 +55,8 @@ def up(output: Output) -> None:
             if addresses := read_addresses(settings.home):
                 output.say(addresses.flower)
             with closing(connect(url, retries=0, patience=2)) as client:
+                if addresses and addresses.page_url:
+                    output.say(describe_page(Store(client), settings, addresses.page_url))
                 frozen = FrozenProcesses(client, children, settings.frozen)
                 others = (EmbeddedRedis(settings), frozen, LogRotation(settings))
                 cared_for: list[Child | EmbeddedRedis | FrozenProcesses | LogRotation] = [*children, *others]

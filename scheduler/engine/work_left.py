@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from scheduler.state import keys
 from scheduler.state.pages import read_in_pages
-from scheduler.state.states import StageState
+from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
+from scheduler.state.views import SweepView
 
 STATES = list(StageState)  # in the order of `COUNTED` in `_prelude_notices.lua`
+ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 ENDED = (StageState.SUCCEEDED, StageState.FAILED, StageState.CANCELLED, StageState.SKIPPED)
 
 
@@ -63,3 +65,15 @@ def share_work(
     """Return the weight of what was done since, and of what is left."""
     done = sum(known.weight * (now.get(stage, 0.0) - before.get(stage, 0.0)) for stage, known in work.items())
     return done, sum(known.weight * (1 - now.get(stage, 0.0)) for stage, known in work.items())
+
+
+def estimate_seconds_left(store: Store, view: SweepView) -> float | None:
+    """Estimate from what ended since the sweep's first stage started, by expected cost; reused results do not count."""
+    started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
+    done = view.ended - int(before or 0)
+    if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
+        return None
+    work, progress = read_work(store, view.name), read_progress(store, view.name)
+    earlier = {stage: 1.0 for stage, known in work.items() if progress.get(stage) == 1 and known.since < int(started)}
+    finished, left = share_work(work, progress, earlier)
+    return (store.scripts.read_time() - int(started)) / 1000 / finished * left if finished else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scheduler.engine.work_left import read_progress, read_work, share_work
+from scheduler.engine.work_left import estimate_seconds_left
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_conclusion
@@ -28,7 +28,6 @@ from sweeps.stage import Json
 FEW = 3  # best cells, causes of failures, and trainings that may not have learnt, in a digest
 LENGTH = 160  # characters of a cause
 OUTSIDE_WINDOW = "outside its window"
-ENOUGH = 3  # stages that must have ended before there is a pace to speak of
 
 
 class FailureCause(NamedTuple):
@@ -123,7 +122,7 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
         learning=tuple(find_learning_signs(store, name).sentences[:FEW]),
-        seconds_left=None if by else _estimate_seconds_left(store, view),
+        seconds_left=None if by else estimate_seconds_left(store, view),
     )
 
 
@@ -143,18 +142,6 @@ def _count_parked(store: Store, view: SweepView) -> tuple[int, str]:
         return ready, view.gate
     queued = sum(store.client.zcard(keys.sweep_ready(view.name, lane)) for lane in view.lanes)
     return max(0, ready - queued), ""
-
-
-def _estimate_seconds_left(store: Store, view: SweepView) -> float | None:
-    """Estimate from what ended since the sweep's first stage started, by expected cost; reused results do not count."""
-    started, before = store.client.hmget(keys.sweep(view.name), ["started", "ended_before"])
-    done = view.ended - int(before or 0)
-    if view.state != SweepState.ACTIVE or started is None or done < ENOUGH:
-        return None
-    work, progress = read_work(store, view.name), read_progress(store, view.name)
-    earlier = {stage: 1.0 for stage, known in work.items() if progress.get(stage) == 1 and known.since < int(started)}
-    finished, left = share_work(work, progress, earlier)
-    return (store.scripts.read_time() - int(started)) / 1000 / finished * left if finished else None
 
 
 def _list_frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:

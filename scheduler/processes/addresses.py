@@ -29,6 +29,7 @@ class Addresses:
     flower_password: str
     supervisor: int  # process id
     server: str  # the Redis server, described in one line
+    page_url: str = ""  # empty: no page is served
 
     @property
     def flower(self) -> str:

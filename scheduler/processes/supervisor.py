@@ -159,13 +159,20 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
         **{f"worker-{n}": [*worker, *quiet, "--hostname", f"worker-{n}@%h"] for n in range(1, settings.workers + 1)},
         "scheduler": [python, "-m", "scheduler"],
         "flower": [*celery, "scheduler.processes.flower_app", "flower", *_list_flower_options(addresses)],
+        "page": [python, "-m", "scheduler.cli", "web"],
     }
     if settings.offline_url:
         del commands["offline"]
+    if not addresses.page_url:
+        del commands["page"]
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     environment = _build_environment(settings, addresses)
-    urls = {"offline": addresses.offline_url, "flower": f"{addresses.flower_url}/healthcheck"}
+    urls = {
+        "offline": addresses.offline_url,
+        "flower": f"{addresses.flower_url}/healthcheck",
+        "page": f"{addresses.page_url}/healthz",
+    }
     return [
         Child(name, command, _choose_own(name, environment), logs / f"{name}.log", urls.get(name, ""))
         for name, command in commands.items()
@@ -177,7 +184,8 @@ def _choose_own(name: str, environment: Mapping[str, str]) -> Mapping[str, str]:
     if name == "offline":
         return drop_secrets(environment)
     others = {"TINKER_API_KEY", "FLOWER_BASIC_AUTH", WEBHOOK_SECRET}
-    own = {"scheduler": {WEBHOOK_SECRET}, "flower": {"FLOWER_BASIC_AUTH"}}.get(name, {"TINKER_API_KEY"})
+    secrets_of = {"scheduler": {WEBHOOK_SECRET}, "flower": {"FLOWER_BASIC_AUTH"}, "page": set[str]()}
+    own = secrets_of.get(name, {"TINKER_API_KEY"})
     return {variable: value for variable, value in environment.items() if variable not in others - own}
 
 
@@ -195,6 +203,7 @@ def _build_environment(settings: Settings, addresses: Addresses) -> dict[str, st
         "SWEEP_OFFLINE_URL": addresses.offline_url,
         # Never an argument: everybody on the machine can read arguments.
         "FLOWER_BASIC_AUTH": f"{addresses.flower_user}:{addresses.flower_password}",
+        **({"SWEEP_PAGE": addresses.page_url.removeprefix("http://")} if addresses.page_url else {}),
         "TINKER_TELEMETRY": "0",  # a telemetry endpoint that hangs delays every error by 30 seconds
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -211,7 +220,16 @@ def _choose_addresses(settings: Settings, server: str) -> Addresses:
         flower_password=_read_password(settings.home),
         supervisor=os.getpid(),
         server=server,
+        page_url=_choose_page_url(settings),
     )
+
+
+def _choose_page_url(settings: Settings) -> str:
+    """Return where the page is to be; empty if it is off."""
+    if settings.observation.page is None:
+        return ""
+    host, port = settings.observation.page
+    return f"http://{f'[{host}]' if ':' in host else host}:{port or _find_free_port()}"
 
 
 def _read_password(home: Path) -> str:
@@ -232,8 +250,11 @@ def _find_free_port() -> int:
 
 
 def _start_children(addresses: Addresses, children: list[Child]) -> None:
-    """Start all at once, but the scheduler last: Flower only shows what it has heard itself."""
-    waiting = [child for child in children if child.name != "scheduler"]
+    """Start all at once, but the scheduler last: Flower only shows what it has heard itself.
+
+    Nothing waits for the page.
+    """
+    waiting = [child for child in children if child.name not in ("scheduler", "page")]
     for child in waiting:
         child.start()
     answering = {"offline": f"{addresses.offline_url}/api/v1/healthz", "flower": f"{addresses.flower_url}/healthcheck"}

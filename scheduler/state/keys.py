@@ -243,6 +243,11 @@ def spending(user: str, month: str) -> str:
     return f"{PREFIX}spending:{user}:{month}"
 
 
+def session(digest: str) -> str:
+    """String, expires: JSON: whom a browser's cookie lets in. Its name is the hash of the cookie."""
+    return f"{PREFIX}session:{digest}"
+
+
 def rate(limit: str) -> str:
     """String, expires: when a limit of the fleet allows requests again, as throttled-py counts."""
     return f"{RATES}:v1:gcra:{limit}"

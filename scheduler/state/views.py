@@ -162,14 +162,15 @@ def read_results(store: Store, name: str) -> list[RunResult]:
     return [_make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
-def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
+def read_cells(store: Store, name: str, planned: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
     """Read the running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
 
-    The variance divides by count - 1, and is None for a single value.
+    The variance divides by count - 1, and is None for a single value. `planned` are the planned rows, where they are
+    known: they never change.
     """
     store = open_archive(store, name)
     cells: dict[str, dict[str, Any]] = {}
-    for row in read_planned_rows(store, name):
+    for row in read_planned_rows(store, name) if planned is None else planned:
         cell = cells.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
     moments: dict[tuple[str, str], dict[str, float]] = {}

@@ -20,9 +20,9 @@ def render_html(report: Report, style: str) -> str:
     sections = [*enumerate(report.sections)]
     body = tag(
         "main",
-        _header(report),
+        render_head(report),
         _contents(report.sections),
-        *(_section(place, section) for place, section in sections),
+        *(render_section(place, section) for place, section in sections),
         tag("footer", tag("p", _prose(_render_footer(report)))),
     )
     head = "".join(
@@ -47,7 +47,8 @@ def _render_footer(report: Report) -> str:
     return f"{made} Intervals are at 95 %. The page needs no network."
 
 
-def _header(report: Report) -> str:
+def render_head(report: Report) -> str:
+    """Render the question, what the reader must know first, the answer and the facts."""
     first, *others = report.lines or ("",)
     more = tag("ul", *(tag("li", _prose(line)) for line in others), class_="more") if others else ""
     facts = (tag("div", tag("dt", escape(name)), tag("dd", escape(value))) for name, value in report.facts)
@@ -68,7 +69,8 @@ def _contents(sections: Sequence[Section]) -> str:
     return tag("nav", tag("ul", *links), aria_label="Contents") if links else ""
 
 
-def _section(place: int, section: Section) -> str:
+def render_section(place: int, section: Section) -> str:
+    """Render a section; its place names it within a page."""
     name = f"section-{place}"
     return tag(
         "section",

@@ -18,7 +18,7 @@ from tests.support import FakeClock, RedisServer, redis_server
 ON_SEVERAL = {
     f"test_{name}.py" for name in ("any_interleaving", "checkpoints", "claims", "unreconciled", "money", "payers")
 }
-EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@"), keys.login("@")}
+EXPIRING = {keys.LEADER, keys.worker("@"), keys.rate("@"), keys.login("@"), keys.session("@")}
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,108 @@
+"""The pages show what the commands print, escape what people wrote, and say when they have changed."""
+
+import html
+import json
+from itertools import islice
+
+import httpx
+import pytest
+
+from scheduler.report_inputs import gather_inputs
+from scheduler.state import views
+from scheduler.state.states import StageState
+from scheduler.state.workers import TickReport, name_process, report_scheduler
+from sweeps.formatting import format_value
+from sweeps.report.compose import compose_answer
+from tests.scheduler.night import Night
+from tests.scheduler.plans import scaling
+from tests.support import wait_until
+from tests.web.conftest import QUESTION, SPEC
+from tests.web.served import Served
+
+ESCAPED = QUESTION.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def test_home_lists_sweeps_with_counts_that_are_links_and_escapes_what_people_wrote(page: Served) -> None:
+    with page.log_in() as guest:
+        text = guest.get("/").text
+    assert ESCAPED in text
+    assert "<b>code" not in text
+    counts = views.read_sweep(page.store, "half").counts
+    assert counts[StageState.FAILED] == 1
+    assert all(f"/sweeps/half/stages?state={state}" in text for state in counts)
+
+
+def test_a_sweep_shows_each_cell_and_the_head_of_the_report(page: Served) -> None:
+    with page.log_in() as guest:
+        wait_until(lambda: ESCAPED in (text := guest.get("/sweeps/half").text) and "As of" in text, "the answer")
+        text = guest.get("/sweeps/half").text
+    cells = [cell for cell in views.read_cells(page.store, "half") if "nll" in cell["metrics"]]
+    assert len(cells) == 2
+    assert all(f">{format_value(cell['metrics']['nll']['mean'])} " in text for cell in cells)
+    report = compose_answer(gather_inputs(page.store, "half", 0))
+    assert report.lines[0] in text
+    assert all(notice in text for notice in report.notices)
+    assert "the data is bad" in text
+
+
+def test_a_part_is_sent_again_only_when_it_has_changed(page: Served, night: Night) -> None:
+    night.submit(scaling("moving", [64], seeds=1), spec={**SPEC, "sweep": "moving"})
+    with page.log_in() as guest:
+        first = guest.get("/sweeps/moving/parts/cells")
+        tag = {"if-none-match": first.headers["etag"]}
+        assert guest.get("/sweeps/moving/parts/cells", headers=tag).status_code == 304
+        night.do("train-n64s0", "moving")
+        night.do("evaluate-n64s0", "moving", {"nll": 1.25})
+        changed = guest.get("/sweeps/moving/parts/cells", headers=tag)
+    assert (first.status_code, changed.status_code) == (200, 200)
+    assert "1.2500" in changed.text
+    assert "1.2500" not in first.text
+
+
+def test_who_listens_is_told_a_higher_number_when_a_sweep_changes(page: Served, night: Night) -> None:
+    night.submit(scaling("told", [128], seeds=1), spec={**SPEC, "sweep": "told"})
+    with page.log_in() as guest, guest.stream("GET", "/events", params={"of": "sweep:told"}) as stream:
+        lines = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
+        first = next(lines)
+        night.do("train-n128s0", "told")
+        later = next(event for event in islice(lines, 20) if event["version"] > first["version"])
+    assert later == {"of": "sweep:told", "version": later["version"], "away": False}
+
+
+@pytest.mark.parametrize(
+    "path", ["/sweeps/nowhere", "/sweeps/nowhere/report", "/sweeps/nowhere/parts/cells", "/parts/x"]
+)
+def test_what_is_not_there_is_not_found(page: Served, path: str) -> None:
+    with page.log_in() as guest:
+        assert guest.get(path).status_code == 404
+
+
+def test_the_report_is_the_one_that_the_command_writes(page: Served) -> None:
+    with page.log_in() as guest:
+        saved = guest.get("/sweeps/half/report.html")
+        shown = guest.get("/sweeps/half/report")
+    assert saved.headers["content-disposition"] == 'attachment; filename="half-report.html"'
+    report = compose_answer(gather_inputs(page.store, "half", 0))
+    assert all(report.lines[0] in read_words(answer) for answer in (saved, shown))
+
+
+def test_it_is_alive_by_itself_and_ready_with_redis_a_leader_and_a_worker(night_of_its_own: Served) -> None:
+    store = night_of_its_own.store
+    with night_of_its_own.open_guest() as guest:
+        assert guest.get("/healthz").status_code == 200
+        assert read_ready(guest) == (503, False, False)
+        assert store.scripts.run("take_duty", name_process(), 60_000)
+        report_scheduler(store.client, name_process(), TickReport(1, 0.1))
+        assert read_ready(guest) == (503, True, False)
+        store.report_worker("w1", threads=1, busy=0, ttl=60)
+        assert read_ready(guest) == (200, True, True)
+
+
+def read_words(answer: httpx.Response) -> str:
+    """The text of a page, without what keeps lines together."""
+    return html.unescape(answer.text).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def read_ready(guest: httpx.Client) -> tuple[int, bool, bool]:
+    answer = guest.get("/readyz")
+    return answer.status_code, answer.json()["leader"], answer.json()["worker"]

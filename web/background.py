@@ -1,0 +1,76 @@
+"""Compute what takes long beside the requests: a page shows what is known, and is told when there is more.
+
+Whatever is computed again and again gets a share of one processor at most, so a sweep that changes every second does
+not keep the process busy.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from scheduler.state.connection import RedisError
+
+T = TypeVar("T")
+SHARE = 0.1  # of a processor, for computing one value again and again
+KEPT = 16  # values of one kind
+
+log = logging.getLogger("web.background")
+
+
+class Look(NamedTuple, Generic[T]):
+    """What is known of a value now."""
+
+    value: T | None  # None: not computed yet, or it failed
+    version: str  # of what it was computed from; empty if it never was
+    failed: str = ""  # why there is no newer value
+
+
+@dataclass
+class _Entry(Generic[T]):
+    known: Look[T] = field(default_factory=lambda: Look(None, ""))
+    running: "Future[None] | None" = None
+    asked: str = ""
+    again: float = 0.0  # when it may be computed again
+
+
+class Background(Generic[T]):
+    """One kind of value by name. `compute` gets the name."""
+
+    def __init__(self, pool: ThreadPoolExecutor, compute: Callable[[str], T], *, kept: int = KEPT) -> None:
+        self._pool, self._compute, self._kept = pool, compute, kept
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
+
+    def look(self, name: str, version: str, *, patience: float = 0.0) -> Look[T]:
+        """Return what is known; if that is older than `version`, compute it, and wait for it this many seconds."""
+        with self._lock:
+            entry = self._entries.setdefault(name, _Entry())
+            self._entries.move_to_end(name)
+            while len(self._entries) > self._kept:
+                self._entries.popitem(last=False)
+            is_new = entry.known.version == version
+            if not is_new and entry.running is None and time.monotonic() >= entry.again:
+                entry.asked = version
+                entry.running = self._pool.submit(self._run, name, entry)
+            running = None if is_new else entry.running
+        if running is not None and patience:
+            wait([running], patience)
+        return entry.known
+
+    def _run(self, name: str, entry: _Entry[T]) -> None:
+        began, version = time.monotonic(), entry.asked
+        try:
+            known = Look(self._compute(name), version)
+        except RedisError as error:
+            known = Look(entry.known.value, version, f"Redis does not answer: {error}")
+        except Exception as error:
+            log.exception("cannot compute what the page shows of %s", name)
+            known = Look(entry.known.value, version, f"{type(error).__name__}: the log of the page has it")
+        with self._lock:
+            entry.known, entry.running = known, None
+            entry.again = time.monotonic() + (time.monotonic() - began) / SHARE

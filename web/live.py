@@ -1,0 +1,118 @@
+"""Tell browsers that something has changed: a number for each subject, and a stream of server-sent events.
+
+While somebody listens, a subject is looked at once a second, however many listen. The events carry no content.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from scheduler.errors import SchedulerError
+from scheduler.state.connection import RedisError
+from web.site import Forbidden, Visiting, find_site
+
+EVERY = 1.0  # seconds between two looks at a subject
+GLANCE = 0.25  # seconds after which a stream sees a new version
+QUIET = 15.0  # seconds after which a stream says that it is alive, and looks whether it still may
+STREAMS = 200  # at the same time
+
+log = logging.getLogger("web.live")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What was seen of a subject."""
+
+    number: int
+    mark: str
+    away: bool = False  # Redis did not answer at the last look
+
+
+class Watcher:
+    """Looks at the subjects that somebody listens to. `mark` computes what changes with a subject."""
+
+    def __init__(self, mark: Callable[[str], str]) -> None:
+        self._mark = mark
+        self._base = round(time.time())  # numbers of an earlier process are smaller
+        self._versions: dict[str, Version] = {}
+        self.listeners: Counter[str] = Counter()
+
+    def find(self, subject: str) -> Version | None:
+        """Return the version of a subject; None if nobody listens, so that nothing is known."""
+        return self._versions.get(subject) if self.listeners[subject] else None
+
+    def count(self, subject: str) -> int | None:
+        """Return the number of the version of a subject, as `find` does."""
+        version = self.find(subject)
+        return None if version is None else version.number
+
+    async def run(self) -> None:
+        """Look, until the process ends."""
+        while True:
+            for subject in [subject for subject, count in self.listeners.items() if count > 0]:
+                await self._look(subject)
+            for subject in [subject for subject in self._versions if not self.listeners[subject]]:
+                del self._versions[subject], self.listeners[subject]
+            await asyncio.sleep(EVERY)
+
+    async def _look(self, subject: str) -> None:
+        known = self._versions.get(subject) or Version(self._base, "")
+        try:
+            mark, away = await run_in_threadpool(self._mark, subject), False
+        except (RedisError, SchedulerError):
+            mark, away = known.mark, True
+        except Exception:  # a bug must not end the watch of all subjects
+            log.exception("cannot look at %s", subject)
+            return
+        number = known.number + (mark != known.mark)
+        self._versions[subject] = Version(number, mark, away)
+
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/events")
+async def stream_events(
+    request: Request, subject: Annotated[str, Query(alias="of", max_length=300)], visitor: Visiting
+) -> StreamingResponse:
+    """Stream the versions of one subject."""
+    watcher: Watcher = request.app.state.watcher
+    if watcher.listeners.total() >= STREAMS:
+        raise Forbidden(f"{STREAMS} pages are live already; reload this one by hand")
+    return StreamingResponse(_tell(request, watcher, subject, visitor.cookie), media_type="text/event-stream")
+
+
+async def _tell(request: Request, watcher: Watcher, subject: str, cookie: str) -> AsyncIterator[str]:
+    watcher.listeners[subject] += 1
+    try:
+        yield "retry: 2000\n\n"
+        last, spoke = None, time.monotonic()
+        while not request.app.state.ending.is_set():
+            version = watcher.find(subject)
+            if version is not None and (version.number, version.away) != last:
+                last, spoke = (version.number, version.away), time.monotonic()
+                yield f"data: {json.dumps({'of': subject, 'version': version.number, 'away': version.away})}\n\n"
+            elif time.monotonic() - spoke > QUIET:
+                spoke = time.monotonic()
+                if not await _may_stay(request, cookie):
+                    return
+                yield ": alive\n\n"
+            await asyncio.sleep(GLANCE)
+    finally:
+        watcher.listeners[subject] -= 1
+
+
+async def _may_stay(request: Request, cookie: str) -> bool:
+    try:
+        return await run_in_threadpool(find_site(request).sessions.find, cookie) is not None
+    except RedisError:
+        return True

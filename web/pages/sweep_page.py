@@ -1,0 +1,177 @@
+"""A sweep: what it asks, what it says so far, its cells as they fill in, its cost, and what went wrong."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from scheduler.cli.status import read_fleet
+from scheduler.state import views
+from scheduler.state.states import ENDED_SWEEPS, StageState
+from scheduler.waiting_reasons import describe_retries, explain_waiting
+from web.cell_grid import lay_out_cells
+from web.live import Watcher
+from web.marks import hash_text, mark_sweep
+from web.parts import Filled, Part, PartCache, answer_part, fill_part
+from web.site import Here, Site, Visiting
+from web.templating import link_sweep, show_page
+
+SUBJECT = "sweep:"  # before the name, as what browsers listen to
+PATIENCE = 0.15  # seconds that a page waits for what is computed beside it
+RUNNING = 8  # stages that are shown
+
+
+def mark_subject(site: Site, subject: str) -> str:
+    """Mark what the pages of a sweep show, and start what computes it anew."""
+    name = subject.removeprefix(SUBJECT)
+    mark = mark_sweep(site.store, name)
+    view = views.read_sweep(site.store, name)
+    reason = explain_waiting(view, read_fleet(site.store, site.settings)).text
+    facts, report = site.facts.look(name, mark).version, site.reports.look(name, mark).version
+    return hash_text(f"{mark}|{facts}|{report}|{reason}")
+
+
+def read_answer(site: Site, name: str) -> Mapping[str, Any]:
+    """Read the head of the report, as far as it is composed."""
+    view = views.read_sweep(site.store, name)
+    mark = mark_sweep(site.store, name)
+    look = site.reports.look(name, mark)
+    return {"view": view, "report": look.value, "is_old": look.version != mark, "failed": look.failed}
+
+
+def read_progress(site: Site, name: str) -> Mapping[str, Any]:
+    """Read how far a sweep is, and why it waits."""
+    view = views.read_sweep(site.store, name)
+    facts = site.facts.look(name, mark_sweep(site.store, name)).value
+    is_active = view.state not in ENDED_SWEEPS
+    running = views.read_stages(site.store, name, StageState.RUNNING)[:RUNNING] if is_active else []
+    return {
+        "view": view,
+        "reason": explain_waiting(view, read_fleet(site.store, site.settings)),
+        "retries": describe_retries(view),
+        "seconds_left": facts.seconds_left if facts and is_active else None,
+        "running": running,
+    }
+
+
+def read_grid(site: Site, name: str, metric: str = "", first: int = 0) -> Mapping[str, Any]:
+    """Read the cells, laid out."""
+    view = views.read_sweep(site.store, name)
+    plan = site.plans.look(name, str(view.submitted), patience=2.0).value
+    cells = views.read_cells(site.store, name, plan) if plan is not None else []
+    metrics = choose_metrics(view.spec, cells)
+    chosen = metric if metric in metrics else next(iter(metrics), "")
+    page = lay_out_cells(cells, chosen, first=first)
+    return {"name": name, "page": page, "metrics": metrics, "metric": chosen, "first": first, "ready": plan is not None}
+
+
+def choose_metrics(spec: Mapping[str, Any], cells: list[dict[str, Any]]) -> list[str]:
+    """Choose the metrics to show, the one that the sweep is about first."""
+    from sweeps.analysis.tables import sort_metrics
+    from sweeps.spec.metric_wishes import choose_shown
+
+    there = sort_metrics({metric for cell in cells for metric in cell["metrics"]})
+    shown = list(choose_shown(spec, there)) or list(there)
+    wishes = (spec.get(key) for key in ("target", "best"))
+    asked = [str(wish["metric"]) for wish in wishes if isinstance(wish, dict) and wish.get("metric")]
+    return list(dict.fromkeys([metric for metric in asked if metric in there] + shown))
+
+
+def read_findings(site: Site, name: str) -> Mapping[str, Any]:
+    """Read the tables and figures of the answer."""
+    from sweeps.report.html import render_section
+
+    look = site.reports.look(name, mark_sweep(site.store, name))
+    sections = look.value.findings if look.value else ()
+    markup = [Markup(render_section(place, section)) for place, section in enumerate(sections)]  # noqa: S704 - escaped
+    return {"sections": markup, "is_composed": look.value is not None}
+
+
+def read_money(site: Site, name: str) -> Mapping[str, Any]:
+    """Read the costs against the estimate, what failed by cause, and the last events."""
+    view = views.read_sweep(site.store, name)
+    facts = site.facts.look(name, mark_sweep(site.store, name)).value
+    return {"view": view, "facts": facts}
+
+
+PARTS = (
+    Part("progress", "Progress", read_progress),
+    Part("answer", "What it says so far", read_answer),
+    Part("cells", "Cells", read_grid),
+    Part("findings", "Figures", read_findings),
+    Part("money", "Cost", read_money),
+    Part("failures", "What went wrong", read_money),
+    Part("events", "Events", read_money),
+)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sweeps/{name}")
+def show_sweep(request: Request, name: str, site: Here, visitor: Visiting) -> Response:
+    """Show the page."""
+    view, mark = views.read_sweep(site.store, name), mark_sweep(site.store, name)
+    site.facts.look(name, mark)  # both begin, then the page waits for them together
+    site.reports.look(name, mark, patience=PATIENCE)
+    parts = [_take_part(request, site, part, name) for part in PARTS]
+    spec = json.dumps(view.spec, indent=2, ensure_ascii=False)
+    values = {"view": view, "parts": parts, "subject": f"{SUBJECT}{name}", "spec": spec}
+    return show_page("sweep.html", visitor, {**values, "may_change": visitor.actor.may_change(view.user)})
+
+
+@router.get("/sweeps/{name}/parts/{part}")
+def show_sweep_part(request: Request, name: str, part: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001
+    """Show one part of it."""
+    wanted = next((known for known in PARTS if known.name == part), None)
+    if wanted is None:
+        return Response(status_code=404)
+    views.read_sweep(site.store, name)
+    return answer_part(request, _take_part(request, site, wanted, name))
+
+
+def _take_part(request: Request, site: Site, part: Part, name: str) -> Filled:
+    watcher: Watcher = request.app.state.watcher
+    cache: PartCache = request.app.state.parts
+    url = link_sweep(name, "parts", part.name)
+    version = watcher.count(f"{SUBJECT}{name}")
+    make: Callable[[], Filled] = lambda: fill_part(site, part, name, url)  # noqa: E731 - a thunk
+    return cache.take(url, version, make)
+
+
+@router.get("/sweeps/{name}/cells")
+def show_cells(name: str, site: Here, visitor: Visiting, metric: str = "", first: int = 0) -> Response:
+    """Show all cells, by the metric of choice, a page of grids."""
+    return show_page("cells.html", visitor, {**read_grid(site, name, metric, max(0, first))})
+
+
+@router.get("/sweeps/{name}/report")
+def show_report(name: str, site: Here, visitor: Visiting) -> Response:
+    """Show the whole report."""
+    from sweeps.report.html import render_head, render_section
+
+    view = views.read_sweep(site.store, name)
+    look = site.reports.look(name, mark_sweep(site.store, name), patience=5.0)
+    sections = enumerate(look.value.sections) if look.value else ()
+    body = [Markup(render_section(place, section)) for place, section in sections]  # noqa: S704 - escaped
+    head = Markup(render_head(look.value)) if look.value else ""  # noqa: S704 - escaped
+    return show_page("report.html", visitor, {"view": view, "head": head, "sections": body, "failed": look.failed})
+
+
+@router.get("/sweeps/{name}/report.html")
+def save_report(name: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+    """Send the report as the file that `sweep report` writes."""
+    from scheduler.report_inputs import read_style
+    from sweeps.report.html import render_html
+
+    views.read_sweep(site.store, name)
+    look = site.reports.look(name, mark_sweep(site.store, name), patience=30.0)
+    if look.value is None:
+        return Response("The report is being composed; try again in a moment.", 503, {"Retry-After": "5"})
+    quoted = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{quoted.encode("ascii", "replace").decode()}-report.html"'
+    }
+    return HTMLResponse(render_html(look.value, read_style()), headers=headers)
