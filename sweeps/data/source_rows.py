@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sweeps.data.bounded_reading import DataReach
@@ -74,7 +75,12 @@ def _read_offline(source: str, place: SourcePlace) -> SourceRows:
     form = MADE.get(name, "text")
     if place.lines or place.form not in (None, form):
         raise DataError(f"{source}: expected {LINES if place.lines else place.form} rows, got {form}")
-    train, test = generate_rows(name) if name in MADE else _wrap_texts(name, place.cache)
+    return _read_whole(name, form, place.cache)
+
+
+@lru_cache(maxsize=8)  # a process that plans many files needs the same thousands of rows for each
+def _read_whole(name: str, form: Format, cache: Path) -> SourceRows:
+    train, test = generate_rows(name) if name in MADE else _wrap_texts(name, cache)
     return SourceRows(form, _key_rows(train), _key_rows(test), (), len(train))
 
 

@@ -18,7 +18,7 @@ sizes: {sizes}
 seeds: {seeds}
 evaluate: [nll]
 """
-SLOW = "rules: [{on: forward_backward, slow: 0.2}]\n"  # a step takes half of that: the next one is on its way
+SLOW = "rules: [{on: forward_backward, slow: 1}]\n"  # a step takes half of that: the next one is on its way
 
 
 def small(name: str = "small", *, steps: int | str = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:

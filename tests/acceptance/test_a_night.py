@@ -12,8 +12,8 @@ from tests.acceptance.command import Desk, until
 from tests.acceptance.small_nights import finished, finished_stages, small
 
 SECRET = "tml-0123456789abcdef"
-SLOWER = "rules: [{on: forward_backward, slow: 0.8}]\n"  # a step takes half of that
-STEPS = "{base: 4, at_size: 32, power: 1}"
+SLOWER = "rules: [{on: forward_backward, slow: 1.6}]\n"  # a step takes half of that
+STEPS = "{base: 2, at_size: 32, power: 1}"
 
 
 def _no_key_is_left(desk: Desk, printed: str) -> None:
@@ -24,61 +24,63 @@ def _no_key_is_left(desk: Desk, printed: str) -> None:
     assert [path for path in written if SECRET.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.timeout(300)  # three fleets, one after the other
-def test_a_file_becomes_an_answer_and_nothing_is_left_running_or_done_twice(desk: Desk) -> None:
+@pytest.mark.timeout(300)  # two fleets, one after the other
+def test_files_become_answers_and_nothing_is_left_running_or_done_twice(desk: Desk) -> None:
+    """Also when it is stopped half-way: Ctrl-C ends with status 130, and no stage that had finished is done again."""
     file = str(desk.write("small.yaml", small(steps=STEPS, seeds=1)))
-    planned = desk.call("-f", "json", "plan", file).json
+    more = str(desk.write("more.yaml", small("more", steps=STEPS, sizes=(32, 64, 128, 512), seeds=1)))
+    planned, whole = (desk.call("-f", "json", "plan", name).json for name in (file, more))
     assert planned["totals"]["train"] == 2
     assert planned["totals"]["evaluate"] == 3  # one for each training, one for the untrained base
 
-    run_output = desk.sweep("run", file, TINKER_API_KEY=SECRET)
+    _stop_half_way(desk, file, more, len(planned["stages"]))
+    before = finished_stages(desk, "more")
+    assert len(planned["stages"]) < len(before) < len(whole["stages"])
+
+    run_output = desk.sweep("run", file, more, TINKER_API_KEY=SECRET)
     assert run_output.status == 0, run_output.err
     _no_key_is_left(desk, run_output.out + run_output.err)
     assert "Flower): http://127.0.0.1:" in run_output.out
     assert "password" in run_output.out
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
 
-    results = desk.sweep("-f", "json", "results", "small").json
-    assert {run["state"] for run in results["runs"]} == {"succeeded"}
-    assert sum(run["tokens"] for run in results["runs"]) == planned["totals"]["tokens"]
-    assert sum(run["usd"] for run in results["runs"]) == pytest.approx(planned["totals"]["usd"])
-    untrained = _nll(results["runs"], size=0)
-    assert _nll(results["runs"], size=64) < untrained
+    _check_answer(desk, planned["totals"])
+    after = finished_stages(desk, "more")
+    assert len(after) == len(whole["stages"])
+    assert {stage: after[stage] for stage in before} == before
+    rows = {row["sweep"]: row for row in desk.call("-f", "json", "list").json["sweeps"]}
+    assert rows["more"]["succeeded"] == len(whole["stages"])
+    new = sum(stage["tokens"] for stage in whole["stages"] if re.search("size=(128|512)", stage["label"]))
+    all_tokens, used = whole["totals"]["tokens"], sum(row["tokens"] for row in rows.values())
+    assert all_tokens <= used <= all_tokens + 0.35 * new  # what was stopped goes on from a fresh checkpoint
 
     again = desk.sweep("run", file)
     assert again.status == 0, again.err
     assert "Flower" not in again.out, "nothing is brought up for nothing"
-    _more_trains_what_is_new_also_when_it_is_stopped_half_way(desk)
 
 
-def _more_trains_what_is_new_also_when_it_is_stopped_half_way(desk: Desk) -> None:
-    """Ctrl-C ends with status 130 and leaves nothing running; no stage that had finished is done again.
+def _stop_half_way(desk: Desk, file: str, more: str, stages: int) -> None:
+    """Press Ctrl-C when all `stages` of one file, which the other has too, and one more have finished.
 
-    The training on the largest size takes four times as long as the one that has finished by then: 25 s, however quick
-    the machine, for the service is slow until then.
+    The training on the largest size takes four times as long as the longest that has finished by then: 25 s, however
+    quick the machine, for the service is slow until then.
     """
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOWER))
-    more = str(desk.write("more.yaml", small("more", steps=STEPS, sizes=(32, 64, 128, 512), seeds=1)))
-    planned = desk.call("-f", "json", "plan", more).json
-    first = finished_stages(desk, "small")
-    with desk.sweeping("run", more) as process:
-        until(lambda: finished(desk, "succeeded") >= 2 * len(first) + 1, "a new stage has finished", seconds=90)
+    with desk.sweeping("run", file, more) as process:
+        until(lambda: finished(desk, "succeeded") >= 2 * stages + 1, "a new stage has finished", seconds=90)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, desk.said()
     until(lambda: not desk.running(), f"everything has ended: {desk.running()}", seconds=10)
-    before = finished_stages(desk, "more")
-    assert len(first) < len(before) < len(planned["stages"])
-
     del desk.environment["SWEEP_REHEARSAL"]
-    run_output = desk.sweep("run", more)
-    assert run_output.status == 0, run_output.err
-    after = finished_stages(desk, "more")
-    assert len(after) == len(planned["stages"])
-    assert {stage: after[stage] for stage in before} == before
-    new = sum(stage["tokens"] for stage in planned["stages"] if re.search("size=(128|512)", stage["label"]))
-    row = next(row for row in desk.call("-f", "json", "list").json["sweeps"] if row["sweep"] == "more")
-    assert new <= row["tokens"] <= new * 1.35  # what was stopped goes on from a fresh checkpoint
-    assert row["succeeded"] == len(planned["stages"])
+
+
+def _check_answer(desk: Desk, planned: Mapping[str, Any]) -> None:
+    """It cost what its plan said, and the larger training learnt something."""
+    results = desk.call("-f", "json", "results", "small").json
+    assert {run["state"] for run in results["runs"]} == {"succeeded"}
+    assert sum(run["tokens"] for run in results["runs"]) == planned["tokens"]
+    assert sum(run["usd"] for run in results["runs"]) == pytest.approx(planned["usd"])
+    assert _nll(results["runs"], size=64) < _nll(results["runs"], size=0)
 
 
 def _nll(runs: Iterable[Mapping[str, Any]], *, size: int) -> float:

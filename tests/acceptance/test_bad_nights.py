@@ -62,8 +62,8 @@ def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk
     machine, the work outlasts that: each training takes 80 s, until the service that the last supervisor starts is
     quick.
     """
-    spec = small(steps=80, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 10}\n"
-    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 2}]\n")
+    spec = small(steps=16, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 2}\n"
+    slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 10}]\n")
     desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: finished(desk, "succeeded") >= 1, "it works")
@@ -92,7 +92,7 @@ def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk
 def test_two_runs_at_once_share_what_is_up_and_the_second_takes_over(desk: Desk) -> None:
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
     brief = str(desk.write("a.yaml", small("a", sizes=(32,), seeds=1)))
-    longer = str(desk.write("b.yaml", small("b", steps=80, sizes=(64,), seeds=1)))
+    longer = str(desk.write("b.yaml", small("b", steps=16, sizes=(64,), seeds=1)))
     with desk.sweeping("run", longer) as other:
         run_output = desk.sweep("run", brief)
         assert run_output.status == 0, run_output.err
@@ -113,7 +113,7 @@ def hangup() -> Iterator[None]:
 def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(desk: Desk) -> None:
     """Then, at once, the same again: nothing of what was killed is in the way."""
     desk.environment["SWEEP_REHEARSAL"] = str(desk.write("slow.yaml", SLOW))
-    file = str(desk.write("small.yaml", small(steps=400)))  # of 40 s each: none ends by itself
+    file = str(desk.write("small.yaml", small(steps=80)))  # of 40 s each: none ends by itself
     for ending in (signal.SIGHUP, signal.SIGKILL):
         with desk.sweeping("run", file) as process:
             until(lambda: supervisor(desk), f"it is up: {desk.said()}")

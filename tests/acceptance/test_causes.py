@@ -67,7 +67,7 @@ def test_what_other_peoples_code_lost_is_named_in_run_and_status(fleet_desk: Des
         rows = (f'{{"question": "q{at}? ", "answer": "a{at}"}}\n' for at in range(first, first + 6))
         fleet_desk.write(f"{part}.jsonl", "".join(rows))
     fleet_desk.write("checked.yaml", CHECKED)
-    done = fleet_desk.sweep("run", *(f"{name}.yaml" for name in (*BODIES, "checked")), wait=280)
+    done = fleet_desk.call("run", *(f"{name}.yaml" for name in (*BODIES, "checked")))
     assert done.status == 1
 
     (broke,) = list_causes(fleet_desk, "breaks")

@@ -13,7 +13,7 @@ SPEC = """
 sweep: windows
 experiment: data_scaling
 model: offline/ngram-s
-train: {method: sl, rank: 4, learning_rate: 0.05, batch_size: 8, steps: 12}
+train: {method: sl, rank: 4, learning_rate: 0.05, batch_size: 8, steps: 6}
 data:
   ecg:
     source: windows.csv
@@ -41,7 +41,7 @@ def write_windows(desk: Desk) -> None:
 def measured(fleet_desk: Desk) -> Desk:
     write_windows(fleet_desk)
     fleet_desk.write("windows.yaml", SPEC)
-    done = fleet_desk.sweep("run", "windows.yaml")
+    done = fleet_desk.call("run", "windows.yaml")
     assert done.status == 0, done.err
     return fleet_desk
 

@@ -17,16 +17,16 @@ train: {method: sl, rank: 8, learning_rate: 0.05, batch_size: 8, steps: 12}
 data:
   ecg:
     source: windows.jsonl
-    holdout: 40
+    holdout: 24
     tests: {new_hospital: other.jsonl, letters: letters.txt}
-sizes: [8, 64]
+sizes: [64]
 seeds: 2
 evaluate:
   - nll
   - rhythm: {answers: {check: choice}}
   - short: {answers: {check: "my_checks:begins", most: 2}}
-  - sums: {task_completion: {environment: "offline:arithmetic", episodes: 20}}
-  - tools: {task_completion: {environment: "offline:tool_use", episodes: 16}}
+  - sums: {task_completion: {environment: "offline:arithmetic", episodes: 8}}
+  - tools: {task_completion: {environment: "offline:tool_use", episodes: 8}}
 target: {metric: rhythm.accuracy, above: 0.9}
 """
 CHECK = """
@@ -58,7 +58,7 @@ def write_files(desk: Desk) -> None:
 @pytest.fixture
 def measured(fleet_desk: Desk) -> Desk:
     write_files(fleet_desk)
-    done = fleet_desk.sweep("run", "hospitals.yaml")
+    done = fleet_desk.call("run", "hospitals.yaml")
     assert done.status == 0, done.err
     return fleet_desk
 
@@ -105,7 +105,7 @@ def check_results(results: dict[str, Any]) -> None:
             assert estimate["mean"] == pytest.approx(mean, abs=1e-9)
             assert estimate["low"] is None or estimate["low"] <= estimate["mean"] <= estimate["high"]
     assert estimates["new_hospital", "rhythm.accuracy", 64]["items"] == 30
-    assert estimates["holdout", "rhythm.accuracy", 64]["items"] == 40
+    assert estimates["holdout", "rhythm.accuracy", 64]["items"] == 24
     assert [omission["evaluation"] for omission in results["left_out"]] == ["rhythm", "short"]
     assert {"rhythm.accuracy", "new_hospital.rhythm.accuracy"} <= {change["metric"] for change in results["changes"]}
     assert {matrix["measure"] for matrix in results["confusion"]} == {"rhythm.answers", "new_hospital.rhythm.answers"}
@@ -146,7 +146,7 @@ def test_two_named_evaluations_two_environments_and_two_test_sets_in_one_sweep(m
     # Other names for the same evaluations: nothing is measured again.
     renamed = SPEC.replace("hospitals", "renamed").replace("rhythm", "beat").replace("short:", "first:")
     measured.write("renamed.yaml", renamed)
-    assert measured.sweep("run", "renamed.yaml").status == 0
+    assert measured.call("run", "renamed.yaml").status == 0
     again = measured.call("-f", "json", "results", "renamed").json
     status = measured.call("-f", "json", "status", "renamed").json
     assert [row["tokens"] for row in status["sweeps"] if row["sweep"] == "renamed"] == [0]
@@ -175,7 +175,7 @@ def test_what_was_trained_on_text_is_asked_questions_afterwards(fleet_desk: Desk
     asked = [{"question": f"hut {at}=", "answer": f"b{at}."} for at in range(10)]
     fleet_desk.write("quiz.jsonl", "".join(json.dumps(row) + "\n" for row in asked))
     fleet_desk.write("prose.yaml", PROSE)
-    assert fleet_desk.sweep("run", "prose.yaml").status == 0
+    assert fleet_desk.call("run", "prose.yaml").status == 0
     refused = fleet_desk.call("evaluate", "prose", "answers")
     assert refused.status == 1
     for fact in ("data.prose", "answers", "text records"):

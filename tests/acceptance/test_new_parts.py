@@ -1,13 +1,17 @@
 """A new evaluator, or a new kind of experiment, is one file and one line: added to a copy of the packages, planned,
 run, and in every answer."""
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.acceptance.command import ROOT, Desk
+from tests.acceptance.command import ROOT, Desk, Said
 from tests.toy_kind import KIND
 
 PACKAGES = ("sweeps", "scheduler", "worker", "tinker_offline")
@@ -67,6 +71,21 @@ class Brevity(AnswerEvaluator):
 
 EVALUATOR = Brevity()
 '''
+# Several commands in one process, which imports the copy: `sweep`, and what each says.
+COMMANDS = """
+import contextlib, io, json, sys
+from scheduler.cli import main
+said = []
+for words in json.loads(sys.argv[1]):
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as ended:
+            status = ended.code
+    said.append((status or 0, out.getvalue(), err.getvalue()))
+print(json.dumps(said))
+"""
 SPEC = """
 sweep: toys
 experiment: data_scaling
@@ -113,32 +132,63 @@ def _register(registry: Path, before: str, line: str) -> None:
     registry.write_text(text.replace(before, line + before))
 
 
+class Answer(NamedTuple):
+    """What is said of a sweep: for programs, and the table, the page and the Markdown."""
+
+    results: dict[str, Any]
+    faces: tuple[str, str, str]
+
+
+def _ask(desk: Desk, *commands: tuple[str, ...]) -> list[Said]:
+    """Run commands one after the other in one process of the copy: each process imports for a second."""
+    ended = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
+        env=desk.variables({}),
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [Said(*answer) for answer in json.loads(ended.stdout)]
+
+
 @pytest.fixture(scope="module")
-def ran(extended: Desk) -> Desk:
-    """The same desk after both sweeps ran."""
+def answers(extended: Desk) -> dict[str, Answer]:
+    """What is said of both sweeps after they ran."""
     output = extended.sweep("run", "toys.yaml", "longer.yaml")
     assert output.status == 0, output.err
-    return extended
+    return {name: _read_answer(extended, name) for name in ("toys", "longer")}
 
 
-def _show(desk: Desk, name: str) -> tuple[str, str, str]:
-    """Return the table, the page and the Markdown of a sweep."""
+def _read_answer(desk: Desk, name: str) -> Answer:
     page, text = desk.folder / f"{name}.html", desk.folder / f"{name}.md"
-    assert desk.sweep("report", name, "-o", str(page)).status == 0
-    assert desk.sweep("report", name, "--format", "md", "-o", str(text)).status == 0
-    return desk.sweep("results", name).out, page.read_text(), text.read_text()
+    results, table, *reports = _ask(
+        desk,
+        ("-f", "json", "results", name),
+        ("results", name),
+        ("report", name, "-o", str(page)),
+        ("report", name, "--format", "md", "-o", str(text)),
+    )
+    assert [answer.err for answer in (results, table, *reports) if answer.status] == []
+    return Answer(results.json, (table.out, page.read_text(), text.read_text()))
 
 
-def test_two_new_evaluators_are_planned(extended: Desk) -> None:
-    planned = extended.sweep("-f", "json", "plan", "toys.yaml")
+def test_two_new_evaluators_are_planned_and_a_wrong_option_is_named(extended: Desk) -> None:
+    planned, refused = _ask(
+        extended,
+        ("-f", "json", "plan", "toys.yaml"),
+        ("plan", "toys.yaml", "evaluate=[{surprise: {above: none}}]"),
+    )
     assert planned.status == 0, planned.err
     labels = [stage["label"].partition(" on ")[0] for stage in planned.json["stages"] if stage["kind"] == "evaluate"]
     assert (labels.count("surprise"), labels.count("brevity")) == (5, 5), "the base, and two sizes with two seeds"
     assert planned.json["defaults"]["evaluate.brevity.most"] == 8
+    assert refused.status != 0
+    assert "surprise.above" in refused.err
 
 
-def test_two_new_evaluators_run_and_are_in_every_answer(ran: Desk) -> None:
-    results = ran.sweep("-f", "json", "results", "toys").json
+def test_two_new_evaluators_run_and_are_in_every_answer(answers: dict[str, Answer]) -> None:
+    results, (table, page, text) = answers["toys"]
     largest = next(cell for cell in results["cells"] if cell["cell"]["size"] == 32)
     means = {metric: largest["metrics"][metric]["mean"] for metric in ("surprised", "short")}
     assert all(0 < mean < 1 for mean in means.values()), f"a constant would match by chance: {means}"
@@ -146,7 +196,6 @@ def test_two_new_evaluators_run_and_are_in_every_answer(ran: Desk) -> None:
     changed = {change["metric"]: change for change in results["changes"] if change["cell"]["size"] == 32}
     assert changed["short"]["items"] == changed["surprised"]["items"] == 24, "item by item, from the rows it kept"
 
-    table, page, text = _show(ran, "toys")
     for metric in ("surprised", "short"):
         assert metric in table
         for face, row in ((page, f"(?s)<tr>(?:(?!</tr>).)*{metric}.*?</tr>"), (text, rf"(?m)^\|.*{metric}.*$")):
@@ -154,18 +203,12 @@ def test_two_new_evaluators_run_and_are_in_every_answer(ran: Desk) -> None:
             assert any(f"{means[metric]:.3f}" in line for line in rows), (metric, rows)
 
 
-def test_a_new_kind_of_experiment_runs_and_is_in_every_answer(ran: Desk) -> None:
-    results = ran.sweep("-f", "json", "results", "longer").json
+def test_a_new_kind_of_experiment_runs_and_is_in_every_answer(answers: dict[str, Answer]) -> None:
+    results, faces = answers["longer"]
     losses = {cell["cell"]["times"]: cell["metrics"]["nll"]["mean"] for cell in results["cells"]}
     assert losses[2] < losses[1], "trained for twice as many steps, really"
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["against"]) == ("better", "1 time as long")
     assert conclusion["effect"] == pytest.approx(losses[1] - losses[2], abs=1e-6)
-    for face in _show(ran, "longer"):
+    for face in faces:
         assert f"2 times as long has the least loss: {losses[2]:.4f}." in " ".join(face.split())
-
-
-def test_a_wrong_option_of_it_is_named(extended: Desk) -> None:
-    output = extended.sweep("plan", "toys.yaml", "evaluate=[{surprise: {above: none}}]")
-    assert output.status != 0
-    assert "surprise.above" in output.err

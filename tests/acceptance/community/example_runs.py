@@ -26,14 +26,16 @@ CORES, LONGEST = 2, 120  # seconds that an example may take on these cores, if n
 
 
 def copy_new(desk: Desk, name: str) -> Path:
-    """Copy an example as `sweep new` does, and return its folder."""
+    """Copy an example as `sweep new` does, and return its folder; forget modules, of which others have the names."""
+    for module in EXAMPLES.glob("*/*.py"):
+        sys.modules.pop(module.stem, None)
     made = desk.call("new", name, name)
     assert made.status == 0, made.err
     return desk.folder / name
 
 
 def run_example(
-    desk: Desk, name: str, *overrides: str, wait: float = 290, file: str = "sweep.yaml", make: Sequence[str] = ()
+    desk: Desk, name: str, *overrides: str, file: str = "sweep.yaml", make: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Run an example to its end, cut by `overrides`, and return what `sweep -f json results` prints.
 
@@ -43,7 +45,7 @@ def run_example(
     if make:
         subprocess.run([sys.executable, "make_data.py", *make], cwd=folder, check=True, timeout=60)
     inside = Desk(folder, {"SWEEP_HOME": str(desk.home), **desk.environment})
-    done = inside.sweep("run", file, *overrides, wait=wait)
+    done = inside.call("run", file, *overrides)
     assert done.status == 0, done.err + done.out[-2000:]
     planned = inside.call("-f", "json", "plan", file, *overrides).json
     return inside.call("-f", "json", "results", planned["sweep"]).json
@@ -72,8 +74,6 @@ def _write_costs() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in NAMES:
             readme = EXAMPLES / name / "README.md"
-            for module in EXAMPLES.glob("*/*.py"):  # examples may have modules of the same name
-                sys.modules.pop(module.stem, None)
             searched = [*sys.path]
             cost = write_cost(plan_live(name, Desk(Path(folder))))
             sys.path[:] = searched
@@ -84,9 +84,9 @@ def _write_costs() -> None:
 
 
 def count_processor_seconds() -> float:
-    """Count the processor seconds of the commands that have ended, and of the processes that they started."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    """Count the processor seconds of this process, which has run the commands, and of the processes that have ended."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _run_all(names: list[str]) -> int:
@@ -96,7 +96,7 @@ def _run_all(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             begun, worked = time.monotonic(), count_processor_seconds()
             try:
-                conclusion = run_example(Desk(Path(folder)), name, wait=900).get("conclusion") or {}
+                conclusion = run_example(Desk(Path(folder)), name).get("conclusion") or {}
                 outcome = str(conclusion.get("sentence", "no conclusion"))
             except AssertionError as error:
                 outcome, failed = f"FAILED: {error}", failed + 1

@@ -124,7 +124,7 @@ def run_null_twin(desk: Desk, name: str) -> list[Conclusion]:
     """Run a twin in a sweep of its name with so many seeds for each experiment, and list the conclusions."""
     twin = TWINS[name]
     words = (*twin.overrides, f"sweep={name}", f"seeds={twin.seeds * EXPERIMENTS}")
-    run_example(desk, name, *words, wait=3_000, file=twin.file, make=twin.make)
+    run_example(desk, name, *words, file=twin.file, make=twin.make)
     return conclude_parts(desk, name, twin.seeds)
 
 

@@ -71,7 +71,7 @@ def test_imitation_learns_the_calls_and_rewards_alone_do_not(desk: Desk) -> None
 
 @IN_FULL
 def test_rewards_after_imitation_teach_the_recovery_that_the_logs_lack(desk: Desk) -> None:
-    results = run_example(desk, NAME, wait=1_500)
+    results = run_example(desk, NAME)
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"], conclusion["against"]) == ("better", "task_completion", "sl")
     assert conclusion["sentence"].startswith("sl_then_rl")

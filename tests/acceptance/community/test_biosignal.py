@@ -77,7 +77,7 @@ def test_windows_of_the_users_own_take_the_place_of_its_data(desk: Desk) -> None
 @IN_FULL
 @pytest.mark.timeout(600)
 def test_in_full_the_split_by_record_flatters_beyond_its_interval(desk: Desk) -> None:
-    results = run_example(desk, "biosignal", wait=590)
+    results = run_example(desk, "biosignal")
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"]) == ("minimum_data", "auroc")
     assert 8 <= conclusion["effect"] <= 128
@@ -91,6 +91,6 @@ def test_in_full_the_split_by_record_flatters_beyond_its_interval(desk: Desk) ->
 @IN_FULL
 @pytest.mark.timeout(600)
 def test_beats_and_prose_that_share_nothing_do_not_help_each_other(desk: Desk) -> None:
-    results = run_example(desk, "biosignal", file="transfer.yaml", wait=590)
+    results = run_example(desk, "biosignal", file="transfer.yaml")
     assert results["conclusion"]["claim"] != "helps"
     assert {pair["verdict"] for pair in results["transfer"][0]["overall"]} <= {"hurts", "unclear"}

@@ -66,7 +66,7 @@ def test_answers_of_other_lines_teach_a_style_and_no_line_behaves(desk: Desk) ->
 @IN_FULL
 @pytest.mark.timeout(900)
 def test_the_whole_example_says_how_many_projects_are_needed(desk: Desk) -> None:
-    results = run_example(desk, NAME, wait=800)
+    results = run_example(desk, NAME)
     assert results["conclusion"]["claim"] in {"minimum_data", "met_from", "beyond_sizes"}
     behaves, compiles = (read_means(results, f"{name}.accuracy") for name in ("behaviour", "compile"))
     assert behaves["pairs", 48] > 0.6

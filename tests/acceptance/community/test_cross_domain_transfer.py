@@ -41,7 +41,7 @@ def test_the_pair_that_shares_nothing_concludes_nothing(desk: Desk) -> None:
 
 @IN_FULL
 def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
-    results = run_example(desk, "cross_domain_transfer", wait=900)
+    results = run_example(desk, "cross_domain_transfer")
     assert results["conclusion"]["claim"] == "mixed"
     assert results["conclusion"]["low"] > 1
     shared, other = (find_cell(results, source, "rules", 16)["gain"] for source in ("code", "pulse"))
@@ -50,5 +50,5 @@ def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
     assert find_cell(results, "code", "pulse", 16)["verdict"] == "unclear"
     words = ("data.code.source=other_code.jsonl", "sources=[code]", "targets=[rules]", "sizes=[16]")
     (desk.folder / "cross_domain_transfer").rename(desk.folder / "first")
-    form = run_example(desk, "cross_domain_transfer", "sweep=another-table", *words, wait=900)
+    form = run_example(desk, "cross_domain_transfer", "sweep=another-table", *words)
     assert find_cell(form, "code", "rules", 16)["gain"]["high"] < shared["low"], "the table is worth more than the form"

@@ -47,7 +47,7 @@ def test_shuffled_answers_conclude_nothing(desk: Desk) -> None:
 
 @IN_FULL
 def test_twice_the_clauses_need_more_and_both_truths_are_found(desk: Desk) -> None:
-    results = run_example(desk, "minimum_data", wait=900)
+    results = run_example(desk, "minimum_data")
     short, long = (find_need(results, f"clauses_{count}") for count in (40, 80))
     assert short["low"] < need_rows(40) < short["high"]
     assert long["low"] < need_rows(80)

@@ -61,7 +61,7 @@ def test_listings_of_the_users_own_take_the_place_of_its_data(desk: Desk) -> Non
 @IN_FULL
 @pytest.mark.timeout(600)
 def test_in_full_it_says_how_many_products_are_needed(desk: Desk) -> None:
-    results = run_example(desk, "product_understanding", wait=590)
+    results = run_example(desk, "product_understanding")
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"]) == ("minimum_data", "macro_f1")
     assert 16 <= conclusion["effect"] <= 128

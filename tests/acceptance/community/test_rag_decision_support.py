@@ -75,7 +75,7 @@ def test_the_null_twin_claims_nothing(desk: Desk) -> None:
 
 @IN_FULL
 def test_what_is_read_in_training_decides(desk: Desk) -> None:
-    results = run_example(desk, "rag_decision_support", wait=900)
+    results = run_example(desk, "rag_decision_support")
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"]) == ("no_clear_difference", "mixed")
     assert "one_of_several" in conclusion["caveats"]

@@ -65,7 +65,7 @@ def test_dpo_teaches_the_preference_and_the_coin_does_not(desk: Desk) -> None:
 @IN_FULL
 @pytest.mark.timeout(900)
 def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) -> None:
-    results = run_example(desk, NAME, wait=800)
+    results = run_example(desk, NAME)
     assert results["conclusion"]["metric"] == PREFERENCE
     assert find_difference(results, PREFERENCE, "sl_dpo", "sl_coin")["low"] > 0.1
     gained = find_difference(results, "answer.accuracy", "sl_dpo", "sl")
@@ -81,7 +81,7 @@ def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) 
 @IN_FULL
 @pytest.mark.timeout(900)
 def test_code_helps_where_it_shares_the_structure_and_not_elsewhere(desk: Desk) -> None:
-    results = run_example(desk, NAME, file="transfer.yaml", wait=800)
+    results = run_example(desk, NAME, file="transfer.yaml")
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"]) == ("helps", "answer.accuracy")
     assert conclusion["low"] > 0.05

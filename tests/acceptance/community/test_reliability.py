@@ -76,7 +76,7 @@ def test_of_a_coins_labels_nothing_is_claimed(desk: Desk) -> None:
 
 @IN_FULL
 def test_rewards_gain_accuracy_and_lose_calibration(desk: Desk) -> None:
-    results = run_example(desk, "reliability", wait=900)
+    results = run_example(desk, "reliability")
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"]) == ("better", "ece")
     assert conclusion["sentence"].startswith("sl has")

@@ -34,7 +34,7 @@ FORMS = {
         *("better", "nll", True, ()),
         (
             f"methods={{sl: {{{SL}, data: logs}}}}",
-            "equal={tokens: 1e4}",
+            "equal={tokens: 6e3}",
             "best=null",
             "metrics=[nll]",
             "evaluate=[nll]",
@@ -113,19 +113,19 @@ FORMS = {
         ),
     ),
     "reliability": Tiny(
-        *("nothing_learnt", "brier", False, ()),
+        *("better", "brier", True, ()),
         (
             f"methods={{sl: {{{SL}, data: messages}}}}",
             "data={messages: {source: messages.jsonl, holdout: messages_asked.jsonl}}",
-            *("equal={tokens: 1e4}", "metrics=[brier]", CHOICE),
+            *("equal={tokens: 6e3}", "metrics=[brier]", CHOICE),
         ),
     ),
     "trading": Tiny(
         *("nothing_learnt", "episode.over_random", False, ("few_items", "idle_policy")),
         (
             f"methods={{traders: {{{SL}, data: logs}}}}",
-            'evaluate=[task_completion: {environment: "environment:Market", episodes: 8}]',
-            *("equal={tokens: 8e3}", "metrics=[episode.over_random: max]"),
+            'evaluate=[task_completion: {environment: "environment:Market", episodes: 4}]',
+            *("equal={tokens: 5e3}", "metrics=[episode.over_random: max]"),
         ),
     ),
 }

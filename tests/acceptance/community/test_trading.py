@@ -92,7 +92,7 @@ def test_without_a_signal_nothing_is_claimed(desk: Desk) -> None:
 
 @IN_FULL
 def test_the_reward_that_counts_risk_has_the_better_sharpe_ratio_and_both_beat_holding(desk: Desk) -> None:
-    results = run_example(desk, NAME, wait=1_500)
+    results = run_example(desk, NAME)
     conclusion = results["conclusion"]
     assert (conclusion["claim"], conclusion["metric"], conclusion["against"]) == ("better", "return_sharpe", "profit")
     assert conclusion["sentence"].startswith("careful")
