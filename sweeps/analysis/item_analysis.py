@@ -5,7 +5,7 @@ with several seeds for other seeds too: that of the same items against zero.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -129,23 +129,21 @@ def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges
                 )
     same = find_shared_keys([cell for cell, _ in by_cell.values()])
     names = {key: describe_cell(cell, without=same).removeprefix(f"{METHOD}=") for key, (cell, _) in by_cell.items()}
-    largest = _find_largest([cell for cell, _ in by_cell.values()])
+    largest = mark_largest([cell for cell, _ in by_cell.values()])
     changes = {
-        key: CellChanges(
-            cell, names[key], key[1], tuple(changes), _read_size(cell) == largest[_strip_size(cell)], known
-        )
-        for key, (cell, changes) in by_cell.items()
+        key: CellChanges(cell, names[key], key[1], tuple(changes), is_largest, known)
+        for (key, (cell, changes)), is_largest in zip(by_cell.items(), largest, strict=True)
     }
     order = {key: place for place, key in enumerate(dict.fromkeys(canonicalize_row(row.cell) for row in rows))}
     return tuple(changes[key] for key in sorted(changes, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
 
 
-def _find_largest(cells: Iterable[Mapping[str, Json]]) -> dict[bytes, float]:
-    """Find the largest size among cells that are alike in everything else."""
+def mark_largest(cells: Sequence[Mapping[str, Json]]) -> list[bool]:
+    """Say of each cell whether its size is the largest among those that are alike in everything else."""
     largest: dict[bytes, float] = {}
     for cell in cells:
         largest[_strip_size(cell)] = max(largest.get(_strip_size(cell), 0), _read_size(cell))
-    return largest
+    return [_read_size(cell) == largest[_strip_size(cell)] for cell in cells]
 
 
 def _strip_size(cell: Mapping[str, Json]) -> bytes:

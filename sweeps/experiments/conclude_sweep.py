@@ -7,6 +7,7 @@ from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.strata.unlearnt_parts import describe_unlearnt, list_unlearnt
 from sweeps.errors import SweepsError
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
@@ -38,7 +39,10 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
     shared = _list_shared_caveats(material, signs)
-    every = [_add_caveats(_explain(claim, material.left_out), shared) for claim in (conclusion, *conclusion.others)]
+    every = [
+        _add_caveats(_name_unlearnt(_explain(claim, material.left_out), material), shared)
+        for claim in (conclusion, *conclusion.others)
+    ]
     return replace(every[0], others=tuple(every[1:]))
 
 
@@ -54,6 +58,19 @@ def _explain(claim: Conclusion, left_out: Sequence[LeftOut]) -> Conclusion:
     if "unmeasured_runs" not in claim.caveats or not known:
         return claim
     return replace(claim, caveats=(*known, *(code for code in claim.caveats if code != "unmeasured_runs")))
+
+
+def _name_unlearnt(claim: Conclusion, material: Material) -> Conclusion:
+    """Name the parts in which nothing was learnt, although the whole improved."""
+    parts = list_unlearnt(material.spec, material.rows, material.items, claim.metric or "")
+    if not parts:
+        return claim
+    words = "; ".join(
+        describe_unlearnt([part for part in parts if part.column == column])
+        for column in dict.fromkeys(part.column for part in parts)
+    )
+    caveats: tuple[Caveat, ...] = (*claim.caveats, "parts_not_learnt")
+    return replace(claim, caveats=caveats, details={**claim.details, "parts_not_learnt": words})
 
 
 def _add_caveats(conclusion: Conclusion, shared: set[Caveat]) -> Conclusion:

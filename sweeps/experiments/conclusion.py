@@ -5,7 +5,7 @@ The sentence is written from the same fields by one template for each claim, so 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from sweeps.evaluation.registry import is_rising
@@ -64,6 +64,7 @@ class Conclusion:
     place: str = ""  # where it holds: a variant, a size
     unit: SizeUnit = EXAMPLES  # what sizes count
     others: tuple["Conclusion", ...] = ()  # the same question about the other data sets or settings
+    details: Mapping[Caveat, str] = field(default_factory=dict)  # what a caveat says here, with names and counts
     more: int = 0  # answers that are neither this one nor among the others
 
     @property
@@ -125,7 +126,8 @@ def describe_caveats(claim: Conclusion) -> str:
         if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
             continue
         names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
-        words.append(WORDS[code] + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
+        said = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
+        words.append(said + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
     return f"Caveats: {'; '.join(words)}." if words else ""
 
 

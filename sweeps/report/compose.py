@@ -10,6 +10,7 @@ from sweeps.analysis.item_analysis import list_changes, list_strata, name_stratu
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.analysis.strata.stratum_differences import list_differences
+from sweeps.analysis.strata.unlearnt_parts import list_unlearnt
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.answer import answer_question
@@ -85,6 +86,10 @@ def list_facts(material: Material) -> dict[str, Any]:
         {"column": name_stratum(material.spec, pair.metric), **simplify(pair)}
         for pair in list_differences(material.rows, material.items)
     ]
+    claim = conclude_material(material, kind, signs)
+    claimed = dict.fromkeys(answer.metric or "" for answer in (claim, *claim.others))
+    parts = [list_unlearnt(material.spec, material.rows, material.items, metric) for metric in claimed]
+    facts["unlearnt"] = [simplify(part) for listed in parts for part in listed]
     learning = list_sign_facts(signs)
     tests = [
         {"test": (fact := simplify(stratum)).pop("stratum"), **fact}
@@ -92,5 +97,5 @@ def list_facts(material: Material) -> dict[str, Any]:
     ]
     facts["tests_differences"] = simplify(list_test_differences(material.spec, material.rows, material.items))
     facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
-    facts = {"conclusion": simplify(conclude_material(material, kind, signs).document()), **facts}
+    facts = {"conclusion": simplify(claim.document()), **facts}
     return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}

@@ -93,11 +93,11 @@ def compute_p_of_t(t: float, freedom: float) -> float:
     return 2 * float(stdtr(freedom, -abs(t)))
 
 
-def critical_t(freedom: float) -> float:
-    """Return t(.975) for these degrees of freedom."""
+def critical_t(freedom: float, alpha: float = ALPHA) -> float:
+    """Return t(1 - alpha / 2) for these degrees of freedom: t(.975)."""
     from scipy.special import stdtrit  # the quantile of t
 
-    return float(stdtrit(freedom, 1 - ALPHA / 2))
+    return float(stdtrit(freedom, 1 - alpha / 2))
 
 
 def holm(p_values: Mapping[Key, float]) -> set[Key]:
