@@ -8,15 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sweeps.analysis.change_estimate import Change
+from sweeps.analysis.change_estimate import change as estimate_change
 from sweeps.analysis.seed_estimates import estimate_difference, read_run_scores
-from sweeps.analysis.told_items import subtract_common
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.metrics.ranges import find_difference_range
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, keep_measured, read_values
 from sweeps.stage import Json
 from sweeps.stats.intervals import Estimate, find_grain
-from sweeps.stats.paired_items import ItemDifference, Items, compare_items
+from sweeps.stats.paired_items import ItemDifference, Items, compare_items, item_key
+from sweeps.stats.proportions import Interval
 
 UNTRAINED = "untrained"  # the key of a cell that is true where the base model is measured
 TRAIN = "train"  # the section whose values an untrained model does not have
@@ -59,7 +61,11 @@ def find_untrained(cell: Mapping[str, Json], rows: Sequence[RunResult]) -> RunRe
 def compare_with_untrained(
     cell: Mapping[str, Json], rows: Sequence[RunResult], metric: str, items: Items | None
 ) -> UntrainedChange | None:
-    """Compare a cell with its base model, which is measured once and counts for every seed; None without either."""
+    """Compare a cell with its base model, which is measured once and counts for every seed; None without either.
+
+    With the items of every seed it is the same change, with the same interval, as that of all changes: for other seeds
+    and other items. Without them, it is for other seeds.
+    """
     base = find_untrained(cell, rows)
     runs = [row for row in rows if row.cell == cell]
     values, before = read_values(runs, metric), base.metrics.get(metric, math.nan) if base else math.nan
@@ -69,15 +75,24 @@ def compare_with_untrained(
     same = dict.fromkeys(after, next(iter(start.values()), None))
     known = {seed: scores for seed, scores in same.items() if scores}
     by_item = compare_items(after, known) if known else None
+    if moved := _estimate_change(base, runs, metric, items):
+        sides = (moved.mean - moved.low, moved.high - moved.mean)
+        ends = None if math.isclose(*sides) else Interval(moved.low, moved.high)
+        estimate = Estimate(moved.mean, max(sides), moved.seeds, find_difference_range(metric), ends)
+        return UntrainedChange(before, estimate, moved.clear, by_item)
     differences = [value - before for value in values.values()]
-    if by_item and by_item.left_out:  # not all items tell it: over those that both tell
-        differences = list(subtract_common(after, known).values()) or differences
     grain = find_grain([before, *values.values()])
     difference = estimate_difference(differences, find_difference_range(metric), grain, by_item)
-    if len(differences) == 1 and by_item and (claim := by_item.checkpoints):  # one seed: for other items
-        estimate = difference.estimate._replace(half_width=claim.half_width)
-        return UntrainedChange(before, estimate, abs(estimate.mean) > claim.half_width, by_item)
     return UntrainedChange(before, difference.estimate, difference.is_clear, by_item)
+
+
+def _estimate_change(base: RunResult, runs: Sequence[RunResult], metric: str, items: Items | None) -> Change | None:
+    """Estimate the change item by item; None unless the items of all seeds give its interval."""
+    measured = [run for run in keep_measured(runs) if math.isfinite(run.metrics.get(metric, math.nan))]
+    kept = {run.seed: rows for run in measured if (rows := (items or {}).get(item_key(run.cell, run.seed)))}
+    before = (items or {}).get(item_key(base.cell, base.seed), ())
+    moved = estimate_change({base.seed: before}, kept, metric=metric) if before and kept else None
+    return moved if moved and moved.seeds == len(measured) and math.isfinite(moved.low) else None
 
 
 Against = Literal["untrained", "source alone", "target alone"]

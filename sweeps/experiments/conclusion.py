@@ -126,8 +126,8 @@ def describe_caveats(claim: Conclusion) -> str:
         if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
             continue
         names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
-        said = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
-        words.append(said + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
+        text = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
+        words.append(text + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
     return f"Caveats: {'; '.join(words)}." if words else ""
 
 

@@ -74,11 +74,13 @@ def list_unlearnt(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, metric:
 
 
 def _find_improvement(rows: Sequence[RunResult], items: Items, metric: str, sign: float) -> _Improvement:
-    changes = [found for found in compare_with_baselines(rows, items, metric=metric) if found.against == UNTRAINED]
+    changes = [
+        changed for changed in compare_with_baselines(rows, items, metric=metric) if changed.against == UNTRAINED
+    ]
     by_cell = {
-        canonicalize_row(found.cell): found
-        for found, is_largest in zip(changes, mark_largest([found.cell for found in changes]), strict=True)
-        if is_largest and found.change.clear and sign * found.change.mean > 0
+        canonicalize_row(changed.cell): changed
+        for changed, is_largest in zip(changes, mark_largest([changed.cell for changed in changes]), strict=True)
+        if is_largest and changed.change.clear and sign * changed.change.mean > 0
     }
     return _Improvement(metric, sign, by_cell)
 
@@ -99,15 +101,15 @@ def _judge_parts(column: str, parts: Mapping[str, Sequence[Changed]], improved: 
     """Judge each part in all conditions that improved."""
     judged = {
         part: [
-            found
-            for found in changes
-            if found.against == UNTRAINED and canonicalize_row(found.cell) in improved.by_cell
+            changed
+            for changed in changes
+            if changed.against == UNTRAINED and canonicalize_row(changed.cell) in improved.by_cell
         ]
         for part, changes in parts.items()
     }
     known = {part: changes for part, changes in judged.items() if changes}
     for part, changes in known.items():
-        pairs = [(found.change, improved.by_cell[canonicalize_row(found.cell)].change) for found in changes]
+        pairs = [(changed.change, improved.by_cell[canonicalize_row(changed.cell)].change) for changed in changes]
         if all(_is_unlearnt(change, whole, improved, len(known)) for change, whole in pairs):
             best = max(range(len(pairs)), key=lambda place: improved.sign * pairs[place][0].mean)
             yield UnlearntPart(improved.metric, column, part, len(known), changes[best].cell, *pairs[best])
