@@ -133,6 +133,7 @@ class FurtherTest(NamedTuple):
     name: str
     records: Records
     whole: Records | None = None
+    evaluate: tuple[str, ...] | None = None  # the evaluations that are made on it, by name; None: all that suit it
 
 
 @dataclass(frozen=True)

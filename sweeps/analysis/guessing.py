@@ -88,6 +88,21 @@ def find_unbeaten(rows: Sequence[RunResult], metric: str, items: Items | None = 
     return guess if judged and all(verdict is False for verdict in judged) else None
 
 
+def find_beaten(runs: Sequence[RunResult], metric: str, items: Items | None = None) -> Guess | None:
+    """Find the guess that runs that share a cell are clearly better than; None if they are not, or nothing says it."""
+    guess = find_guess(runs, metric, items)
+    measured = guess is not None and bool(read_values(runs, metric))
+    return guess if guess and measured and is_better(runs, metric, guess, items) else None
+
+
+def weigh_guess(runs: Sequence[RunResult], metric: str, items: Items | None = None, subject: str = "It") -> str:
+    """Say in a sentence whether runs that share a cell are clearly better than a guess; or nothing."""
+    beaten, unbeaten = (find(runs, metric, items) for find in (find_beaten, find_unbeaten))
+    if guess := beaten or unbeaten:
+        return f"{subject} is {'' if beaten else 'not '}clearly better than {guess.words} ({guess.share:.4f})."
+    return ""
+
+
 def describe_guess(rows: Sequence[RunResult], metric: str, items: Items | None = None) -> str:
     """Describe the guess that none of these cells is clearly better than: "always saying 'N' (0.3333)"; or nothing."""
     guess = find_unbeaten(rows, metric, items)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sweeps.data.bounded_reading import ANYWHERE, DataReach
-from sweeps.data.further_tests import ReadTest, build_tests, describe_tests, drop_tested, read_further_tests
+from sweeps.data.further_tests import ReadTest, TestSource, build_tests, describe_tests, drop_tested, read_further_tests
 from sweeps.data.groups import (
     describe_training,
     drop_shared_groups,
@@ -44,7 +44,7 @@ class DataSource(Protocol):
     @property
     def by(self) -> str | None: ...
     @property
-    def tests(self) -> Mapping[str, str] | None: ...
+    def tests(self) -> Mapping[str, TestSource] | None: ...
 
 
 def load_dataset(name: str, spec: DataSource, *, folder: Path, cache: Path, reach: DataReach = ANYWHERE) -> Dataset:

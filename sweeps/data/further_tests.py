@@ -6,7 +6,7 @@ test what was trained on text.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sweeps.data.groups import drop_shared_groups
 from sweeps.data.leaks import describe_leaks
@@ -25,15 +25,26 @@ class ReadTest(NamedTuple):
     form: Format
     rows: Content
     notes: tuple[str, ...]
+    evaluate: tuple[str, ...] | None = None  # the evaluations that are made on it, by name; None: all that suit it
 
     @property
     def where(self) -> str:
         return f"tests.{self.name}"
 
 
-def read_further_tests(tests: Mapping[str, str] | None, place: SourcePlace) -> tuple[ReadTest, ...]:
+class TestSource(Protocol):
+    """A further test set of a spec: its file, and the evaluations that are made on it; None: all that suit it."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def evaluate(self) -> Sequence[str] | None: ...
+
+
+def read_further_tests(tests: Mapping[str, TestSource] | None, place: SourcePlace) -> tuple[ReadTest, ...]:
     """Read every test set. Raises DataError that begins with the key of the test set."""
-    return tuple(_read_test(name, file, place) for name, file in (tests or {}).items())
+    read = ((_read_test(name, test.source, place), test.evaluate) for name, test in (tests or {}).items())
+    return tuple(test._replace(evaluate=None if asked is None else tuple(asked)) for test, asked in read)
 
 
 def _read_test(name: str, file: str, place: SourcePlace) -> ReadTest:
@@ -89,8 +100,6 @@ def build_tests(tests: Sequence[ReadTest], context: str) -> tuple[FurtherTest, .
     built = []
     for test in tests:
         records = build_records(test.form, test.rows)
-        asked = test.form == "questions"
-        built.append(
-            FurtherTest(test.name, select_read(records, context), records) if asked else FurtherTest(test.name, records)
-        )
+        read, whole = (select_read(records, context), records) if test.form == "questions" else (records, None)
+        built.append(FurtherTest(test.name, read, whole, test.evaluate))
     return tuple(built)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult, compare
 from sweeps.analysis.deflated_sharpe import deflate_methods
-from sweeps.analysis.guessing import describe_guess
+from sweeps.analysis.guessing import weigh_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
@@ -141,13 +141,13 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
 
 
 def _weigh_leader(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
-    """Say that the leader is no better than a guess, if it is so; of a Sharpe ratio, whether it may be luck."""
+    """Say whether the leader is better than a guess, if that is known; of a Sharpe ratio, whether it may be luck."""
     ranked, kept = rank_methods(comparison, best.mode), select_items(items, comparison.metric)
     leader = ranked[0].name if ranked else None
-    guess = describe_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept)
+    guess = weigh_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept)
     deflated = deflate_methods(comparison, rows, kept).get(leader)
     beyond_luck = deflated.describe("methods") if deflated else ""
-    return (f" It is not clearly better than {guess}." if guess else "") + beyond_luck
+    return (f" {guess}" if guess else "") + beyond_luck
 
 
 def _name_pair(difference: Difference) -> str:

@@ -33,10 +33,13 @@ from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, Tab
 from sweeps.report.plain_values import simplify
 from sweeps.report.scaling_words import (
     WHY_IT_LEADS,
+    describe_base,
+    describe_told,
     explain_columns,
     explain_fit,
     say_what_would_narrow,
     summarise_fit,
+    weigh_largest,
     write_curve,
     write_interval,
 )
@@ -144,8 +147,9 @@ def _answer_metric(
                 words = explain_fit(name + where, fit, origin, units[name])
             else:
                 words = summarise_fit(name + where, fit, metric, origin, unit=units[name])
-            base = "" if has_law(metric) else _describe_base(by_data[name], metric)
-            sentence = " ".join(filter(None, (words, base, _describe_told(by_data[name], metric, kept))))
+            base = "" if has_law(metric) else describe_base(by_data[name], metric)
+            more = weigh_largest(by_data[name], metric, kept), describe_told(by_data[name], metric, kept)
+            sentence = " ".join(filter(None, (words, base, *more)))
             sentences += [sentence if words else f"{name}{where}: {sentence}"] if sentence else []
         unit = find_unit(asked, fits)
         measured = [row for name, own in by_data.items() for row in _list_measured(name, own, metric, unit, kept)]
@@ -155,19 +159,6 @@ def _answer_metric(
         misses = {name for name, claim in claims.items() if claim and "law_misses" in claim.caveats}
         sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, misses))))
     return Answer(tuple(sentences), tuple(sections))
-
-
-def _describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
-    """Say how many items tell a metric at the size where the fewest do, if some do not."""
-    groups = group_by_cell([row for row in rows if row.cell.get("size")])
-    counts = [count for _, runs in groups if (count := count_told(runs, metric, items)) and count.is_conditional]
-    return f"At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
-
-
-def _describe_base(rows: Sequence[RunResult], metric: str) -> str:
-    """Say what the untrained model has of a metric without a law."""
-    base = read_zero_shot(rows, metric)
-    return "" if base is None else f"Untrained {base:.4g}."
 
 
 def _describe_plot(name: str, metric: str, fits: Fits, unit: SizeUnit) -> Plot:

@@ -12,7 +12,7 @@ from sweeps.analysis.baselines import (
 )
 from sweeps.analysis.deflated_sharpe import deflate_best
 from sweeps.analysis.grid_cells import BestCell, GridCell, best_cell
-from sweeps.analysis.guessing import describe_guess, find_unbeaten
+from sweeps.analysis.guessing import find_unbeaten, weigh_guess
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
@@ -220,10 +220,10 @@ def name_best(choice: BestCell, on: str, headline: Conclusion | None = None) -> 
 
 
 def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
-    """Say that the best cell is no better on the holdout than a guess, if it is so."""
+    """Say whether the best cell is better on the holdout than a guess, if that is known."""
     runs = [row for row in rows if choice.best and row.cell == choice.best.cell]
-    guess = describe_guess(runs, choice.metric, select_items(items, choice.metric))
-    return f" It is not clearly better than {guess}." if guess else ""
+    words = weigh_guess(runs, choice.metric, select_items(items, choice.metric))
+    return f" {words}" if words else ""
 
 
 def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:

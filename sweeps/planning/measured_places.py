@@ -33,10 +33,11 @@ class Place(NamedTuple):
 
 
 def list_places(dataset: Dataset, evaluation: Evaluation) -> list[Place]:
-    """List the holdout of a data set and its further test sets, whether they suit an evaluation or not."""
+    """List the holdout of a data set and the further test sets on which an evaluation is asked for, suited or not."""
     where = f"data.{dataset.name} ({dataset.source})"
     places = [Place("", dataset.name, select_records(dataset, evaluation), where)]
-    for test in dataset.tests:
+    asked = [test for test in dataset.tests if test.evaluate is None or evaluation.title in test.evaluate]
+    for test in asked:
         whole = test.whole if evaluation.evaluator.reads_whole_context else None
         place = f"data.{dataset.name}.tests.{test.name}"
         places.append(Place(f"{test.name}.", f"{dataset.name} {test.name}", whole or test.records, place))

@@ -1,10 +1,12 @@
 """Answer the question of a sweep: the part of a report that the terminal shows too."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from sweeps.analysis.item_analysis import list_changes, list_strata
+from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
-from sweeps.analysis.strata.stratum_differences import list_differences
+from sweeps.analysis.strata.stratum_differences import StratumDifference, list_differences
+from sweeps.analysis.tables import sort_metrics
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment
@@ -17,6 +19,7 @@ from sweeps.report.test_set_results import list_test_differences, list_test_sets
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.metric_wishes import choose_shown
 
+Part = TypeVar("Part", StratumResult, StratumDifference)
 ITEMS = "Items that were not read"
 NOTHING = "Nothing has been measured yet."
 
@@ -46,13 +49,12 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
         return Answer((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
         answer = kind.answer(material.spec, material.rows, material.items, conclusion)
-        shown = choose_shown(material.spec, {name for row in done for name in row.metrics})
-        changes = show_changes(list_changes(done, material.items), shown if material.spec.get("metrics") else ())
+        shown = choose_shown(material.spec, sort_metrics({name for row in done for name in row.metrics}))
+        named = shown if material.spec.get("metrics") else ()
+        changes = show_changes(list_changes(done, material.items), named, shown)
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
-        strata = show_strata(
-            material.spec, [stratum for stratum in list_strata(done, material.items) if stratum.metric in shown]
-        )
-        between = [pair for pair in list_differences(done, material.items) if pair.metric in shown]
+        strata = show_strata(material.spec, _sort_shown(list_strata(done, material.items), shown))
+        between = _sort_shown(list_differences(done, material.items), shown)
         strata += show_differences(material.spec, between)
         tests = _show_tests(material, done, shown)
         sections = (
@@ -66,6 +68,12 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
+
+
+def _sort_shown(parts: Sequence[Part], shown: Sequence[str]) -> list[Part]:
+    """Keep the results of the metrics that are shown, in their order."""
+    order = {metric: place for place, metric in enumerate(shown)}
+    return sorted((part for part in parts if part.metric in order), key=lambda part: order[part.metric])
 
 
 def _show_tests(material: Material, done: Sequence[RunResult], shown: Sequence[str]) -> list[Section]:

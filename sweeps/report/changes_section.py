@@ -34,12 +34,12 @@ UNBIASED = (
 )
 
 
-def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = ()) -> Answer:
+def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order: Sequence[str] = ()) -> Answer:
     """Draw a figure for each trained cell of the largest size, and fold the other cells away.
 
-    Metrics that the file names come first, and only they are drawn.
+    Only metrics that the file names are drawn, if it names some; `order` says which come first.
     """
-    cells = [replace(cell, changes=_sort_changes(cell.changes, named)) for cell in cells]
+    cells = [replace(cell, changes=_sort_changes(cell.changes, order or named)) for cell in cells]
     largest = [cell for cell in cells if cell.largest]
     if not largest:
         return Answer(())
@@ -60,10 +60,10 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = ()) -> Ans
     return Answer(sentences, (Section("What did training change?", (*parts,)),))
 
 
-def _sort_changes(changes: Sequence[Change], named: Sequence[str]) -> tuple[Change, ...]:
-    """Put the metrics that the file names first, in its order."""
-    order = {metric: place for place, metric in enumerate(named)}
-    return tuple(sorted(changes, key=lambda change: order.get(change.metric, len(order))))
+def _sort_changes(changes: Sequence[Change], order: Sequence[str]) -> tuple[Change, ...]:
+    """Put the metrics of an order first."""
+    places = {metric: place for place, metric in enumerate(order)}
+    return tuple(sorted(changes, key=lambda change: places.get(change.metric, len(places))))
 
 
 def _draw_changes(name: str, cell: CellChanges, named: Sequence[str]) -> IntervalChart | None:

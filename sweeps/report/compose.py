@@ -38,7 +38,7 @@ def compose(material: Material) -> Report:
         show_trainings(material.rows, material.curves),
         show_failures(material),
         show_costs(material),
-        list_runs(material.rows, material.items),
+        list_runs(material.spec, material.rows, material.items),
         show_provenance(material),
         show_words(material),
     ]

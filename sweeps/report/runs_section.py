@@ -11,6 +11,8 @@ from sweeps.report.inputs import LostStages, Material
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell, show_dollars
 from sweeps.results import RunResult
+from sweeps.spec.metric_wishes import order_metrics
+from sweeps.stage import Json
 from sweeps.stats.paired_items import Items
 
 FEW = 12  # labels that are listed of stages that share a cause
@@ -52,10 +54,10 @@ def _show_run(row: RunResult) -> dict[str, Any]:
     return {**cell, "seed": row.seed, "state": row.state}
 
 
-def list_runs(rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
-    """List every run; what not all of its items tell, with how many do."""
+def list_runs(spec: Mapping[str, Json], rows: Sequence[RunResult], items: Mapping[str, Items]) -> Section:
+    """List every run; what not all of its items tell, with how many do. The metric of the answer comes first."""
     runs = [_show_run(row) for row in rows]
-    metrics = sort_metrics({name for row in rows for name in row.metrics})
+    metrics = order_metrics(spec, sort_metrics({name for row in rows for name in row.metrics}))
     for run, row in zip(runs, rows, strict=True):
         run |= {metric: row.metrics.get(metric) for metric in metrics}
         run |= {

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
-from sweeps.analysis.targets import choose_side, describe_met_sizes, write_formula, write_law
+from sweeps.analysis.guessing import find_beaten, weigh_guess
+from sweeps.analysis.targets import choose_side, describe_met_sizes, read_zero_shot, write_formula, write_law
+from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import is_rising
 from sweeps.formatting import percent
 from sweeps.report.table_cells import MINUS
+from sweeps.results import RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.profile import REACH
 from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
+from sweeps.stats.paired_items import Items
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
     "seeds": ("the scatter of the runs", "more seeds"),
@@ -127,3 +131,24 @@ def explain_columns(fits: Sequence[ScalingFit]) -> str:
     laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
     formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
     return f"Laws: {formulas}. Error: how far a curve that is fitted without the 2 largest sizes misses them."
+
+
+def describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
+    """Say how many items tell a metric at the size where the fewest do, if some do not."""
+    groups = group_by_cell([row for row in rows if row.cell.get("size")])
+    counts = [count for _, runs in groups if (count := count_told(runs, metric, items)) and count.is_conditional]
+    return f"At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
+
+
+def describe_base(rows: Sequence[RunResult], metric: str) -> str:
+    """Say what the untrained model has of a metric without a law."""
+    base = read_zero_shot(rows, metric)
+    return "" if base is None else f"Untrained {base:.4g}."
+
+
+def weigh_largest(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:
+    """Say that the largest size is clearly better than a guess, if it is; if none is, the fit says it."""
+    sizes = {float(str(row.cell["size"])) for row in rows if row.cell.get("size")}
+    largest = [row for row in rows if row.cell.get("size") == max(sizes, default=0)]
+    is_known = find_beaten(largest, metric, items) is not None
+    return weigh_guess(largest, metric, items, "The largest size") if is_known else ""

@@ -1,6 +1,6 @@
 """Read from a spec which metrics its answer is about, and which way each is better."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.evaluation.registry import find_metric
@@ -53,14 +53,31 @@ def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
     A metric is also shown under the name of a data set or test set before it: nll as code.nll and source.nll.
     """
     named = [wish.metric for wish in list_wishes(spec)]
+    return _pick_metrics(spec, named, metrics) or order_metrics(spec, metrics)
+
+
+def order_metrics(spec: Spec, metrics: Iterable[str]) -> list[str]:
+    """Put the metrics that the answer is about first: those that the file names, else that of its target or `best`."""
+    listed = list(metrics)
+    return list(dict.fromkeys([*_pick_metrics(spec, list_leading(spec), listed), *listed]))
+
+
+def list_leading(spec: Spec) -> list[str]:
+    """List the metrics that the answer is about: those that the file names, else that of its target or of `best`."""
+    wishes = (spec.get("target"), spec.get("best"))
+    asked = [strip_validation(str(wish["metric"])) for wish in wishes if isinstance(wish, Mapping)]
+    return [wish.metric for wish in list_wishes(spec)] or asked[:1]
+
+
+def _pick_metrics(spec: Spec, names: Iterable[str], metrics: Collection[str]) -> list[str]:
+    """Pick the metrics with these names, also behind that of a data set or a test set, in the order of the names."""
     labels = _list_labels(spec)
 
     def is_of(metric: str, name: str) -> bool:
         other = tuple(f".{label}.{name}" for label in labels)  # the same metric of another evaluation
         return metric == name or (metric.endswith(f".{name}") and not f".{metric}".endswith(other))
 
-    shown = [metric for name in named for metric in metrics if is_of(metric, name)]
-    return list(dict.fromkeys(shown)) or list(metrics)
+    return list(dict.fromkeys(metric for name in names for metric in metrics if is_of(metric, name)))
 
 
 def _list_labels(spec: Spec) -> list[str]:

@@ -151,12 +151,13 @@ def check_names(sweep: SweepFields) -> Iterator[Finding]:
     taken = {**dict.fromkeys(sweep.data, "a data set"), **dict.fromkeys(EVALUATORS, "an evaluator")}
     taken |= {evaluation.label: "an evaluation" for evaluation in sweep.evaluate if evaluation.label}
     for data, spec in sweep.data.items():
-        for test in spec.tests or {}:
+        for test, measured in (spec.tests or {}).items():
+            where = ("data", data, "tests", test)
             if test in taken:
-                yield (
-                    ("data", data, "tests", test),
-                    f"{test} is the name of {taken[test]}; use another, such as {test}_test",
-                )
+                yield where, f"{test} is the name of {taken[test]}; use another, such as {test}_test"
+            for place, asked in enumerate(measured.evaluate or ()):
+                if asked not in names:
+                    yield (*where, "evaluate", place), f"no evaluation of the sweep: {refuse_word(asked, names)}"
 
 
 def check_target(sweep: SweepFields) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_serializer, model_validator
 
 from sweeps.evaluation.metric_prefixes import RESERVED
 from sweeps.records import KEYS
@@ -39,7 +39,25 @@ def check_columns(value: Mapping[str, str | tuple[str, ...]]) -> Frozen:
     return Frozen(value)
 
 
-def check_tests(value: Mapping[str, str]) -> Frozen:
+class MeasuredFile(SpecModel):
+    """A further test set: its file, and the evaluations that are made on it, by name; None: all that suit it."""
+
+    source: Column
+    evaluate: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, value: Any) -> Any:
+        """Take a file alone."""
+        return {"source": value} if isinstance(value, str) else value
+
+    @model_serializer
+    def _write(self) -> Any:
+        """Write a file alone as a file: how it is written must not make another question of a sweep."""
+        return self.source if self.evaluate is None else {"source": self.source, "evaluate": list(self.evaluate)}
+
+
+def check_tests(value: Mapping[str, MeasuredFile]) -> Frozen:
     """Accept `{new_hospital: other.jsonl}`: names that may stand before a metric, each with a file."""
     for name in value:
         if name in RESERVED:
@@ -60,7 +78,9 @@ class DataSpec(SpecModel):
     )
     group: Column | None = None  # rows with the same value never cross a split
     by: Column | None = None  # results are shown for each value
-    tests: Annotated[Mapping[Name, Column], AfterValidator(check_tests)] | None = None  # further files to measure on
+    tests: Annotated[Mapping[Name, MeasuredFile], AfterValidator(check_tests)] | None = (
+        None  # further files to measure on
+    )
 
 
 class Target(SpecModel):

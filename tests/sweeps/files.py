@@ -10,6 +10,7 @@ import pytest
 
 from sweeps.data import Dataset, load_dataset
 from sweeps.errors import DataError
+from sweeps.spec.sections import MeasuredFile
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Spec:
     columns: Mapping[str, str] | None = None
     group: str | None = None
     by: str | None = None
-    tests: Mapping[str, str] | None = None
+    tests: Mapping[str, MeasuredFile] | None = None
 
 
 def jsonl(rows: Iterable[object]) -> str:
@@ -30,7 +31,8 @@ def jsonl(rows: Iterable[object]) -> str:
 
 
 def load(folder: Path, source: str, **spec: Any) -> Dataset:
-    return load_dataset("mine", Spec(source, **spec), folder=folder, cache=folder / "cache")
+    tests = {name: MeasuredFile(source=file) for name, file in spec.pop("tests", {}).items()}
+    return load_dataset("mine", Spec(source, tests=tests or None, **spec), folder=folder, cache=folder / "cache")
 
 
 def read(folder: Path, *rows: object, **spec: Any) -> Dataset:

@@ -8,7 +8,7 @@ from sweeps.experiments.conclusion import describe_caveats
 from sweeps.figures.charts import LineChart
 from sweeps.figures.terminal import draw_curves
 from sweeps.formatting import format_count
-from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Table
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
 
 CURVES = 13  # lines in one drawing: the letters of more run into each other
 
@@ -34,10 +34,25 @@ def show_findings(output: Output, report: Report) -> None:
         output.say("\n" + "\n".join(details))
     folded = 0
     for section in report.findings:
+        if _is_folded(section):
+            folded += sum(_find_folded(part) is not None for part in section.parts)
+            continue
         output.say(f"\n{section.title}")
         folded += sum(_show_part(output, part) for part in _say_once(section.parts))
     if folded:
         output.say(f"\n{format_count(folded, 'long table')} more: `sweep report {report.sweep}` has everything")
+
+
+def _is_folded(section: Section) -> bool:
+    """Whether all that it has to show is left to the page: then its heading and its notes say nothing."""
+    shown = [part for part in section.parts if not isinstance(part, Paragraph) or part.warning]
+    return bool(shown) and all(_find_folded(part) for part in shown)
+
+
+def _find_folded(part: Part) -> Table | None:
+    """Find the long table of a part that the terminal leaves to the page."""
+    table = part.table if isinstance(part, Figure) and not part.in_cells else part
+    return table if isinstance(table, Table) and table.folded else None
 
 
 def _say_once(parts: Sequence[Part]) -> Iterator[Part]:

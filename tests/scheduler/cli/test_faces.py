@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -14,7 +15,7 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
 from sweeps.figures.charts import LineChart
 from sweeps.report.compose import compose, compose_answer
-from sweeps.report.document import Figure, Report, Table
+from sweeps.report.document import Figure, Paragraph, Report, Section, Table
 from sweeps.report.html import render_html
 from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.report.table_cells import TableCell
@@ -173,3 +174,14 @@ def test_of_very_many_data_sets_each_is_drawn() -> None:
 def test_everything_fits_eighty_columns() -> None:
     for report in map(report_of, KINDS):
         assert max(map(len, printed(report, width=80).splitlines())) <= 80
+
+
+def test_the_terminal_has_no_heading_of_what_it_leaves_to_the_page() -> None:
+    table = Table(("a",), ((TableCell("1", 1),),), "cells", folded=True)
+    alone = Section("All folded", (Paragraph("A row is a class."), table, table))
+    beside = Section("One is shown", (table, replace(table, folded=False)))
+    warned = Section("Warned", (Paragraph("Some are missing.", warning=True), table))
+    text = printed(replace(report_of("grid"), findings=(alone, beside, warned)))
+    assert [section.title in text for section in (alone, beside, warned)] == [False, True, True]
+    assert "A row is a class." not in text
+    assert re.search(r"\b4 long tables", text)

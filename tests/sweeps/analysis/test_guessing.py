@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sweeps import RunResult, item_key
-from sweeps.analysis.guessing import describe_guess, find_guess, is_better
+from sweeps.analysis.guessing import describe_guess, find_beaten, find_guess, is_better, weigh_guess
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, score_text
 from sweeps.evaluation.answers import ANSWERS
 from sweeps.evaluation.choice import choose
@@ -134,6 +134,26 @@ def test_a_winner_that_always_says_the_same_is_said_to_do_so() -> None:
     assert "always saying 'N' (0.3333)" in first
     grid = compose_answer(material("grid", rows, spec={"experiment": "grid", "best": best}, **known)).answer[0]
     assert "always saying 'N' (0.3333)" in grid
+
+
+def test_what_is_clearly_better_than_a_guess_is_said_to_be_that() -> None:
+    """The grid and the comparison say it of their best, the scaling of its largest size."""
+    scaling = sweep(learn)
+    largest = [row for row in scaling.rows if row.cell["size"] == SIZES[-1]]
+    guess = find_beaten(largest, "accuracy", scaling.items["answers"])
+    assert guess
+    assert guess.share == pytest.approx(1 / 3)
+    assert weigh_guess(largest, "accuracy", scaling.items["answers"])
+    details = "\n".join(compose_answer(scaling).answer)
+    assert f"{guess.words} ({guess.share:.4f})" in details
+    untrained = [row for row in scaling.rows if not row.cell["size"]]
+    assert find_beaten(untrained, "accuracy", scaling.items["answers"]) is None
+    best: dict[str, Json] = {"metric": "accuracy", "mode": "max"}
+    for kind, cell in (("grid", {"train.rank": 8}), ("compare", {"method": "sl"})):
+        rows = [RunResult(cell, row.seed, "succeeded", row.metrics) for row in largest]
+        kept = {item_key(cell, row.seed): scaling.items["answers"][item_key(row.cell, row.seed)] for row in largest}
+        known = material(kind, rows, spec={"experiment": kind, "best": best}, items={"answers": kept}, curves=())
+        assert f"{guess.words} ({guess.share:.4f})" in "\n".join(compose_answer(known).answer)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,48 @@ def test_a_training_of_which_nothing_is_measured_is_refused(folder: Path) -> Non
     assert list_left_out(made) == {("answers", "prose")}
 
 
+def test_an_evaluation_can_be_kept_off_a_test_set(folder: Path) -> None:
+    """The stages that are left are the same ones, and nothing is said to be missing that was not asked for."""
+    kept = "data.prose.tests={quiz: {source: quiz.jsonl, evaluate: [answers]}, far: far.txt}"
+    whole, made = plan_folder(folder, SCALING), plan_folder(folder, SCALING, kept)
+    assert list_measures(made, size=4) == {"nll", "quiz.answers", "far.nll"}
+    assert {stage.id for stage in made.stages} < {stage.id for stage in whole.stages}
+    assert list_left_out(made) == list_left_out(whole)
+    named = "evaluate=[nll, {sums: {answers: {check: numeric}}}]"
+    asked = "data.prose.tests={quiz: {source: quiz.jsonl, evaluate: [sums]}}"
+    assert list_measures(plan_folder(folder, SCALING, named, asked), size=4) == {"nll", "quiz.sums.answers"}
+
+
+def test_a_file_alone_and_a_file_with_its_source_are_one_question(folder: Path) -> None:
+    alone, named = (
+        plan_folder(folder, SCALING, f"data.prose.tests={{far: {far}}}", "evaluate=[nll]")
+        for far in ("far.txt", "{source: far.txt}")
+    )
+    assert alone.digest == named.digest
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("{source: quiz.jsonl, evaluate: [answer]}", "data.prose.tests.quiz.evaluate"),
+        ("{source: quiz.jsonl, evaluate: []}", "data.prose.tests.quiz.evaluate"),
+        ("{source: quiz.jsonl, evaluated: [nll]}", "data.prose.tests.quiz.evaluated"),
+        ("[quiz.jsonl]", "data.prose.tests.quiz"),
+    ],
+)
+def test_a_test_set_that_is_asked_for_what_there_is_not_is_refused(folder: Path, asked: str, place: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        plan_folder(folder, SCALING, f"data.prose.tests={{quiz: {asked}}}")
+    assert place in str(caught.value)
+
+
+def test_a_metric_of_an_evaluation_that_is_kept_off_is_refused(folder: Path) -> None:
+    kept = "data.prose.tests={quiz: {source: quiz.jsonl, evaluate: [answers]}}"
+    with pytest.raises(SpecError) as caught:
+        plan_folder(folder, SCALING, kept, "metrics=[quiz.nll]")
+    assert not lacks(str(caught.value), "metrics quiz.nll quiz.accuracy")
+
+
 def test_a_check_that_the_answers_cannot_meet_is_left_out_there(folder: Path) -> None:
     (folder / "words.jsonl").write_text(jsonl({"question": f"q{at}", "answer": "word"} for at in range(9)))
     tests = "data.prose.tests={quiz: quiz.jsonl, words: words.jsonl}"

@@ -115,3 +115,18 @@ def test_a_metric_is_shown_on_each_data_set_and_not_for_another_evaluation() -> 
     names = ["rhythm.accuracy", "accuracy", "far.accuracy", "far.rhythm.accuracy", "nll"]
     assert choose_shown(spec, names) == ["accuracy", "far.accuracy", "rhythm.accuracy", "far.rhythm.accuracy"]
     assert choose_shown({**spec, "metrics": [{"metric": "rhythm.accuracy"}]}, names) == [names[0], names[3]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"target": {"metric": "macro_f1", "above": 0.8}},
+        {"best": {"metric": "validation.macro_f1", "mode": "max"}},
+        {"target": {"metric": "macro_f1", "above": 0.8}, "best": {"metric": "nll", "mode": "min"}},
+    ],
+)
+def test_the_metric_of_the_answer_comes_first_in_the_tables(asked: dict[str, Json]) -> None:
+    names = ["nll", "accuracy", "macro_f1", "far.macro_f1"]
+    assert choose_shown(asked, names) == ["macro_f1", "far.macro_f1", "nll", "accuracy"]
+    assert choose_shown({**asked, "metrics": [{"metric": "accuracy"}]}, names) == ["accuracy"]
+    assert choose_shown({}, names) == names
