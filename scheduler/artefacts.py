@@ -8,7 +8,7 @@ import posixpath
 import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -53,11 +53,18 @@ class Artefacts:
 
     def write(self, path: str, content: bytes) -> str:
         """Write content to a path; readers see all of it or nothing. Raises ArtefactError."""
+        return self._write_whole(path, lambda draft: self._files.pipe_file(draft, content))
+
+    def write_file(self, path: str, source: Path) -> str:
+        """Do the same with a file of this machine, which need not fit into memory."""
+        return self._write_whole(path, lambda draft: self._files.put_file(str(source), draft))
+
+    def _write_whole(self, path: str, write: Callable[[str], object]) -> str:
         target = self._locate(path)
         draft = f"{target}.{uuid.uuid4().hex[:8]}.part"
         try:
             self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-            self._files.pipe_file(draft, content)
+            write(draft)
             self._files.mv(draft, target)
         except Exception as error:  # noqa: BLE001 - a bucket's client has errors of its own
             with suppress(Exception):
@@ -118,6 +125,11 @@ def list_protocols() -> frozenset[str]:
 def locate_records(sha256: str) -> str:
     """Return the path of the records with this content address."""
     return f"data/{sha256}.jsonl.gz"
+
+
+def locate_upload(sha256: str) -> str:
+    """Return the path of a file that was sent for a spec."""
+    return f"uploads/{sha256}"
 
 
 def locate_attempt_file(fleet: str, stage: str, fence: str, name: str, content: bytes) -> str:

@@ -14,9 +14,9 @@ from scheduler.artefacts import Artefacts, locate_records
 from scheduler.errors import ServiceRefused
 from scheduler.plugins.containment.contained_environment import load_contained, read_check_code
 from scheduler.plugins.containment.sandbox import read_limits
+from scheduler.plugins.spec_grounds import SpecGrounds, close_grounds, open_grounds
 from scheduler.plugins.tokenizer_files import TokenizerPack
-from scheduler.plugins.tokenizers import fit_to_model, load_named_tokenizer, tokenizer_for
-from scheduler.plugins.user_code import choose_folder
+from scheduler.plugins.tokenizers import fit_to_model, tokenizer_for
 from scheduler.refusals import (
     advise_on_model,
     find_day_budget_refusals,
@@ -28,7 +28,6 @@ from scheduler.services import find_service
 from scheduler.settings import Settings
 from scheduler.state.milliseconds import write_moment
 from scheduler.state.submission import Submission
-from scheduler.web_data import make_reach
 from sweeps.cost import Forward
 from sweeps.data import DataSource, load_dataset
 from sweeps.errors import SpecError
@@ -62,7 +61,8 @@ def prepare(file: Path, overrides: Sequence[str], settings: Settings, forward: F
 
     Checks the same as submitting. What only the service or the day's budget refuses is listed in `refused`.
     """
-    return _plan_checked(read_sweep(file, overrides), file.parent, settings, forward, to_submit=False)
+    grounds = open_grounds(file.parent, settings)
+    return _plan_checked(read_sweep(file, overrides), grounds, settings, forward, to_submit=False)
 
 
 def prepare_to_submit(
@@ -72,18 +72,31 @@ def prepare_to_submit(
     return plan_to_submit(read_sweep(file, overrides), file.parent, settings, forward)
 
 
+def prepare_sent(
+    text: str, overrides: Sequence[str], folder: Path, settings: Settings, forward: Forward, *, to_submit: bool
+) -> Prepared:
+    """Read and plan a spec that was sent, with its files in `folder`. Raises SweepsError or SchedulerError.
+
+    It reads no other file of this machine, no URL but of a listed host, and no code but what the operator installed.
+    """
+    sweep = parse(text, name="the spec", overrides=overrides)
+    return _plan_checked(sweep, close_grounds(folder, settings), settings, forward, to_submit=to_submit)
+
+
 def plan_to_submit(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
     """Plan a sweep that is to run. Checks the key and the models first, and raises ServiceRefused."""
-    return _plan_checked(sweep, folder, settings, forward, to_submit=True)
+    return _plan_checked(sweep, open_grounds(folder, settings), settings, forward, to_submit=True)
 
 
-def _plan_checked(sweep: Sweep, folder: Path, settings: Settings, forward: Forward, *, to_submit: bool) -> Prepared:
+def _plan_checked(
+    sweep: Sweep, grounds: SpecGrounds, settings: Settings, forward: Forward, *, to_submit: bool
+) -> Prepared:
     """Check and plan a sweep: the one way for those who only look and those who submit."""
     refuse_impossible(sweep, settings, datetime.now(UTC))
     errors = list(find_service_refusals(sweep, settings))
     if errors and to_submit:
         raise errors[0]
-    prepared = plan_sweep(sweep, folder, settings, forward)
+    prepared = _plan_on(grounds, sweep, settings, forward)
     errors += find_day_budget_refusals(prepared.plan, prepared.prices.name, settings)
     if errors and to_submit:
         raise errors[0]
@@ -98,7 +111,10 @@ def read_sweep(file: Path, overrides: Sequence[str]) -> Sweep:
 
 def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward = "training") -> Prepared:
     """Plan a sweep whose relative paths start at `folder`. `forward` is how Tinker bills a forward pass."""
-    reach = make_reach(settings.data.limit, settings.data.hosts)
+    return _plan_on(open_grounds(folder, settings), sweep, settings, forward)
+
+
+def _plan_on(grounds: SpecGrounds, sweep: Sweep, settings: Settings, forward: Forward) -> Prepared:
     records: dict[str, Records] = {}
     packs: dict[str, TokenizerPack] = {}
     code_folders: dict[str, Path] = {}  # by the name of an environment or a check
@@ -109,17 +125,17 @@ def plan_sweep(sweep: Sweep, folder: Path, settings: Settings, forward: Forward 
                 return tokenizer_for(model)
             except ServiceRefused as error:
                 raise advise_on_model(model, prices, error) from None
-        loaded, packed = load_named_tokenizer(address, folder)
+        loaded, packed = grounds.load_tokenizer(address)
         packs[packed.digest] = packed
         return fit_to_model(loaded, model, address)
 
     def load(name: str, spec: DataSource) -> Dataset:
-        dataset = load_dataset(name, spec, folder=folder, cache=settings.cache, reach=reach)
+        dataset = load_dataset(name, spec, folder=grounds.folder, cache=settings.cache, reach=grounds.reach)
         records.update((part.sha256, part) for part in dataset.parts)
         return dataset
 
     def find_code_folder(name: str) -> Path:
-        return code_folders.setdefault(name, choose_folder(name, folder.absolute(), settings.environments))
+        return code_folders.setdefault(name, grounds.find_code(name))
 
     live = all(find_service(model) == "tinker" for model in sweep.models)
     prices = read_price_book(settings).billing(forward if live else "training")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -52,6 +53,18 @@ def make_reach(most_bytes: int, hosts: Sequence[str]) -> DataReach:
         check=lambda url: check_source(url, hosts),
         fetch=lambda url, most: fetch_web(url, most, hosts),
     )
+
+
+def make_confined_reach(most_bytes: int, hosts: Sequence[str], folder: Path) -> DataReach:
+    """Say how far the data of a spec may reach that was sent from elsewhere: files below `folder`, and listed hosts."""
+
+    def check(url: str) -> None:
+        if not hosts or url.partition("://")[0] in FILES:
+            how = f"send the file with the spec, or ask the operator to list its host in {SETTING}"
+            raise DataError(f"{redact(url)}: this server reads only files that are sent, and from listed hosts; {how}")
+        check_source(url, hosts)
+
+    return make_reach(most_bytes, hosts)._replace(check=check, inside=folder)
 
 
 def check_source(url: str, hosts: Sequence[str]) -> None:

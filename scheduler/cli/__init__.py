@@ -1,6 +1,7 @@
 """Define the command line `sweep`, which follows the conventions of the `tinker` command.
 
-Errors go to stderr as `Error: …` with status 1. Wrong usage has status 2, Ctrl-C 130.
+Errors go to stderr as `Error: …` with status 1. Wrong usage has status 2, Ctrl-C 130. A command that returns a number
+has that status.
 """
 
 import sys
@@ -25,6 +26,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "list": ("status", "List all sweeps."),
     "status": ("status", "Show what is running, failed or waiting, and why."),
     "watch": ("watch", "Show the progress of NAMES until they end."),
+    "wait": ("watch", "Wait until NAMES have ended, for scripts and agents."),
     "results": ("results", "Show what NAME has found so far, or several sweeps together."),
     "samples": ("samples", "Show the worst and best answers before and after training."),
     "evaluate": ("evaluate", "Evaluate every model that NAME trained, in a new sweep."),
@@ -81,13 +83,15 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"scheduler.cli.{module}").commands[cmd_name]
         return command
 
-    def invoke(self, ctx: click.Context) -> None:
+    def invoke(self, ctx: click.Context) -> Any:
         """A reader that closes our output (`| head`) is no error, though click would make one of it."""
         try:
-            super().invoke(ctx)
+            status = super().invoke(ctx)
             streams.flush_output()
         except BrokenPipeError:
             streams.discard_output()
+            return None
+        return status
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Say where `-f` goes, where it stands behind the command."""
@@ -151,7 +155,7 @@ def _run_command(arguments: list[str] | None) -> int:
     """Run a command, print errors that are for people to stderr, and return the exit status."""
     streams.make_ready()
     try:
-        sweep.main(arguments, prog_name="sweep", standalone_mode=False)
+        status = sweep.main(arguments, prog_name="sweep", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return 2
@@ -165,7 +169,7 @@ def _run_command(arguments: list[str] | None) -> int:
             raise
         character = ascii(error.object[error.start : error.end])
         return _fail(f"the terminal's encoding {error.encoding} has no {character}; set PYTHONUTF8=1", 1)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _format_error(error: Exception) -> str:

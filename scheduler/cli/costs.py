@@ -34,13 +34,7 @@ def costs(output: Output, name: str | None) -> None:
         now = round(time.time() * 1000)
         days, users = read_today(store, now), read_user_costs(store, now)
     if output.form == "json":
-        output.print_document(
-            {
-                "sweeps": [_make_document(sweep_costs) for sweep_costs in all_costs],
-                "today": [_make_day_row(day) for day in days],
-                "users": [_make_user_row(user) for user in users],
-            }
-        )
+        output.print_document(make_costs_document(all_costs, days, users))
     elif output.form == "csv":
         output.print_csv(
             [
@@ -54,6 +48,17 @@ def costs(output: Output, name: str | None) -> None:
         for user in users:
             if user.limit is not None:
                 output.say(_describe_user(user))
+
+
+def make_costs_document(
+    all_costs: Sequence[SweepCosts], days: Sequence[DayCosts], users: Sequence[UserCosts]
+) -> dict[str, Any]:
+    """Return costs as programs get them."""
+    return {
+        "sweeps": [_make_document(sweep_costs) for sweep_costs in all_costs],
+        "today": [_make_day_row(day) for day in days],
+        "users": [_make_user_row(user) for user in users],
+    }
 
 
 def _make_document(sweep_costs: SweepCosts) -> dict[str, Any]:

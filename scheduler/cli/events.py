@@ -36,20 +36,25 @@ def events(output: Output, name: str, stage: str | None, last: int) -> None:
 
 def _make_row(event: Event, output: Output) -> dict[str, Any]:
     if not output.for_people:
-        return {
-            "at": event.at / 1000,
-            "stage": event.stage,
-            "label": event.what,
-            "from": event.from_state,
-            "to": event.to,
-            "attempt": event.attempt,
-            "worker": event.worker,
-            "detail": event.detail,
-        }
+        return make_event_row(event)
     when = time.strftime("%m-%d %H:%M:%S", time.localtime(event.at / 1000))
     moved = f"{event.from_state} → {event.to}" if event.to else ""
     attempt = event.attempt or None  # none before the first
     return {"time": when, "stage": event.what, "state change": moved, "attempt": attempt, "detail": event.detail}
+
+
+def make_event_row(event: Event) -> dict[str, Any]:
+    """Return an event as programs get it."""
+    return {
+        "at": event.at / 1000,
+        "stage": event.stage,
+        "label": event.what,
+        "from": event.from_state,
+        "to": event.to,
+        "attempt": event.attempt,
+        "worker": event.worker,
+        "detail": event.detail,
+    }
 
 
 commands = {"events": events}

@@ -8,11 +8,12 @@ import click
 
 from scheduler.cli.console.options import take_file
 from scheduler.cli.console.output import Output
-from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class
+from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class, read_reusable
 from scheduler.cli.service_facts_text import describe_facts, make_facts_document
-from scheduler.prepare import prepare
+from scheduler.prepare import Prepared, prepare
 from scheduler.services import find_service
 from scheduler.settings import read_settings
+from scheduler.state.store import Store
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
 from sweeps.planning.duration import estimate_cycles
 from sweeps.planning.notes.horizons import WARNING
@@ -37,7 +38,7 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
     """
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
-    planned = replace(prepared.plan, notes=(*prepared.plan.notes, *prepared.notes))
+    planned = _add_notes(prepared)
     there = find_reusable(planned, settings)
     refusals = [*prepared.refused, *_list_refusals(planned, there)]
     if output.form == "json":
@@ -46,6 +47,17 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
         output.print_csv([_make_csv_row(stage, there) for stage in planned.stages])
     else:
         _print(output, planned, there, refusals, everything=everything)
+
+
+def _add_notes(prepared: Prepared) -> Plan:
+    return replace(prepared.plan, notes=(*prepared.plan.notes, *prepared.notes))
+
+
+def make_plan_document(store: Store, prepared: Prepared) -> dict[str, Json]:
+    """Return what `sweep -f json plan` prints."""
+    planned = _add_notes(prepared)
+    there = read_reusable(planned, store)
+    return _make_document(planned, there, [*prepared.refused, *_list_refusals(planned, there)])
 
 
 def _make_document(planned: Plan, there: ReusableResults, refusals: Sequence[str]) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.evaluation_items import read_told_results
-from scheduler.state.keeping.kept_answers import KeptAnswer, read_kept_answer
+from scheduler.state.keeping.kept_answers import read_kept_answer
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
@@ -59,16 +59,16 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.warn(results.unread)
         output.print_csv([flatten_run(row) for row in results.rows], columns=list_columns(results.rows))
         return
+    if output.form == "json":
+        output.print_document(read_results_document(store, settings, name))
+        return
     rows = views.read_results(store, name)
     if kept := read_kept_answer(store, name):
-        _show_kept(output, kept, rows, views.read_cells(store, name))
+        output.say(kept.text)
+        output.say(f"This is the answer as it was kept. The whole report: {kept.page} in the artefact store.")
         return
     known = read_answer_inputs(store, view, rows, settings.store)
     summaries = _add_told(views.read_cells(store, name), rows, known.items)
-    if output.form == "json":
-        facts = {**list_facts(known), "unread": list(known.unread)}
-        output.print_document({"runs": [_run_row(row) for row in rows], "cells": summaries, **facts})
-        return
     report = compose_answer(known)
     show_conclusion(output, report)
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
@@ -82,15 +82,15 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     output.say(f"\n{_describe_use(view)}")
 
 
-def _show_kept(
-    output: Output, kept: KeptAnswer, rows: Sequence[RunResult], summaries: Sequence[dict[str, Any]]
-) -> None:
-    """Print the answer that a sweep has kept. What it was drawn from may be gone."""
-    if output.form == "json":
-        output.print_document({"runs": [_run_row(row) for row in rows], "cells": list(summaries), **kept.facts})
-        return
-    output.say(kept.text)
-    output.say(f"This is the answer as it was kept. The whole report: {kept.page} in the artefact store.")
+def read_results_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:
+    """Return what `sweep -f json results NAME` prints; from what is kept, if the rest may be gone."""
+    view, rows, cells = views.read_sweep(store, name), views.read_results(store, name), views.read_cells(store, name)
+    runs = [make_run_row(row) for row in rows]
+    if kept := read_kept_answer(store, name):
+        return {"runs": runs, "cells": cells, **kept.facts}
+    known = read_answer_inputs(store, view, rows, settings.store)
+    facts = {**list_facts(known), "unread": list(known.unread)}
+    return {"runs": runs, "cells": _add_told(cells, rows, known.items), **facts}
 
 
 def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:
@@ -145,7 +145,8 @@ def _show_cells(
     )
 
 
-def _run_row(row: RunResult) -> dict[str, Any]:
+def make_run_row(row: RunResult) -> dict[str, Any]:
+    """Return a run as programs get it."""
     return {
         "cell": dict(row.cell),
         "seed": row.seed,

@@ -45,7 +45,7 @@ def find_reusable(planned: Plan, settings: Settings) -> ReusableResults:
         return ReusableResults({}, 0)
     try:
         with open_store(settings) as store:
-            return _read(planned, store)
+            return read_reusable(planned, store)
     except StoreUnavailable as error:
         return ReusableResults({}, 0, unreadable=str(error).splitlines()[0])
 
@@ -61,7 +61,8 @@ def read_forward_class(settings: Settings) -> Forward:
         return "training"
 
 
-def _read(planned: Plan, store: Store) -> ReusableResults:
+def read_reusable(planned: Plan, store: Store) -> ReusableResults:
+    """Find the results that a plan can reuse in an open store."""
     costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
     seconds, micros = store.client.time()
     now = seconds + micros / 1e6

@@ -21,7 +21,7 @@ from scheduler.state.bug_log import Bug, describe_bug, read_bugs
 from scheduler.state.missing_rights import read_refusal
 from scheduler.state.server.failover import read_books
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
-from scheduler.state.stage_causes import describe_causes, read_causes
+from scheduler.state.stage_causes import StageCause, describe_causes, read_causes
 from scheduler.state.states import FAILURES, StageState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import LearningSigns, find_learning_signs
@@ -70,11 +70,8 @@ def status(output: Output, name: str | None) -> None:
             *map(describe_bug, read_bugs(store)),
             *filter(None, [describe_books(read_books(store))]),
         ]
-        state = make_status_document(store, settings, sweeps, name) | {
-            "causes": [cause._asdict() for cause in causes],
-            "learning": list_sign_facts(learning.signs),
-            "accounts": [make_facts_document(facts) for facts in accounts],
-        }
+        document = make_status_document(store, settings, sweeps, name)
+        state = document | _make_facts(causes, learning, accounts)
     if output.form == "json":
         output.print_document(state)
     elif output.form == "csv":
@@ -82,6 +79,23 @@ def status(output: Output, name: str | None) -> None:
     else:
         _print(output, sweeps, state, troubles)
         _print_where(output, settings, accounts)
+
+
+def read_sweep_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:
+    """Return what `sweep -f json status NAME` prints. Raise UnknownSweep."""
+    sweeps = [views.read_sweep(store, name)]
+    facts = _make_facts(read_causes(store, name), find_learning_signs(store, name), read_known_accounts(store))
+    return make_status_document(store, settings, sweeps, name) | facts
+
+
+def _make_facts(
+    causes: Sequence[StageCause], learning: LearningSigns, accounts: Sequence[ServiceFacts]
+) -> dict[str, Any]:
+    return {
+        "causes": [cause._asdict() for cause in causes],
+        "learning": list_sign_facts(learning.signs),
+        "accounts": [make_facts_document(facts) for facts in accounts],
+    }
 
 
 def read_fleet(store: Store, settings: Settings) -> FleetStatus:

@@ -12,6 +12,7 @@ from scheduler.prepare import Prepared, build_submission, prepare_to_submit, sto
 from scheduler.processes.membership import check_fleet
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
+from scheduler.state.people.actors import Actor
 from scheduler.state.people.audit_log import audit_change
 from scheduler.state.states import SweepState
 from scheduler.state.store import Store
@@ -48,11 +49,16 @@ def submit(output: Output, file: Path, overrides: tuple[str, ...]) -> None:
 
 def write_submission(store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
     """Write the data, then the plan, so that no stage names missing data. Raises SettingsDisagree."""
-    check_fleet(store, settings)
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
+    return submit_as(make_local_actor(settings), store, prepared, submission, settings)
+
+
+def submit_as(actor: Actor, store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:
+    """Do the same for somebody, without a word. The sweep belongs to the user whom the submission names."""
+    check_fleet(store, settings)
     store_data(prepared, Artefacts(settings.store))
-    audit_change(store, make_local_actor(settings), "submit", submission.plan.sweep)
+    audit_change(store, actor, "submit", submission.plan.sweep)
     return write(store, submission)
 
 

@@ -1,9 +1,11 @@
-"""Show the progress of sweeps until they end (`sweep watch`)."""
+"""Show the progress of sweeps until they end (`sweep watch`), or only wait for that (`sweep wait`)."""
 
+import math
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Any, Self
 
 import click
 from rich.console import Group, RenderableType
@@ -20,7 +22,7 @@ from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.missing_rights import raise_for_refusal
-from scheduler.state.states import ENDED_SWEEPS, StageState
+from scheduler.state.states import ENDED_SWEEPS, FAILURES, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.training_facts import find_learning_signs
 from scheduler.state.views import StageView, SweepView
@@ -188,4 +190,54 @@ def _describe_learning(stage: StageView) -> str:
     return describe_running(facts) if isinstance(facts, dict) else ""
 
 
-commands = {"watch": watch}
+FINISHED, WITH_FAILURES, TIMED_OUT = 0, 3, 4  # statuses of `sweep wait`
+LONGEST_LOOK = 5.0  # seconds between two looks
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as 90, 90s, 30m, 8h or 2d."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d{1,7}(?:\.\d+)?)([smhd]?)", str(value))
+        if match is None:
+            self.fail(f"expected a time such as 90s, 30m, 8h or 2d, got {value!r}", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--timeout", type=Duration(), help="Give up after this time: 90s, 30m, 8h. [default: never]")
+@click.pass_obj
+def wait(output: Output, names: tuple[str, ...], timeout: float | None) -> int:
+    """Wait until NAMES have ended, for scripts and agents.
+
+    The status is 0 if all finished, 3 if a stage failed or a sweep was cancelled, and 4 after the timeout.
+    """
+    with open_store(read_settings()) as store:
+        seen = _wait_for_end(store, names, math.inf if timeout is None else timeout)
+    output.print_rows("sweeps", [make_sweep_row(view, output) for view in seen])
+    if not have_ended(seen):
+        return TIMED_OUT
+    return FINISHED if all(map(_has_succeeded, seen)) else WITH_FAILURES
+
+
+def _wait_for_end(store: Store, names: Sequence[str], timeout: float) -> list[SweepView]:
+    """Look ever less often. What keeps everything from going on raises, as in a watch."""
+    gives_up, gap = time.monotonic() + timeout, LOOK_EVERY
+    while True:
+        seen = [views.read_sweep(store, name) for name in names]
+        left = gives_up - time.monotonic()
+        if have_ended(seen) or left <= 0:
+            return seen
+        raise_for_refusal(store.client)
+        time.sleep(min(gap, left))
+        gap = min(1.2 * gap, LONGEST_LOOK)
+
+
+def _has_succeeded(view: SweepView) -> bool:
+    return view.state == SweepState.FINISHED and not any(view.counts.get(state) for state in FAILURES)
+
+
+commands = {"watch": watch, "wait": wait}

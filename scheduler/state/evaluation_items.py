@@ -41,7 +41,7 @@ class KeptItems:
     rows: int = 0
 
 
-class _File(NamedTuple):
+class ItemsFile(NamedTuple):
     """The items of one stage; `rows` as the stage reported them."""
 
     path: str
@@ -61,7 +61,7 @@ class _Reader:
     bytes: int = 0
     failing: int = 0
 
-    def read(self, stage: str, file: _File, metrics: int) -> None:
+    def read(self, stage: str, file: ItemsFile, metrics: int) -> None:
         """Read the file of a stage, if it is within the limits and not read yet."""
         if stage in self.rows or stage in self.left or file.path in self.broken:
             return
@@ -120,7 +120,7 @@ def read_items(
         for measure, keys_of_items in wanted.items()
         for stage in _list_stages(planned, measure, keys_of_items)
     ]
-    files = _find_files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
+    files = find_items_files(store, list(dict.fromkeys(stage for _, _, stage in asked)))
     try:
         reader = _Reader(Artefacts(url), bounded)
     except ArtefactError:
@@ -169,13 +169,13 @@ def _list_stages(planned: Sequence[Mapping[str, Any]], measure: str, wanted: Wan
     return [place for _, place in sorted(places, key=lambda pair: pair[0])]
 
 
-def _find_files(store: Store, stages: Sequence[str]) -> dict[str, _File]:
+def find_items_files(store: Store, stages: Sequence[str]) -> dict[str, ItemsFile]:
     """Find the item files of the stages that succeeded."""
     item_files = {}
     for stage, (state, text) in _read_stage_results(store, stages):
         result: Mapping[str, Json] = unpack(text) if state == StageState.SUCCEEDED else {}
         if result.get("items"):
-            item_files[stage] = _File(str(result["items"]), int(str(result.get("count") or 0)))
+            item_files[stage] = ItemsFile(str(result["items"]), int(str(result.get("count") or 0)))
     return item_files
 
 

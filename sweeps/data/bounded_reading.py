@@ -38,12 +38,14 @@ class DataReach(NamedTuple):
     """How far a source may lead: bytes of a file, also unpacked; which URLs; and what fetches one of the web.
 
     `check` raises DataError for a URL that may not be read; without it all may. `fetch` returns at most so many bytes,
-    or raises DataError; without it the web is not read.
+    or raises DataError; without it the web is not read. `inside` is the only folder whose files may be read; without it
+    all may.
     """
 
     most_bytes: int = MOST_BYTES
     check: Callable[[str], None] | None = None
     fetch: Callable[[str, int], bytes] | None = None
+    inside: Path | None = None
 
 
 ANYWHERE = DataReach()
@@ -60,6 +62,12 @@ def refuse_irregular(path: Path, where: str) -> None:
         what = "a part of the system"
     if what:
         raise DataError(f"{where}: expected a regular file, got {what}; copy its content to a file")
+
+
+def refuse_outside(path: Path, inside: Path, where: str) -> None:
+    """Raise DataError unless a path leads into a folder."""
+    if not path.resolve().is_relative_to(inside.resolve()):
+        raise DataError(f"{where}: expected a file that was sent, got a path of the server; send it with the spec")
 
 
 KINDS = (

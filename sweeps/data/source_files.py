@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from sweeps.data import text_formats
-from sweeps.data.bounded_reading import ANYWHERE, PACKED, DataReach, unpack_bounded
+from sweeps.data.bounded_reading import ANYWHERE, PACKED, DataReach, refuse_outside, unpack_bounded
 from sweeps.data.columnar import read_arrow, read_parquet
 from sweeps.data.columns import ColumnReader, refuse_columns
 from sweeps.data.folders import find_files
@@ -17,6 +17,7 @@ from sweeps.data.rows import Parsed, read_rows
 from sweeps.data.text_formats import Found
 from sweeps.errors import DataError
 from sweeps.records import Format
+from sweeps.spec.home_paths import expand
 
 JSONL, TEXT = (".jsonl", ".ndjson"), (".txt", ".md")
 RIGHT = (
@@ -86,6 +87,8 @@ def read_file(
     with _naming(source, where, folder):
         if "://" in source and reach.check:
             reach.check(source)
+        elif reach.inside is not None:
+            refuse_outside(folder / expand(source), reach.inside, where)
         files = find_files(source, where, folder)
     ways: list[str] = []
 

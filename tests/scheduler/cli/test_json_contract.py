@@ -302,7 +302,7 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     night.fail(night.start("train-x", "one"))
     night.spread()
     night.start("train-y", "one")
-    check("sweep list, sweep watch", run("list"))
+    check("sweep list, sweep watch, sweep wait", run("list"), run("wait", "scaling"))
     lay_flat(night.store, "scaling")
     check("sweep status", run("status", "one"), run("status", "scaling"), unseen=())
     assert run("status", "scaling")["learning"]
