@@ -7,9 +7,10 @@ import importlib
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -106,26 +107,53 @@ def within(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@functools.cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+class Function(NamedTuple):
+    """A function: its lines are counted without the docstring."""
+
+    name: str
+    line: int
+    lines: int
+    is_property: bool
+
+
+class SourceFacts(NamedTuple):
+    """What the laws ask of a file. Its tree is not kept: a million nodes slow down every collection of garbage."""
+
+    imports: tuple[tuple[str, ...], ...]  # the module, and the name of it that `from` imports
+    functions: tuple[Function, ...]
+    classes: tuple[str, ...]
+    attributes: tuple[tuple[str, int], ...]  # with its line
+    asserted_texts: tuple[str, ...]
+    variables: tuple[tuple[str, int], ...]  # with its line
 
 
 @functools.cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(tree(path)))
+def read_facts(path: Path) -> SourceFacts:
+    """Parse a file once for all laws."""
+    nodes = tuple(ast.walk(ast.parse(path.read_text())))
+    return SourceFacts(
+        tuple(list_imports(nodes, path)),
+        tuple(list_functions(nodes)),
+        tuple(node.name for node in nodes if isinstance(node, ast.ClassDef)),
+        tuple((node.attr, node.lineno) for node in nodes if isinstance(node, ast.Attribute)),
+        tuple(list_asserted_texts(nodes)),
+        tuple(list_variables(nodes)),
+    )
+
+
+def list_imports(nodes: Sequence[ast.AST], path: Path) -> Iterator[tuple[str, ...]]:
+    """Yield what a file imports, wherever in it, for type checking alone included."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name,) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{within(path)}:{node.lineno} imports relatively"
+            yield from ((str(node.module), alias.name) for alias in node.names)
 
 
 def imports(path: Path) -> set[str]:
-    """The top-level packages that a file imports, wherever in it."""
-    packages = set()
-    for node in nodes(path):
-        if isinstance(node, ast.Import):
-            packages |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{within(path)}:{node.lineno} imports relatively"
-            packages.add(str(node.module).partition(".")[0])
-    return packages
+    """The top-level packages that a file imports."""
+    return {module.partition(".")[0] for module, *_ in read_facts(path).imports}
 
 
 def test_imports_point_one_way() -> None:
@@ -154,10 +182,10 @@ def test_the_science_has_no_clock_and_no_chance() -> None:
     science = [path for path in MODULES if within(path).startswith("sweeps/")]
     assert [f"{within(path)}: {name}" for path in science for name in imports(path) & IMPURE] == []
     clocks = [
-        f"{within(path)}:{node.lineno}: {node.attr}; time is an argument"
+        f"{within(path)}:{line}: {name}; time is an argument"
         for path in science
-        for node in nodes(path)
-        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
+        for name, line in read_facts(path).attributes
+        if name in CLOCKS
     ]
     assert clocks == []
 
@@ -181,30 +209,23 @@ def test_no_test_file_imports_another() -> None:
     strays = [
         f"{within(path)}: {module}"
         for path in TESTS
-        for module in imported_names(path)
+        for module in map(".".join, read_facts(path).imports)
         if module.startswith("tests.") and any(part.startswith("test_") for part in module.split("."))
     ]
     assert strays == []
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    """Yield the dotted name of everything that a file imports."""
-    for node in nodes(path):
-        if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
 def test_few_tests_assert_sentences() -> None:
     """Tests assert codes, fields and numbers, so that the English can improve."""
-    sentences = [f"{within(path)}: {text}" for path in TESTS for text in asserted_texts(path) if is_sentence(text)]
+    sentences = [
+        f"{within(path)}: {text}" for path in TESTS for text in read_facts(path).asserted_texts if is_sentence(text)
+    ]
     assert len(sentences) <= SENTENCES
 
 
-def asserted_texts(path: Path) -> Iterator[str]:
+def list_asserted_texts(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield every text that an assertion compares with, and every pattern that an error has to match."""
-    for node in nodes(path):
+    for node in nodes:
         values: list[ast.expr] = []
         if isinstance(node, ast.Assert):
             compared = (part for part in ast.walk(node.test) if isinstance(part, ast.Compare))
@@ -222,22 +243,24 @@ def test_a_file_fits_in_one_read_and_a_function_in_one_look() -> None:
     lengths = {within(path): len(path.read_text().splitlines()) for path in MODULES}
     assert {path: lines for path, lines in lengths.items() if lines > LINES_OF_A_FILE} == {}
     long = [
-        f"{within(path)}: {name}: {lines} lines"
+        f"{within(path)}: {function.name}: {function.lines} lines"
         for path in MODULES
-        for name, lines in functions(path)
-        if lines > LINES_OF_A_FUNCTION
+        for function in read_facts(path).functions
+        if function.lines > LINES_OF_A_FUNCTION
     ]
     assert long == []
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Every function of a file, and its length without the docstring."""
-    for node in nodes(path):
+def list_functions(nodes: Sequence[ast.AST]) -> Iterator[Function]:
+    """Yield every function of a file. A property says what something is, and may be named so."""
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             first = node.body[0]
             docstring_lines = first.end_lineno - first.lineno + 1 if _is_docstring(first) and first.end_lineno else 0
-            yield node.name, node.end_lineno - node.lineno + 1 - docstring_lines
+            lines = node.end_lineno - node.lineno + 1 - docstring_lines
+            decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+            yield Function(node.name, node.lineno, lines, bool(decorators & {"property", "cached_property"}))
 
 
 def _is_docstring(node: ast.stmt) -> bool:
@@ -256,13 +279,9 @@ NAMES = {within(path)[:-3].replace("/", ".").removesuffix(".__init__"): path for
 def imported_modules(path: Path) -> set[str]:
     """The modules of ours that a file imports, for type checking alone included."""
     modules = set()
-    for node in nodes(path):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                module = f"{node.module}.{alias.name}"
-                modules.add(module if module in NAMES else str(node.module))
-        elif isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
+    for module, *names in read_facts(path).imports:
+        whole = ".".join((module, *names))
+        modules.add(whole if whole in NAMES else module)
     return modules & NAMES.keys()
 
 
@@ -296,26 +315,19 @@ def test_a_module_name_is_used_once() -> None:
 def test_a_class_name_is_used_once() -> None:
     places = defaultdict(list)
     for path in MODULES:
-        for node in nodes(path):
-            if isinstance(node, ast.ClassDef):
-                places[node.name].append(within(path))
+        for name in read_facts(path).classes:
+            places[name].append(within(path))
     assert {name: used for name, used in places.items() if len(used) > 1} == {}
 
 
 def test_a_function_says_what_it_does() -> None:
     vague = [
-        f"{within(path)}:{line}: {name}" for path in MODULES for name, line in named_functions(path) if is_vague(name)
+        f"{within(path)}:{function.line}: {function.name}"
+        for path in MODULES
+        for function in read_facts(path).functions
+        if not function.is_property and is_vague(function.name.strip("_"))
     ]
     assert vague == []
-
-
-def named_functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Every function but properties, which say what something is."""
-    for node in nodes(path):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
-            if not decorators & {"property", "cached_property"}:
-                yield node.name.strip("_"), node.lineno
 
 
 def is_vague(name: str) -> bool:
@@ -332,18 +344,18 @@ def test_a_variable_says_what_it_holds() -> None:
     vague = [
         f"{within(path)}:{line}: {name}"
         for path in (*MODULES, *TESTS, *EXAMPLES)
-        for name, line in named_variables(tree(path))
+        for name, line in read_facts(path).variables
         if name in VAGUE_VARIABLES
     ]
     assert vague == []
 
 
-def named_variables(module: ast.Module) -> Iterator[tuple[str, int]]:
+def list_variables(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, int]]:
     """Yield every variable, argument and target of a loop, but no field of a class: JSON has the names of fields."""
-    classes = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef))
+    classes = (node for node in nodes if isinstance(node, ast.ClassDef))
     assigned = (part for node in classes for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign))
     fields = {target for part in assigned for target in ast.walk(part) if isinstance(target, ast.Name)}
-    for node in ast.walk(module):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in fields:
             yield node.id, node.lineno
         elif isinstance(node, ast.arg):
@@ -367,8 +379,8 @@ def named_variables(module: ast.Module) -> Iterator[tuple[str, int]]:
     ],
 )
 def test_a_vague_variable_is_seen_wherever_it_is_bound(code: str) -> None:
-    assert "told" in dict(named_variables(ast.parse(code)))
+    assert "told" in dict(list_variables([*ast.walk(ast.parse(code))]))
 
 
 def test_a_field_is_no_variable() -> None:
-    assert dict(named_variables(ast.parse("class Cell:\n    told: int = 0"))) == {}
+    assert dict(list_variables([*ast.walk(ast.parse("class Cell:\n    told: int = 0"))])) == {}

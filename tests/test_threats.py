@@ -1,6 +1,5 @@
 """Each item of the page on threats names the test that tries the attack."""
 
-import ast
 import re
 
 import pytest
@@ -14,10 +13,7 @@ ROWS = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_the_test_of_an_attack_exists(file: str, name: str) -> None:
-    functions = {
-        node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)
-    }
-    assert name in functions
+    assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE)
 
 
 def test_every_attack_names_a_test() -> None:

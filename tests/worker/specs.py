@@ -29,7 +29,7 @@ experiment: grid
 model: offline/ngram-s
 train:
   {method: rl, environment: "tests.worker.vowels:Vowels", rank: 8, learning_rate: 0.03, schedule: constant, steps: 6,
-   groups: 4, group_size: 4}
+   groups: 2, group_size: 4}
 seeds: 1
 evaluate: [{task_completion: {environment: "tests.worker.vowels:Vowels", episodes: 8, attempts: 2}}]
 checkpoint: {every_steps: 2}

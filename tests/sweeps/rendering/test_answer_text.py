@@ -31,9 +31,6 @@ class Harmony:
         return bytes(tokens).decode()
 
 
-WORDS = speaking("chatml")
-
-
 @pytest.mark.parametrize(
     ("text", "opened", "answer", "thoughts", "closed"),
     [
@@ -58,10 +55,10 @@ WORDS = speaking("chatml")
     ],
 )
 def test_thoughts_are_no_answer(text: str, opened: str, answer: str, thoughts: str, closed: bool) -> None:
-    turn = parse_answer(text, WORDS, opened=opened, end="<|im_end|>")
+    turn = parse_answer(text, speaking("chatml"), opened=opened, end="<|im_end|>")
     assert (turn.answer, turn.thoughts, turn.closed, turn.cut) == (answer, thoughts, closed, not closed)
     assert turn.whole == text
-    assert parse_answer(text, WORDS, opened=opened).cut  # nothing ended it
+    assert parse_answer(text, speaking("chatml"), opened=opened).cut  # nothing ended it
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scheduler.plugins.tokenizers import PretrainedTokenizer
 from sweeps import parse
 from sweeps.errors import DataError
 from sweeps.planning.plan import plan
@@ -17,8 +18,15 @@ from tests.sweeps.questions import HEAD, prices
 from tests.sweeps.templates import STYLES, THINKING, chat, speaking
 from tests.wording import lacks
 
-FORGETS = speaking("forgetful")  # earlier answers without the thoughts that they had
-BY = choose_renderer(None, FORGETS, messages=True)
+
+def forgetful() -> PretrainedTokenizer:
+    """Its template writes earlier answers without the thoughts that they had."""
+    return speaking("forgetful")
+
+
+def choose_template() -> str:
+    """How chats are rendered for it."""
+    return choose_renderer(None, forgetful(), messages=True)
 
 
 def thoughtful(*texts: str) -> list[dict[str, Any]]:
@@ -26,21 +34,23 @@ def thoughtful(*texts: str) -> list[dict[str, Any]]:
     return chat(*(text if at % 2 == 0 else f"<think>12</think>{text}" for at, text in enumerate(texts)))
 
 
-def learnt(row: Row, renderer: str = BY) -> list[str]:
-    examples = render_all(Records("chat", (row,)), FORGETS, renderer=renderer, loss_mask="each")
-    return [FORGETS.decode(example.tokens[1:][example.weights > 0].tolist()) for example in examples]
+def learnt(row: Row, renderer: str = "") -> list[str]:
+    examples = render_all(
+        Records("chat", (row,)), forgetful(), renderer=renderer or choose_template(), loss_mask="each"
+    )
+    return [forgetful().decode(example.tokens[1:][example.weights > 0].tolist()) for example in examples]
 
 
 def test_each_answer_is_learnt_with_its_thought_and_reads_the_history_without() -> None:
     row = {"messages": thoughtful("hello", "yes", "the", "no", "a", "tool")}
     with pytest.raises(DataError, match="`turns: each`"):
-        render(row, "chat", FORGETS, renderer=BY, loss_mask="completion")
-    examples = render_all(Records("chat", (row,)), FORGETS, renderer=BY, loss_mask="each")
+        render(row, "chat", forgetful(), renderer=choose_template(), loss_mask="completion")
+    examples = render_all(Records("chat", (row,)), forgetful(), renderer=choose_template(), loss_mask="each")
     assert learnt(row) == [f"<think>12</think>{answer}<|im_end|>" for answer in ("yes", "no", "tool")]
     for place, example in zip((2, 4, 6), examples, strict=True):
-        theirs = FORGETS._tokenizer.apply_chat_template(row["messages"][:place], return_dict=False)
+        theirs = forgetful()._tokenizer.apply_chat_template(row["messages"][:place], return_dict=False)
         assert example.tokens.tolist() == theirs, "as the template writes the chat at that moment"
-        before = FORGETS._tokenizer.apply_chat_template(
+        before = forgetful()._tokenizer.apply_chat_template(
             row["messages"][: place - 1], add_generation_prompt=True, return_dict=False
         )
         assert int(np.flatnonzero(example.weights)[0]) + 1 == len(before), "learnt behind what it is asked with"
@@ -77,8 +87,8 @@ def test_what_is_not_to_be_learnt_makes_no_example() -> None:
 
 def test_by_a_renderer_that_changes_nothing_the_same_is_learnt_together_and_each() -> None:
     row = {"messages": chat("hello", "yes", "12", "34", system="the")}
-    (whole,) = render_all(Records("chat", (row,)), FORGETS, loss_mask="completion")
-    rows = render_rows(Records("chat", (row,)), FORGETS, loss_mask="each")
+    (whole,) = render_all(Records("chat", (row,)), forgetful(), loss_mask="completion")
+    rows = render_rows(Records("chat", (row,)), forgetful(), loss_mask="each")
     assert sum(float(example.weights.sum()) for example in rows[0]) == whole.weights.sum()
     assert sum(example.text_bytes for example in rows[0]) == whole.text_bytes
     assert rows[0][-1].tokens.tolist() == whole.tokens.tolist()
@@ -93,7 +103,7 @@ def planned(*overrides: str) -> Plan:
 
         return Dataset(name, spec.source, records("hello", 40), records("a", 10), None, ())
 
-    return plan(parse(HEAD, overrides=overrides), load=load, tokenizers=lambda _: FORGETS, prices=prices())
+    return plan(parse(HEAD, overrides=overrides), load=load, tokenizers=lambda _: forgetful(), prices=prices())
 
 
 def test_the_plan_counts_rows_and_says_what_it_costs() -> None:
@@ -108,7 +118,7 @@ def test_the_plan_counts_rows_and_says_what_it_costs() -> None:
     assert [note for note in made.notes if not lacks(note, "10 chats holdout 20 inputs")]
     rows = [sum(map(len, row)) for row in render_rows(
         Records("chat", tuple({"messages": thoughtful(f"hello {at}", "yes", "12", "no")} for at in range(40))),
-        FORGETS, renderer=BY, loss_mask="each",
+        forgetful(), renderer=choose_template(), loss_mask="each",
     )]  # fmt: skip
     assert abs(train.tokens - sum(rows) * 10 * 32 / 40) < sum(rows), "ten steps of 32 of the 40 rows"
 
@@ -136,7 +146,7 @@ def test_the_plan_counts_the_messages_that_are_in_no_input(behind: list[dict[str
 
         return Dataset(name, spec.source, records("hello", 40), records("a", 10), None, ())
 
-    made = plan(parse(HEAD, overrides=["turns=each"]), load=load, tokenizers=lambda _: FORGETS, prices=prices())
+    made = plan(parse(HEAD, overrides=["turns=each"]), load=load, tokenizers=lambda _: forgetful(), prices=prices())
     notes = [note for note in made.notes if "in no input" in note]
     assert len(notes) == 2 * bool(count)
     assert all(any(f"{n * count} messages of {part}" in note for note in notes)

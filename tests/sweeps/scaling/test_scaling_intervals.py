@@ -33,7 +33,7 @@ from tests.sweeps.planted import (
     plateau,
 )
 
-EXPERIMENTS = 100
+EXPERIMENTS = 50
 RUNS, SEED = np.tile(SIZES, SEEDS), np.repeat(np.arange(SEEDS), len(SIZES))
 
 
@@ -69,7 +69,7 @@ def test_where_the_subsets_of_a_seed_nest_the_seed_is_a_block() -> None:
     """Else the interval is far too sure of itself: it holds the truth in 6 of 10 experiments."""
     kind = next(kind for kind in KINDS if kind.noise == "blocks")
     target = float(kind.truth(np.array([WITHIN]))[0])
-    unaware = fit_many(RUNS, kind.losses(100, 1).reshape(100, -1), targets=target)
+    unaware = fit_many(RUNS, kind.losses(EXPERIMENTS, 1).reshape(EXPERIMENTS, -1), targets=target)
     assert Coverage.of(unaware, WITHIN).covered < 0.75
 
 
@@ -79,7 +79,7 @@ def test_sizes_that_lack_seeds_do_not_narrow_the_interval(whole: int) -> None:
     sizes = SIZES[:7]
     runs = [(seed, place) for seed in range(SEEDS) for place in range(7) if not seed or place < whole]
     kind = next(kind for kind in KINDS if kind.noise == "nested")
-    losses = np.stack([kind.losses(150, 3)[:, seed, place] for seed, place in runs], axis=1)
+    losses = np.stack([kind.losses(EXPERIMENTS, 3)[:, seed, place] for seed, place in runs], axis=1)
     truth, seeds = float(kind.truth(np.array([700.0]))[0]), [seed for seed, _ in runs]
     fits = fit_many(sizes[[place for _, place in runs]], losses, seed=seeds, targets=truth)
     assert Coverage.of(fits, 700.0).covered >= 0.92

@@ -83,7 +83,9 @@ def test_episodes_without_chance_are_all_alike(workshop: Workshop, monkeypatch: 
 
 
 def test_a_reward_that_can_be_learnt_shows_no_sign(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = read_facts(workshop, RL_SPEC.replace("steps: 6", "steps: 20"), monkeypatch)
+    facts = read_facts(
+        workshop, RL_SPEC.replace("steps: 6", "steps: 20").replace("groups: 2", "groups: 4"), monkeypatch
+    )
     assert facts["mixed_iterations"] > 10
     assert facts["last"] > facts["first"]
     assert judge_training(facts) == []
@@ -120,5 +122,6 @@ def test_rows_without_anything_to_learn_are_refused_before_they_cost(
 
 
 def test_a_penalty_says_how_far_the_model_moved(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = read_facts(workshop, RL_SPEC.replace("group_size: 4}", f"group_size: 4{PENALTY}}}"), monkeypatch)
+    spec = RL_SPEC.replace("groups: 2, group_size: 4}", f"groups: 4, group_size: 4{PENALTY}}}")
+    facts = read_facts(workshop, spec, monkeypatch)
     assert 0 < facts["kl_start"] < 1
