@@ -51,7 +51,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
         ],
         limit=spent.limit,
         services=view.services,
-        curves=_read_curves(store, rows, {stage.id: stage.label for stage in stages}),
+        curves=read_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,
         data=_list_data(store, stages),
         versions=list_versions(),
@@ -98,7 +98,8 @@ def _describe_causes(alike: Sequence[StageView]) -> str:
     return f"{first}; others name {format_count(len(named) - 1, 'other stage')}" if len(named) > 1 else first
 
 
-def _read_curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
+def read_curves(store: Store, rows: Sequence[RunResult], labels: Mapping[str, str]) -> list[LearningCurve]:
+    """Read the learning curves of these rows, of very many only some; `labels` are those of the stages."""
     curves = []
     stages = _choose_trainings(rows)
     for stage, text in read_in_pages(store.client, stages, lambda pipe, stage: pipe.get(keys.curve(stage))):

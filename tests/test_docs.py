@@ -252,7 +252,7 @@ STRANGER = {
 
 def test_compose_has_the_same_processes_and_passes_every_setting() -> None:
     services = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
-    assert {"redis", "scheduler", "worker", "flower", "tinker-offline"} <= set(services)
+    assert {"redis", "scheduler", "worker", "page", "flower", "tinker-offline"} <= set(services)
     settings = set(re.findall(r'"((?:SWEEP|REDIS)_\w+)"', (ROOT / "scheduler" / "settings.py").read_text()))
     handed_over = settings - {"SWEEP_WEBHOOK_SECRET", "SWEEP_METRICS_TOKEN"}  # as files
     for name in ("scheduler", "worker", "sweep"):

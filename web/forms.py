@@ -6,10 +6,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
 
+from scheduler.errors import SchedulerError
 from web.site import Forbidden, Visiting
 
 FIELDS = 50  # that a form may have
 FORM = "application/x-www-form-urlencoded"
+
+
+class FormInvalid(SchedulerError):
+    """A field has a wrong value."""
+
 
 FOREIGN = "another site sent this form; open the page here and use its own button"
 

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from scheduler.errors import SchedulerError, UnknownSweep
+from scheduler.errors import NotAllowed, SchedulerError, UnknownSweep
 from scheduler.settings import Settings
 from scheduler.state.connection import RedisError
 from scheduler.state.store import Store
@@ -20,12 +20,12 @@ from sweeps.errors import SweepsError
 from web.guard import Guard
 from web.live import Watcher
 from web.live import router as live_router
-from web.pages import health_page, home_page, login_page, sweep_page
+from web.pages import control_page, fleet_page, health_page, home_page, login_page, run_page, sweep_page
 from web.parts import PartCache
-from web.site import Forbidden, LoginNeeded, Site
+from web.site import Forbidden, LoginNeeded, NotFound, Site
 from web.templating import load_assets, show_page
 
-PAGES = (login_page, home_page, sweep_page, health_page)
+PAGES = (login_page, home_page, sweep_page, control_page, run_page, fleet_page, health_page)
 WORDS = {404: "There is no such page.", 405: "This page cannot be called like that."}
 
 
@@ -57,7 +57,12 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _mark(site: Site, subject: str) -> str:
-    return home_page.mark_home(site) if subject == home_page.HOME else sweep_page.mark_subject(site, subject)
+    if subject == home_page.HOME:
+        return home_page.mark_home(site)
+    if subject == fleet_page.FLEET:
+        return fleet_page.mark_fleet(site)
+    mark = run_page.mark_run if subject.startswith(run_page.SUBJECT) else sweep_page.mark_subject
+    return mark(site, subject)
 
 
 def send_asset(name: str) -> Response:
@@ -68,46 +73,51 @@ def send_asset(name: str) -> Response:
     return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
+def ask_for_login(request: Request, _: Exception) -> Response:
+    """Lead to the login, and from there back; a part says it with its status alone."""
+    is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if not is_page:
+        return Response("log in first", 401)
+    onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?next={quote(onward, safe='')}", 303)
+
+
+def wait_for_redis(_: Request, error: Exception) -> Response:
+    """Say that Redis is away, on a page that tries again."""
+    response = _show_error(503, f"Redis does not answer. This page tries again by itself. ({error})", again=5)
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def name_wrong_values(_: Request, error: Exception) -> Response:
+    """Say which values of an address are wrong."""
+    assert isinstance(error, RequestValidationError)
+    named = ", ".join(".".join(map(str, problem["loc"][1:])) for problem in error.errors())
+    return _show_error(400, f"The address has a wrong value: {named}.")
+
+
+def explain_status(_: Request, error: Exception) -> Response:
+    """Say what a status means."""
+    assert isinstance(error, HTTPException)
+    return _show_error(error.status_code, WORDS.get(error.status_code, str(error.detail)))
+
+
 def _add_errors(app: FastAPI) -> None:
-    """Say what is wrong and what to do, on a page; a part says it with its status alone."""
-
-    @app.exception_handler(LoginNeeded)
-    def ask_for_login(request: Request, _: Exception) -> Response:
-        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        if not is_page:
-            return Response("log in first", 401)
-        onward = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/login?next={quote(onward, safe='')}", 303)
-
-    @app.exception_handler(Forbidden)
-    def forbid(_: Request, error: Exception) -> Response:
-        return _show_error(403, f"Not allowed: {error}.")
-
-    @app.exception_handler(UnknownSweep)
-    def miss(_: Request, error: Exception) -> Response:
-        return _show_error(404, f"{error}.")
-
-    @app.exception_handler(RedisError)
-    def wait(_: Request, error: Exception) -> Response:
-        response = _show_error(503, f"Redis does not answer. This page tries again by itself. ({error})", again=5)
-        response.headers["Retry-After"] = "5"
-        return response
-
-    @app.exception_handler(SchedulerError)
-    @app.exception_handler(SweepsError)
-    def refuse(_: Request, error: Exception) -> Response:
-        return _show_error(400, str(error))
-
-    @app.exception_handler(RequestValidationError)
-    def correct(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        named = ", ".join(".".join(map(str, problem["loc"][1:])) for problem in error.errors())
-        return _show_error(400, f"The address has a wrong value: {named}.")
-
-    @app.exception_handler(HTTPException)
-    def explain(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _show_error(error.status_code, WORDS.get(error.status_code, str(error.detail)))
+    """Say what is wrong and what to do, on a page."""
+    statuses: dict[type[Exception], int] = {
+        Forbidden: 403,
+        NotAllowed: 403,
+        NotFound: 404,
+        UnknownSweep: 404,
+        SchedulerError: 400,
+        SweepsError: 400,
+    }
+    for kind, status in statuses.items():
+        app.add_exception_handler(kind, lambda _, error, status=status: _show_error(status, str(error)))
+    app.add_exception_handler(LoginNeeded, ask_for_login)
+    app.add_exception_handler(RedisError, wait_for_redis)
+    app.add_exception_handler(RequestValidationError, name_wrong_values)
+    app.add_exception_handler(HTTPException, explain_status)
 
 
 def _show_error(status: int, words: str, again: int = 0) -> Response:

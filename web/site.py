@@ -32,6 +32,10 @@ class Forbidden(Exception):
     """The visitor may not do this; the text says what is needed."""
 
 
+class NotFound(Exception):
+    """There is no such thing; the text says what was looked for."""
+
+
 @dataclass(frozen=True)
 class SweepFacts:
     """What a page shows of a sweep beside its answer, and what takes a look at every stage."""

@@ -60,6 +60,7 @@ def load_templates() -> Environment:
         "value": format_value,
         "time": format_time,
         "prose": mark_code,
+        "score": lambda value: f"{value:.4f}",
         "cell": lambda value, key: format_cell(key, value),
     }
     environment.globals |= {"link_sweep": link_sweep, "assets": name_assets()}

@@ -59,7 +59,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Compute what a fleet needs of its machines."),
-    "health": ("upkeep.probe_health", "Exit with 0 if PART works: scheduler, worker, flower or redis."),
+    "health": ("upkeep.probe_health", "Exit with 0 if PART of the fleet works, for probes."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

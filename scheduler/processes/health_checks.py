@@ -18,8 +18,8 @@ from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.server.redis_address import redact_redis_url
 from sweeps.formatting import format_count
 
-ANSWER_SECONDS = 2.0  # for an answer of Redis or Flower
-PARTS = ("scheduler", "worker", "flower", "redis")
+ANSWER_SECONDS = 2.0  # for an answer of Redis, Flower or the page
+PARTS = ("scheduler", "worker", "page", "flower", "redis")
 
 
 class Unhealthy(SchedulerError):
@@ -37,6 +37,8 @@ def check_health(settings: Settings, part: str, host: str | None) -> Health:
     """Check one of PARTS. A scheduler or worker is looked for on a host, or on any (None)."""
     if part == "flower":
         return check_flower(settings)
+    if part == "page":
+        return check_page(settings)
     url = find_server_url(settings)
     with closing(connect(url, retries=0, patience=ANSWER_SECONDS)) as client:
         try:
@@ -91,10 +93,25 @@ def check_flower(settings: Settings) -> Health:
     addresses = read_addresses(settings.home)
     if not settings.flower_port and addresses is None:
         raise SettingInvalid("SWEEP_FLOWER_PORT: expected the port of Flower, got none, and no `sweep up` runs here")
-    port = settings.flower_port or (urlsplit(addresses.flower_url).port if addresses else 0)
+    return _ask_port(
+        settings.flower_port or (urlsplit(addresses.flower_url).port if addresses else None), "/healthcheck"
+    )
+
+
+def check_page(settings: Settings) -> Health:
+    """Does the page answer at its port?"""
+    addresses = read_addresses(settings.home)
+    _, port = settings.observation.page or ("", 0)
+    if not port and (addresses is None or not addresses.page_url):
+        raise SettingInvalid("SWEEP_PAGE: expected the port of the page, got none, and no `sweep up` serves it here")
+    return _ask_port(port or (urlsplit(addresses.page_url).port if addresses else None), "/healthz")
+
+
+def _ask_port(port: int | None, path: str) -> Health:
+    """Does a process of this machine answer?"""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)  # httpx would take 0.3 s to load
     try:
-        connection.request("GET", "/healthcheck")
+        connection.request("GET", path)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return Health(False, f"no answer at port {port}: {error}")

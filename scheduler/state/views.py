@@ -154,9 +154,13 @@ def name_unknown_sweep(store: Store, name: str) -> UnknownSweep:
 
 def read_results(store: Store, name: str) -> list[RunResult]:
     """Read all rows of a sweep in the order of its plan, finished or not."""
+    return read_planned_results(store, name, read_planned_rows(store, name))
+
+
+def read_planned_results(store: Store, name: str, rows: Sequence[Mapping[str, Any]]) -> list[RunResult]:
+    """Read these planned rows of a sweep, finished or not."""
     store = open_archive(store, name)
     values = _read_values(store, name)
-    rows = read_planned_rows(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
     stages = {stage.id: stage for stage in read_stage_views(store, needed)}
     return [_make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]

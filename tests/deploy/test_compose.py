@@ -78,6 +78,7 @@ def test_no_secret_is_in_the_environment_and_each_is_a_file() -> None:
             assert set(service.get("secrets", [])) <= secrets.keys(), name
     assert "TINKER_API_KEY" not in ALONE["flower"]["secrets"]
     assert ALONE["flower"]["secrets"] == ["FLOWER_BASIC_AUTH"]
+    assert ALONE["page"]["secrets"] == ["aws_credentials"]
 
 
 def test_a_worker_elsewhere_takes_redis_and_store_from_the_environment_and_demands_a_store() -> None:

@@ -60,7 +60,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
 
 
 def test_units_and_pods_run_the_commands_of_the_containers() -> None:
-    assert {name_of(unit) for unit in UNITS} == deployments().keys() == {"scheduler", "worker", "flower"}
+    assert {name_of(unit) for unit in UNITS} == deployments().keys() == {"scheduler", "worker", "page", "flower"}
     for unit in UNITS:
         name = name_of(unit)
         (command,) = read_unit(unit)["ExecStart"]
@@ -76,7 +76,7 @@ def test_units_have_few_rights_limits_and_secrets_of_their_own() -> None:
         assert (values["ProtectSystem"], values["DynamicUser"]) == (["strict"], ["yes"])
         assert {"MemoryMax", "TasksMax"} <= values.keys()
         names = {value.partition(":")[0] for value in values["LoadCredential"]}
-        assert ("TINKER_API_KEY" in names) == (name_of(unit) != "flower")
+        assert ("TINKER_API_KEY" in names) == (name_of(unit) in ("scheduler", "worker"))
 
 
 def test_kubernetes_accepts_the_manifests() -> None:
@@ -100,5 +100,5 @@ def test_pods_have_few_rights_limits_probes_and_secrets_of_their_own() -> None:
             assert container[probe]["exec"]["command"][:3] == ["sweep", "health", name]
         secret = next(volume["secret"] for volume in pod["volumes"] if "secret" in volume)
         keys = {item["key"] for item in secret["items"]}
-        assert ("TINKER_API_KEY" in keys) == (name != "flower")
+        assert ("TINKER_API_KEY" in keys) == (name in ("scheduler", "worker"))
         assert not {"redis_server.key", "redis_ca.key"} & keys

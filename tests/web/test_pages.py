@@ -11,7 +11,6 @@ from scheduler.report_inputs import gather_inputs
 from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.workers import TickReport, name_process, report_scheduler
-from sweeps.formatting import format_value
 from sweeps.report.compose import compose_answer
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
@@ -38,7 +37,7 @@ def test_a_sweep_shows_each_cell_and_the_head_of_the_report(page: Served) -> Non
         text = guest.get("/sweeps/half").text
     cells = [cell for cell in views.read_cells(page.store, "half") if "nll" in cell["metrics"]]
     assert len(cells) == 2
-    assert all(f">{format_value(cell['metrics']['nll']['mean'])} " in text for cell in cells)
+    assert all(f">{cell['metrics']['nll']['mean']:.4f} " in text for cell in cells)
     report = compose_answer(gather_inputs(page.store, "half", 0))
     assert report.lines[0] in text
     assert all(notice in text for notice in report.notices)
@@ -106,3 +105,34 @@ def read_words(answer: httpx.Response) -> str:
 def read_ready(guest: httpx.Client) -> tuple[int, bool, bool]:
     answer = guest.get("/readyz")
     return answer.status_code, answer.json()["leader"], answer.json()["worker"]
+
+
+def test_a_run_shows_its_result_its_stages_and_why_each_attempt_ended(page: Served) -> None:
+    rows = views.read_planned_rows(page.store, "half")
+    numbers = {(row["cell"]["size"], row["seed"]): row["run"] for row in rows}
+    with page.log_in() as guest:
+        measured, failed = (guest.get(f"/sweeps/half/runs/{numbers[place]}") for place in ((8, 0), (32, 0)))
+        assert guest.get("/sweeps/half/runs/999").status_code == 404
+    assert all(text in measured.text for text in ("2.0000", "train-n8s0", "evaluate-n8s0", "running → succeeded"))
+    assert "the data is bad" in failed.text
+
+
+def test_counts_lead_to_the_stages_and_cells_to_their_runs(page: Served) -> None:
+    with page.log_in() as guest:
+        for state, count in views.read_sweep(page.store, "half").counts.items():
+            stages = guest.get("/sweeps/half/stages", params={"state": state})
+            assert stages.text.count('<th scope="row">') == count
+        assert guest.get("/sweeps/half/stages", params={"state": "asleep"}).status_code == 404
+        runs = guest.get("/sweeps/half/runs", params={"cell": 1})
+        assert runs.text.count("/sweeps/half/runs/") == 2
+        everything = guest.get("/sweeps/half/runs")
+        assert everything.text.count("/sweeps/half/runs/") == len(views.read_planned_rows(page.store, "half"))
+
+
+def test_the_fleet_names_its_workers(page: Served) -> None:
+    page.store.report_worker("a-worker", threads=7, busy=3, ttl=60, host="here")
+    with page.log_in() as guest:
+        text = guest.get("/fleet").text
+    page.store.forget_worker("a-worker")
+    assert "a-worker" in text
+    assert "3 of 7" in text

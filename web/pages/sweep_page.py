@@ -15,6 +15,7 @@ from scheduler.waiting_reasons import describe_retries, explain_waiting
 from web.cell_grid import lay_out_cells
 from web.live import Watcher
 from web.marks import hash_text, mark_sweep
+from web.pages.control_page import ACTIONS, list_actions
 from web.parts import Filled, Part, PartCache, answer_part, fill_part
 from web.site import Here, Site, Visiting
 from web.templating import link_sweep, show_page
@@ -111,7 +112,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sweeps/{name}")
-def show_sweep(request: Request, name: str, site: Here, visitor: Visiting) -> Response:
+def show_sweep(request: Request, name: str, site: Here, visitor: Visiting, done: str = "") -> Response:
     """Show the page."""
     view, mark = views.read_sweep(site.store, name), mark_sweep(site.store, name)
     site.facts.look(name, mark)  # both begin, then the page waits for them together
@@ -119,7 +120,9 @@ def show_sweep(request: Request, name: str, site: Here, visitor: Visiting) -> Re
     parts = [_take_part(request, site, part, name) for part in PARTS]
     spec = json.dumps(view.spec, indent=2, ensure_ascii=False)
     values = {"view": view, "parts": parts, "subject": f"{SUBJECT}{name}", "spec": spec}
-    return show_page("sweep.html", visitor, {**values, "may_change": visitor.actor.may_change(view.user)})
+    actions = list_actions(view) if visitor.actor.may_change(view.user) else []
+    titles = {action.name: action.title for action in ACTIONS}
+    return show_page("sweep.html", visitor, {**values, "actions": actions, "done": titles.get(done, "")})
 
 
 @router.get("/sweeps/{name}/parts/{part}")

@@ -10,7 +10,14 @@ from click.testing import CliRunner
 
 from scheduler.cli import sweep as command
 from scheduler.errors import SettingInvalid
-from scheduler.processes.health_checks import Unhealthy, check_flower, check_health, check_scheduler, check_workers
+from scheduler.processes.health_checks import (
+    Unhealthy,
+    check_flower,
+    check_health,
+    check_page,
+    check_scheduler,
+    check_workers,
+)
 from scheduler.processes.membership import join_fleet
 from scheduler.settings import Settings, read_settings
 from scheduler.state import keys
@@ -74,7 +81,7 @@ def test_a_probe_that_restarts_does_not_restart_what_waits_for_redis(
 def port() -> Iterator[int]:
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/healthcheck" else 404)
+            self.send_response(200 if self.path in ("/healthcheck", "/healthz") else 404)
             self.end_headers()
 
         def log_message(self, *_: object) -> None: ...
@@ -91,3 +98,10 @@ def test_flower_is_healthy_while_it_answers_at_its_port(port: int, tmp_path: Pat
     assert check_flower(settings_of(tmp_path, SWEEP_FLOWER_PORT="1")).healthy is False
     with pytest.raises(SettingInvalid):
         check_flower(settings_of(tmp_path))
+
+
+def test_the_page_is_healthy_while_it_answers_at_its_port(port: int, tmp_path: Path) -> None:
+    assert check_page(settings_of(tmp_path, SWEEP_PAGE=str(port))).healthy
+    assert check_page(settings_of(tmp_path, SWEEP_PAGE="0.0.0.0:1")).healthy is False
+    with pytest.raises(SettingInvalid):
+        check_page(settings_of(tmp_path, SWEEP_PAGE="off"))

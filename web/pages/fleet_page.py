@@ -1,0 +1,62 @@
+"""The fleet: workers, services with their slots and breakers, where Flower is, and who changed what."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from scheduler.cli.service_facts_text import describe_facts
+from scheduler.cli.status import make_status_document
+from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.state.people.audit_log import read_audit
+from scheduler.state.service_facts import read_known_accounts
+from scheduler.state.workers import read_leader
+from web.live import Watcher
+from web.parts import Part, PartCache, answer_part, fill_part
+from web.site import Here, Site, Visiting
+from web.templating import show_page
+
+FLEET = "fleet"
+CHANGES = 50  # of people that are shown
+
+
+def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
+    """Read everything that the page shows: what `sweep -f json status` prints, and who changed what."""
+    store, home = site.store, site.settings.home
+    addresses = read_addresses(home) if is_up(home) else None
+    leader, ticked = read_leader(store.client)
+    return {
+        "document": make_status_document(store, site.settings, [], None),
+        "accounts": [(account.service, describe_facts(account)) for account in read_known_accounts(store)],
+        "flower": addresses.flower_url if addresses else "",
+        "leader": leader,
+        "tick_seconds": ticked.seconds,
+        "changes": list(reversed(read_audit(store, last=CHANGES))),
+    }
+
+
+PART = Part("fleet", "Fleet", read_fleet_page)
+URL = "/fleet/part"
+
+
+def mark_fleet(site: Site) -> str:
+    """Mark what the page shows; how long a tick took changes with each."""
+    values = {**read_fleet_page(site, ""), "tick_seconds": 0.0}
+    return fill_part(site, Part(PART.name, PART.title, lambda *_: values), "", URL).tag
+
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/fleet")
+def show_fleet(site: Here, visitor: Visiting) -> Response:
+    """Show the page."""
+    return show_page("fleet.html", visitor, {"part": fill_part(site, PART, "", URL), "subject": FLEET})
+
+
+@router.get(URL)
+def show_fleet_part(request: Request, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+    """Show what changes of it."""
+    watcher: Watcher = request.app.state.watcher
+    cache: PartCache = request.app.state.parts
+    return answer_part(request, cache.take(URL, watcher.count(FLEET), lambda: fill_part(site, PART, "", URL)))

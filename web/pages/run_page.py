@@ -1,0 +1,176 @@
+"""The runs of a sweep, and one run: its learning curve, its stages with every attempt, its checkpoints."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
+
+from scheduler.state import keys, views
+from scheduler.state.events import Event, read_stage_events
+from scheduler.state.keeping.archive import open_archive
+from scheduler.state.states import StageState
+from scheduler.state.store import Store
+from scheduler.state.views import StageView
+from sweeps.results import RunResult
+from web.live import Watcher
+from web.marks import hash_text
+from web.parts import Part, PartCache, answer_part, fill_part
+from web.site import Here, NotFound, Site, Visiting
+from web.templating import link_sweep, show_page
+
+SUBJECT = "run:"  # before NUMBER:NAME, as what browsers listen to
+PAGE = 50  # runs or stages on a page
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """A checkpoint of a stage."""
+
+    path: str
+    step: int
+    days: float  # that it lives, unless that is extended because it is needed; 0: until it is deleted
+
+
+@dataclass(frozen=True)
+class StageOfRun:
+    """A stage of a run, what happened to it, and what it saved."""
+
+    view: StageView
+    kind: str
+    events: Sequence[Event]  # newest last
+    checkpoints: Sequence[SavedCheckpoint]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list."""
+
+    number: int
+    result: RunResult
+
+
+def read_plan(site: Site, name: str) -> list[dict[str, Any]]:
+    """Read the planned rows, which never change."""
+    view = views.read_sweep(site.store, name)
+    plan = site.plans.look(name, str(view.submitted), patience=20.0).value
+    return plan if plan is not None else views.read_planned_rows(site.store, name)
+
+
+def find_run(site: Site, name: str, number: int) -> dict[str, Any]:
+    """Find a planned row by its number. Raise NotFound."""
+    row = next((row for row in read_plan(site, name) if int(row["run"]) == number), None)
+    if row is None:
+        raise NotFound(f"{name} has no run {number}")
+    return row
+
+
+def read_run(site: Site, subject: str) -> Mapping[str, Any]:
+    """Read everything about a run; the subject is NUMBER:NAME."""
+    from scheduler.report_inputs import read_curves
+    from sweeps.report.html import render_section
+    from sweeps.report.training_section import show_trainings
+
+    number, _, name = subject.partition(":")
+    row = find_run(site, name, int(number))
+    (result,) = views.read_planned_results(site.store, name, [row])
+    stages = read_run_stages(site.store, name, row)
+    curves = read_curves(site.store, [result], {stage.view.id: stage.view.label for stage in stages})
+    section = show_trainings([result], curves)
+    drawing = Markup(render_section(0, section)) if section.parts else ""  # noqa: S704 - escaped
+    measures = {str(stage): str(measure) for measure, stage in row["measures"].items()}
+    return {"result": result, "stages": stages, "drawing": drawing, "measures": defaultdict(str, measures)}
+
+
+def read_run_stages(store: Store, name: str, row: Mapping[str, Any]) -> list[StageOfRun]:
+    """Read the stages of a planned row."""
+    store = open_archive(store, name)
+    stages = views.read_stage_views(store, list(dict.fromkeys(views.list_row_stages(row))))
+    trained = {*row["before"], row["stage"]}
+    return [
+        StageOfRun(
+            view=stage,
+            kind="training" if stage.id in trained else "evaluation",
+            events=read_stage_events(store, stage.id),
+            checkpoints=[read_checkpoint(text) for text in store.client.lrange(keys.checkpoints(stage.id), 0, -1)],
+        )
+        for stage in stages
+    ]
+
+
+def read_checkpoint(text: str) -> SavedCheckpoint:
+    """Read a checkpoint as a worker wrote it."""
+    row: Mapping[str, Any] = json.loads(text)
+    return SavedCheckpoint(str(row["path"]), int(row["step"]), float(row.get("ttl_days") or 0))
+
+
+def mark_run(site: Site, subject: str) -> str:
+    """Mark what the page of a run shows: the stages' states, attempts and steps."""
+    number, _, name = subject.removeprefix(SUBJECT).partition(":")
+    row = find_run(site, name, int(number))
+    stages = views.read_stage_views(open_archive(site.store, name), views.list_row_stages(row))
+    return hash_text(
+        repr([(stage.state, stage.attempt, stage.progress, stage.tokens, stage.since) for stage in stages])
+    )
+
+
+RUN = Part("run", "Run", read_run)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sweeps/{name}/runs")
+def list_runs(name: str, site: Here, visitor: Visiting, cell: int | None = None, after: int = -1) -> Response:
+    """List the runs of one cell, or of all, a page of them; `after` is the number of the last run before."""
+    plan = read_plan(site, name)
+    numbers = list(dict.fromkeys(str(row["number"]) for row in plan))
+    wanted = None if cell is None or not 0 <= cell < len(numbers) else numbers[cell]
+    rows = [row for row in plan if wanted in (None, str(row["number"])) and int(row["run"]) > after]
+    page = rows[:PAGE]
+    results = views.read_planned_results(site.store, name, page)
+    runs = [RunRow(int(row["run"]), result) for row, result in zip(page, results, strict=True)]
+    metrics = list(dict.fromkeys(metric for result in results for metric in result.metrics))[:6]
+    more = int(page[-1]["run"]) if len(rows) > PAGE else None
+    values = {"name": name, "runs": runs, "metrics": metrics, "cell": cell if wanted else None, "more": more}
+    return show_page("runs.html", visitor, {**values, "after": after})
+
+
+@router.get("/sweeps/{name}/runs/{number}")
+def show_run(name: str, number: int, site: Here, visitor: Visiting) -> Response:
+    """Show one run."""
+    find_run(site, name, number)
+    part = fill_part(site, RUN, f"{number}:{name}", link_sweep(name, "runs", str(number), "part"))
+    return show_page(
+        "run.html", visitor, {"name": name, "number": number, "part": part, "subject": f"{SUBJECT}{number}:{name}"}
+    )
+
+
+@router.get("/sweeps/{name}/runs/{number}/part")
+def show_run_part(request: Request, name: str, number: int, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001
+    """Show what changes of it."""
+    watcher: Watcher = request.app.state.watcher
+    cache: PartCache = request.app.state.parts
+    subject, url = f"{number}:{name}", link_sweep(name, "runs", str(number), "part")
+    version = watcher.count(f"{SUBJECT}{subject}")
+    return answer_part(request, cache.take(url, version, lambda: fill_part(site, RUN, subject, url)))
+
+
+@router.get("/sweeps/{name}/stages")
+def list_stages(name: str, site: Here, visitor: Visiting, state: str = "", after: int = 0) -> Response:
+    """List the stages in one state, or all, in the order of the plan, a page of them."""
+    known = [*StageState]
+    if state and state not in known:
+        raise NotFound(f"no stage is in a state {state[:40]!r}; expected one of {', '.join(known)}")
+    view, store = views.read_sweep(site.store, name), open_archive(site.store, name)
+    stages: list[str] = store.client.zrange(keys.sweep_stages(name), 0, -1)
+    if state:
+        there = set(store.client.zrange(keys.state(state), 0, -1))
+        stages = [stage for stage in stages if stage in there]
+    start = min(max(0, after), len(stages))
+    rows = views.read_stage_views(store, stages[start : start + PAGE])
+    more = start + PAGE if start + PAGE < len(stages) else None
+    values = {"view": view, "rows": rows, "state": state, "total": len(stages), "start": start, "more": more}
+    return show_page("stages.html", visitor, {**values, "states": known})
