@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import gc
 import os
 import signal
 import sys
@@ -93,6 +94,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(item.path, streams.get(item.path)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(streams.get(item.path) or item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: a collection of garbage need not look at these million objects again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,15 +27,17 @@ class ExampleFolder(NamedTuple):
 
     name: str
     question: str  # one line, from its sweep file
-    folder: Path
 
 
 def list_examples() -> list[ExampleFolder]:
     """List the examples by name. Raises ExampleUnusable where none are installed."""
+    return [ExampleFolder(folder.name, _read_question(folder / SPEC)) for folder in _find_folders()]
+
+
+def _find_folders() -> list[Path]:
     if not EXAMPLES.is_dir():
         raise ExampleUnusable(f"no examples at {EXAMPLES}: run `sweep` from a clone of the project")
-    folders = sorted(path.parent for path in EXAMPLES.glob(f"*/{SPEC}"))
-    return [ExampleFolder(folder.name, _read_question(folder / SPEC), folder) for folder in folders]
+    return sorted(path.parent for path in EXAMPLES.glob(f"*/{SPEC}"))
 
 
 def copy_example(name: str, target: Path) -> list[Path]:
@@ -43,14 +45,14 @@ def copy_example(name: str, target: Path) -> list[Path]:
 
     A folder that exists must be empty: nothing of the user's is written over. Raises ExampleUnusable.
     """
-    examples = {example.name: example for example in list_examples()}
+    examples = {folder.name: folder for folder in _find_folders()}
     if name not in examples:
         near = get_close_matches(name, examples, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ExampleUnusable(f"no example is called {name!r}; {hint}the examples are {', '.join(examples)}")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ExampleUnusable(f"{target} exists and is not an empty folder; name another: sweep new {name} FOLDER")
-    shutil.copytree(examples[name].folder, target, ignore=LEFT_OUT, dirs_exist_ok=True)
+    shutil.copytree(examples[name], target, ignore=LEFT_OUT, dirs_exist_ok=True)
     return sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
 
 

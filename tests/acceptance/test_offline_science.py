@@ -72,9 +72,8 @@ def test_one_source_helps_and_another_hurts_beyond_the_interval(model: OfflineMo
     assert matrix.cell("legal", "code", 128).verdict == "hurts"
 
 
-@pytest.mark.parametrize("name", ["code", "reference"])
-def test_shuffled_targets_do_not_help(name: str, model: OfflineModel) -> None:
-    data = domain(name, holdout=512)
+def test_shuffled_targets_do_not_help(model: OfflineModel) -> None:
+    data = domain("code", holdout=512)
     zero_shot = model.loss(model.untrained(), data)
     assert model.loss(model.train(data.train, 512, 0), data) < zero_shot
     assert model.loss(model.train(data.train, 512, 0, shuffled=True), data) >= zero_shot

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -121,9 +122,10 @@ def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk:
     assert [note for note in notes if " HOOK " in note] == []
 
 
-def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
+def test_a_budget_stops_the_sweep_before_it_is_crossed(fleet_desk: Desk) -> None:
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
-    file = desk.write("small.yaml", small(sizes=(32, 64, 128, 256), seeds=2))
+    desk = fleet_desk
+    file = desk.write("capped.yaml", small("capped", sizes=(32, 64, 128, 256), seeds=2))
     planned = desk.call("-f", "json", "plan", str(file)).json
     budget = planned["totals"]["usd"] / 2
     file.write_text(file.read_text() + f"budget: {{usd: {budget:.6f}}}\n")
@@ -133,12 +135,14 @@ def test_a_budget_stops_the_sweep_before_it_is_crossed(desk: Desk) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 130, "kill ends it as Ctrl-C does"
     assert "Traceback" not in desk.said()
-    spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
-    assert 0 < spent <= budget
+    (row,) = _status(desk)["sweeps"]
+    assert 0 < row["spent_usd"] <= budget
+    assert desk.call("cancel", "capped").status == 0
 
 
-def _status(desk: Desk) -> dict[str, object]:
-    return desk.call("-f", "json", "status").json if (desk.home / "up.json").exists() else {"running": None}
+def _status(desk: Desk) -> dict[str, Any]:
+    status = desk.call("-f", "json", "status", "capped")
+    return status.json if status.status == 0 else {"running": None}
 
 
 def test_no_redis(desk: Desk) -> None:

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from scheduler.cli.console.output import Output
 from tests.acceptance.command import Desk, Said
+from tests.acceptance.shared_fleet import SharedFleet
 
 GRID = """
 sweep: rates
@@ -32,9 +34,10 @@ best: {metric: nll, mode: min}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, shared_fleet: SharedFleet) -> Desk:
     """Two data sets of unlike difficulty; one of the two learning rates always diverges."""
-    desk = Desk(tmp_path_factory.mktemp("desk"))
+    shared_fleet.start()
+    desk = Desk(tmp_path_factory.mktemp("desk"), {"SWEEP_HOME": str(shared_fleet.desk.home)})
     rows = ({"prompt": f"{i * 7919}?\n", "completion": f"é☃ {i * i % 997} {i * 31 % 83}"} for i in range(24))
     desk.write("hard.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     desk.write("easy[a].txt", "\n\n".join(f"the {word} is the {word} of the {word}" for word in _words(24)))
@@ -45,7 +48,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 @pytest.fixture(scope="module")
 def ran(desk: Desk) -> Said:
-    return desk.sweep("run", "rates.yaml")
+    return desk.call("run", "rates.yaml")
+
+
+def list_sweeps(desk: Desk) -> dict[str, dict[str, Any]]:
+    return {sweep["sweep"]: sweep for sweep in desk.call("-f", "json", "list").json["sweeps"]}
 
 
 def _words(count: int) -> list[str]:
@@ -85,8 +92,9 @@ def test_csv_and_json_and_the_ledger_agree(desk: Desk, ran: Said) -> None:
     assert [float(row["nll"] or "nan") for row in rows] == pytest.approx(
         [run["metrics"].get("nll", float("nan")) for run in runs], nan_ok=True
     )
-    spent = desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
-    assert spent == pytest.approx(sum(run["usd"] for run in runs))  # here no two runs share a stage
+    assert list_sweeps(desk)["rates"]["spent_usd"] == pytest.approx(
+        sum(run["usd"] for run in runs)
+    )  # here no two runs share a stage
 
 
 def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
@@ -97,7 +105,7 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert ["14", "26", "4", "8"] in [re.findall(r"\d+", line) for line in lines]
     assert any("best on hard: train.learning_rate=0.0123456: nll " in line for line in lines)
     assert (digest["succeeded"], digest["failed"], digest["seconds_left"]) == (14, 4, None)
-    assert digest["spent_usd"] == desk.call("-f", "json", "list").json["sweeps"][0]["spent_usd"]
+    assert digest["spent_usd"] == list_sweeps(desk)["rates"]["spent_usd"]
     assert sum(cause["stages"] for cause in digest["failures"]) == 4
     assert desk.call("-f", "json", "status").json["webhooks"] == []
 
@@ -113,7 +121,8 @@ def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: 
     printed = desk.call("plan", "more.yaml").out
     (line,) = [line for line in printed.splitlines() if "already have results" in line]
     assert re.search(r"14 stages .*\$0\.\d+", line)
-    assert [sweep["sweep"] for sweep in desk.call("-f", "json", "list").json["sweeps"]] == ["rates"]
+    assert "rates" in list_sweeps(desk)
+    assert "more" not in list_sweeps(desk)
 
 
 def test_the_plan_says_that_a_name_is_taken(desk: Desk, ran: Said) -> None:

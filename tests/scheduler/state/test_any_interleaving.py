@@ -10,7 +10,7 @@ from tests.scheduler.machine import Books
 from tests.support import RedisServer
 
 SETTINGS = settings(
-    max_examples=30,
+    max_examples=20,
     stateful_step_count=40,
     deadline=None,  # a machine that others use as well
     database=None,

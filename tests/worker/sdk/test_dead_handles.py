@@ -209,6 +209,12 @@ ITS_OWN_WORDS = [
 
 
 @pytest.mark.parametrize("words", ITS_OWN_WORDS)
+def test_words_that_nobody_knows_refuse_the_request_and_name_nothing_that_is_lost(words: str) -> None:
+    error = translate(status_error(400, {"error": words}))
+    assert (error.fault, error.missing) == (Fault.STAGE, False)
+
+
+@pytest.mark.parametrize("words", ITS_OWN_WORDS[:2])
 def test_in_words_that_nobody_knows_it_is_asked_whether_the_model_is_there(
     among_odds: Workshop, odd: Odd, words: str
 ) -> None:
