@@ -65,7 +65,7 @@ def test_one_source_helps_and_another_hurts_beyond_the_interval(model: OfflineMo
     for seed in SEEDS:
         measure(None, seed, model.loss(model.train(target.train, 128, seed), target))
         for source in sources:
-            start = model.train(source.train, 2048, seed)
+            start = model.train(source.train, 1024, seed)
             measure(source.name, seed, model.loss(model.train(target.train, 128, seed, start=start), target))
     matrix = transfer_matrix(results)
     assert matrix.cell("reference", "code", 128).verdict == "helps"

@@ -15,17 +15,19 @@ from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Lost, Stopped
 from worker.sdk.session import Session
 
+SHORT = SPEC.replace("steps: 20", "steps: 8").replace("every_steps: 6", "every_steps: 2") + "reuse: sweep\n"
+
 
 def make_housekeeping(workshop: Workshop, *, lag: float = 0) -> Housekeeping:
     return Housekeeping(workshop.context, period=0, lag=lag)
 
 
 def submit_training(workshop: Workshop) -> Stage:
-    return next(stage for stage in workshop.submit(SPEC + "reuse: sweep\n").plan.stages if stage.kind == "train")
+    return next(stage for stage in workshop.submit(SHORT).plan.stages if stage.kind == "train")
 
 
-def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 15) -> Stage:
-    """A training whose worker dies at a step and leaves its session open."""
+def kill_training(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, *, at: int = 5) -> Stage:
+    """A training whose worker dies at a step, by then behind two checkpoints, and leaves its session open."""
     stage, steps = submit_training(workshop), iter(range(at + 1))
 
     def asked(this: Attempt) -> Stopped | None:  # noqa: ARG001 - takes the place of a method
