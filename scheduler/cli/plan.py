@@ -15,7 +15,7 @@ from scheduler.services import find_service
 from scheduler.settings import read_settings
 from scheduler.state.store import Store
 from sweeps.formatting import format_count, format_duration, format_number, format_usd
-from sweeps.planning.duration import estimate_cycles
+from sweeps.planning.duration import Cycles, estimate_cycles
 from sweeps.planning.notes.horizons import WARNING
 from sweeps.planning.plan_json import build_plan_document
 from sweeps.stage import Json, Plan, Stage, to_dollars
@@ -62,7 +62,13 @@ def make_plan_document(store: Store, prepared: Prepared) -> dict[str, Json]:
 
 def _make_document(planned: Plan, there: ReusableResults, refusals: Sequence[str]) -> dict[str, Json]:
     accounts: list[Json] = [make_facts_document(facts) for facts in there.accounts]
-    return {**build_plan_document(planned), "refusals": [*refusals], "reused": there.document(), "accounts": accounts}
+    return {
+        **build_plan_document(planned),
+        "refusals": [*refusals],
+        "reused": there.document(),
+        "time": _make_time_document(planned, there),
+        "accounts": accounts,
+    }
 
 
 def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequence[str], *, everything: bool) -> None:
@@ -148,15 +154,52 @@ def _describe_nothing_to_pay(planned: Plan, there: ReusableResults) -> str:
 
 
 def _describe_time(planned: Plan, there: ReusableResults) -> str:
-    """Say how long it takes at Tinker, by the pace in its documentation; offline a stage takes seconds."""
-    live = [stage for stage in planned.stages if find_service(str(stage.recipe["model"])) == "tinker"]
-    left = estimate_cycles(live, done=there.ages)
+    """Say about how long it takes: at Tinker by the pace in its documentation, offline by that of earlier sweeps."""
+    left = _estimate_live(planned, there)
     if not left.total:
-        return ""
+        return _describe_offline_time(planned, there)
     slots, source = (there.slots, "found so far") if there.slots else (SLOTS, "assumed")
     hours = format_duration(CYCLE * left.count_for_slots(slots))
     alone = format_duration(CYCLE * left.longest)
     return f"time: at least {hours} with {slots} slots ({source}) and {CYCLE:g} s a step; {alone} with unlimited slots"
+
+
+def _estimate_live(planned: Plan, there: ReusableResults) -> Cycles:
+    live = [stage for stage in planned.stages if find_service(str(stage.recipe["model"])) == "tinker"]
+    return estimate_cycles(live, done=there.ages)
+
+
+def _describe_offline_time(planned: Plan, there: ReusableResults) -> str:
+    """Say how long the stages take that have no result yet; nothing if all have one."""
+    tokens, models = _count_offline_tokens(planned, there)
+    if not tokens:
+        return ""
+    if (seconds := there.pace.estimate_seconds(tokens)) is None:
+        named = " and ".join(models) if len(models) <= NAMED else format_count(len(models), "model")
+        return f"time: not known yet, because no sweep with {named} has finished here; the first one tells"
+    sweeps = "1 earlier sweep" if there.pace.sweeps == 1 else f"{there.pace.sweeps} earlier sweeps"
+    pace = f"at the {there.pace.tokens / there.pace.seconds:,.0f} tokens a second of {sweeps} with the same models"
+    return f"time: about {format_duration(seconds)} {pace}; longer beside other work"
+
+
+def _count_offline_tokens(planned: Plan, there: ReusableResults) -> tuple[float, list[str]]:
+    """Count the tokens of the stages that run offline and have no result, and list their models."""
+    left = [
+        stage
+        for stage in planned.stages
+        if stage.id not in there.ages and find_service(str(stage.recipe["model"])) == "offline"
+    ]
+    models = list(dict.fromkeys(str(stage.recipe["model"]) for stage in left))
+    return sum((stage.low_tokens + stage.tokens) / 2 for stage in left), models
+
+
+def _make_time_document(planned: Plan, there: ReusableResults) -> dict[str, Json]:
+    live, (tokens, _) = _estimate_live(planned, there), _count_offline_tokens(planned, there)
+    return {
+        "live_seconds": CYCLE * live.count_for_slots(there.slots or SLOTS) if live.total else None,
+        "offline_seconds": there.pace.estimate_seconds(tokens) if tokens else None,
+        "earlier_sweeps": there.pace.sweeps,
+    }
 
 
 def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") -> None:

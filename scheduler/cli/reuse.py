@@ -1,7 +1,9 @@
-"""Find the results that a plan can reuse, and what is known of its services. Writes nothing."""
+"""Find the results that a plan can reuse, and what is known of its services and their pace. Writes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from scheduler.cli.console.options import open_store
 from scheduler.errors import StoreUnavailable
@@ -14,6 +16,24 @@ from scheduler.state.store import Store
 from sweeps.cost import Forward
 from sweeps.stage import Json, Plan, to_dollars
 
+NEWEST, ENOUGH = 40, 5  # sweeps that are looked at, and that are measured
+SHORTEST = 1.0  # seconds: what took less only says how long a start takes
+
+
+class EarlierPace(NamedTuple):
+    """How many sweeps there were, their tokens, and the seconds from submission to the end of the last stage."""
+
+    sweeps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def estimate_seconds(self, tokens: float) -> float | None:
+        """Estimate how long so many tokens take; None where nothing was measured."""
+        return tokens * self.seconds / self.tokens if self.tokens else None
+
+
+NO_PACE = EarlierPace()
+
 
 @dataclass(frozen=True)
 class ReusableResults:
@@ -25,6 +45,7 @@ class ReusableResults:
     unreadable: str = ""
     accounts: Sequence[ServiceFacts] = ()  # at the services of the plan
     slots: int | None = None  # found so far for its stages
+    pace: EarlierPace = NO_PACE  # of earlier sweeps with the same offline models
 
     def document(self) -> Json:
         """Return it as JSON; None if the store could not be read."""
@@ -75,6 +96,22 @@ def read_reusable(planned: Plan, store: Store) -> ReusableResults:
     pools = {find_pool(make_lane(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
     slots = sum(limits) or None
+    lanes = {make_lane(str(stage.recipe["model"])) for stage in planned.stages}
     return ReusableResults(
-        ages, sum(costs[stage] for stage in ages), name_taken=name_taken, accounts=accounts, slots=slots
+        ages,
+        sum(costs[stage] for stage in ages),
+        name_taken=name_taken,
+        accounts=accounts,
+        slots=slots,
+        pace=measure_pace(store, lanes) if services == {"offline"} else NO_PACE,
     )
+
+
+def measure_pace(store: Store, lanes: Collection[str]) -> EarlierPace:
+    """Measure the newest finished sweeps that used these lanes and no other."""
+    names = store.client.zrange(keys.SWEEPS, 0, NEWEST - 1, desc=True)
+    every = (views.read_sweep(store, name) for name in names)
+    alike = (view for view in every if view.state == "finished" and {*view.lanes} == {*lanes} and view.tokens)
+    measured = [(view.tokens, (view.since - view.submitted) / 1000) for view in islice(alike, ENOUGH)]
+    known = [(tokens, seconds) for tokens, seconds in measured if seconds >= SHORTEST]
+    return EarlierPace(len(known), sum(tokens for tokens, _ in known), sum(seconds for _, seconds in known))

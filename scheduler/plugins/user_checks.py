@@ -1,9 +1,11 @@
 """Find a user's check by its name, `package.module:function`, and compute the digest of its code.
 
     def is_right(said: str, answers: list[str]) -> float | bool
+    def cites(said: str, answers: list[str], passages: list[str]) -> float | bool
 
-A check gets the model's answer and the list of right answers, and returns a score from 0 to 1, True or False. It is
-code of other people: it is found here, and only called in a sandbox.
+A check gets the model's answer and the list of right answers, and returns a score from 0 to 1, True or False. If it has
+a parameter `passages`, it gets the passages of the prompt, too, in their order. It is code of other people: it is found
+here, and only called in a sandbox.
 """
 
 import inspect
@@ -21,13 +23,14 @@ from scheduler.plugins.user_code import (
     shorten_value,
 )
 
-RIGHT = "a function with two parameters: the answer, and the list of right answers"
+RIGHT = "a function with two parameters: the answer, and the list of right answers; a third may be `passages`"
+PASSAGES = "passages"  # the parameter of a check that reads what the model read
 
 
 class UserCheck(NamedTuple):
     """A check, and the digest of its code."""
 
-    check: Callable[[str, list[str]], Any]
+    check: Callable[..., Any]
     code: str
 
 
@@ -50,6 +53,19 @@ def find_check(name: str, folder: Path | None = None, planned: str | None = None
     return UserCheck(check, f"{source}-{digest_modules('check', origins)}")
 
 
+def give_passages(check: Callable[..., Any]) -> Callable[[str, list[str], list[str]], Any]:
+    """Return the check as a function of three arguments, the last of which it gets if it has a parameter for it."""
+    try:
+        takes_passages = PASSAGES in inspect.signature(check).parameters
+    except ValueError:  # some functions written in C have no signature
+        takes_passages = False
+
+    def call(answer: str, answers: list[str], passages: list[str]) -> Any:
+        return check(answer, answers, passages=passages) if takes_passages else check(answer, answers)
+
+    return call
+
+
 def _find_fault(check: Any) -> str:
     if isinstance(check, type) or not callable(check):
         return shorten_value(check)
@@ -60,7 +76,7 @@ def _find_fault(check: Any) -> str:
     except ValueError:  # some functions written in C have no signature
         return ""
     try:
-        parameters.bind("", [])
+        parameters.bind("", [], **({PASSAGES: []} if PASSAGES in parameters.parameters else {}))
     except TypeError:
         return f"parameters {parameters}"
     return ""

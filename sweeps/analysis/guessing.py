@@ -11,11 +11,14 @@ from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.evaluation.item_rows import COMMONEST
 from sweeps.evaluation.majority import MAJORITY
 from sweeps.evaluation.metric_prefixes import find_fact, get_prefix
+from sweeps.evaluation.rag import MIXED_GUESS
 from sweeps.evaluation.registry import find_metric
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.stage import Json
 from sweeps.stats.intervals import ALPHA, find_grain
 from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
+
+GUESSES = {MIXED_GUESS: "answering from any one of the passages"}  # in words, of those that are no guessing
 
 
 class Guess(NamedTuple):
@@ -40,7 +43,8 @@ def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = Non
     if known.guessed:
         constant = _name_commonest(rows, items)
         by_majority = known.guessed.startswith(MAJORITY)
-        guesses += _read_guess(rows, f"{prefix}{known.guessed}", constant if by_majority else "guessing")
+        words = constant if by_majority else GUESSES.get(known.guessed, "guessing")
+        guesses += _read_guess(rows, f"{prefix}{known.guessed}", words)
         guesses += [] if by_majority else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
     return max(guesses, key=lambda guess: guess.share, default=None)
 

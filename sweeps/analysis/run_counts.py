@@ -46,18 +46,23 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
 
 
 def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
-    """Say which evaluations cut answers of trained models: a right answer that is cut counts as wrong."""
-    cuts: dict[str, list[float]] = {}
+    """Say which evaluations cut answers, of trained models and of untrained ones: a right answer may be cut off."""
+    return [
+        f"{metric}: answers{whose} were cut at `most` tokens, up to {share:.1%} of the answers of a run; "
+        "a cut answer is scored as it is"
+        for trained, whose in ((True, ""), (False, " of the untrained model"))
+        for metric, share in find_cuts(runs, trained=trained).items()
+    ]
+
+
+def find_cuts(runs: Sequence[RunResult], *, trained: bool) -> dict[str, float]:
+    """Find the largest share of answers that a run had cut, by metric, of trained or of untrained models."""
+    cuts: dict[str, float] = {}
     for run in runs:
         for metric, share in run.metrics.items():
-            if get_base_name(metric).startswith(CUT) and run.stage is not None:
-                cuts.setdefault(metric, []).append(share)
-    return [
-        f"{metric}: answers were cut at `most` tokens, up to {max(shares):.1%} of the answers of a run; "
-        "a cut answer is scored as it is"
-        for metric, shares in cuts.items()
-        if max(shares) > 0
-    ]
+            if get_base_name(metric).startswith(CUT) and (run.stage is not None) == trained and share > 0:
+                cuts[metric] = max(share, cuts.get(metric, 0.0))
+    return cuts
 
 
 def _fate(run: RunResult, metric: str) -> str:

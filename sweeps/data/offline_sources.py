@@ -1,7 +1,7 @@
 """The `offline:` sources: documents cut into short records, split by document, built once and kept.
 
 A corpus is printable ASCII with runs of white space as one space, in records of 32 characters. A hash of its name
-orders the documents; the first of them, up to an eighth of the text, are the test part, so that copies within a
+orders the documents; the first of them, up to an eighth of the text, are the test split, so that copies within a
 document never cross. A record that stands in both parts by chance is dropped from train.
 """
 

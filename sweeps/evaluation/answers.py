@@ -23,7 +23,7 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.evaluation.majority import MAJORITY, add_majority
 from sweeps.metrics import consistency, matching
 from sweeps.records import Row
-from sweeps.rendering.prompts import PromptItem, build_prompt
+from sweeps.rendering.prompts import PromptItem, build_prompt, list_passages
 from sweeps.spec.scalars import Finding
 
 SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
@@ -77,7 +77,10 @@ class Answers(AnswerEvaluator):
         return tuple(name for name in known if name in measured or name not in (*SAMPLED, *RANKED, *CLASSIFIED))
 
     def ask(self, rows: Sequence[Row], options: Options) -> Iterator[PromptItem]:
-        return (PromptItem(item, "", build_prompt(row), tuple(row["answers"])) for item, row in enumerate(rows))
+        return (
+            PromptItem(item, "", build_prompt(row), tuple(row["answers"]), passages=list_passages(row))
+            for item, row in enumerate(rows)
+        )
 
     def measure(self, answered: Sequence[ScoredAnswers], options: Options) -> Measured:
         right = {prompt.ask.item: prompt.ask.answers for prompt in answered}

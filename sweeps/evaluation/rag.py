@@ -10,7 +10,7 @@ from sweeps.evaluation.evaluator_options import check_answer_check, check_count,
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import matching, rag_scores
 from sweeps.records import Records, Row
-from sweeps.rendering.prompts import PromptItem, join_prompt
+from sweeps.rendering.prompts import PromptItem, join_prompt, order_passages
 
 CONDITIONS = {  # each metric that is the score under one condition, and that condition
     "open_book": "open",
@@ -20,6 +20,7 @@ CONDITIONS = {  # each metric that is the score under one condition, and that co
     "abstention": "unanswerable",
     "faithfulness": "counterfactual",
 }
+MIXED_GUESS = "mixed_guess"  # what answering from any one of the passages of `mixed` scores
 NEEDS_DISTRACTORS = "distracted, mixed, distractor_robustness, false_answers, harmful_context"
 UPLIFT = "uplift"  # what context is worth: open less closed book
 UP_TO_ONE = (-FROM_ZERO[1], 1.0)
@@ -49,8 +50,11 @@ class Rag(AnswerEvaluator):
     """Each question that has a passage under up to six conditions; a condition is left out if its record lacks it."""
 
     name = "rag"
+    version = AnswerEvaluator.version + 1  # of `mixed_guess`
     metrics = (
-        *(Metric(name, "higher", law=True) for name in ("open_book", "closed_book", "distracted", "mixed")),
+        *(Metric(name, "higher", law=True) for name in ("open_book", "closed_book", "distracted")),
+        Metric("mixed", "higher", law=True, guessed=MIXED_GUESS),
+        Metric(MIXED_GUESS, fixed=True),
         Metric(UPLIFT, "higher", (-1.0, 1.0)),
         Metric("utilisation", "higher", UP_TO_ONE, read=read_utilisation),
         Metric("distractor_robustness", "higher", FROM_ZERO, read=read_robustness),
@@ -94,18 +98,19 @@ class Rag(AnswerEvaluator):
         for item, row in enumerate(rows):
             words, gold, distractors = row["question"], row["context"], row.get("distractors", ())
             right, other = tuple(row["answers"]), _find_other(rows, item)
-            yield PromptItem(item, "closed", words, right)
-            yield PromptItem(item, "open", join_prompt(words, gold, ()), right, gold)
+            read = {"closed": (), "open": (gold,)}
             if distractors:
-                yield PromptItem(item, "distracted", join_prompt(words, None, distractors), right)
-                yield PromptItem(item, "mixed", join_prompt(words, gold, distractors), right)
+                read |= {"distracted": tuple(distractors), "mixed": order_passages(words, gold, distractors)}
+            asked = {under: (passages, right) for under, passages in read.items()}
             if other is not None:
-                yield PromptItem(
-                    item, "unanswerable", join_prompt(words, other["context"], ()), (str(options["abstain"]),)
-                )
+                asked["unanswerable"] = (other["context"],), (str(options["abstain"]),)
                 fake = other["answers"][0]
                 if (planted := _plant(gold, right[0], fake)) != gold:
-                    yield PromptItem(item, "counterfactual", join_prompt(words, planted, ()), (fake,))
+                    asked["counterfactual"] = (planted,), (fake,)
+            for under, (passages, answers) in asked.items():
+                prompt = join_prompt(words, passages)
+                held_by = gold if under == "open" else ""
+                yield PromptItem(item, under, prompt, answers, held_by, passages=passages)
 
     def score_item(self, prompts: Sequence[ScoredAnswers], options: Options) -> ItemScore:
         under, abstain = {prompt.ask.under: prompt for prompt in prompts}, str(options["abstain"])
@@ -118,11 +123,18 @@ class Rag(AnswerEvaluator):
             "silent": matching.exact_match(opened.texts[0], abstain),
             **({} if supported is None else {"token_support": supported}),
             **dict(_score_distracted(scores, under.get("distracted"), abstain)),
+            **({MIXED_GUESS: _guess_mixed(under["mixed"].ask, opened.ask.context)} if "mixed" in under else {}),
         }
         return ItemScore(values, {"said": {name: prompt.texts[0] for name, prompt in under.items()}})
 
     def aggregate(self, rows: Sequence[ItemRow]) -> dict[str, float]:
         return _ratios([row.values for row in rows if "open_book" in row.values])
+
+
+def _guess_mixed(ask: PromptItem, gold: str) -> float:
+    """Compute what answering from any one of the passages scores: the gold one is right, and others that hold it."""
+    right = [passage == gold or any(answer in passage for answer in ask.answers) for passage in ask.passages]
+    return sum(right) / len(right) if right else 0.0
 
 
 def _score_distracted(scores: Values, distracted: ScoredAnswers | None, abstain: str) -> Iterator[tuple[str, float]]:

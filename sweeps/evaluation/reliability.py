@@ -9,7 +9,7 @@ from sweeps.evaluation.evaluator_options import check_answer_check, check_count,
 from sweeps.metrics import consistency
 from sweeps.records import Records, Row
 from sweeps.rendering.perturbations import CHANGES
-from sweeps.rendering.prompts import PromptItem, build_prompt, list_variants
+from sweeps.rendering.prompts import PromptItem, build_prompt, list_passages, list_variants
 
 
 class AnswerReliability(AnswerEvaluator):
@@ -46,7 +46,9 @@ class AnswerReliability(AnswerEvaluator):
         for item, row in enumerate(rows):
             variants = list_variants(row, options.get("perturb", ()))
             for number, words in enumerate([row["question"], *variants] if variants else ()):
-                yield PromptItem(item, str(number), build_prompt({**row, "question": words}), tuple(row["answers"]))
+                asked = {**row, "question": words}
+                right, passages = tuple(row["answers"]), list_passages(asked)
+                yield PromptItem(item, str(number), build_prompt(asked), right, passages=passages)
 
     def score_item(self, prompts: Sequence[ScoredAnswers], options: Options) -> ItemScore:
         robustness = consistency.robustness([[variant.score for variant in prompts]])

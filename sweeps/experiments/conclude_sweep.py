@@ -1,21 +1,24 @@
 """Conclude a sweep from its material: the claim of its kind, with the caveats that every kind has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_signs import LearningSign
-from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.run_counts import find_cuts
 from sweeps.analysis.strata.unlearnt_parts import describe_unlearnt, list_unlearnt
 from sweeps.errors import SweepsError
+from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.registry import EVALUATORS, find_measure
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
+from sweeps.rendering.prompts import find_prompt_axes
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
-from sweeps.stage import LeftOut
+from sweeps.stage import Json, LeftOut
 
 UNCLEAR: tuple[Claim, ...] = ("no_clear_difference", "nothing_learnt", "tied_best")  # all are judged together (Holm)
 UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
@@ -40,7 +43,7 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
         return Conclusion("no_answer", caveats=("unusable_rows",))
     shared = _list_shared_caveats(material, signs)
     every = [
-        _add_caveats(_name_unlearnt(_explain(claim, material.left_out), material), shared)
+        _add_caveats(_weigh_asking(_name_unlearnt(_explain(claim, material.left_out), material), material), shared)
         for claim in (conclusion, *conclusion.others)
     ]
     return replace(every[0], others=tuple(every[1:]))
@@ -73,6 +76,26 @@ def _name_unlearnt(claim: Conclusion, material: Material) -> Conclusion:
     return replace(claim, caveats=caveats, details={**claim.details, "parts_not_learnt": words})
 
 
+def _weigh_asking(claim: Conclusion, material: Material) -> Conclusion:
+    """Say that its sides were asked with different prompts, or that the untrained model's answers were cut."""
+    caveats, details = {*claim.caveats}, dict(claim.details)
+    if _differ_prompts(material.spec, claim.metric or ""):
+        caveats.add("prompts_differ")
+    if claim.against == "untrained" and find_cuts(material.rows, trained=False):
+        caveats.add("answers_cut")  # it may have been right
+        whose = "" if find_cuts(material.rows, trained=True) else " of the untrained model"
+        details["answers_cut"] = f"some answers{whose} were cut"
+    return replace(claim, caveats=order_caveats(caveats), details=details)
+
+
+def _differ_prompts(spec: Mapping[str, Json], metric: str) -> bool:
+    """Whether the conditions of a sweep were asked with different prompts for a metric."""
+    varied, measure = spec.get("vary"), find_measure(metric)
+    evaluator = EVALUATORS.get(get_base_name(measure)) if measure else None
+    is_asked = evaluator is not None and evaluator.formats != () and not evaluator.reads_whole_context
+    return is_asked and isinstance(varied, Mapping) and bool(find_prompt_axes(map(str, varied)))
+
+
 def _add_caveats(conclusion: Conclusion, shared: set[Caveat]) -> Conclusion:
     alone: set[Caveat] = {"clear_alone"} if _is_clear_alone(conclusion) else set()
     return replace(conclusion, caveats=order_caveats({*conclusion.caveats, *shared, *alone}))
@@ -94,6 +117,6 @@ def _miss_everything(material: Material) -> Conclusion:
 
 def _list_shared_caveats(material: Material, signs: Sequence[LearningSign]) -> set[Caveat]:
     codes: set[Caveat] = {"may_not_have_learnt"} if signs else set()
-    codes |= {"answers_cut"} if describe_cuts(material.rows) else set()
+    codes |= {"answers_cut"} if find_cuts(material.rows, trained=True) else set()
     codes |= {"idle_policy"} if any(list_idle(material.rows, material.items)) else set()
     return codes | ({"items_unread"} if material.unread else set())

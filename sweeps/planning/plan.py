@@ -24,6 +24,7 @@ from sweeps.planning.goal_checks import choose_default_metrics, name_goals, sett
 from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
 from sweeps.planning.notes.class_notes import note_classes
 from sweeps.planning.notes.horizons import note_alike, note_horizons
+from sweeps.planning.notes.prompt_notes import note_candidate_lengths, note_prompts
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
@@ -206,6 +207,8 @@ def _list_notes(
     yield from note_alike(sweep.models, data)
     yield from note_candidates(sweep, data.datasets.values())
     yield from note_classes(sweep, data.datasets.values())
+    yield from note_candidate_lengths(sweep, data.datasets.values())
+    yield from note_prompts(sweep)
     yield from _note_prices(sweep, totals, prices)
 
 

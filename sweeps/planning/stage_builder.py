@@ -24,6 +24,7 @@ from sweeps.records import Dataset, Records
 from sweeps.spec.evaluation_section import Evaluation
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Stage
+from sweeps.training.data_order import count_units
 from sweeps.training.schedule import count_warmup, resolve_steps
 
 REFERENCE = Evaluation(name=PREFERENCE.name)  # what a starting point gives the pairs of a training
@@ -203,13 +204,13 @@ class StageBuilder:
             looks = steps // train.eval_every * self.data.tokens(validation, model)
             usage = usage.plus(self.prices.rates(model).passed(looks))
         watched = validation.sha256 if validation is not None else None
-        count = "rows" if dataset.train.groups else "size"  # a size counts groups if there are some
+        size = count_units(asked.size, asked.seed, dataset.train.groups)
         return Stage(
             id=key,
             kind="train",
             parents=_ids(asked.source, reference),
             recipe=recipe_parts.join_parts(parts),
-            label=_label(asked, f"data={dataset.name}, {count}={asked.size}"),
+            label=_label(asked, f"data={dataset.name}, size={size}"),
             steps=steps,
             examples=asked.size,
             **self._estimate(model, low=usage, high=usage),

@@ -7,7 +7,7 @@ the answer the assistant's; by `plain` both are text as they are.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ Context = Literal["none", "gold", "mix"]
 CONTEXT: Context = "gold"  # where a data set names none
 READ: Mapping[str, tuple[str, ...]] = {"none": (), "gold": ("context",), "mix": ("context", "distractors")}
 LINE = "\n"
+PROMPT_KEYS = ("context", "columns", "renderer")  # parts of a path of a spec that change what a model reads
 
 
 class PromptItem(NamedTuple):
@@ -31,6 +32,7 @@ class PromptItem(NamedTuple):
     answers: tuple[str, ...]
     context: str = ""  # the passage by which an answer is to be held, where it is the only one
     cluster: str | None = None  # of the questions about the same passage
+    passages: tuple[str, ...] = ()  # all that the prompt has, in their order
 
 
 def select_learnt(records: Records, context: str) -> Records:
@@ -47,14 +49,24 @@ def select_read(records: Records, context: str) -> Records:
 
 def build_prompt(row: Row) -> str:
     """Build the text before the answer: all passages that the record has, and its question."""
-    return join_prompt(row["question"], row.get("context"), row.get("distractors", ()))
+    return join_prompt(row["question"], list_passages(row))
 
 
-def join_prompt(question: str, gold: str | None, distractors: Sequence[str]) -> str:
+def list_passages(row: Row) -> tuple[str, ...]:
+    """List the passages of the prompt of a record, in their order."""
+    return order_passages(row["question"], row.get("context"), row.get("distractors", ()))
+
+
+def order_passages(question: str, gold: str | None, distractors: Sequence[str]) -> tuple[str, ...]:
+    """Put the gold passage among the distractors, at a place that the question says."""
     passages = list(distractors)
     if gold is not None:
         place = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4], "little")
         passages.insert(place % (len(passages) + 1), gold)
+    return tuple(passages)
+
+
+def join_prompt(question: str, passages: Sequence[str]) -> str:
     return LINE.join([*passages, question])
 
 
@@ -91,3 +103,8 @@ def _keep_keys(row: Row, keys: Sequence[str]) -> dict[str, Any]:
 def list_variants(row: Row, perturb: Sequence[str]) -> list[str]:
     """Other words for a question: its own, and those that are made of it."""
     return [*row.get("variants", ()), *perturb_text(row["question"], perturb)]
+
+
+def find_prompt_axes(paths: Iterable[str]) -> list[str]:
+    """Find the varied paths of a spec by which conditions are asked with other prompts."""
+    return [path for path in paths if not {*path.split(".")}.isdisjoint(PROMPT_KEYS)]

@@ -307,8 +307,8 @@ def _together(fits: Sequence[ScalingFit]) -> ScalingFit:
     """The chosen fit with its alternatives: an interval that holds all of theirs, and a band."""
     chosen, others = fits[0], tuple(fits[1:])
     warnings, first = chosen.warnings, chosen.minimum_data
-    if others:
-        warnings += (_name_alike(fits),)
+    standing = [fit for fit in fits if not fit.refused]  # the others give no answers that could tie
+    warnings += (_name_alike(standing),) if len(standing) > 1 and not chosen.refused else ()
     if first is not None and first.has_interval:
         first = unite_answers(first, [fit.minimum_data for fit in fits if fit.minimum_data])
     others = tuple(replace(fit, minimum_data=share_interval(fit.minimum_data, first)) for fit in others)

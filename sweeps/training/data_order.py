@@ -35,6 +35,11 @@ def count_group_rows(order: Positions, groups: Sequence[str], size: int) -> int:
     return int(sizes[:size].sum())
 
 
+def count_units(rows: int, seed: int, groups: Sequence[str]) -> int:
+    """Count what a size counts in the first `rows` rows of a seed's order: their groups, or rows without any."""
+    return len({groups[row] for row in order_subset(len(groups), seed, groups)[:rows]}) if groups else rows
+
+
 def _number(groups: Sequence[str]) -> Positions:
     """Number the groups by their first rows."""
     numbers: dict[str, int] = {}

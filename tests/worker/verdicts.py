@@ -33,6 +33,11 @@ def early(answer: str, answers: list[str]) -> bool | str:
     return answer in answers if answers[0][0] in "bcdfg" else "not applicable"
 
 
+def cites(answer: str, _answers: list[str], passages: list[str]) -> bool:
+    """Whether it stands in a passage that it was given."""
+    return any(answer in passage for passage in passages)
+
+
 def never(_answer: str, _answers: list[str]) -> str:
     return "not applicable"
 

@@ -97,7 +97,8 @@ class AnswerChecker:
             return self._score_here(prompt)._replace(failed="")
         texts = {self._take_number(): answer.text for answer in prompt.answers}
         sandbox.begin(dict.fromkeys(texts, prompt.ask.item))
-        encoded = {number: json.dumps([text, list(prompt.ask.answers)]) for number, text in texts.items()}
+        given = [list(prompt.ask.answers), list(prompt.ask.passages)]
+        encoded = {number: json.dumps([text, *given]) for number, text in texts.items()}
         verdicts = [self._allow(verdict) for verdict in sandbox.act(encoded).values()]
         causes = [verdict.what for verdict in verdicts if isinstance(verdict, LostEpisode)]
         where = f"of an answer to question {prompt.ask.item}"

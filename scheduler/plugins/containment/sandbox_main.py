@@ -203,10 +203,10 @@ def _find_environment(order: Order) -> tuple[Environment, str]:
         from scheduler.plugins.user_environments import find_environment
 
         return find_environment(order.name, Path(order.folder), order.code)
-    from scheduler.plugins.user_checks import find_check
+    from scheduler.plugins.user_checks import find_check, give_passages
 
     check, code = find_check(order.name, Path(order.folder), order.code)
-    return Checking(check), code
+    return Checking(give_passages(check)), code
 
 
 def _serve(play: ServedEpisodes, requests: BinaryIO, answers: BinaryIO) -> None:

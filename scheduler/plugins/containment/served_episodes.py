@@ -35,7 +35,7 @@ class Order(NamedTuple):
 class Checking(NamedTuple):
     """A check of answers, played as an environment is: each answer is an episode, and its reward what it is worth."""
 
-    check: Callable[[str, list[str]], Any]
+    check: Callable[[str, list[str], list[str]], Any]
     version: int = 1
     shape: EpisodeShape = EpisodeShape()
     stop: tuple[str, ...] = ()
@@ -47,12 +47,12 @@ class Checking(NamedTuple):
 class Checked(NamedTuple):
     """One answer."""
 
-    check: Callable[[str, list[str]], Any]
+    check: Callable[[str, list[str], list[str]], Any]
     prompt: str = "?"
 
     def step(self, action: str) -> Turn:
-        text, answers = json.loads(action)
-        score = read_score(self.check(text, answers))
+        text, answers, *given = json.loads(action)
+        score = read_score(self.check(text, answers, given[0] if given else []))
         return Turn(done=True, facts={NOT_APPLICABLE: 1.0}) if score is None else Turn(reward=score, done=True)
 
 

@@ -1,5 +1,6 @@
 """Note what the data lets no classification learn: a class without training rows, a training on one class alone."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from sweeps.evaluation.choice import CHOICE
@@ -14,6 +15,7 @@ from sweeps.spec.model import SweepFields
 from sweeps.training.data_order import count_group_rows, order_subset
 
 SHOWN = 4  # names in a note
+RARE = 5  # held-out rows of a class, below which there is a note
 LEARNT = ("questions", "completion")  # formats whose rows say their class
 
 
@@ -25,6 +27,7 @@ def note_classes(sweep: SweepFields, datasets: Iterable[Dataset]) -> Iterator[st
             learnt = _read_learnt(dataset.train)
             tested = _list_tested(dataset, asked)
             yield from _note_unseen(dataset, learnt, tested)
+            yield from _note_rare(dataset, asked)
             if any(len(classes) > 1 for _, classes in tested):
                 yield from _note_single(sweep, dataset, learnt)
 
@@ -56,6 +59,22 @@ def _note_unseen(
             count = "1 class" if len(unseen) == 1 else f"{len(unseen)} classes"
             what = f"{on} has {count} that no training row has"
             yield CodedText("class_unseen", f"data.{dataset.name}: {what}, so nothing teaches it: {names}{more}")
+
+
+def _note_rare(dataset: Dataset, asked: Evaluation) -> Iterator[str]:
+    """Note classes of which a place holds out few: what is measured of them rests on a handful of items."""
+    for place in list_places(dataset, asked):
+        records = add_candidates(dataset, asked, place.records)
+        is_classified = records.rows and all("candidates" in row for row in records.rows)
+        classes, there = read_classes(records.rows) if is_classified else ((), set[str]())
+        counts = Counter(answer for row in records.rows for answer in {*row["answers"]} & there) if classes else {}
+        rare = sorted((count, name) for name, count in counts.items() if count < RARE)
+        if rare:
+            names = ", ".join(f"{name!r} ({count})" for count, name in rare[:SHOWN])
+            more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
+            few = f"{place.on} has fewer than {RARE} rows of {format_count(len(rare), 'class')}: {names}{more}"
+            rests = "their F1, and a mean over classes, rest on these rows; hold out more"
+            yield CodedText("class_rare", f"data.{dataset.name}: {few}; {rests}")
 
 
 def _note_single(sweep: SweepFields, dataset: Dataset, learnt: Sequence[frozenset[str]]) -> Iterator[str]:

@@ -113,11 +113,13 @@ def test_steps_are_those_that_were_done(night: Night) -> None:
     assert planned > 7
 
 
-def test_answers_that_were_cut_are_told_of_trained_models() -> None:
+def test_answers_that_were_cut_are_told_of_trained_and_of_untrained_models() -> None:
     def run(share: float, stage: str | None = "train-1") -> RunResult:
         return RunResult({}, 0, "succeeded", {"accuracy": 0.0, "source.cut_answers": share}, stage=stage)
 
-    assert describe_cuts([run(0.0), run(1.0, None)]) == []
+    (untrained,) = describe_cuts([run(0.0), run(1.0, None)])
+    assert "untrained" in untrained
+    assert describe_cuts([run(0.0), run(0.0, None)]) == []
     (sentence,) = describe_cuts([run(0.0), run(0.25), run(0.1)])
     assert "source.cut_answers" in sentence
     assert "25.0%" in sentence

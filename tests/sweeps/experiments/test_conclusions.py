@@ -351,6 +351,9 @@ PLANTED = {
     ),
     "grid, some tie": Planted(GRID, cells(sd=0.01, a=2.0, b=2.001, c=9.0), "tied_best", within=0.05),
     "grid, one cell": Planted(GRID, cells(a=2.0), "measured", 2.0, lacks=["chosen_on_holdout", "failed_runs"]),
+    "grid, other prompts": Planted(
+        {**GRID, "vary": {"data.x.context": ["none", "gold"]}}, cells(a=2.0, b=1.0), "best_cell", has=["prompts_differ"]
+    ),
     "grid, one seed": Planted(
         GRID, cells(seeds=[0], a=2.0, b=1.5), "not_judged", 0.5, has=["one_seed"], lacks=["failed_runs"]
     ),
@@ -505,7 +508,7 @@ PLANTED = {
         has=["no_known_law"],
     ),
     "scaling, a wobble": Planted(below(1.9), along(WOBBLE), "no_answer", has=["flat"], lacks=[]),
-    "scaling, the law failed": Planted(below(1.5), along(DROPS), "no_answer", has=["law_failed"], lacks=[]),
+    "scaling, the law failed": Planted(below(1.5), along(DROPS), "no_answer", has=["law_failed"], lacks=["laws_tie"]),
     "scaling, a bend": Planted(
         below(BENT[-2]), along(BENT), "minimum_data", has=["law_bends"], lacks=[], within=math.inf
     ),
@@ -732,6 +735,21 @@ def test_what_any_answer_lacks_is_a_caveat() -> None:
     assert conclude_sweep(known).caveats == ()
     assert conclude_sweep(replace(known, unread=["a file is gone"])).caveats == ("items_unread",)
     assert conclude_sweep(replace(known, rows=rows, learning=flat_trainings)).caveats == ("may_not_have_learnt",)
+
+
+@pytest.mark.parametrize(("cut", "against", "limited"), [(0.5, True, True), (0.5, False, False), (0.0, True, False)])
+def test_cut_answers_of_the_untrained_model_limit_what_is_compared_with_it(
+    cut: float, against: bool, limited: bool
+) -> None:
+    rows = methods(sd=0.1, untrained=2.0, sl=2.02) if against else methods(untrained=3.0, sl=2.5, rl=1.5)
+    rows = [
+        replace(row, metrics={**row.metrics, "cut_answers": 0.0 if row.cell["method"] else cut}, stage=stage)
+        for row in rows
+        for stage in (f"s{row.seed}" if row.cell["method"] else None,)
+    ]
+    claim = conclude_sweep(Planted(COMPARE, rows, "").material())
+    assert (claim.against == "untrained") == against
+    assert ("answers_cut" in claim.caveats) == limited
 
 
 def test_an_answer_within_the_sizes_has_no_caveat_about_what_lies_beyond() -> None:

@@ -187,3 +187,51 @@ def test_results_give_the_class_as_the_reason_and_no_other(folder: Path, kind: s
     assert "evaluate: [nll]" not in render_markdown(compose_answer(asked))
     measured = Material("classes", "done", spec, runs(KINDS[kind], "none"), left_out=left_out)  # type: ignore[arg-type]
     assert "one_class" not in conclude_sweep(measured).caveats, "what was measured needs no reason"
+
+
+@pytest.mark.parametrize(("rare", "noted"), [(1, True), (4, True), (5, False)])
+def test_a_class_of_which_few_rows_are_held_out_is_noted(folder: Path, rare: int, noted: bool) -> None:
+    write(folder, "test", ["yes"] * 30 + ["no"] * rare)
+    assert ("class_rare" in list_codes(plan_folder(folder, GRID))) == noted
+
+
+@pytest.mark.parametrize(
+    ("classes", "noted"),
+    [(("no", "yes"), False), (("no", "certainly so"), True), (("no", "maybe"), False), (("no", "nope"), False)],
+)
+def test_candidates_of_which_one_is_much_longer_are_noted(folder: Path, classes: tuple[str, str], noted: bool) -> None:
+    for name in ("x", "test"):
+        write(folder, name, [*classes] * 15, classes)
+    assert ("candidates_unlike" in list_codes(plan_folder(folder, GRID))) == noted
+
+
+@pytest.mark.parametrize(
+    ("vary", "evaluate", "noted"),
+    [
+        ("{data.x.context: [none, gold]}", "[{answers: {check: choice}}]", True),
+        ("{train.rank: [4, 8]}", "[{answers: {check: choice}}]", False),
+        ("{data.x.context: [none, gold]}", "[rag]", False),
+    ],
+)
+def test_conditions_that_are_asked_with_other_prompts_are_noted(
+    folder: Path, vary: str, evaluate: str, noted: bool
+) -> None:
+    rows = [
+        {"question": f"q{place}?", "answer": "yes", "candidates": ["no", "yes"], "context": f"It is {place}: yes."}
+        for place in range(30)
+    ]
+    (folder / "x.jsonl").write_text(jsonl(rows))
+    made = plan_folder(folder, GRID, "data.x.holdout=8", f"vary={vary}", f"evaluate={evaluate}")
+    assert ("prompts_differ" in list_codes(made)) == noted
+
+
+def test_a_label_counts_groups_where_results_do(folder: Path) -> None:
+    rows = [{"question": f"q{place}?", "answer": "yes", "who": f"w{place // 3}"} for place in range(30)]
+    (folder / "x.jsonl").write_text(jsonl(rows))
+    spec = GRID.replace("experiment: grid", "experiment: data_scaling\nsizes: [2, 4]").replace("test.jsonl", "3")
+    made = plan_folder(folder, spec.replace(CHOICE, "evaluate: [nll]\n"), "data.x.group=who")
+    sizes = {run.cell["size"] for run in made.runs} - {0}
+    assert sizes == {2, 4}
+    trained = [stage for stage in made.stages if stage.kind == "train"]
+    assert {stage.label.partition("size=")[2].partition(",")[0] for stage in trained} == {"2", "4"}
+    assert {stage.examples for stage in trained} == {6, 12}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import DataError, PlanError, parse
+from sweeps.analysis.guessing import find_guess
 from sweeps.data import load_dataset
 from sweeps.errors import SpecError
 from sweeps.evaluation.answer_evaluator import ModelAnswer, ScoredAnswers, bound_usage, score_text
@@ -19,6 +20,7 @@ from sweeps.rendering.perturbations import CHANGES, perturb_text
 from sweeps.rendering.prompts import PromptItem, build_prompt, list_choices, select_learnt, select_read
 from sweeps.rendering.render import render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
+from sweeps.results import RunResult
 from sweeps.spec.sections import DataSpec
 from sweeps.stage import Stage
 from tests.sweeps.parsed import measure_lengths, parse_jsonl
@@ -155,8 +157,33 @@ def test_a_question_is_asked_under_every_condition_that_it_has_the_means_for() -
     assert {under for item, under in prompts if item == 1} == {"closed", "open", "unanswerable", "counterfactual"}
     assert prompts[0, "closed"] == PromptItem(0, "closed", "q=", ("1.",))
     assert prompts[0, "distracted"].prompt == "a=2.\nq="
-    assert prompts[0, "unanswerable"] == PromptItem(0, "unanswerable", "r=2.\nq=", ("unknown",))
-    assert prompts[0, "counterfactual"] == PromptItem(0, "counterfactual", "q=2.\nq=", ("2.",))
+    assert prompts[0, "unanswerable"] == PromptItem(0, "unanswerable", "r=2.\nq=", ("unknown",), passages=("r=2.",))
+    assert prompts[0, "counterfactual"] == PromptItem(0, "counterfactual", "q=2.\nq=", ("2.",), passages=("q=2.",))
+
+
+def test_each_prompt_has_its_passages_in_their_order() -> None:
+    records = Records("questions", (ROW, OTHER))
+    asked = [*RAG.list_prompts(records, {"abstain": "unknown"}), *RELIABILITY.list_prompts(records, {})]
+    asked += ANSWERS.list_prompts(records, {})
+    assert any(len(ask.passages) > 1 for ask in asked)
+    for ask in asked:
+        assert ask.prompt.split("\n")[:-1] == [*ask.passages]
+
+
+@pytest.mark.parametrize(("distractors", "share"), [(1, 1 / 2), (3, 1 / 4)])
+def test_answering_from_any_passage_is_a_guess_of_mixed(distractors: int, share: float) -> None:
+    """One passage answers; another one that holds the answer by chance does, too."""
+    for holding in range(2):
+        others = [f"x{place}=9" for place in range(distractors - holding)] + ["c=1." for _ in range(holding)]
+        row = {**ROW, "distractors": others}
+        prompts = RAG.list_prompts(Records("questions", (row, OTHER)), {"abstain": "unknown"})
+        scored = [ScoredAnswers(ask, [ModelAnswer("1.", 0.5)], [1.0]) for ask in prompts if ask.item == 0]
+        metrics = RAG.measure(scored, {"abstain": "unknown"}).metrics
+        assert metrics["mixed_guess"] == pytest.approx(share * (1 + holding))
+        run = RunResult({}, 0, "succeeded", metrics)
+        guess = find_guess([run], "mixed")
+        assert guess
+        assert (guess.share, guess.told_by) == (metrics["mixed_guess"], "mixed_guess")
 
 
 def test_other_words_are_asked_with_the_same_context() -> None:

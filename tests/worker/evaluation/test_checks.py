@@ -196,6 +196,20 @@ def test_a_sample_that_a_check_is_not_about_is_left_out_and_no_other() -> None:
     assert ([*scored.texts], [*scored.scores], len(scored.skipped)) == (["7", "8"], [1.0, 0.0], 2)
 
 
+def test_a_check_reads_the_passages_of_its_prompt_if_it_asks_for_them() -> None:
+    texts = ["Bern", "Oslo"]
+    asked = PromptAnswers(
+        PromptItem(0, "", "", ("Oslo",), passages=("It is Bern.", "A hut.")), [ModelAnswer(text, 0.5) for text in texts]
+    )
+    for check, scores in (("cites", [1.0, 0.0]), ("lengths", None)):
+        name = f"{CHECKS}:{check}"
+        options = {"check": name, "code": find_check(name, ROOT).code}
+        with AnswerChecker(attempt_with(SandboxLimits()), options) as checker:
+            (scored,) = checker.score([asked])
+        assert scored.failed == ""
+        assert scores is None or [*scored.scores] == scores
+
+
 def test_an_evaluation_of_several_prompts_cannot_leave_one_of_them_out(workshop: Workshop) -> None:
     stages = submit_and_train(workshop, f"{{rag: {{most: 6, check: '{CHECKS}:never'}}}}")
     assert workshop.state(stages[1]) == "failed"
