@@ -35,7 +35,7 @@ LAW = {
         *("tensorboardX", "mlflow", "wandb"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest", "opentelemetry"},
-    "web": {"sweeps", "scheduler", "fastapi", "starlette", "uvicorn", "jinja2", "markupsafe"},
+    "web": {"sweeps", "scheduler", "pydantic", "fastapi", "starlette", "uvicorn", "jinja2", "markupsafe"},
     "tinker_offline": {"tinker", "google", "numpy", "scipy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 

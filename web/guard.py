@@ -1,6 +1,8 @@
 """What holds for every request and response: the headers that a browser obeys, and how large and slow a body may be."""
 
 import asyncio
+import json
+import math
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +20,19 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 LARGEST = 1_000_000  # bytes of a body
+UPLOADS = "/api/v1/data/"  # below it, what takes a body bounds it itself, by a setting
 PATIENCE = 10.0  # seconds for the next piece of a body
+
+REFUSAL = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Too large",
+        "status": 413,
+        "code": "too_much",
+        "detail": f"the body of the request has more than {LARGEST:,} bytes, or came too slowly",
+    }
+).encode()
+HEADERS_OF_A_REFUSAL = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
 
 
 class TooLarge(Exception):
@@ -35,24 +49,23 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        call = _Call(receive, send)
+        most = math.inf if scope["path"].startswith(UPLOADS) else LARGEST
+        call = _Call(receive, send, most)
         try:
             await self._app(scope, call.receive, call.send)
         except TooLarge:
             if call.has_started:
                 raise
-            text = b"The body of the request is too large, or came too slowly."
-            kind = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-            await call.send({"type": "http.response.start", "status": 413, "headers": kind})
-            await call.send({"type": "http.response.body", "body": text})
+            await call.refuse()
 
 
 class _Call:
     """One request and its response."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, send: Send, most: float) -> None:
+        self._receive, self._send, self._most = receive, send, most
         self._size = 0
+        self._is_refused = False
         self.has_started = False
 
     async def receive(self) -> Message:
@@ -61,13 +74,23 @@ class _Call:
         try:
             message = await asyncio.wait_for(self._receive(), PATIENCE)
         except TimeoutError:
+            self._is_refused = True
             raise TooLarge from None
         self._size += len(message.get("body", b""))
-        if self._size > LARGEST:
+        if self._size > self._most:
+            self._is_refused = True
             raise TooLarge
         return message
 
+    async def refuse(self) -> None:
+        """Answer that the body is too large, or comes too slowly."""
+        self._is_refused = False
+        await self.send({"type": "http.response.start", "status": 413, "headers": HEADERS_OF_A_REFUSAL})
+        await self.send({"type": "http.response.body", "body": REFUSAL})
+
     async def send(self, message: Message) -> None:
+        if self._is_refused:  # what reads the body took our refusal for an error of its own
+            raise TooLarge
         if message["type"] == "http.response.start":
             self.has_started = True
             headers = MutableHeaders(scope=message)

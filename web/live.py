@@ -6,6 +6,7 @@ While somebody listens, a subject is looked at once a second, however many liste
 import asyncio
 import json
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -88,22 +89,29 @@ async def stream_events(
     watcher: Watcher = request.app.state.watcher
     if watcher.listeners.total() >= STREAMS:
         raise Forbidden(f"{STREAMS} pages are live already; reload this one by hand")
-    return StreamingResponse(_tell(request, watcher, subject, visitor.cookie), media_type="text/event-stream")
+    sessions = find_site(request).sessions
+    stream = tell_versions(
+        watcher, request.app.state.ending, subject, lambda: sessions.find(visitor.cookie) is not None
+    )
+    return StreamingResponse(stream, media_type="text/event-stream")
 
 
-async def _tell(request: Request, watcher: Watcher, subject: str, cookie: str) -> AsyncIterator[str]:
+async def tell_versions(
+    watcher: Watcher, ending: threading.Event, subject: str, may_stay: Callable[[], bool]
+) -> AsyncIterator[str]:
+    """Tell each new version of a subject, until the process ends or the listener may not stay."""
     watcher.listeners[subject] += 1
     try:
         yield "retry: 2000\n\n"
         last, spoke = None, time.monotonic()
-        while not request.app.state.ending.is_set():
+        while not ending.is_set():
             version = watcher.find(subject)
             if version is not None and (version.number, version.away) != last:
                 last, spoke = (version.number, version.away), time.monotonic()
                 yield f"data: {json.dumps({'of': subject, 'version': version.number, 'away': version.away})}\n\n"
             elif time.monotonic() - spoke > QUIET:
                 spoke = time.monotonic()
-                if not await _may_stay(request, cookie):
+                if not await _ask(may_stay):
                     return
                 yield ": alive\n\n"
             await asyncio.sleep(GLANCE)
@@ -111,8 +119,8 @@ async def _tell(request: Request, watcher: Watcher, subject: str, cookie: str) -
         watcher.listeners[subject] -= 1
 
 
-async def _may_stay(request: Request, cookie: str) -> bool:
+async def _ask(may_stay: Callable[[], bool]) -> bool:
     try:
-        return await run_in_threadpool(find_site(request).sessions.find, cookie) is not None
+        return await run_in_threadpool(may_stay)
     except RedisError:
         return True

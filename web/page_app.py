@@ -17,7 +17,10 @@ from scheduler.settings import Settings
 from scheduler.state.connection import RedisError
 from scheduler.state.store import Store
 from sweeps.errors import SweepsError
+from web.api.callers import PREFIX, Desk
+from web.api.problems import make_problem
 from web.guard import Guard
+from web.lazy_api import LazyApi
 from web.live import Watcher
 from web.live import router as live_router
 from web.pages import control_page, fleet_page, health_page, home_page, login_page, run_page, sweep_page
@@ -39,6 +42,7 @@ def create_app(store: Store, settings: Settings) -> FastAPI:
     for page in PAGES:
         app.include_router(page.router)
     app.include_router(live_router)
+    app.mount(PREFIX, LazyApi(Desk(store, settings, app.state.watcher, app.state.ending)))
     app.add_api_route("/static/{name}", send_asset, include_in_schema=False)
     _add_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
@@ -96,10 +100,13 @@ def name_wrong_values(_: Request, error: Exception) -> Response:
     return _show_error(400, f"The address has a wrong value: {named}.")
 
 
-def explain_status(_: Request, error: Exception) -> Response:
+def explain_status(request: Request, error: Exception) -> Response:
     """Say what a status means."""
     assert isinstance(error, HTTPException)
-    return _show_error(error.status_code, WORDS.get(error.status_code, str(error.detail)))
+    words = WORDS.get(error.status_code, str(error.detail))
+    if request.url.path.startswith(PREFIX):  # with an address that the API itself does not get
+        return make_problem(error.status_code, "not_found", words)
+    return _show_error(error.status_code, words)
 
 
 def _add_errors(app: FastAPI) -> None:

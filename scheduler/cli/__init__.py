@@ -56,6 +56,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     ),
     "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
     "token": ("people.manage_tokens", "Manage the tokens that let people and programs in."),
+    "agents": ("people.agents_page", "Print how an agent plans, submits, waits for and reads a sweep."),
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Compute what a fleet needs of its machines."),

@@ -21,8 +21,8 @@ ADA = Actor("ada", "a test")
 class Served:
     """A page that is served, and whom it lets in."""
 
-    def __init__(self, store: Store, url: str, watcher: Watcher) -> None:
-        self.store, self.url, self.watcher = store, url, watcher
+    def __init__(self, store: Store, url: str, watcher: Watcher, settings: Settings) -> None:
+        self.store, self.url, self.watcher, self.settings = store, url, watcher, settings
         self._tokens: dict[str, str] = {}
 
     def make_token(self, name: str, scope: Scope, user: str = "") -> str:
@@ -58,7 +58,7 @@ def serve_page(store: Store, settings: Settings) -> Iterator[Served]:
     wait_until(lambda: server.started, "the page is served")
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Served(store, f"http://127.0.0.1:{port}", app.state.watcher)
+        yield Served(store, f"http://127.0.0.1:{port}", app.state.watcher, settings)
     finally:
         app.state.ending.set()
         server.should_exit = True

@@ -313,6 +313,7 @@ def test_the_keys_of_the_other_commands_are_documented(night: Night, run: Callab
     night.store.report_worker("w1", threads=1, busy=0, ttl=60)
     check("sweep health", run("health", "worker", "--anywhere"))
     check("sweep sizing", run("sizing"))
+    check("sweep agents", run("agents"))
     check("sweep play", run("play", "offline:arithmetic", "--expert", "--episodes", "2"))
     check("sweep report, sweep export, sweep incident", run("report", "scaling", "-o", str(tmp_path / "r.html")))
     changed = [run("pause", "one"), run("resume", "one"), run("priority", "one", "3"), run("budget", "one", "5")]
