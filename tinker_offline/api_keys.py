@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN = ("/api/v1/healthz",)
+OPEN = ("/api/v1/healthz", "/api/v1/external_files/")  # the second: each address below it is signed
 
 
 class KeyCheck:
@@ -16,7 +16,7 @@ class KeyCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         problem = None
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not scope["path"].startswith(OPEN):
             problem = self._find_problem(Headers(scope=scope).get("x-api-key", "").strip())
         answer = self._app if problem is None else JSONResponse({"error": problem}, 401, {"Connection": "close"})
         await answer(scope, receive, send)

@@ -5,6 +5,7 @@ A checkpoint is complete or does not exist:
     runs/<run id>/run.json                     the run
     runs/<run id>/weights/<name>.npz           the arrays, for training
     runs/<run id>/sampler_weights/<name>.npz   the arrays, for sampling
+    runs/<run id>/external_weights/<name>.npz  the arrays, for download
     runs/<run id>/.../<name>.json              the checkpoint; written last, deleted first
 """
 
@@ -22,8 +23,8 @@ from tinker_offline.atomic_files import write_file, write_text
 from tinker_offline.errors import Refusal
 from tinker_offline.model.learner import Arrays
 
-Folder = Literal["weights", "sampler_weights"]
-TYPES = {"weights": "training", "sampler_weights": "sampler"}
+Folder = Literal["weights", "sampler_weights", "external_weights"]
+TYPES = {"weights": "training", "sampler_weights": "sampler", "external_weights": "external"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
@@ -120,6 +121,10 @@ class CheckpointStore:
     def load(self, path: str) -> Arrays:
         with np.load(self._file(self.get(path)).with_suffix(".npz")) as arrays:
             return dict(arrays)
+
+    def read_arrays_file(self, path: str) -> bytes:
+        """Read the file of the arrays as it is."""
+        return self._file(self.get(path)).with_suffix(".npz").read_bytes()
 
     def list(self, run_id: str | None = None) -> list[Checkpoint]:
         """List the checkpoints of one run or of all, newest first."""

@@ -115,6 +115,16 @@ class SaveWeights(OfModel):
     user_metadata: Metadata = None
 
 
+class SaveExternal(OfModel):
+    """Save the weights in a form that other programs read, for download."""
+
+    seq_id: int
+    path: str
+    ttl_seconds: int | None = Field(None, ge=1)
+    user_metadata: Metadata = None
+    age_encryption_recipients: list[str] | None = None
+
+
 class SaveForSampler(OfModel):
     """With a path, save a checkpoint of that name; without, create a sampler that lives as long as the process."""
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tinker_offline import request_models, rest_routes, samplers, training_ops, wire
+from tinker_offline import external_files, request_models, rest_routes, samplers, training_ops, wire
 from tinker_offline.api_keys import KeyCheck
 from tinker_offline.errors import Refusal
 from tinker_offline.faults.control_endpoint import make_control_routes
@@ -68,6 +68,7 @@ def _make_routes() -> list[Route]:
         _make_post("/optim_step", request_models.OptimStep, training_ops.optim_step),
         _make_post("/save_weights", request_models.SaveWeights, training_ops.save_weights),
         _make_post("/save_weights_for_sampler", request_models.SaveForSampler, training_ops.save_for_sampler),
+        _make_post("/save_weights_external", request_models.SaveExternal, training_ops.save_external),
         _make_post("/create_sampling_session", request_models.CreateSampler, samplers.create_sampler),
         _make_post("/asample", request_models.Sample, samplers.sample),
         _make_get("/samplers/{id}", samplers.get_sampler),
@@ -80,6 +81,8 @@ def _make_routes() -> list[Route]:
         _make_get("/training_runs/{id}/checkpoints", rest_routes.list_run_checkpoints),
         _make_route("DELETE", "/training_runs/{id}/checkpoints/{checkpoint:path}", _delete_checkpoint),
         _make_route("PUT", "/training_runs/{id}/checkpoints/{checkpoint:path}/ttl", _set_ttl),
+        _make_route("GET", "/training_runs/{id}/checkpoints/{checkpoint:path}/external_weights_urls", _list_files),
+        _make_route("GET", "/external_files/{id}/{name}/{file}", _send_file),
         _make_query("/checkpoints", rest_routes.list_checkpoints),
         _make_post("/weights_info", request_models.OfPath, rest_routes.get_weights_info),
         _make_route("GET", "/billing/usage/events", _list_usage_events),
@@ -190,6 +193,17 @@ async def _set_ttl(request: Request) -> Response:
         _read_checkpoint_path(request), (await _read(request, request_models.SetTtl)).ttl_seconds
     )
     return JSONResponse({})
+
+
+async def _list_files(request: Request) -> Response:
+    path, base = _read_checkpoint_path(request), str(request.base_url)
+    return JSONResponse(external_files.list_urls(request.app.state.service, path, base))
+
+
+async def _send_file(request: Request) -> Response:
+    run_id, name, file = (request.path_params[part] for part in ("id", "name", "file"))
+    content = external_files.read_file(request.app.state.service, run_id, name, file, dict(request.query_params))
+    return Response(content, media_type="application/octet-stream")
 
 
 def _read_checkpoint_path(request: Request) -> str:

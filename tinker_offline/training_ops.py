@@ -187,6 +187,18 @@ def save_for_sampler(service: Service, request: request_models.SaveForSampler) -
     return _enqueue(service, request.model_id, request.seq_id, work)
 
 
+def save_external(service: Service, request: request_models.SaveExternal) -> Json:
+    if request.age_encryption_recipients:
+        raise Refusal("age_encryption_recipients: this server does not encrypt; leave them out")
+
+    def work(model: LiveModel) -> Json:
+        arrays = list_adapter_arrays(model.get_parts()[1].adapter)
+        saved = _save(service, request, model, "external_weights", arrays, overwrite=False)
+        return {"type": "save_weights_external", "path": saved.path, "size_bytes": saved.size_bytes}
+
+    return _enqueue(service, request.model_id, request.seq_id, work)
+
+
 def _make_sampler(service: Service, request: request_models.SaveForSampler, model: LiveModel) -> LiveSampler:
     """Create a sampler with these weights. With `inflight`, the model's earlier samplers move to them too."""
     base, learner = model.get_parts()
@@ -207,7 +219,7 @@ def _make_sampler(service: Service, request: request_models.SaveForSampler, mode
 
 def _save(
     service: Service,
-    request: request_models.SaveWeights | request_models.SaveForSampler,
+    request: request_models.SaveWeights | request_models.SaveForSampler | request_models.SaveExternal,
     model: LiveModel,
     folder: Folder,
     arrays: Arrays,

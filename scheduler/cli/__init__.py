@@ -48,6 +48,10 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
         "upkeep.account_checkpoints",
         "List the checkpoints on Tinker: age, owner, size, cost.",
     ),
+    "weights": (
+        "upkeep.take_weights",
+        "Say where the weights of NAME are, and keep them longer.",
+    ),
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
     "reconcile": (

@@ -28,7 +28,7 @@ def list_code(page: str) -> list[str]:
 
 def test_it_names_commands_and_statuses_that_exist() -> None:
     commands = set(re.findall(r"^[` ]*sweep (?:-f json )?([a-z]+)", "\n".join(list_code(build_page())), re.MULTILINE))
-    assert {"plan", "submit", "wait", "results", "status"} <= commands <= COMMANDS.keys()
+    assert {"plan", "submit", "wait", "results", "status", "weights"} <= commands <= COMMANDS.keys()
     shown = set(re.findall(r"^\| (\d+) \|", build_page(), re.MULTILINE))
     known = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs/reference/commands.md").read_text(), re.MULTILINE))
     assert shown == known

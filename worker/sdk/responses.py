@@ -26,7 +26,7 @@ LARGEST = float(np.finfo(np.float32).max)
 PADDED = 1.05  # a model may have room for this many times the tokenizer's tokens: vocabularies are rounded up
 STOPS = ("stop", "length")
 SHOWN = 80  # characters of the answer in an error
-PATH = re.compile(r"tinker://[^/\s]+/(?:weights|sampler_weights)/\S+")
+PATH = re.compile(r"tinker://[^/\s]+/(?:weights|sampler_weights|external_weights)/\S+")
 
 
 @dataclass(frozen=True)

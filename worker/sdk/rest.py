@@ -134,9 +134,13 @@ class AccountClient:
         """Delete a checkpoint, if it still exists."""
         self._ignore_missing(lambda clients: clients.rest.delete_checkpoint_from_tinker_path(path))
 
-    def extend(self, path: str, seconds: int) -> None:
-        """Let a checkpoint live this long from now. If it is gone, its stage will notice."""
-        self._ignore_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
+    def extend(self, path: str, seconds: int) -> bool:
+        """Let a checkpoint live this long from now. Return False if it is gone."""
+        return self._ignore_missing(lambda clients: clients.rest.set_checkpoint_ttl_from_tinker_path(path, seconds))
+
+    def list_files(self, path: str) -> dict[str, str]:
+        """List the files of external weights: their names, and signed addresses to download them from."""
+        return dict(self._ask(lambda clients: clients.rest.get_external_weights_urls(path)).urls)
 
     def read_usage(self, start: datetime, end: datetime) -> list[SessionUsage]:
         """Read the tokens of every session between two full hours, at most 14 days apart."""
@@ -153,12 +157,15 @@ class AccountClient:
             if event.session_id is not None and not isinstance(event.event_info, _WITHOUT_TOKENS)
         ]
 
-    def _ignore_missing(self, call: "Call[Any]") -> None:
+    def _ignore_missing(self, call: "Call[Any]") -> bool:
+        """Return False if what the call is about does not exist."""
         try:
             self._ask(call)
         except ServiceError as error:
             if not error.missing or error.lacking:
                 raise
+            return False
+        return True
 
     def _ask(self, call: "Call[T]", expected: Container[int] = (), *, about_nothing: bool = False) -> T:
         """Return the answer. Raises ServiceError, or ExpectedRefusal with a status in `expected`.

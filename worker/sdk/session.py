@@ -127,6 +127,14 @@ class Trainer:
             partial(read_path, "save_state"),
         )
 
+    def export(self, name: str, *, ttl_seconds: int) -> PendingAnswer[str]:
+        """Save the weights in a form that other programs read, for download; return the path."""
+        return self._requester.submit(
+            "save_weights_external",
+            lambda: self._client.save_weights_external(name, ttl_seconds=ttl_seconds).future(),
+            partial(read_path, "save_weights_external"),
+        )
+
 
 class Session:
     """One Tinker session per attempt, so that failures, status and billing stay separate."""
