@@ -50,8 +50,8 @@ FLEETS = {
 ALONE = {
     f"test_{name}.py"
     for name in (
-        *("offline_science", "offline_changes", "plain_errors", "doctor", "money", "pause"),
-        *("new_parts", "every_server", "researcher", "streams_of_a_command", "files_of_settings"),
+        *("offline_science", "offline_changes", "doctor", "money", "pause"),
+        *("new_parts", "every_server", "streams_of_a_command", "files_of_settings"),
         *("compose", "units_and_manifests"),
     )
 }

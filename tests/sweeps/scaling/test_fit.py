@@ -48,7 +48,7 @@ def test_a_planted_law_is_found_again(law: Law) -> None:
 @pytest.mark.parametrize("law", LAWS)
 def test_with_noise_the_planted_curve_is_found_within_it(law: Law, cv: float) -> None:
     """Three seeds: the fitted curve strays from the planted one by less than a run's own noise, at every size."""
-    noise = np.random.default_rng(11).standard_normal((40, 27))
+    noise = np.random.default_rng(11).standard_normal((20, 27))
     fits = fit_many(np.tile(SIZES, 3), np.tile(losses(law), 3) * (1 + cv * noise), law=law)
     strayed = [np.abs(fit.line(SIZES) / losses(law) - 1).max() for fit in fits]
     assert np.median(strayed) < cv
@@ -163,7 +163,7 @@ def test_a_broken_law_is_refused_or_warned_of(kind: str) -> None:
     """A kink: y = a + b·x^-c0·(1 + (x/d)^(1/f))^(-c1·f), Caballero et al. 2022; three seeds of .3 %."""
     a, b, c0, c1, d, f = BREAKS[kind]
     truth = a + b * SIZES**-c0 * (1 + (SIZES / d) ** (1 / f)) ** (-c1 * f)
-    measured = np.tile(truth, 3) * (1 + 0.003 * np.random.default_rng(4).standard_normal((50, 27)))
+    measured = np.tile(truth, 3) * (1 + 0.003 * np.random.default_rng(4).standard_normal((25, 27)))
     fits = fit_many(np.tile(SIZES, 3), measured, seed=np.repeat(range(3), 9), targets=float(truth[-1]) * 0.95)
     noticed = [bool(fit.refused) or any("misses" in warning for warning in fit.warnings) for fit in fits]
     assert np.mean(noticed) >= 0.95

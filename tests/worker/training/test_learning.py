@@ -1,11 +1,13 @@
 """What trainings against the real offline service say of themselves, where they can learn and where they cannot."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sweeps.analysis.learning_signs import judge_training
+from sweeps.data.generated_preferences import generate_pairs
 from sweeps.errors import SweepsError
 from tests.worker.results import read_result
 from tests.worker.specs import PENALTY, RL_SPEC
@@ -42,11 +44,14 @@ sweep: one
 experiment: grid
 model: offline/ngram-s
 train: {method: dpo, rank: 8, learning_rate: RATE, batch_size: 32, steps: 16}
-data: {pairs: {source: "offline:preferences", holdout: 12}}
+data: {pairs: {source: pairs.jsonl, holdout: 12}}
 seeds: 1
 evaluate: [preference]
 reuse: sweep
 """
+
+
+FEW = 256  # pairs: before the training all of them are read by the model that it is held to
 
 
 def read_facts(workshop: Workshop, spec: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -102,6 +107,8 @@ def test_a_rate_so_small_that_the_loss_does_not_move(
 def test_preferences_that_hardly_move(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, rate: str, codes: list[str]
 ) -> None:
+    pairs = generate_pairs("preferences").train[:FEW]
+    (workshop.folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     assert judge_training(read_facts(workshop, DPO.replace("RATE", rate), monkeypatch)) == codes
 
 
