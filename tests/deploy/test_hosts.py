@@ -1,10 +1,10 @@
 """A short night of a fleet on four hosts: the long one is `make fleet`."""
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.fleet import IN_SHORT
 from tests.deploy.fleet_of_hosts import Night, run
 
 SHORT = Night(
@@ -12,7 +12,7 @@ SHORT = Night(
 )
 
 
-@pytest.mark.skipif("FLEET" not in os.environ, reason="50 s of the processor: FLEET=short, or `make fleet`")
+@IN_SHORT
 @pytest.mark.timeout(600)
 def test_a_short_night_on_four_hosts_ends_each_stage_once_with_the_same_bits_and_exact_books(tmp_path: Path) -> None:
     figures = run(tmp_path, SHORT, print)
