@@ -1,10 +1,13 @@
-"""Let the SDK reach this machine directly: without a proxy, and without reading certificates; and measure nothing.
+"""Let the SDK reach this machine without a proxy and certificates; use connection pools again; measure nothing.
 
 A client of the SDK opens about five connection pools. Each reads all certificates that the machine trusts: 28 ms of a
-processor through httpx, 7 ms through pyqwest. Nothing at an `http` address needs them.
+processor through httpx, 7 ms through pyqwest. Nothing at an `http` address needs them. And each pool of pyqwest leaves
+600 bytes behind that no Python object holds, so a worker that opened new ones would grow by 4 kB with each stage.
 """
 
 import ssl
+import weakref
+from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, wraps
@@ -32,8 +35,12 @@ def wrap_http_client(original: Callable[..., Any]) -> Any:
     return client
 
 
-def wrap_transport(original: Callable[[], httpx.AsyncBaseTransport]) -> Callable[[], httpx.AsyncBaseTransport]:
-    """Read certificates for the first address that needs them."""
+IDLE_SECONDS = 5.0  # after which a connection that nobody uses is closed, as tinker_offline does
+MakePool = Callable[[], httpx.AsyncBaseTransport]
+
+
+def wrap_transport(original: MakePool) -> MakePool:
+    """Open a connection pool with the first request, if none is idle."""
 
     @wraps(original)
     def transport() -> httpx.AsyncBaseTransport:
@@ -43,15 +50,38 @@ def wrap_transport(original: Callable[[], httpx.AsyncBaseTransport]) -> Callable
 
 
 class PatientTransport(httpx.AsyncBaseTransport):
-    """Sends through `make_secure()`, but what goes to a plain `http` address through a transport that trusts nobody."""
+    """Sends through a pool that `make_secure()` made, but to a plain `http` address through one that trusts nobody.
 
-    def __init__(self, make_secure: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._plain = AsyncPyqwestTransport(HTTPTransport())
-        self._secure = cache(make_secure)
+    No other client uses the pool until this one is gone.
+    """
+
+    def __init__(self, make_secure: MakePool) -> None:
+        self._make_secure = make_secure
+        self._borrowed = dict[MakePool, httpx.AsyncBaseTransport]()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        transport = self._plain if request.url.scheme == "http" else self._secure()
-        return await transport.handle_async_request(request)
+        make = _make_plain if request.url.scheme == "http" else self._make_secure
+        if make not in self._borrowed:
+            self._borrowed[make] = _borrow_pool(self, make)
+        return await self._borrowed[make].handle_async_request(request)
+
+
+def _make_plain() -> httpx.AsyncBaseTransport:
+    return AsyncPyqwestTransport(HTTPTransport(pool_idle_timeout=IDLE_SECONDS))
+
+
+def _borrow_pool(borrower: PatientTransport, make: MakePool) -> httpx.AsyncBaseTransport:
+    """Return a pool that nobody else uses until the borrower is gone."""
+    try:
+        pool = _idle[make].pop()
+    except IndexError:
+        pool = make()
+    weakref.finalize(borrower, _idle[make].append, pool).atexit = False
+    return pool
+
+
+_idle: defaultdict[MakePool, deque[httpx.AsyncBaseTransport]] = defaultdict(deque)
+"""The pools that no client uses, by what makes them."""
 
 
 def collect_no_metrics() -> None:

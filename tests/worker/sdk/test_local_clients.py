@@ -47,6 +47,28 @@ def test_the_transport_with_certificates_is_made_for_the_first_address_that_need
     assert len(made) == 1
 
 
+def test_a_pool_is_used_again_when_its_client_is_gone_and_never_by_two_at_once() -> None:
+    """A pool leaves bytes behind, and costs a look at all certificates."""
+    made = list[httpx.AsyncBaseTransport]()
+
+    def make() -> httpx.AsyncBaseTransport:
+        number = len(made)
+        made.append(httpx.MockTransport(lambda _: httpx.Response(200, text=str(number))))
+        return made[-1]
+
+    async def ask(transport: PatientTransport) -> str:
+        request = httpx.Request("GET", "https://tinker.example")
+        return (await (await transport.handle_async_request(request)).aread()).decode()
+
+    for _ in range(3):
+        first, second = PatientTransport(make), PatientTransport(make)
+        assert {asyncio.run(ask(first)), asyncio.run(ask(second))} == {"0", "1"}
+        assert asyncio.run(ask(first)) != asyncio.run(ask(second))
+        del first, second
+        gc.collect()
+    assert len(made) == 2
+
+
 def test_every_pool_of_the_sdk_sends_through_it() -> None:
     hooks.install()
     assert isinstance(AsyncTinker(base_url="http://127.0.0.1:1", api_key=KEY)._client._transport, PatientTransport)
