@@ -23,7 +23,8 @@ class MinimumData(NamedTuple):
     the largest size; `holdout_error` is how far to trust that. unreachable: the floor is beyond the target, and so is
     every floor that the losses allow. not identified: the curve gets there at more than ten times the largest size, if
     at all; then `low` is the least that may be enough. `high` is None where the interval goes on beyond REACH times the
-    largest size. A `low` of the smallest size may be still less. `may_be_unreachable`: the losses allow a floor that is
+    largest size. A `low` of the smallest size may be still less; it is
+    never below a size whose mean clearly misses the target. `may_be_unreachable`: the losses allow a floor that is
     not below the target, so that no amount of data may be enough. `parts`: what makes the interval as wide as it is.
     `next_size`: where an interval has no upper end, a run of this size would probably give it one.
     refused: no law fits, or, with a `reason`, the law was off by more than 10 % when it last looked as far ahead.
@@ -53,9 +54,10 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
     rising = curves.law == "bounded"
     points, reach = curves.reaching(aim.target), find_reach(question)
     goals = 1 - aim.target if rising else aim.target
-    met = aim.target >= curves.predict(curves.n[:1])[:, 0]
-    proven = _find_proven(question)
-    points = np.where(proven, np.minimum(points, curves.n[-1]), points)
+    proven, missed = _judge_sizes(question)
+    met = (aim.target >= curves.predict(curves.n[:1])[:, 0]) & (missed == 0)
+    points = np.maximum(np.where(proven, np.minimum(points, curves.n[-1]), points), missed)
+    reach = reach._replace(low=np.maximum(reach.low, missed), high=np.maximum(reach.high, missed))
     perhaps = (reach.floored | np.isinf(points)) & ~proven
     answers: list[MinimumData | None] = []
     largest = float(curves.n[-1])
@@ -83,21 +85,35 @@ def list_answers(question: Question, errors: Floats, trusts: Sequence[Trust]) ->
     return answers
 
 
-def _find_proven(question: Question) -> npt.NDArray[np.bool_]:
-    """(R,) does the mean of the runs at the largest size meet the target with its whole 95 % interval?
+class _Measured(NamedTuple):
+    """What the means of single sizes show, whatever a law says: a loss does not rise with more data.
 
-    A loss does not rise with more data, so then this size is enough, whatever a law says: the interval ends there. The
-    interval is for other seeds (t, with the scatter of all sizes) and other items. One seed alone proves nothing.
+    `proven` (R,): the largest size meets the target with its whole 95 % interval, so it is enough, and the interval of
+    the answer ends there. `missed` (R,): the largest size that misses it with its whole interval, so more is needed,
+    and the interval does not begin below; 0 where there is none.
+    """
+
+    proven: npt.NDArray[np.bool_]
+    missed: Floats
+
+
+def _judge_sizes(question: Question) -> _Measured:
+    """Judge each size by the mean of its runs, for other seeds (t, with the scatter of all sizes) and other items.
+
+    One seed alone shows nothing.
     """
     from scipy.special import stdtrit  # the quantile of t
 
     curves, aim, blocks = question.curves, question.aim, question.blocks
+    experiments = len(aim.target)
     if blocks is None or blocks.seeds < 2:
-        return np.zeros(len(aim.target), bool)
-    spread = np.sqrt(blocks.scatter / blocks.seeds / curves.weights[:, -1])
-    items = aim.interpolate(curves, np.broadcast_to(curves.n[-1:], (len(aim.target), 1)))[:, 0]
+        return _Measured(np.zeros(experiments, bool), np.zeros(experiments))
+    spread = np.sqrt(blocks.scatter[:, None] * np.diag(blocks.nesting) / curves.weights)
+    items = aim.interpolate(curves, np.broadcast_to(curves.n, (experiments, len(curves.n))))
     half = np.hypot(stdtrit(blocks.seeds - 1, (1 + LEVEL) / 2) * spread, SURE * items)
-    return np.asarray(curves.loss[:, -1] + half <= aim.target)
+    goals = aim.target[:, None]
+    misses = curves.loss - half > goals
+    return _Measured(curves.loss[:, -1] + half[:, -1] <= aim.target, np.where(misses, curves.n, 0.0).max(axis=1))
 
 
 def _size(n: float, *, up: bool) -> float | None:
