@@ -44,12 +44,13 @@ community: setup
 	COMMUNITY=all $(BIN)/python -m pytest tests/acceptance/community
 
 # Measures reading a file, planning and submitting as a grid grows tenfold, a fit, the reports of a thousand runs and of
-# forty curves, and a night with faults against a bare loop over the SDK.
+# forty curves, the pages of ten thousand runs, and a night with faults against a bare loop over the SDK.
 bench: setup
 	@$(BIN)/python -m tests.bench.reading
 	@$(BIN)/python -m tests.bench.planning
 	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.reporting
+	@$(BIN)/python -m tests.bench.page_serving
 	@$(BIN)/python -m tests.bench.faults
 
 # Counts how often the intervals of the minimum data hold the truth and how wide they are, and how often a difference is

@@ -13,11 +13,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+from markupsafe import Markup
+
 from scheduler.state.connection import RedisError
 
 T = TypeVar("T")
 SHARE = 0.1  # of a processor, for computing one value again and again
 KEPT = 16  # values of one kind
+RETRY = 5.0  # seconds after a failure
 
 log = logging.getLogger("web.background")
 
@@ -41,8 +44,10 @@ class _Entry(Generic[T]):
 class Background(Generic[T]):
     """One kind of value by name. `compute` gets the name."""
 
-    def __init__(self, pool: ThreadPoolExecutor, compute: Callable[[str], T], *, kept: int = KEPT) -> None:
-        self._pool, self._compute, self._kept = pool, compute, kept
+    def __init__(
+        self, pool: ThreadPoolExecutor, compute: Callable[[str], T], *, kept: int = KEPT, share: float = SHARE
+    ) -> None:
+        self._pool, self._compute, self._kept, self._share = pool, compute, kept, share
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
 
@@ -67,10 +72,32 @@ class Background(Generic[T]):
         try:
             known = Look(self._compute(name), version)
         except RedisError as error:
-            known = Look(entry.known.value, version, f"Redis does not answer: {error}")
+            known = entry.known._replace(failed=f"Redis does not answer: {error}")
         except Exception as error:
             log.exception("cannot compute what the page shows of %s", name)
-            known = Look(entry.known.value, version, f"{type(error).__name__}: the log of the page has it")
+            known = entry.known._replace(failed=f"{type(error).__name__}: the log of the page has it")
         with self._lock:
             entry.known, entry.running = known, None
-            entry.again = time.monotonic() + (time.monotonic() - began) / SHARE
+            pause = RETRY if known.failed else 0.0
+            entry.again = time.monotonic() + max(pause, (time.monotonic() - began) / self._share)
+
+
+class Drawings:
+    """What is drawn of a value, once for each version of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drawn: OrderedDict[str, tuple[str, list[Markup]]] = OrderedDict()
+
+    def draw(self, name: str, version: str, make: Callable[[], list[Markup]]) -> list[Markup]:
+        """Return what `make` draws, or what it drew of the same version."""
+        with self._lock:
+            known = self._drawn.get(name)
+        if known and known[0] == version:
+            return known[1]
+        drawn = make()
+        with self._lock:
+            self._drawn[name] = (version, drawn)
+            while len(self._drawn) > KEPT:
+                self._drawn.popitem(last=False)
+        return drawn

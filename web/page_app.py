@@ -23,12 +23,26 @@ from web.guard import Guard
 from web.lazy_api import LazyApi
 from web.live import Watcher
 from web.live import router as live_router
-from web.pages import control_page, fleet_page, health_page, home_page, login_page, run_page, sweep_page
+from web.pages import (
+    compare_page,
+    control_page,
+    fleet_page,
+    health_page,
+    home_page,
+    items_page,
+    login_page,
+    new_page,
+    run_page,
+    sweep_page,
+)
 from web.parts import PartCache
 from web.site import Forbidden, LoginNeeded, NotFound, Site
 from web.templating import load_assets, show_page
 
-PAGES = (login_page, home_page, sweep_page, control_page, run_page, fleet_page, health_page)
+PAGES = (
+    *(login_page, home_page, sweep_page, control_page, run_page, items_page, compare_page, new_page, fleet_page),
+    health_page,
+)
 WORDS = {404: "There is no such page.", 405: "This page cannot be called like that."}
 
 

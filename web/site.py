@@ -1,27 +1,24 @@
 """What all pages share: the store, who looks, and the values that take long to compute."""
 
-import time
-from collections.abc import Sequence
+import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from scheduler.engine.work_left import estimate_seconds_left
 from scheduler.settings import Settings
-from scheduler.state import costs, views
-from scheduler.state.events import Event, read_events
+from scheduler.state import views
 from scheduler.state.people.actors import Scope
-from scheduler.state.stage_causes import StageCause, read_causes
 from scheduler.state.store import Store
-from web.background import Background
+from web.background import Background, Drawings
+from web.computations import SweepFacts, compute
 from web.login_limits import LoginLimits
 from web.visitors import BrowserSessions, Visitor
 
-THREADS = 2  # that compute in the background
-EVENTS = 30  # of a sweep that its page shows
+THREADS = 3  # that compute in the background, or wait for a process that does
+ITEMS = 10_000  # of an evaluation that are ranked
+SAMPLES = 4  # evaluations whose items are kept
 
 
 class LoginNeeded(Exception):
@@ -36,16 +33,6 @@ class NotFound(Exception):
     """There is no such thing; the text says what was looked for."""
 
 
-@dataclass(frozen=True)
-class SweepFacts:
-    """What a page shows of a sweep beside its answer, and what takes a look at every stage."""
-
-    causes: Sequence[StageCause]
-    costs: costs.SweepCosts
-    seconds_left: float | None
-    events: Sequence[Event]  # the last ones, newest last
-
-
 class Site:
     """One installation as this process sees it."""
 
@@ -53,31 +40,32 @@ class Site:
         self.store, self.settings = store, settings
         self.sessions = BrowserSessions(store)
         self.limits = LoginLimits()
+        self.drawings = Drawings()
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="background")
         self.plans = Background[list[dict[str, Any]]](pool, lambda name: views.read_planned_rows(store, name))
-        self.facts = Background[SweepFacts](pool, self._read_facts)
-        self.reports = Background[Any](pool, self._compose)
+        self.cells = Background[list[dict[str, Any]]](pool, self._read_cells, share=0.3)
+        self.facts = Background[SweepFacts](pool, partial(compute, "facts", store, settings))
+        self.reports = Background[Any](pool, partial(compute, "report", store, settings))
+        self.samples = Background[Any](pool, self._read_samples, kept=SAMPLES)
 
     @cached_property
     def cookie(self) -> str:
         """The cookie's name: browsers share cookies among the ports of a machine, on which other fleets may be."""
         return f"sweep_{self.store.read_fleet_name()[:12]}"
 
-    def _read_facts(self, name: str) -> SweepFacts:
+    def _read_cells(self, name: str) -> list[dict[str, Any]]:
+        """Read the cells of a sweep, by its plan, which never changes."""
         view = views.read_sweep(self.store, name)
-        return SweepFacts(
-            causes=read_causes(self.store, name),
-            costs=costs.read_costs(self.store, name),
-            seconds_left=estimate_seconds_left(self.store, view),
-            events=read_events(self.store, name, last=EVENTS),
-        )
+        plan = self.plans.look(name, str(view.submitted)).value
+        return views.read_cells(self.store, name, plan)
 
-    def _compose(self, name: str) -> Any:
-        from scheduler import report_inputs  # the science: only a page that answers needs it
-        from sweeps.report.compose import compose
+    def _read_samples(self, request: str) -> Any:
+        """Read the samples that a request asks for: JSON with the sweep's name, the metric and what chooses the run."""
+        from scheduler.state.answer_samples import WantedSamples, read_samples  # reads files and the science
 
-        now = round(time.time() * 1000)
-        return compose(report_inputs.gather_inputs(self.store, name, now, url=self.settings.store))
+        asked = json.loads(request)
+        wanted = WantedSamples(asked["metric"] or None, ITEMS, 0, asked["where"])
+        return read_samples(self.store, self.settings.store, asked["name"], wanted)
 
 
 def find_site(request: Request) -> Site:

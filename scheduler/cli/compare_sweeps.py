@@ -1,7 +1,7 @@
 """`sweep results --sweeps a,b`: compare sweeps where their conditions are the same."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler.cli.console.output import Output
 from scheduler.state import views
@@ -27,12 +27,9 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
     if len(set(names)) < 2:
         raise DataError(f"--sweeps: expected two names or more, such as one,other, got {', '.join(names) or 'none'}")
     specs = {name: views.read_sweep(store, name).spec for name in names}
-    results = {name: views.read_results(store, name) for name in names}
-    kept = {name: _read_telling(store, url, name, rows) for name, rows in results.items()}
-    output.warn(f"{name}: {reason}" for name, items in kept.items() for reason in items.unread)
-    conditions = join_sweeps(results, {name: items.items for name, items in kept.items()})
-    shared = [condition for condition in conditions if len(condition.found) == len(specs)]
-    entries = [entry for condition in shared for entry in _list_entries(condition, list(specs))]
+    joined = join_conditions(store, url, names)
+    output.warn(joined.unread)
+    shared, conditions, entries = joined.shared, joined.conditions, joined.entries
     if output.form == "json":
         output.print_document({"conditions": entries})
         return
@@ -41,7 +38,7 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
         return
     if shared:
         title = f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
-        output.print_table([_format_entry(entry) for entry in entries], title=title)
+        output.print_table([format_entry(entry) for entry in entries], title=title)
         output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     else:
         output.say(f"{', '.join(names)} share no condition: a condition is shared if all of its axes and values agree")
@@ -56,6 +53,26 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
         for path, there, here in find_differences(specs[names[0]], specs[name]):
             if path not in NOT_ASKED:
                 output.say(f"{path}: {_quote_value(there)} in {names[0]}, {_quote_value(here)} in {name}")
+
+
+class JoinedSweeps(NamedTuple):
+    """The conditions of several sweeps, and what each measured in those that all of them have."""
+
+    shared: list[SharedCondition]
+    conditions: list[SharedCondition]
+    entries: list[dict[str, Any]]
+    unread: list[str]  # sentences on items that were not read
+
+
+def join_conditions(store: Store, url: str, names: Sequence[str]) -> JoinedSweeps:
+    """Join the conditions of sweeps; their items lie at `url`. Raises UnknownSweep."""
+    results = {name: views.read_results(store, name) for name in names}
+    kept = {name: _read_telling(store, url, name, rows) for name, rows in results.items()}
+    conditions = join_sweeps(results, {name: items.items for name, items in kept.items()})
+    shared = [condition for condition in conditions if len(condition.found) == len(results)]
+    entries = [entry for condition in shared for entry in _list_entries(condition, list(results))]
+    unread = [f"{name}: {reason}" for name, items in kept.items() for reason in items.unread]
+    return JoinedSweeps(shared, list(conditions), entries, unread)
 
 
 def _read_telling(store: Store, url: str, name: str, rows: Sequence[RunResult]) -> KeptItems:
@@ -121,7 +138,7 @@ def _flatten_entry(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _format_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+def format_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Make one row for people: a column for each sweep, and one for each difference."""
     first, *others = entry["sweeps"]
     shown = {key: value if isinstance(value, int) else format_cell(key, value) for key, value in entry["cell"].items()}

@@ -211,13 +211,15 @@ def read_stages_in_state(store: Store, state: StageState, most: int) -> list[Sta
 def read_stages(store: Store, name: str, state: StageState | None = None) -> list[StageView]:
     """Read the stages of a sweep, or those in one state, in the order of the plan. Raises UnknownSweep."""
     store = open_archive(store, name)
-    stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
-    if not stages:
+    if not store.client.zcard(keys.sweep_stages(name)):
         read_sweep(store, name)
-    if state is not None:
-        there = set(store.client.zrange(keys.state(state), 0, -1))
-        stages = [stage for stage in stages if stage in there]
-    return read_stage_views(store, stages)
+    return read_stage_views(store, list_stages(store, name, state))
+
+
+def list_stages(store: Store, name: str, state: StageState | None = None) -> list[str]:
+    """List the stages of a sweep, or those in one state, in the order of the plan."""
+    places: list[str] = store.client.zrange(keys.sweep_stages(name), 0, -1) if state is None else []
+    return places if state is None else store.client.zinter({keys.sweep_stages(name): 1, keys.state(state): 0})
 
 
 def read_stage_views(store: Store, stages: Sequence[str]) -> list[StageView]:

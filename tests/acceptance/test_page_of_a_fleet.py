@@ -80,3 +80,22 @@ def test_the_page_says_what_the_commands_say(ran: Desk, guest: httpx.Client) -> 
     assert all(f"{mean:.4f}" in page for mean in means)
     assert "watched" in guest.get("/").text
     assert ran.call("health", "page").status == 0
+    check_answers(ran, guest)
+
+
+def check_answers(ran: Desk, guest: httpx.Client) -> None:
+    """Every item is there, the worst first, and so is every episode; a run stands beside another one."""
+    samples = ran.call("-f", "json", "samples", "watched", "--worst", "3", "--best", "0").json
+    evaluations = {evaluation["metric"]: evaluation for evaluation in samples["evaluations"]}
+    assert {"accuracy", "task_completion"} <= evaluations.keys()
+    for metric, evaluation in evaluations.items():
+        page = read_words(guest.get("/sweeps/watched/items", params={"metric": metric}))
+        places = [page.index(f"Item {sample['item']}<") for sample in evaluation["worst"]]
+        assert places == sorted(places)
+        assert f"{evaluation['items']} items of {evaluation['items']}" in page
+    question = evaluations["accuracy"]["worst"][0]["prompts"][0]["question"].strip()
+    matching = guest.get("/sweeps/watched/items", params={"metric": "accuracy", "words": question, "other": "1"})
+    assert "1 item with" in read_words(matching)
+    assert "run 1" in matching.text
+    assert guest.get("/sweeps/watched/items", params={"metric": "nothing"}).status_code == 404
+    assert guest.get("/sweeps/watched/items", params={"run": "one"}).status_code == 400

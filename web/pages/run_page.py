@@ -82,7 +82,14 @@ def read_run(site: Site, subject: str) -> Mapping[str, Any]:
     section = show_trainings([result], curves)
     drawing = Markup(render_section(0, section)) if section.parts else ""  # noqa: S704 - escaped
     measures = {str(stage): str(measure) for measure, stage in row["measures"].items()}
-    return {"result": result, "stages": stages, "drawing": drawing, "measures": defaultdict(str, measures)}
+    return {
+        "name": name,
+        "number": int(number),
+        "result": result,
+        "stages": stages,
+        "drawing": drawing,
+        "measures": defaultdict(str, measures),
+    }
 
 
 def read_run_stages(store: Store, name: str, row: Mapping[str, Any]) -> list[StageOfRun]:
@@ -165,10 +172,7 @@ def list_stages(name: str, site: Here, visitor: Visiting, state: str = "", after
     if state and state not in known:
         raise NotFound(f"no stage is in a state {state[:40]!r}; expected one of {', '.join(known)}")
     view, store = views.read_sweep(site.store, name), open_archive(site.store, name)
-    stages: list[str] = store.client.zrange(keys.sweep_stages(name), 0, -1)
-    if state:
-        there = set(store.client.zrange(keys.state(state), 0, -1))
-        stages = [stage for stage in stages if stage in there]
+    stages = views.list_stages(store, name, StageState(state) if state else None)
     start = min(max(0, after), len(stages))
     rows = views.read_stage_views(store, stages[start : start + PAGE])
     more = start + PAGE if start + PAGE < len(stages) else None

@@ -22,7 +22,9 @@ from web.templating import link_sweep, show_page
 
 SUBJECT = "sweep:"  # before the name, as what browsers listen to
 PATIENCE = 0.15  # seconds that a page waits for what is computed beside it
+FIRST = 2.0  # seconds for the cells, without which it says little
 RUNNING = 8  # stages that are shown
+ROOM = 400_000  # characters of figures and tables, which are sent compressed
 
 
 def mark_subject(site: Site, subject: str) -> str:
@@ -31,8 +33,8 @@ def mark_subject(site: Site, subject: str) -> str:
     mark = mark_sweep(site.store, name)
     view = views.read_sweep(site.store, name)
     reason = explain_waiting(view, read_fleet(site.store, site.settings)).text
-    facts, report = site.facts.look(name, mark).version, site.reports.look(name, mark).version
-    return hash_text(f"{mark}|{facts}|{report}|{reason}")
+    known = [kind.look(name, mark).version for kind in (site.facts, site.reports, site.cells)]
+    return hash_text(repr((mark, known, reason)))
 
 
 def read_answer(site: Site, name: str) -> Mapping[str, Any]:
@@ -61,12 +63,12 @@ def read_progress(site: Site, name: str) -> Mapping[str, Any]:
 def read_grid(site: Site, name: str, metric: str = "", first: int = 0) -> Mapping[str, Any]:
     """Read the cells, laid out."""
     view = views.read_sweep(site.store, name)
-    plan = site.plans.look(name, str(view.submitted), patience=2.0).value
-    cells = views.read_cells(site.store, name, plan) if plan is not None else []
+    cells = site.cells.look(name, mark_sweep(site.store, name), patience=FIRST).value
+    cells, ready = (cells or []), cells is not None
     metrics = choose_metrics(view.spec, cells)
     chosen = metric if metric in metrics else next(iter(metrics), "")
     page = lay_out_cells(cells, chosen, first=first)
-    return {"name": name, "page": page, "metrics": metrics, "metric": chosen, "first": first, "ready": plan is not None}
+    return {"name": name, "page": page, "metrics": metrics, "metric": chosen, "first": first, "ready": ready}
 
 
 def choose_metrics(spec: Mapping[str, Any], cells: list[dict[str, Any]]) -> list[str]:
@@ -82,13 +84,26 @@ def choose_metrics(spec: Mapping[str, Any], cells: list[dict[str, Any]]) -> list
 
 
 def read_findings(site: Site, name: str) -> Mapping[str, Any]:
-    """Read the tables and figures of the answer."""
+    """Read the tables and figures of the answer, as many as a page has room for; the report has all."""
+    look = site.reports.look(name, mark_sweep(site.store, name))
+    markup = site.drawings.draw(name, look.version, lambda: draw_findings(look.value)) if look.value else []
+    hidden = len(look.value.findings) - len(markup) if look.value else 0
+    return {"name": name, "sections": markup, "hidden": hidden, "is_composed": look.value is not None}
+
+
+def draw_findings(report: Any) -> list[Markup]:
+    """Draw the sections of the answer."""
     from sweeps.report.html import render_section
 
-    look = site.reports.look(name, mark_sweep(site.store, name))
-    sections = look.value.findings if look.value else ()
-    markup = [Markup(render_section(place, section)) for place, section in enumerate(sections)]  # noqa: S704 - escaped
-    return {"sections": markup, "is_composed": look.value is not None}
+    drawn: list[Markup] = []
+    room = ROOM
+    for place, section in enumerate(report.findings):
+        markup = render_section(place, section)
+        if len(markup) > room:
+            break
+        room -= len(markup)
+        drawn.append(Markup(markup))  # noqa: S704 - escaped
+    return drawn
 
 
 def read_money(site: Site, name: str) -> Mapping[str, Any]:
