@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -19,12 +19,13 @@ from starlette.concurrency import run_in_threadpool
 
 from scheduler.errors import SchedulerError
 from scheduler.state.connection import RedisError
-from web.site import Forbidden, Visiting, find_site
+from web.site import Forbidden, NotFound, Visiting, find_site
 
 EVERY = 1.0  # seconds between two looks at a subject
 GLANCE = 0.25  # seconds after which a stream sees a new version
 QUIET = 15.0  # seconds after which a stream says that it is alive, and looks whether it still may
 STREAMS = 200  # at the same time
+GONE = "gone"  # the mark of a subject that is not there
 
 log = logging.getLogger("web.live")
 
@@ -43,39 +44,53 @@ class Watcher:
 
     def __init__(self, mark: Callable[[str], str]) -> None:
         self._mark = mark
-        self._base = round(time.time())  # numbers of an earlier process are smaller
+        self._last = round(time.time())  # numbers of an earlier process are smaller, and none is given twice
         self._versions: dict[str, Version] = {}
         self.listeners: Counter[str] = Counter()
 
     def find(self, subject: str) -> Version | None:
         """Return the version of a subject; None if nobody listens, so that nothing is known."""
-        return self._versions.get(subject) if self.listeners[subject] else None
+        return self._versions.get(subject)
 
     def count(self, subject: str) -> int | None:
         """Return the number of the version of a subject, as `find` does."""
         version = self.find(subject)
         return None if version is None else version.number
 
+    def add_listener(self, subject: str) -> None:
+        """Look at a subject from now on."""
+        self.listeners[subject] += 1
+
+    def remove_listener(self, subject: str) -> None:
+        """Forget a subject to which nobody listens any more: what is known of it grows old."""
+        self.listeners[subject] -= 1
+        if not self.listeners[subject]:
+            del self.listeners[subject]
+            self._versions.pop(subject, None)
+
     async def run(self) -> None:
         """Look, until the process ends."""
         while True:
-            for subject in [subject for subject, count in self.listeners.items() if count > 0]:
+            for subject in list(self.listeners):
                 await self._look(subject)
-            for subject in [subject for subject in self._versions if not self.listeners[subject]]:
-                del self._versions[subject], self.listeners[subject]
             await asyncio.sleep(EVERY)
 
     async def _look(self, subject: str) -> None:
-        known = self._versions.get(subject) or Version(self._base, "")
+        known = self._versions.get(subject) or Version(0, "")
         try:
             mark, away = await run_in_threadpool(self._mark, subject), False
-        except (RedisError, SchedulerError):
+        except RedisError:
             mark, away = known.mark, True
+        except (SchedulerError, NotFound, ValueError):
+            mark, away = GONE, False
         except Exception:  # a bug must not end the watch of all subjects
             log.exception("cannot look at %s", subject)
             return
-        number = known.number + (mark != known.mark)
-        self._versions[subject] = Version(number, mark, away)
+        if mark != known.mark or not known.number:
+            self._last += 1
+            known = Version(self._last, mark)
+        if subject in self.listeners:
+            self._versions[subject] = replace(known, away=away)
 
 
 router = APIRouter(include_in_schema=False)
@@ -100,7 +115,7 @@ async def tell_versions(
     watcher: Watcher, ending: threading.Event, subject: str, may_stay: Callable[[], bool]
 ) -> AsyncIterator[str]:
     """Tell each new version of a subject, until the process ends or the listener may not stay."""
-    watcher.listeners[subject] += 1
+    watcher.add_listener(subject)
     try:
         yield "retry: 2000\n\n"
         last, spoke = None, time.monotonic()
@@ -116,7 +131,7 @@ async def tell_versions(
                 yield ": alive\n\n"
             await asyncio.sleep(GLANCE)
     finally:
-        watcher.listeners[subject] -= 1
+        watcher.remove_listener(subject)
 
 
 async def _ask(may_stay: Callable[[], bool]) -> bool:

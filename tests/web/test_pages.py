@@ -59,13 +59,13 @@ def test_a_part_is_sent_again_only_when_it_has_changed(page: Served, night: Nigh
 
 
 def test_who_listens_is_told_a_higher_number_when_a_sweep_changes(page: Served, night: Night) -> None:
-    night.submit(scaling("told", [128], seeds=1), spec={**SPEC, "sweep": "told"})
-    with page.log_in() as guest, guest.stream("GET", "/events", params={"of": "sweep:told"}) as stream:
+    night.submit(scaling("listened", [128], seeds=1), spec={**SPEC, "sweep": "listened"})
+    with page.log_in() as guest, guest.stream("GET", "/events", params={"of": "sweep:listened"}) as stream:
         lines = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
         first = next(lines)
-        night.do("train-n128s0", "told")
+        night.do("train-n128s0", "listened")
         later = next(event for event in islice(lines, 20) if event["version"] > first["version"])
-    assert later == {"of": "sweep:told", "version": later["version"], "away": False}
+    assert later == {"of": "sweep:listened", "version": later["version"], "away": False}
 
 
 @pytest.mark.parametrize(
@@ -136,3 +136,30 @@ def test_the_fleet_names_its_workers(page: Served) -> None:
     page.store.forget_worker("a-worker")
     assert "a-worker" in text
     assert "3 of 7" in text
+
+
+def test_who_comes_back_sees_what_has_changed_meanwhile(page: Served, night: Night) -> None:
+    night.submit(scaling("left", [1024], seeds=1), spec={**SPEC, "sweep": "left"})
+    texts, numbers = [], []
+    with page.log_in() as guest:
+        for change in ("train-n1024s0", "evaluate-n1024s0"):
+            with guest.stream("GET", "/events", params={"of": "sweep:left"}) as stream:
+                line = next(line for line in stream.iter_lines() if line.startswith("data: "))
+                numbers.append(json.loads(line.removeprefix("data: "))["version"])
+                texts.append(guest.get("/sweeps/left/parts/cells").text)
+            wait_until(lambda: page.watcher.find("sweep:left") is None, "nobody listens any more")
+            night.do(change, "left", {"nll": 1.0625} if change.startswith("evaluate") else {})
+        with guest.stream("GET", "/events", params={"of": "sweep:left"}) as stream:
+            line = next(line for line in stream.iter_lines() if line.startswith("data: "))
+            numbers.append(json.loads(line.removeprefix("data: "))["version"])
+            texts.append(guest.get("/sweeps/left/parts/cells").text)
+    assert numbers == sorted(set(numbers))
+    assert ["1.0625" in text for text in texts] == [False, False, True]
+
+
+def test_a_subject_that_is_not_there_is_no_outage(page: Served) -> None:
+    with page.log_in() as guest:
+        for subject in ("sweep:no", "run:x:half", "anything"):
+            with guest.stream("GET", "/events", params={"of": subject}) as stream:
+                line = next(line for line in stream.iter_lines() if line.startswith("data: "))
+            assert json.loads(line.removeprefix("data: "))["away"] is False
