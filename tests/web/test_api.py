@@ -97,6 +97,19 @@ def test_what_comes_meanwhile_moves_nothing(api: httpx.Client, night: Night) -> 
     assert [event["to"] for event in news] == ["dispatched", "running", "succeeded"]
 
 
+def test_what_is_remembered_is_forgotten_when_the_sweep_changes(api: httpx.Client, night: Night) -> None:
+    night.submit(single("changing", 1, prefix="changing"))
+    before = [api.get(f"/sweeps/changing{part}").json() for part in ("", "/results")]
+    assert before == [api.get(f"/sweeps/changing{part}").json() for part in ("", "/results")]
+    night.do("train-changing0000", "changing")
+    assert api.get("/sweeps/changing").json()["sweeps"][0]["state"] == "finished"
+    night.submit(scaling("growing", [128], seeds=1), spec={"experiment": "data_scaling", "model": "offline/ngram-s"})
+    assert ["nll" in run["metrics"] for run in api.get("/sweeps/growing/results").json()["runs"]] == [False]
+    night.do("train-n128s0", "growing")
+    night.do("evaluate-n128s0", "growing", {"nll": 1.25})
+    assert [run["metrics"]["nll"] for run in api.get("/sweeps/growing/results").json()["runs"]] == [1.25]
+
+
 def test_what_has_not_changed_is_not_sent_again(api: httpx.Client) -> None:
     first = api.get("/sweeps/half/cells")
     again = api.get("/sweeps/half/cells", headers={"If-None-Match": first.headers["etag"]})

@@ -1,7 +1,7 @@
 """Who calls the API: a token in the header `Authorization: Bearer …`, and what its scope allows."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from scheduler.settings import Settings
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import find_token
 from scheduler.state.store import Store
+from web.api.answer_memory import AnswerMemory
 from web.api.problems import Unidentified
 from web.live import Watcher
 
@@ -26,6 +27,7 @@ class Desk:
     settings: Settings
     watcher: Watcher
     ending: threading.Event  # the process ends
+    memory: AnswerMemory = field(default_factory=AnswerMemory)
 
 
 def find_desk(request: Request) -> Desk:

@@ -1,6 +1,7 @@
 """What the API shows of sweeps: the same documents as the command line prints."""
 
 import time
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -16,7 +17,10 @@ from web.api import answer_models as answers
 from web.api.callers import Desk, Here, Reader
 from web.api.cursors import Cursor, Limit, answer, read_cursor, take_part, write_cursor
 from web.api.problems import describe_problems
+from web.marks import mark_sweep
 
+FRESH = 2.0  # seconds for which a status is told again: it says of the fleet, too, what changes without the sweep
+KEPT = 600.0  # seconds for which results are told again, of a sweep that has not changed
 ALL_EVENTS = 1_000_000  # that are looked through for a part
 PROBLEMS = describe_problems(401, 422, 503)
 OF_A_SWEEP: dict[int | str, dict[str, Any]] = {
@@ -44,7 +48,9 @@ def list_sweeps(request: Request, desk: Here, _: Reader, limit: Limit = 100, cur
 @router.get("/sweeps/{name}", response_model=answers.SweepStatus, responses=OF_A_SWEEP)
 def show_sweep(request: Request, name: str, desk: Here, _: Reader) -> Response:
     """Show what of a sweep runs, failed or waits, and why."""
-    return answer(request, read_sweep_document(desk.store, desk.settings, name))
+    mark = mark_sweep(desk.store, name)
+    make = partial(read_sweep_document, desk.store, desk.settings, name)
+    return answer(request, desk.memory.take(f"status {name}", mark, make, lasts=FRESH))
 
 
 @router.get("/sweeps/{name}/runs", response_model=answers.RunList, responses=OF_A_SWEEP)
@@ -70,7 +76,9 @@ def list_cells(request: Request, name: str, desk: Here, _: Reader, limit: Limit 
 @router.get("/sweeps/{name}/results", response_model=answers.SweepResults, responses=OF_A_SWEEP)
 def show_results(request: Request, name: str, desk: Here, _: Reader) -> Response:
     """Show what a sweep has found so far: its conclusion, runs and cells, and all that follows from them."""
-    return answer(request, read_results_document(desk.store, desk.settings, name))
+    mark = mark_sweep(desk.store, name)
+    make = partial(read_results_document, desk.store, desk.settings, name)
+    return answer(request, desk.memory.take(f"results {name}", mark, make, lasts=KEPT))
 
 
 @router.get("/sweeps/{name}/events", response_model=answers.EventList, responses=OF_A_SWEEP)
