@@ -20,7 +20,7 @@ from sweeps.data.split import choose, describe_choice, list_choosable, resolve_c
 from sweeps.errors import DataError, NotInstalled
 from sweeps.formatting import format_count
 from sweeps.records import Dataset, Records, hash_contents
-from sweeps.rendering.prompts import CONTEXT, select_learnt, select_read
+from sweeps.rendering.prompts import CONTEXT, list_passages, select_learnt, select_read
 from sweeps.rendering.row_errors import check_chats
 
 
@@ -167,7 +167,8 @@ def _select_context(made: Dataset, context: str) -> Dataset:
     train = _unlike(made.train, (made.holdout, validation, *tests), context)
     parts = (("validation", made.validation, validation), ("train", made.train, train))
     notes = tuple(
-        f"{len(old) - len(new)} rows were dropped from {part}: with `context: {context}` they read as held-out ones"
+        f"{len(old) - len(new)} more rows were dropped from {part}: all that the model reads of them stands in a "
+        f"held-out row{_name_context(old, context)}"
         for part, old, new in parts
         if old and new is not None and len(new) < len(old)
     )
@@ -185,6 +186,11 @@ def _select_context(made: Dataset, context: str) -> Dataset:
         whole=made.holdout,
         context=context,
     )
+
+
+def _name_context(part: Records, context: str) -> str:
+    """Name the option where it chooses what is read."""
+    return f", with `context: {context}`" if any(list_passages(row) for row in part.rows) else ""
 
 
 def _unlike(part: Records, held: Sequence[Records | None], context: str) -> Records:

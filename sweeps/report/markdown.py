@@ -1,7 +1,7 @@
 """The Markdown face of a report, for a pull request; figures are links to files beside it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sweeps.figures.svg import UNSPEAKABLE
@@ -73,6 +73,16 @@ def _part(part: Part, folder: str | None) -> Iterator[str]:
             )
 
 
+def _shorten(table: Table) -> Iterator[Sequence[str]]:
+    """Yield the first and the last rows of a long table: the last ones are often of the largest size."""
+    if len(table.texts) <= MOST:
+        yield from table.texts
+        return
+    yield from table.texts[: MOST // 2]
+    yield ["…"] * len(table.columns)
+    yield from table.texts[-(MOST - MOST // 2) :]
+
+
 def _table(table: Table) -> Iterator[str]:
     """Write a table; fold a long one, and say how many of its rows are left out."""
     if table.folded:
@@ -81,10 +91,9 @@ def _table(table: Table) -> Iterator[str]:
         yield from (f"{escape_markdown(table.caption)}:", "")
     yield f"| {' | '.join(map(escape_markdown, table.columns))} |"
     yield f"|{'---|' * len(table.columns)}"
-    for row in table.texts[:MOST]:
-        yield f"| {' | '.join(map(escape_markdown, row))} |"
+    yield from (f"| {' | '.join(map(escape_markdown, row))} |" for row in _shorten(table))
     yield ""
     if len(table.rows) > MOST:
-        yield from (f"… and {len(table.rows) - MOST:,} more rows, which the HTML report has.", "")
+        yield from (f"{len(table.rows) - MOST:,} rows between these are in the HTML report.", "")
     if table.folded:
         yield from ("</details>", "")
