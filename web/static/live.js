@@ -14,6 +14,7 @@ let seen = null; // the version that the page shows
 let wanted = null; // the newest version that the server has told
 let last = 0; // when the last round began
 let waiting = null;
+const leaving = new AbortController(); // a form leads away: what is asked after it may be refused
 
 function say(word) {
   status.hidden = !word;
@@ -45,7 +46,7 @@ function replace(part, html) {
 }
 
 async function fetchPart(part) {
-  const answer = await fetch(part.dataset.part, { headers: { "If-None-Match": `"${part.dataset.tag}"` }, cache: "no-store" });
+  const answer = await fetch(part.dataset.part, { headers: { "If-None-Match": `"${part.dataset.tag}"` }, cache: "no-store", signal: leaving.signal });
   if (answer.status === 401) return location.reload(); // the session has ended: the server asks for a login
   if (answer.status !== 200) return answer.status === 304;
   replace(part, await answer.text());
@@ -55,7 +56,7 @@ async function fetchPart(part) {
 
 async function refresh() {
   waiting = null;
-  if (document.hidden) return; // until somebody looks again
+  if (document.hidden || leaving.signal.aborted) return; // until somebody looks again
   last = Date.now();
   const target = wanted;
   try {
@@ -63,6 +64,7 @@ async function refresh() {
     for (const part of parts) done.push(await fetchPart(part));
     if (done.every(Boolean)) seen = target;
   } catch {
+    if (leaving.signal.aborted) return;
     say("lost");
   }
   if (seen !== wanted) schedule();
@@ -82,15 +84,18 @@ function listen(subject) {
     schedule();
   };
   source.onerror = () => {
+    if (leaving.signal.aborted) return;
     say("lost");
     // A browser gives up where the answer is an error, such as that of a server that starts.
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000, subject);
   };
   source.onopen = () => say("");
+  leaving.signal.addEventListener("abort", () => source.close());
   addEventListener("pagehide", () => source.close(), { once: true });
 }
 
 localise(document);
 document.addEventListener("visibilitychange", schedule);
+addEventListener("submit", () => leaving.abort());
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 if (main?.dataset.live && parts.length) listen(main.dataset.live);
