@@ -25,7 +25,7 @@ from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.provenance_section import explain_metrics
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
-from sweeps.results import RunResult, group_by_cell
+from sweeps.results import RunResult, group_by_cell, summarize_cells
 from sweeps.spec.metric_wishes import choose_shown
 from sweeps.spec.size_units import find_unit
 from sweeps.stage import Json, to_dollars
@@ -68,7 +68,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.say(f"This is the answer as it was kept. The whole report: {kept.page} in the artefact store.")
         return
     known = read_answer_inputs(store, view, rows, settings.store)
-    summaries = _add_told(views.read_cells(store, name), rows, known.items)
+    summaries = _summarize_rows(rows, known.items)
     report = compose_answer(known)
     show_conclusion(output, report)
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
@@ -84,13 +84,13 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
 
 def read_results_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:
     """Return what `sweep -f json results NAME` prints; from what is kept, if the rest may be gone."""
-    view, rows, cells = views.read_sweep(store, name), views.read_results(store, name), views.read_cells(store, name)
+    view, rows = views.read_sweep(store, name), views.read_results(store, name)
     runs = [make_run_row(row) for row in rows]
     if kept := read_kept_answer(store, name):
-        return {"runs": runs, "cells": cells, **kept.facts}
+        return {"runs": runs, "cells": _summarize_rows(rows, {}), **kept.facts}
     known = read_answer_inputs(store, view, rows, settings.store)
     facts = {**list_facts(known), "unread": list(known.unread)}
-    return {"runs": runs, "cells": _add_told(cells, rows, known.items), **facts}
+    return {"runs": runs, "cells": _summarize_rows(rows, known.items), **facts}
 
 
 def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:
@@ -112,15 +112,21 @@ def _describe_use(view: SweepView) -> str:
     return f"{tokens}, {format_usd(view.spent)}."
 
 
-def _add_told(
-    summaries: list[dict[str, Any]], rows: Sequence[RunResult], items: Mapping[str, Items]
-) -> list[dict[str, Any]]:
-    """Add to each metric that not all items of a cell tell how many do."""
-    runs = {canonicalize_row(cell): runs for cell, runs in group_by_cell(rows)}
-    for cell in summaries:
-        for metric, count in list_conditional(runs.get(canonicalize_row(cell["cell"]), ()), items).items():
-            if metric in cell["metrics"]:
-                cell["metrics"][metric]["told"] = count._asdict()
+def _summarize_rows(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[dict[str, Any]]:
+    """Summarize the rows that the answer is drawn from, cell by cell: a later reading of the cells could say more.
+
+    A metric that not all items of a cell tell says how many do.
+    """
+    summaries = []
+    for (cell, runs), summary in zip(group_by_cell(rows), summarize_cells(rows), strict=True):
+        metrics: dict[str, dict[str, Any]] = {
+            name: {"count": moments.count, "mean": moments.mean, "variance": moments.variance}
+            for name, moments in sorted(summary.metrics.items())
+        }
+        for metric, count in list_conditional(runs, items).items():
+            if metric in metrics:
+                metrics[metric]["told"] = count._asdict()
+        summaries.append({"cell": dict(cell), "runs": len(runs), "metrics": metrics})
     return summaries
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduler.engine.work_left import estimate_seconds_left
 from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
-from scheduler.state.answer_inputs import read_conclusion
+from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.server.failover import read_books
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store
@@ -19,10 +19,11 @@ from sweeps.analysis.grid_cells import BestCell, best_cell
 from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
+from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import Conclusion, describe_caveats
+from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.results import RunResult, summarize_cells
-from sweeps.spec.sections import Best
 from sweeps.stage import Json
 
 FEW = 3  # best cells, causes of failures, and trainings that may not have learnt, in a digest
@@ -117,7 +118,7 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         limit=view.limit,
         pretend_price=view.services == ["offline"],
         incidents=read_incidents(store, view),
-        conclusion=read_conclusion(store, name, url),
+        conclusion=conclude_sweep(read_answer_inputs(store, view, rows, url)),
         books=describe_books(read_books(store)),
         best=_describe_best_cells(view.spec, rows),
         failures=_list_frequent_causes(store, name) if count(StageState.FAILED) else (),
@@ -158,27 +159,23 @@ def _list_frequent_causes(store: Store, name: str) -> tuple[FailureCause, ...]:
 def _describe_best_cells(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> tuple[str, ...]:
     """Name the best cell on each data set, as `sweep results` does: losses on different holdouts do not compare.
 
-    The untrained model at size 0 does not compete: its one run could never be clearly worse.
+    The untrained model at size 0 does not compete: its one run could never be clearly worse. Nothing is said where
+    cells do not compete at all.
     """
+    kind = get_experiment(spec.get("experiment"))
+    if kind and not kind.competes:
+        return ()
     groups: dict[str, list[RunResult]] = {}
     for row in (row for row in rows if row.cell.get("size") != 0 or row.cell.get("source") is not None):
         on = row.cell.get("target", row.cell.get("data"))
         groups.setdefault("" if on is None else str(on), []).append(row)
     cells = [
         (on, best_cell(group, metric=strip_validation(best.metric), mode=best.mode))
-        for best in _list_compared_metrics(spec, rows)
+        for best in list_compared(spec, rows)
         if not may_be_conditional(best.metric)  # few items may tell it, and a digest reads no items
         for on, group in groups.items()
     ]
     return tuple([_describe_best_cell(on, cell, groups[on]) for on, cell in cells if cell.best][:FEW])
-
-
-def _list_compared_metrics(spec: Mapping[str, Json], rows: Sequence[RunResult]) -> list[Best]:
-    """List the metrics to compare, and whether less or more is better."""
-    target = spec.get("target")
-    if isinstance(target, dict) and not isinstance(spec.get("best"), dict) and not spec.get("metrics"):
-        return [Best(metric=str(target["metric"]), mode="min" if target.get("above") is None else "max")]
-    return list_compared(spec, rows)
 
 
 def _describe_best_cell(on: str, choice: BestCell, rows: Sequence[RunResult]) -> str:

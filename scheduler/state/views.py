@@ -160,9 +160,9 @@ def read_results(store: Store, name: str) -> list[RunResult]:
 def read_planned_results(store: Store, name: str, rows: Sequence[Mapping[str, Any]]) -> list[RunResult]:
     """Read these planned rows of a sweep, finished or not."""
     store = open_archive(store, name)
-    values = _read_values(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
     stages = {stage.id: stage for stage in read_stage_views(store, needed)}
+    values = _read_values(store, name)  # after the states: what succeeds in between must not look unmeasured
     return [_make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 

@@ -143,6 +143,8 @@ def _answer_metric(
         for name, fit in fits.items():
             origin = describe_goal_source(asked, by_data[name])
             claim = find_claim(conclusion, metric, subject=name + where)
+            if claim and claim.claim == "nothing_measured":
+                continue
             if claim and claim.claim in OF_TARGET:
                 words = explain_fit(name + where, fit, origin, units[name])
             else:
@@ -305,4 +307,5 @@ EXPERIMENT = Experiment(
     list_facts=list_fits,
     list_cell_values=list_values,
     list_deciding=list_deciding,
+    competes=False,
 )

@@ -65,3 +65,4 @@ class Experiment:
     acts: bool = False  # it can train by acting, without data
     chooses: bool = False  # it chooses between its cells, on the validation set where there is one
     names_data: bool = False  # metrics of several data sets carry the name of their data set
+    competes: bool = True  # one of its cells can be the best; of sizes it is nearly always the largest

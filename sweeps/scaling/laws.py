@@ -64,8 +64,9 @@ class Curves:
 
     def reaching(self, target: Floats) -> Floats:
         """The size at which each curve is down at its target (R,); infinite where the floor is not below it."""
-        share = np.maximum(target - self.floor, 0) / self.scale
-        with np.errstate(divide="ignore", over="ignore"):
+        above = np.maximum(target - self.floor, 0)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            share = np.where(above > 0, above / self.scale, 0.0)  # a flat curve has no scale
             if self.law == "rectified":
                 return np.asarray(self.shift * np.maximum(1 / share - 1, 0) ** (1 / self.exponent))
             n = share ** (-1 / self.exponent)

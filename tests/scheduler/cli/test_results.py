@@ -3,6 +3,7 @@
 import random
 import re
 import statistics
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from scheduler.cli import results as module
 from scheduler.cli.console.output import Output
 from scheduler.cli.results import show_results
 from scheduler.errors import UnknownSweep
 from scheduler.settings import read_settings
 from scheduler.state import keys, views
+from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.store import Store
 from sweeps.report.compose import compose_answer
 from sweeps.report.inputs import Material
@@ -182,3 +185,36 @@ def test_what_is_drawn_has_its_numbers_once_in_the_table_of_cells(night: Night, 
         for mean in means:
             assert re.findall(rf"(?<![\d.]){re.escape(mean)}(?!\d)", text.getvalue()) == [mean]
     assert text.getvalue().count("┤") >= 4, "the chart is there"
+
+
+def test_runs_cells_and_answer_are_of_one_moment_whatever_arrives_meanwhile(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.submit(scaling("s", [8], seeds=2), spec={"experiment": "data_scaling", "evaluate": [{"name": "nll"}]})
+
+    def arrive(*known: Any) -> Material:
+        night.do("train-n8s0", "s")
+        night.do("evaluate-n8s0", "s", {"nll": 2.0})
+        return read_answer_inputs(*known)
+
+    monkeypatch.setattr(module, "read_answer_inputs", arrive)
+    document = module.read_results_document(night.store, read_settings({}), "s")
+    assert [run["metrics"] for run in document["runs"]] == [{}, {}]
+    assert [cell["metrics"] for cell in document["cells"]] == [{}]
+    assert document["conclusion"]["claim"] == "nothing_measured"
+
+
+def test_a_run_that_succeeds_while_it_is_read_has_its_values(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    night.submit(scaling("s", [8], seeds=1))
+    night.do("evaluate-base", "s", {"nll": 3.0})
+    night.do("train-n8s0", "s")
+    read_stages, waiting = views.read_stage_views, ["evaluate-n8s0"]
+
+    def arrive(store: Store, stages: Sequence[str]) -> list[views.StageView]:
+        while waiting:
+            night.do(waiting.pop(), "s", {"nll": 2.0})
+        return read_stages(store, stages)
+
+    monkeypatch.setattr(views, "read_stage_views", arrive)
+    (row,) = views.read_results(night.store, "s")
+    assert (row.state, row.metrics["nll"]) == ("succeeded", 2.0)

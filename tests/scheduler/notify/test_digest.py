@@ -207,6 +207,15 @@ def test_the_untrained_model_is_no_rival_of_the_best_size(night: Night) -> None:
     assert best.endswith("(standard deviation over the seeds)")
 
 
+def test_of_sizes_none_is_called_the_best(night: Night) -> None:
+    night.submit(scaling("s", [8, 16], seeds=2), spec={"experiment": "data_scaling"})
+    for size, seed in ((8, 0), (8, 1), (16, 0), (16, 1)):
+        night.do(f"train-n{size}s{seed}", "s")
+        night.do(f"evaluate-n{size}s{seed}", "s", {"nll": 3.0 - size / 10 + seed / 10})
+    digest = build_digest(night.store, "s")
+    assert (digest.best, digest.conclusion.claim) == ((), "more_data_helps")
+
+
 def test_a_sweep_that_nobody_submitted_has_no_digest(night: Night) -> None:
     with pytest.raises(UnknownSweep):
         build_digest(night.store, "nobody")
