@@ -181,7 +181,7 @@ def build_submission(prepared: Prepared) -> Submission:
     sweep = prepared.sweep
     return Submission(
         plan=prepared.plan,
-        spec=_complete_spec(sweep, prepared.plan),
+        spec=complete_spec(prepared),
         restated=dict(list_restated(sweep)),
         user=prepared.user,
         rates={model: prepared.prices.rates(model) for model in sweep.models},
@@ -195,10 +195,11 @@ def build_submission(prepared: Prepared) -> Submission:
     )
 
 
-def _complete_spec(sweep: Sweep, planned: Plan) -> dict[str, Any]:
+def complete_spec(prepared: Prepared) -> dict[str, Any]:
     """Complete the spec by what its answer is about, where only the data could say it."""
-    metrics = [{"metric": metric} for metric in planned.metrics]
-    return {**sweep.model_dump(mode="json", exclude_defaults=True), **({"metrics": metrics} if metrics else {})}
+    metrics = [{"metric": metric} for metric in prepared.plan.metrics]
+    dumped = prepared.sweep.model_dump(mode="json", exclude_defaults=True)
+    return {**dumped, **({"metrics": metrics} if metrics else {})}
 
 
 def store_data(prepared: Prepared, artefacts: Artefacts) -> None:

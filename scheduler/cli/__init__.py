@@ -58,7 +58,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
         "upkeep.reconcile_sessions",
         "Compare the recorded costs with what Tinker counted.",
     ),
-    "incident": ("upkeep.incident_bundle", "Bundle what the support of a service needs to look into NAME."),
+    "incident": ("upkeep.incident_bundle", "Write a file about NAME for the service's support team."),
     "token": ("people.manage_tokens", "Manage the tokens that let people and programs in."),
     "agents": ("people.agents_page", "Print how an agent plans, submits, waits for and reads a sweep."),
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),

@@ -10,7 +10,7 @@ from scheduler.cli.console.options import take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class, read_reusable
 from scheduler.cli.service_facts_text import describe_facts, make_facts_document
-from scheduler.prepare import Prepared, prepare
+from scheduler.prepare import Prepared, complete_spec, prepare
 from scheduler.services import find_service
 from scheduler.settings import read_settings
 from scheduler.state.store import Store
@@ -39,8 +39,8 @@ def plan(output: Output, file: Path, overrides: tuple[str, ...], everything: boo
     settings = read_settings()
     prepared = prepare(file, overrides, settings, read_forward_class(settings))
     planned = _add_notes(prepared)
-    there = find_reusable(planned, settings)
-    refusals = [*prepared.refused, *_list_refusals(planned, there)]
+    there = find_reusable(planned, complete_spec(prepared), settings)
+    refusals = [*prepared.refused, *filter(None, [there.refusal])]
     if output.form == "json":
         output.print_document(_make_document(planned, there, refusals))
     elif output.form == "csv":
@@ -56,8 +56,8 @@ def _add_notes(prepared: Prepared) -> Plan:
 def make_plan_document(store: Store, prepared: Prepared) -> dict[str, Json]:
     """Return what `sweep -f json plan` prints."""
     planned = _add_notes(prepared)
-    there = read_reusable(planned, store)
-    return _make_document(planned, there, [*prepared.refused, *_list_refusals(planned, there)])
+    there = read_reusable(planned, complete_spec(prepared), store)
+    return _make_document(planned, there, [*prepared.refused, *filter(None, [there.refusal])])
 
 
 def _make_document(planned: Plan, there: ReusableResults, refusals: Sequence[str]) -> dict[str, Json]:
@@ -80,7 +80,7 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
         label, words = ("warning", note.removeprefix(WARNING)) if note.startswith(WARNING) else ("note", note)
         output.say(f"{label:<8} {words}")
     output.say("")
-    print_summary(output, planned, nothing_to_pay=_describe_nothing_to_pay(planned, there))
+    print_summary(output, planned, to_pay=_describe_to_pay(planned, there))
     for line in _describe_cost(planned, there):
         output.say(line)
     output.say("")
@@ -105,52 +105,43 @@ def _describe_hidden(stages: int, defaults: int) -> str:
 
 
 def _describe_cost(planned: Plan, there: ReusableResults) -> Iterator[str]:
-    if planned.totals.micro_usd is not None:
-        yield _describe_kinds(planned)
-    yield from filter(None, [_describe_reuse(planned, there), _describe_time(planned, there)])
+    if there.unreadable:
+        yield f"could not check for results that can be reused: {there.unreadable}"
+    if planned.totals.micro_usd is not None and not there.ages:  # else the first line says it
+        yield _describe_kinds(planned.stages)
+    if time := _describe_time(planned, there):
+        yield time
     for facts in there.accounts:
         yield f"account {facts.service}: {describe_facts(facts)}"
 
 
-def _describe_kinds(planned: Plan) -> str:
+def _describe_kinds(stages: Sequence[Stage]) -> str:
     """Say what training costs, and what evaluating costs."""
     kinds = ("train", "evaluate")
-    costs = {kind: sum(stage.micro_usd or 0 for stage in planned.stages if stage.kind == kind) for kind in kinds}
+    costs = {kind: sum(stage.micro_usd or 0 for stage in stages if stage.kind == kind) for kind in kinds}
     words = ", ".join(f"{kind} {format_usd(cost)}" for kind, cost in costs.items())
-    return words if planned.totals.low_micro_usd == planned.totals.micro_usd else f"at most: {words}"
+    exact = all(stage.low_micro_usd == stage.micro_usd for stage in stages)
+    return words if exact else f"at most: {words}"
 
 
-def _list_refusals(planned: Plan, there: ReusableResults) -> list[str]:
-    taken = f"sweep: the name {planned.sweep!r} belongs to another question that was submitted; choose another name"
-    return [taken] if there.name_taken else []
-
-
-def _describe_reuse(planned: Plan, there: ReusableResults) -> str:
-    """Say which results exist, how old they are, and what is left to pay."""
-    if there.unreadable:
-        return f"could not check for results that can be reused: {there.unreadable}"
+def _describe_to_pay(planned: Plan, there: ReusableResults) -> str:
+    """Say what is to pay and what is reused, where some stages have results; else ""."""
     if not there.ages:
         return ""
+    left = [stage for stage in planned.stages if stage.id not in there.ages]
     young, old = format_duration(min(there.ages.values())), format_duration(max(there.ages.values()))
     age = f"{old} old" if young == old else f"{young} to {old} old"
-    left = planned.totals.micro_usd
-    rest = len(planned.stages) - len(there.ages)
-    others = "the other stage costs" if rest == 1 else f"the other {rest:,} cost"
-    cost = "" if left is None else f"; {others} {format_usd(left - there.micro_usd)}"
-    have = (
-        "1 stage already has a result" if len(there.ages) == 1 else f"{len(there.ages):,} stages already have results"
-    )
-    if not rest:  # the first line says it
-        return f"the results are {age}"
-    return f"{have} ({age}){cost}"
-
-
-def _describe_nothing_to_pay(planned: Plan, there: ReusableResults) -> str:
-    """Say that nothing is to pay, where every stage has a result; else ""."""
-    if not planned.stages or len(there.ages) < len(planned.stages):
-        return ""
-    without = "" if planned.totals.micro_usd is None else f" (without them {format_usd(planned.totals.micro_usd)})"
-    return f"{format_usd(0)}: every stage already has a result{without}"
+    priced = planned.totals.micro_usd is not None
+    worth = f", {format_usd(there.micro_usd)}" if priced else ""
+    reused = f"reused: {format_count(len(there.ages), 'stage')}{worth} ({age})"
+    if not left:
+        return f"to pay: {format_usd(0)}; {reused}"
+    stages = format_count(len(left), "stage")
+    if not priced:
+        return f"to pay: {stages}, no price; {reused}"
+    low, high = (sum(getattr(stage, name) or 0 for stage in left) for name in ("low_micro_usd", "micro_usd"))
+    cost = _format_span(format_usd(low), format_usd(high))
+    return f"to pay: {cost} for {stages} ({_describe_kinds(left)}); {reused}"
 
 
 def _describe_time(planned: Plan, there: ReusableResults) -> str:
@@ -202,10 +193,13 @@ def _make_time_document(planned: Plan, there: ReusableResults) -> dict[str, Json
     }
 
 
-def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") -> None:
-    """Print the plan in a few lines: runs and stages, tokens and cost. `nothing_to_pay` comes first, if it says so."""
-    if nothing_to_pay:
-        output.say(nothing_to_pay)
+def print_summary(output: Output, planned: Plan, *, to_pay: str = "") -> None:
+    """Print the plan in a few lines: runs and stages, tokens and cost.
+
+    `to_pay` comes first, if some stages have results; then the cost is that without them.
+    """
+    if to_pay:
+        output.say(to_pay)
     totals = planned.totals
     unshared = (
         f" ({totals.naive_train:,} if no two runs shared a training)" if totals.naive_train > totals.train else ""
@@ -213,8 +207,6 @@ def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") ->
     runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
     trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
     output.say(f"{runs} {trainings}{unshared} and {evaluations}")
-    if nothing_to_pay:
-        return
     tokens = _format_span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = (
         "no price"
@@ -232,7 +224,7 @@ def print_summary(output: Output, planned: Plan, *, nothing_to_pay: str = "") ->
         "; ".join(filter(None, ["" if exact else "each stage reserves its higher amount when it starts", pretend]))
         or "exact"
     )
-    output.say(f"{tokens} tokens, {cost} ({how})")
+    output.say(f"{'without reuse: ' if to_pay else ''}{tokens} tokens, {cost} ({how})")
     if totals.price_dates:
         models = list(dict.fromkeys(str(stage.recipe["model"]) for stage in planned.stages))
         named = " and ".join(models) if len(models) <= NAMED else format_count(len(models), "model")
@@ -250,9 +242,9 @@ def _make_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
         "stage": stage.id,
         "steps": stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
-        "cost": _format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)),
+        "cost": _format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)) if age is None else None,
     }
-    return row | ({"existing result": f"{format_duration(age)} old"} if age is not None else {})
+    return row | ({"reused": f"{format_duration(age)} old"} if age is not None else {})
 
 
 def _make_csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:

@@ -13,6 +13,7 @@ from scheduler.state import keys, views
 from scheduler.state.service_facts import ServiceFacts, find_forward_class, read_known_accounts
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
+from scheduler.state.submission import describe_taken_name
 from sweeps.cost import Forward
 from sweeps.stage import Json, Plan, to_dollars
 
@@ -41,7 +42,7 @@ class ReusableResults:
 
     ages: Mapping[str, float]  # stage -> seconds since it had its result
     micro_usd: int  # of the estimate that is not spent again
-    name_taken: bool = False  # another question has the sweep's name
+    refusal: str = ""  # why the sweep cannot be submitted under its name
     unreadable: str = ""
     accounts: Sequence[ServiceFacts] = ()  # at the services of the plan
     slots: int | None = None  # found so far for its stages
@@ -60,13 +61,13 @@ class ReusableResults:
         }
 
 
-def find_reusable(planned: Plan, settings: Settings) -> ReusableResults:
-    """Find the results in the store of these settings. Does not create a store."""
+def find_reusable(planned: Plan, spec: Mapping[str, Json], settings: Settings) -> ReusableResults:
+    """Find the results in the store of these settings. Does not create a store. `spec` is that of a submission."""
     if not settings.redis_url and not (settings.home / "redis").exists():
         return ReusableResults({}, 0)
     try:
         with open_store(settings) as store:
-            return read_reusable(planned, store)
+            return read_reusable(planned, spec, store)
     except StoreUnavailable as error:
         return ReusableResults({}, 0, unreadable=str(error).splitlines()[0])
 
@@ -82,7 +83,7 @@ def read_forward_class(settings: Settings) -> Forward:
         return "training"
 
 
-def read_reusable(planned: Plan, store: Store) -> ReusableResults:
+def read_reusable(planned: Plan, spec: Mapping[str, Json], store: Store) -> ReusableResults:
     """Find the results that a plan can reuse in an open store."""
     costs = {stage.id: stage.micro_usd or 0 for stage in planned.stages}
     seconds, micros = store.client.time()
@@ -92,7 +93,7 @@ def read_reusable(planned: Plan, store: Store) -> ReusableResults:
     digest = store.client.hget(keys.sweep(planned.sweep), "digest")
     services = {find_service(str(stage.recipe["model"])) for stage in planned.stages}
     accounts = [facts for facts in read_known_accounts(store) if facts.service in services]
-    name_taken = digest not in (None, planned.digest)
+    refusal = "" if digest in (None, planned.digest) else describe_taken_name(store, planned.sweep, spec)
     pools = {find_pool(make_lane(str(stage.recipe["model"]))) for stage in planned.stages}
     limits = [int(limit) for pool in sorted(pools) if (limit := store.client.hget(keys.LIMITS, pool))]
     slots = sum(limits) or None
@@ -100,7 +101,7 @@ def read_reusable(planned: Plan, store: Store) -> ReusableResults:
     return ReusableResults(
         ages,
         sum(costs[stage] for stage in ages),
-        name_taken=name_taken,
+        refusal=refusal,
         accounts=accounts,
         slots=slots,
         pace=measure_pace(store, lanes) if services == {"offline"} else NO_PACE,

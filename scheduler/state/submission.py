@@ -20,6 +20,8 @@ from sweeps.identity import fingerprint
 from sweeps.stage import Json, Plan, Run, Stage
 
 T = TypeVar("T")
+NAMED = 3  # settings that a line names
+OTHER_CONTENT = "its data, or the code of an environment or a check,"
 BATCH = 500  # calls in one pipeline: a few milliseconds for the server, little memory for us
 
 
@@ -178,19 +180,31 @@ def _read_keep(execution: Mapping[str, Json]) -> str:
 
 def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
-    there = json.loads(store.client.hget(keys.sweep(name), "spec") or "{}")
     lines = [
         f"  {path}: {_spell(old)} was submitted, the new file has {_spell(new)}"
-        for path, old, new in find_differences(there, submission.spec)
+        for path, old, new in _find_changes(store, name, submission.spec)
     ]
-    what = (
-        "\n".join(lines)
-        or "  the file is the same, but its data, or the code of an environment or a check, changed since"
-    )
+    what = "\n".join(lines) or f"  the file is the same, but {OTHER_CONTENT} changed since"
     return (
         f"sweep {name!r} was submitted before with other content:\n{what}\n"
-        "use another name (`sweep:` at the top of the file, `--as` of `sweep evaluate`), or submit the file as it was"
+        "use another name (`sweep=NAME`, `--as` of `sweep evaluate`), or submit the file as it was"
     )
+
+
+def describe_taken_name(store: Store, name: str, spec: Mapping[str, Json]) -> str:
+    """Say in one line that the name is that of a sweep with other settings, and which settings it was submitted with.
+
+    `spec` is that of a submission.
+    """
+    settings = [f"{path}: {_spell(old)}" for path, old, _ in _find_changes(store, name, spec)]
+    more = f", and {len(settings) - NAMED:,} more" if len(settings) > NAMED else ""
+    other = f"other settings ({', '.join(settings[:NAMED])}{more})" if settings else "the same settings"
+    since = "" if settings else f", but {OTHER_CONTENT} changed since"
+    return f"the sweep {name!r} was submitted with {other}{since}; choose another name: sweep=NAME"
+
+
+def _find_changes(store: Store, name: str, spec: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
+    return find_differences(json.loads(store.client.hget(keys.sweep(name), "spec") or "{}"), spec)
 
 
 def _spell(value: str) -> str:

@@ -155,9 +155,12 @@ def _name_pair(difference: Difference) -> str:
 
 
 def _say_what_is_equal(spec: Spec) -> Paragraph:
-    wish = spec.get("equal")
-    equal = f"Held equal: {describe_equal(Equal.model_validate(wish))}." if wish else "Nothing was held equal."
-    return Paragraph(equal)
+    wish, methods = spec.get("equal"), spec.get("methods")
+    if not wish:
+        return Paragraph("Nothing was held equal.")
+    named = methods.values() if isinstance(methods, dict) else ()
+    acts = any(isinstance(method, dict) and method.get("method") == "rl" for method in named)
+    return Paragraph(f"Held equal: {describe_equal(Equal.model_validate(wish), acts=acts)}.")
 
 
 def _draw_means(name: str, comparison: Comparison, best: Best | None) -> Figure:

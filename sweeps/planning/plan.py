@@ -7,11 +7,9 @@ data is the same plan.
 """
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sweeps.analysis.baselines import is_untrained
-from sweeps.analysis.learning_signs import FEWEST
 from sweeps.environments import NamedEnvironment
 from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import get_base_name
@@ -24,6 +22,7 @@ from sweeps.planning.goal_checks import choose_default_metrics, name_goals, sett
 from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
 from sweeps.planning.notes.class_notes import note_classes
 from sweeps.planning.notes.horizons import note_alike, note_horizons
+from sweeps.planning.notes.method_notes import note_methods, note_whole_data
 from sweeps.planning.notes.prompt_notes import note_candidate_lengths, note_prompts
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
@@ -39,8 +38,7 @@ from sweeps.spec.metric_rules import note_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.stage import Json, Plan, Run, Stage, Totals
 from sweeps.training.learning_rates import describe_rates as rates_found
-from sweeps.training.rollout_cost import LEAST_KEPT
-from sweeps.training.schedule import describe_equal, describe_length
+from sweeps.training.schedule import describe_length
 
 __all__ = ["Json", "Load", "Plan", "Run", "Stage", "Totals", "plan"]
 
@@ -81,7 +79,7 @@ def plan(
     _refuse_half_priced(sweep, stages, prices)
     totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
     notes = (
-        *_list_notes(sweep, data, stages, totals, prices),
+        *_list_notes(sweep, data, stages, runs, totals=totals, prices=prices),
         *_note_untrained(runs),
         *builder.unused.notes(),
         *(evaluation.describe() for evaluation in left_out),
@@ -172,7 +170,13 @@ def _list_measured_by(runs: Iterable[Run]) -> set[str]:
 
 
 def _list_notes(
-    sweep: SweepFields, data: PlanData, stages: Sequence[Stage], totals: Totals, prices: PriceBook
+    sweep: SweepFields,
+    data: PlanData,
+    stages: Sequence[Stage],
+    runs: Sequence[Run],
+    *,
+    totals: Totals,
+    prices: PriceBook,
 ) -> Iterator[str]:
     for dataset in data.datasets.values():
         yield from (f"data.{dataset.name}: {note}" for note in dataset.notes)
@@ -180,14 +184,8 @@ def _list_notes(
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, so it is not used"
-    if sweep.equal is not None:
-        yield f"equal for all methods: {describe_equal(sweep.equal)}"
-    if any(stage.recipe.get("method") == "rl" for stage in stages):
-        yield (
-            "rl: groups whose rewards are all equal are not trained on; the low estimate assumes that "
-            f"{LEAST_KEPT:.0%} of the groups differ, the high one that all do"
-        )
-        yield from _note_few_iterations(stages)
+    yield from note_whole_data(sweep, data.datasets.values(), stages)
+    yield from note_methods(sweep, stages, runs)
     yield from dict.fromkeys(_note_wide_estimates(stages))
     if sweep.train is not None and sweep.sizes is not None and not any("train." in path for path in sweep.vary):
         yield f"training length: {describe_length(sweep.train)}"
@@ -217,22 +215,6 @@ def _note_untrained(runs: Sequence[Run]) -> Iterator[str]:
     count = sum(len(run.measures) for run in runs if is_untrained(run.cell))
     if count:
         yield f"untrained: {format_count(count, 'evaluation')} of the base model, to see what training changed"
-
-
-def _note_few_iterations(stages: Sequence[Stage]) -> Iterator[str]:
-    """Note trainings that are too short for their reward to show anything."""
-    short = [stage for stage in stages if stage.recipe.get("method") == "rl" and stage.steps < FEWEST]
-    if short:
-        counts = sorted({stage.steps for stage in short})
-        about = "about " if any(stage.recipe["steps"] is None for stage in short) else ""  # as many as its tokens allow
-        span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-        noun = "iteration" if counts == [1] else "iterations"
-        times = math.ceil(10 * FEWEST / (counts[0] - 0.5)) / 10  # the count is rounded: as few as half of one less
-        more = f"; about {times:g} times the tokens give {FEWEST}" if about else ""
-        yield (
-            f"rl: {format_count(len(short), 'training')} of {about}{span} {noun} (steps): with fewer than {FEWEST}, "
-            f"the reward hardly shows whether anything is learnt{more}"
-        )
 
 
 def _note_wide_estimates(stages: Sequence[Stage]) -> Iterator[str]:

@@ -44,13 +44,15 @@ def describe_length(train: Train) -> str:
     return f"{train.tokens:,} tokens at every size"
 
 
-def describe_equal(equal: Equal) -> str:
-    """Describe what is equal for every method of a comparison."""
+def describe_equal(equal: Equal, *, acts: bool = False) -> str:
+    """Describe what is equal for every method of a comparison; `acts` says that one of them acts."""
+    share = "for each method and seed"
+    if equal.examples is not None:
+        return f"about {equal.examples:,} rows {share}{' (of rl, tasks)' if acts else ''}"
+    of_rl = " (rl counts what it reads and samples, too, and ends at the nearest whole iteration)" if acts else ""
     if equal.tokens is not None:
-        return f"{equal.tokens:,} training tokens for each method and seed"
-    if equal.usd is not None:
-        return f"${equal.usd:g} for each method and seed, as training tokens at the price list's prices"
-    return f"{equal.examples:,} rows for each method and seed; of rl, tasks"
+        return f"about {equal.tokens:,} training tokens {share}{of_rl}"
+    return f"about ${equal.usd:g} {share}, as training tokens at the price list's prices{of_rl}"
 
 
 def count_warmup(warmup: float, steps: int) -> int:

@@ -119,8 +119,8 @@ def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: 
     assert known["saved_usd"] == pytest.approx(sum(stage["usd"] for stage in shared))
     assert 0 <= known["youngest_seconds"] <= known["oldest_seconds"] < 600
     printed = desk.call("plan", "more.yaml").out
-    (line,) = [line for line in printed.splitlines() if "already have results" in line]
-    assert re.search(r"14 stages .*\$0\.\d+", line)
+    (line,) = [line for line in printed.splitlines() if line.startswith("to pay: ")]
+    assert re.search(r"reused: 14 stages, \$0\.\d+", line)
     assert "rates" in list_sweeps(desk)
     assert "more" not in list_sweeps(desk)
 

@@ -91,7 +91,8 @@ def create(
 ) -> None:
     """Make a token and print its secret, once.
 
-    `read` sees everything, `submit` also submits sweeps and changes those of its user, `admin` changes everything.
+    `read` sees everything. `submit` also submits sweeps and can change those of its user. `admin` can change
+    everything.
     """
     if not NAME.fullmatch(name):
         raise click.UsageError(f"expected a name of letters, digits and . _ - (at most 64), got {name!r}")

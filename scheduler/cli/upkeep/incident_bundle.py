@@ -27,7 +27,7 @@ from scheduler.state.views import SweepView, read_sweep
 @click.option("--ask/--no-ask", default=True, help="Ask the service for the ids of its sessions.", show_default=True)
 @click.pass_obj
 def incident(output: Output, name: str, target: Path | None, ask: bool) -> None:
-    """Bundle what the support of a service needs to look into NAME.
+    """Write a file about NAME for the service's support team.
 
     It holds ids of sessions and requests, times, states, codes of errors, versions and settings. It holds no prompt,
     answer, row of data or secret.

@@ -1,13 +1,15 @@
 """What a command says first: what is to pay, what is misspelt, where an option goes."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from scheduler.cli import main
 from scheduler.cli.console.output import Output
-from scheduler.cli.plan import print_summary
+from scheduler.cli.plan import _describe_to_pay, print_summary
+from scheduler.cli.reuse import ReusableResults
 from scheduler.cli.upkeep.drain import find_workers
 from scheduler.errors import ServiceRefused, UnknownWorker
 from scheduler.prepare import read_price_book
@@ -48,9 +50,18 @@ def summarise(planned: Plan, **options: str) -> list[str]:
     return written.getvalue().splitlines()
 
 
-def test_what_is_to_pay_comes_first_and_stands_alone() -> None:
+def test_what_is_to_pay_comes_first_and_the_other_cost_is_that_without_reuse() -> None:
     planned = plan("s", [train("a", cost=3_000_000, low=1_000_000)])
-    paid, free = summarise(planned), summarise(planned, nothing_to_pay="$0.00: all there")
-    assert free[0] == "$0.00: all there"
-    assert [line for line in free if "$" in line] == free[:1]
-    assert any("$3.00" in line for line in paid)
+    first, *rest = summarise(planned, to_pay="to pay: $0.50")
+    assert first == "to pay: $0.50"
+    assert [line.startswith("without reuse") for line in rest if "$" in line] == [True]
+    assert not any(line.startswith("without reuse") for line in summarise(planned))
+
+
+def test_what_is_to_pay_is_the_stages_without_a_result() -> None:
+    planned = plan("s", [train("a", cost=3_000_000, low=1_000_000), train("b", cost=2_000_000)])
+    assert _describe_to_pay(planned, ReusableResults({}, 0)) == ""
+    half = _describe_to_pay(planned, ReusableResults({"train-b": 60.0}, 2_000_000))
+    assert re.findall(r"\$[\d.]+", half) == ["$1.00", "$3.00", "$3.00", "$0.0000", "$2.00"]
+    done = _describe_to_pay(planned, ReusableResults({"train-a": 60.0, "train-b": 90.0}, 5_000_000))
+    assert re.findall(r"\$[\d.]+", done) == ["$0.0000", "$5.00"]

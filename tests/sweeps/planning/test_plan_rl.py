@@ -297,15 +297,23 @@ def test_an_iteration_takes_a_cycle_for_each_turn_and_one_to_train(lag: int, cyc
     )
 
 
-@pytest.mark.parametrize(("steps", "noted"), [(2, ["2", "2", "10"]), (9, ["2", "9", "10"]), (10, [])])
+@pytest.mark.parametrize(("steps", "noted"), [(2, ["2", "2", "10"]), (9, ["9", "2", "10"]), (10, [])])
 def test_fewer_iterations_than_show_a_trend_are_noted(steps: int, noted: list[str]) -> None:
     notes = [note for note in planned(ACTING, f"train.steps={steps}").notes if "iteration" in note]
     assert [number for note in notes for number in re.findall(r"\d+", note)] == noted
 
 
 def test_too_few_iterations_by_tokens_are_noted_with_the_tokens_that_are_enough() -> None:
-    """A reader who writes as many gets a plan without the note."""
-    (note,) = [note for note in compared("equal.tokens=5e4").notes if "iteration" in note]
-    times, enough = map(float, re.findall(r"about ([\d.]+) times the tokens give (\d+)", note)[0])
-    assert enough == 10
-    assert [note for note in compared(f"equal.tokens={5e4 * times}").notes if "iteration" in note] == []
+    """A reader who writes as many gets a plan without the note. A part of a chain has a note of its own."""
+    notes = [note for note in compared("equal.tokens=5e4").notes if "iteration" in note and "times the tokens" in note]
+    factors = [re.findall(r"about ([\d.]+) times the tokens give (\d+)", note)[0] for note in notes]
+    assert {enough for _, enough in factors} == {"10"}
+    assert [note.partition(":")[0] for note in notes] == ["rl", "sl_then_rl, part rl"]
+    enough = compared(f"equal.tokens={5e4 * max(float(times) for times, _ in factors)}")
+    assert not [note for note in enough.notes if "times the tokens" in note]
+
+
+def test_data_that_is_used_whole_without_a_size_in_the_file_is_noted_with_its_rows() -> None:
+    whole = [note for note in compared().notes if note.startswith("data.demos: all ")]
+    rows = {int(stage.examples) for stage in compared().stages if stage.kind == "train" and "data" in stage.recipe}
+    assert [int(re.sub(r"\D", "", note)) for note in whole] == [*rows]
