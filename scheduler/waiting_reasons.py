@@ -21,6 +21,7 @@ NO_PRICE = (
     "no price: a sweep with a budget runs no model without a price; add the price in a file that SWEEP_PRICES names, "
     "and submit the sweep under another name"
 )
+STARTING = 60.0  # seconds for which a worker that does not answer yet is starting
 CAUSES = 3  # of retries, in one sentence
 USER_BUDGET = (
     "user {period} budget: the sweeps of {user} have spent or hold what they may in a {period}; "
@@ -68,7 +69,7 @@ class FleetStatus:
     workers: int
     threads: int  # free ones
     services: Mapping[str, ServiceView]
-    supervised: bool = False  # a supervisor runs on this machine, and starts workers
+    up_seconds: float | None = None  # since a supervisor of this machine began to start workers; None: none runs
     bugs: Sequence[Bug] = ()
     refusal: str = ""  # what Redis does not allow us, and the line that allows it
     now: int = 0  # milliseconds
@@ -92,7 +93,7 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     if fleet.books.closed:
         yield Reason("books", describe_books(fleet.books))
     if not fleet.workers:
-        yield Reason("worker", _explain_no_worker(view, fleet))
+        yield Reason("worker", _explain_no_worker(fleet))
     for service in _list_services(view, fleet):
         yield from explain_breaker(service)
     yield from _explain_budget(view)
@@ -101,12 +102,12 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     yield from _explain_slots(view, fleet)
 
 
-def _explain_no_worker(view: SweepView, fleet: FleetStatus) -> str:
-    if not fleet.supervised:
+def _explain_no_worker(fleet: FleetStatus) -> str:
+    if fleet.up_seconds is None:
         return "no worker is running: start some with `sweep up`"
-    if not (view.tokens or view.ended):
-        return "no worker is ready yet: they are starting"
-    return "no worker answers yet: workers start, and restart, by themselves; kill one that hangs for minutes"
+    if fleet.up_seconds < STARTING:
+        return "workers are starting"
+    return "no worker answers: workers restart by themselves; kill one that hangs for minutes"
 
 
 def _state_reasons(view: SweepView) -> Iterator[Reason]:
@@ -186,9 +187,9 @@ def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
         if view.again:
             yield Reason("retry", describe_retries(view))
         return
-    wait = _wait(ready)
+    stages = format_count(ready, "ready stage")
     if view.slots and view.inflight >= view.slots:
-        yield Reason("sweep slots", f"{wait} for one of the {view.slots} slots that its file allows")
+        yield Reason("sweep slots", f"{stages}: none of the {view.slots} slots that its file allows is free")
     for service in _list_services(view, fleet):
         for pool in _list_pools(view, service):
             seen = pool.snapshot
@@ -196,29 +197,25 @@ def _explain_slots(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
                 queued = f", {seen.queued} queued at the service" if seen.queued else ""
                 used = f"{seen.taken - seen.queued} of {pool.capacity.limit}"
                 grows = "; a higher limit is being tried" if pool.capacity.searching else ""
-                yield Reason("slots", f"{wait}: {service.name} has {used} allowed clients open{queued}{grows}")
+                yield Reason("slots", f"{stages}: {service.name} has {used} allowed clients open{queued}{grows}")
     if fleet.threads:
         yield Reason(
             "tick", "1 ready stage starts in a moment" if ready == 1 else f"{ready:,} ready stages start in a moment"
         )
     else:
-        yield Reason("threads", f"{wait} for a free worker thread")
+        yield Reason("threads", f"{stages}: no free worker thread")
 
 
 def describe_retries(view: SweepView) -> str:
     """Say how many stages wait before their next try, until when, and why; empty if none does."""
     if not view.again:
         return ""
-    waits = "1 stage waits" if view.delayed == 1 else f"{view.delayed:,} stages wait"
+    tries = "1 stage tries" if view.delayed == 1 else f"{view.delayed:,} stages try"
     reasons = [f"{count:,} because: {cause}" for cause, count in view.retries[:CAUSES]]
     if more := sum(count for _, count in view.retries[CAUSES:]):
         reasons.append(f"{more:,} for other reasons")
     why = f": {'; '.join(reasons)}" if reasons else " after a failure"
-    return f"{waits} to try again, the next at {format_clock(view.again, seconds=True)}{why}"
-
-
-def _wait(stages: int) -> str:
-    return "1 ready stage waits" if stages == 1 else f"{stages:,} ready stages wait"
+    return f"{tries} again, the next at {format_clock(view.again, seconds=True)}{why}"
 
 
 def _list_pools(view: SweepView, service: ServiceView) -> Iterator[PoolView]:

@@ -25,7 +25,7 @@ from scheduler.prepare import build_submission, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.own_environment import start_process
-from scheduler.processes.page_links import describe_page
+from scheduler.processes.page_links import PAGE, describe_page
 from scheduler.processes.rehearsals import check_rehearsal
 from scheduler.processes.supervisor import IN_UTF8, START_SECONDS
 from scheduler.settings import Settings, read_settings
@@ -92,10 +92,14 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
     _raise_for_failures(seen, causes)
 
 
+def _shows_link(output: Output) -> bool:
+    """Say whether this is a terminal: the supervisor writes to us, so it prints no link that logs in."""
+    return output.for_people and sys.stdout.isatty()
+
+
 def _say_where_the_page_is(store: Store, settings: Settings, output: Output) -> None:
-    """Say it on a terminal, with a link that logs in: the supervisor writes to us, and prints no link."""
     addresses = read_addresses(settings.home)
-    if output.for_people and sys.stdout.isatty() and addresses and addresses.page_url:
+    if _shows_link(output) and addresses and addresses.page_url:
         output.say(describe_page(store, settings, addresses.page_url))
 
 
@@ -189,6 +193,7 @@ class LocalSupervisor:
         self._process: subprocess.Popen[str] | None = None
         self._relaying = threading.Thread()
         self._error = ""
+        self._relays_page = not _shows_link(output)  # else we print it ourselves, with a link
 
     @property
     def anothers(self) -> bool:
@@ -207,6 +212,7 @@ class LocalSupervisor:
             raise SchedulerError(f"the supervisor ended unexpectedly:\n{self._error.rstrip()}")
         if status < 0:
             self._output.say(f"the supervisor was killed by {signal.Signals(-status).name}; restarting it")
+            self._relays_page = True
         self._start()
 
     def stop(self) -> None:
@@ -243,7 +249,7 @@ class LocalSupervisor:
             for line in lines:
                 if self._error or line.startswith("Error: "):  # the next call reports it
                     self._error += line
-                else:
+                elif self._relays_page or not line.startswith(PAGE):
                     self._output.say(line.rstrip())
 
     def _await_readiness(self, process: "subprocess.Popen[str]") -> None:

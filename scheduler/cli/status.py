@@ -12,7 +12,7 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.service_facts_text import describe_facts, make_facts_document
 from scheduler.engine.fleet import PoolView, ServiceView, read_service
 from scheduler.notify.outbox import list_troubled_webhooks
-from scheduler.processes.addresses import is_up, read_addresses
+from scheduler.processes.addresses import is_up, read_addresses, read_uptime
 from scheduler.processes.page_links import ADVICE
 from scheduler.services import SERVICES
 from scheduler.settings import Settings, read_settings
@@ -34,6 +34,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
 NO_SWEEP = "No sweep was submitted here yet: start with `sweep run FILE` (`sweep examples` lists some)"
+KEPT = "; evaluations may keep their training's client"  # so more are open than trainings run
 TITLES = {"running": "running (nll: of the latest training batch)"}
 
 
@@ -103,10 +104,10 @@ def read_fleet(store: Store, settings: Settings) -> FleetStatus:
     workers, bounds = read_live_workers(store), settings.bounds
     threads = sum(int(report["threads"]) - int(report["busy"]) for report in workers.values())
     services = {service: read_service(store, service, bounds) for service in SERVICES}
-    supervised = not workers and is_up(settings.home)
+    up_seconds = None if workers else read_uptime(settings.home)
     bugs, refusal = read_bugs(store), read_refusal(store.client)
     now, books = store.scripts.read_time(), read_books(store)
-    return FleetStatus(len(workers), threads, services, supervised, bugs, refusal, now, books)
+    return FleetStatus(len(workers), threads, services, up_seconds, bugs, refusal, now, books)
 
 
 def make_status_document(store: Store, settings: Settings, sweeps: list[SweepView], name: str | None) -> dict[str, Any]:
@@ -177,9 +178,15 @@ def _make_bug_row(bug: Bug) -> dict[str, Any]:
 def _describe_slots(services: Sequence[Mapping[str, Any]]) -> str:
     """Say how many clients are open, in each pool that has any."""
     pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
-    return ", ".join(
-        f"{pool['taken'] - pool['queued']} of {pool['limit']} allowed clients open ({name})" for name, pool in pools
-    )
+    return ", ".join(f"{_count_open(pool)} ({name}{_explain_kept(name)})" for name, pool in pools)
+
+
+def _count_open(pool: Mapping[str, Any]) -> str:
+    return f"{pool['taken'] - pool['queued']} of {pool['limit']} allowed clients open"
+
+
+def _explain_kept(pool: str) -> str:
+    return KEPT if pool.endswith("/training") else ""
 
 
 def make_sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:

@@ -64,6 +64,15 @@ def is_up(home: Path) -> bool:
         return not _try_lock(lock, fcntl.LOCK_SH)  # several processes may ask at once
 
 
+def read_uptime(home: Path) -> float | None:
+    """Read for how many seconds the processes of a state folder are up: 0 while they start; None if none is."""
+    if not is_up(home):
+        return None
+    with suppress(OSError):
+        return max(0.0, time.time() - _locate_addresses(home).stat().st_mtime)
+    return 0.0
+
+
 @contextmanager
 def hold_supervisor_lock(home: Path) -> Iterator[None]:
     """Hold the lock of the supervisor. Raises AlreadyUp.

@@ -11,14 +11,15 @@ from scheduler.state.people.actors import Actor
 from scheduler.state.people.tokens import create_login
 from scheduler.state.store import Store
 
+PAGE = "Page: "
 ADVICE = "`sweep web --link` prints a link that logs you in"
 
 
 def describe_page(store: Store, settings: Settings, url: str) -> str:
     """Say where the page is, and how to log in."""
     if not sys.stdout.isatty():
-        return f"Page: {url}  ({ADVICE})"
-    return f"Page: {url}\n{describe_link(store, settings, url)}"
+        return f"{PAGE}{url}  ({ADVICE})"
+    return f"{PAGE}{url}\n{describe_link(store, settings, url)}"
 
 
 def describe_link(store: Store, settings: Settings, url: str) -> str:

@@ -1,6 +1,6 @@
 """Check that data suits the methods of a sweep, and has enough rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from sweeps.errors import PlanError
 from sweeps.evaluation.nll import NLL
@@ -19,18 +19,20 @@ def refuse_unsuited(dataset: Dataset, method: str | None) -> None:
         raise PlanError(f"{where}: expected {data} for `method: {method}`, got {form} records{pairs}")
 
 
-def refuse_too_large(sizes: Mapping[str, set[int]], datasets: Mapping[str, Dataset]) -> None:
-    """Raise PlanError that names every data set with fewer rows, or groups, than a size."""
-    problems = []
-    for name, asked in sizes.items():
-        dataset = datasets[name]
-        train = dataset.train
-        over = sorted(size for size in asked if size > train.units)
-        if over:
-            what = f"groups, which have {len(train):,} training rows" if train.groups else "training rows"
-            many = ", ".join(f"{size:,}" for size in over)
-            account = f" ({dataset.account})" if dataset.account else ""
-            problem = f"expected sizes of at most {train.units:,} {what}{account}, got {many}"
-            problems.append(f"data.{name} ({dataset.source}): {problem}; use at most that many")
-    if problems:
-        raise PlanError("\n".join(problems))
+def find_too_large(key: str, sizes: set[int], datasets: Iterable[Dataset]) -> str:
+    """Say which data sets have fewer rows, or groups, than the sizes that `key` gives; "" if none has."""
+    short = [dataset for dataset in datasets if max(sizes, default=0) > dataset.train.units]
+    if not short:
+        return ""
+    least = min(dataset.train.units for dataset in short)
+    over = "; ".join(str(size) for size in sorted(sizes) if size > least)
+    have = ", ".join(f"{dataset.name} has {_describe_rows(dataset)}" for dataset in short)
+    return f"{key}: {have}; too large: {over}; use at most {least}"
+
+
+def _describe_rows(dataset: Dataset) -> str:
+    """Say how many rows, or groups, a data set has for training, and what became of the others."""
+    train = dataset.train
+    rows = f"{len(train):,} training rows"
+    have = f"{train.units:,} groups, {rows}" if train.groups else rows
+    return f"{have} ({dataset.account})" if dataset.account else have

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sweeps.errors import PlanError
 from sweeps.evaluation.metric_prefixes import SOURCE, VALIDATION
 from sweeps.experiments.experiment_registry import find_experiment
 from sweeps.experiments.kind import PlannedRun
 from sweeps.planning.cells import Variant, expand_variants, list_exclusions
-from sweeps.planning.data_validation import refuse_too_large, refuse_unsuited
+from sweeps.planning.data_validation import find_too_large, refuse_unsuited
 from sweeps.planning.measured_places import Place, add_candidates, list_places
 from sweeps.planning.run_rows import CountedRun, NaiveCount
 from sweeps.planning.stage_builder import StageBuilder
@@ -115,11 +116,17 @@ class DatasetRun:
 
 
 def _check_sizes(builder: StageBuilder, variant: Variant) -> Variant:
-    sweep = builder.sweep
-    sizes = {name: set(sweep.size_values) for name in sweep.target_names}
-    for name in sweep.source_names if variant.source_size else ():
-        sizes.setdefault(name, set()).add(variant.source_size or 0)
-    refuse_too_large(sizes, {name: builder.data.dataset(name, variant.data[name]) for name in sizes})
+    """Raise PlanError that names every data set with fewer rows, or groups, than a size."""
+    sweep, named = builder.sweep, dict[str, tuple[set[int], tuple[str, ...]]]()
+    named["sizes"] = {*sweep.size_values}, sweep.target_names
+    if variant.source_size:
+        named["source_size"] = {variant.source_size}, sweep.source_names
+    problems = [
+        find_too_large(key, sizes, [builder.data.dataset(name, variant.data[name]) for name in names])
+        for key, (sizes, names) in named.items()
+    ]
+    if any(problems):
+        raise PlanError("\n".join(filter(None, problems)))
     return variant
 
 

@@ -64,7 +64,6 @@ def refusal(folder: Path, source: str, more: str = "", *overrides: str) -> str:
         ("broken.jsonl", "", AT, "broken.jsonl:5"),
         ("role.jsonl", "", AT, "role.jsonl:5 robot"),
         ("few.jsonl", "    validation: 5", AT_MORE, "validation 5 4 9"),
-        ("few.jsonl", "", AT, "few.jsonl 5 8"),
         ("long.jsonl", "", AT, "long.jsonl offline/chat-s"),
         ("table.csv", "    columns: {question: signal, answer: lable}", AT_MORE, "lable label"),
         ("good.jsonl", "    group: subject", AT_MORE, "subject"),
@@ -84,10 +83,13 @@ def test_a_holdout_that_is_too_large_names_the_line_of_the_holdout(folder: Path)
     assert refusal(folder, "mine.jsonl").startswith(AT_HOLDOUT)
 
 
-def test_each_line_has_its_own_place(folder: Path) -> None:
-    first, second = refusal(folder, "few.jsonl", "", "sizes=[4, 18]").splitlines()
-    assert first.startswith("sweep.yaml:6: data.good")
-    assert second.startswith(AT)
+def test_a_size_that_is_too_large_names_the_line_of_the_sizes_and_the_data(folder: Path) -> None:
+    (line,) = refusal(folder, "few.jsonl").splitlines()
+    assert line.startswith("sweep.yaml:11: sizes: mine has 5 ")
+    assert not lacks(line, "too large: 8;")
+    (line,) = refusal(folder, "few.jsonl", "", "sizes=[4, 18]").splitlines()
+    assert line.startswith("command line: ")
+    assert not lacks(line, "sizes: good mine 18")
 
 
 def test_what_the_command_line_gives_is_placed_there(folder: Path) -> None:

@@ -6,16 +6,17 @@ import click
 
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.errors import SettingInvalid
+from scheduler.errors import SchedulerError, SettingInvalid
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.page_links import describe_link, describe_page
 from scheduler.settings import read_settings
 
+NO_PAGE = "`sweep up` and `sweep run` serve no page here; start one of them, or `sweep web`, which prints its own link"
 SERVER = "web.page_server"  # by name: the page knows the scheduler, and not the other way round
 
 
 @click.command()
-@click.option("--link", is_flag=True, help="Only print a link that logs you in once to the page of `sweep up`.")
+@click.option("--link", is_flag=True, help="Only print a link that logs you in once to the page that is served here.")
 @click.pass_obj
 def web(output: Output, link: bool) -> None:
     """Serve the page: sweeps and the fleet, live in a browser.
@@ -26,7 +27,7 @@ def web(output: Output, link: bool) -> None:
     if link:
         addresses = read_addresses(settings.home) if is_up(settings.home) else None
         if addresses is None or not addresses.page_url:
-            raise SettingInvalid("SWEEP_PAGE: no `sweep up` of this state folder serves a page; `sweep web` serves one")
+            raise SchedulerError(NO_PAGE)
         with open_store(settings) as store:
             output.say(describe_link(store, settings, addresses.page_url))
         return
