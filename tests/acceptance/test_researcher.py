@@ -140,7 +140,10 @@ def test_planning_makes_no_state_folder_and_needs_no_redis(desk: Desk) -> None:
 
 
 def test_the_plan_tells_the_cost_by_kind(desk: Desk) -> None:
-    assert re.search(r"^train \$0\.\d+, evaluate \$0\.\d+$", desk.call("plan", "rates.yaml").out, re.MULTILINE)
+    kinds = r"train \$0\.\d+, evaluate \$0\.\d+"
+    fresh = desk.call("plan", "rates.yaml", SWEEP_HOME=str(desk.folder / "fresh")).out
+    assert re.search(rf"^{kinds}$", fresh, re.MULTILINE)
+    assert re.search(rf"^to pay: .*\({kinds}\); reused: ", desk.call("plan", "rates.yaml").out, re.MULTILINE)
 
 
 def test_what_is_printed_is_data_and_no_markup(desk: Desk) -> None:
@@ -154,7 +157,7 @@ def test_into_a_pipe_nothing_is_folded(desk: Desk) -> None:
     assert "default  " not in desk.call("plan", "rates.yaml").out, "only with --all"
     rows = [line for line in printed.splitlines() if re.search(r"  (train|evaluate)-\w+  ", line)]
     assert len(rows) == len(desk.call("-f", "json", "plan", "rates.yaml").json["stages"])
-    assert all(re.search(r"\$0\.\d{4,} *(\d+ \w+ old|-) *$", row) for row in rows)
+    assert all(re.search(r" (- +\d+ \w+ old|\$0\.\d{4,} +-) *$", row) for row in rows)
 
 
 @pytest.mark.parametrize("columns", [80, 120])
