@@ -24,11 +24,16 @@ Caveat = Literal[
     "items_unknown",
     "items_unread",
     "clear_alone",
+    "learning_unclear",
+    "largest_only",
+    "target_within_interval",
     "saturated",
     "answers_cut",
     "prompts_differ",
     "may_not_have_learnt",
     "parts_not_learnt",
+    "parts_below_target",
+    "parts_too_small",
     "idle_policy",
     "one_of_several",
     "chosen_on_holdout",
@@ -74,11 +79,16 @@ WORDS: Mapping[Caveat, str] = {
     "items_unknown": "it is unknown how many items tell the metric",
     "items_unread": "some items could not be read",
     "clear_alone": "the difference is clear by itself, but not when all are judged together",
+    "learning_unclear": "no size is clearly better than the untrained model",
+    "largest_only": "only the largest measured size reaches the target",
+    "target_within_interval": "the interval of the value that reaches the target holds the target",
     "saturated": "the metric is as good as it can be",
     "answers_cut": "some answers were cut",
     "prompts_differ": "the conditions were asked with different prompts",
     "may_not_have_learnt": "some trainings may not have learnt",
     "parts_not_learnt": "nothing was learnt in parts of the items",
+    "parts_below_target": "parts of the items miss the target",
+    "parts_too_small": "parts of the items are too few to say whether they reach the target",
     "idle_policy": "a policy that never acts is among the results",
     "one_of_several": "there are more answers below, one for each data set, setting and metric",
     "chosen_on_holdout": "the best was chosen on the holdout itself",
@@ -106,8 +116,12 @@ WORDS: Mapping[Caveat, str] = {
     "unknown_experiment": "the kind of experiment is unknown",
 }
 CAVEATS: tuple[Caveat, ...] = tuple(WORDS)
-SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone"})
+SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone", "learning_unclear", "largest_only"})
 """Caveats that the sentence itself says."""
+SAID_WITH: Mapping[Caveat, Caveat] = {"limit_unknown": "extrapolated", "far_uncertain": "extrapolated"}
+"""Caveats that a reader knows from another, where a claim has both: what is beyond the sizes is less certain."""
+OF_EACH: frozenset[Caveat] = frozenset({"extrapolated"})
+"""Caveats with a figure for each subject, which the line lists behind the words."""
 REASONS: frozenset[Caveat] = frozenset(
     {
         *("one_class", "class_absent", "no_classes", "unknown_class"),

@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from sweeps.analysis.guessing import find_unbeaten
-from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.item_analysis import ItemsBy, name_stratum, select_items
 from sweeps.analysis.run_counts import count_runs
+from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
+from sweeps.analysis.strata.target_parts import describe_missing, describe_too_small, split_by_target
 from sweeps.analysis.targets import Spec, choose_side, find_met_size, find_metric, fit_runs
 from sweeps.analysis.told_items import Told, count_told
-from sweeps.evaluation.registry import choose_direction
+from sweeps.evaluation.registry import choose_direction, is_rising
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
-from sweeps.experiments.conclusion import Claim, Conclusion
+from sweeps.experiments.conclusion import Claim, Conclusion, say_ahead
 from sweeps.experiments.evidence import (
+    BestLearner,
     compare_runs,
     conclude_guess,
     find_best_learner,
@@ -35,6 +38,8 @@ from sweeps.stats.intervals import Estimate, find_grain, is_clear
 from sweeps.stats.paired_items import Items
 
 OF_FAR_SIZES = {"far_uncertain", "limit_unknown"}  # what limits a curve beyond the measured sizes, and no answer within
+
+REACHED: tuple[Claim, ...] = ("minimum_data", "met_from")
 
 
 def conclude_scaling(
@@ -109,11 +114,51 @@ def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusio
             return guessed
     cells = {f"{runs.name} with {runs.unit.write(size)}": group for size, group in runs.trained.items()}
     learner = find_best_learner(runs.base, cells, runs.metric, runs.sign, runs.items)
-    if learner is not None:
-        return Conclusion("nothing_learnt", runs.metric, learner.name, "untrained", *learner.effect)
     fit = fit_runs(spec, done, runs.items)
+    if learner is not None and not (spec.get("target") and _has_size(fit, runs)):
+        return Conclusion("nothing_learnt", runs.metric, learner.name, "untrained", *learner.effect)
     conclusion = _answer_target(fit, runs) if spec.get("target") else _compare_ends(runs)
-    return replace(conclusion, caveats=(*conclusion.caveats, *_list_fit_caveats(fit)))
+    parts = _weigh_parts(spec, fit, runs, conclusion)
+    codes, details = {*conclusion.caveats, *_list_fit_caveats(fit), *parts}, {**conclusion.details, **parts}
+    if learner is not None:
+        codes.add("learning_unclear")
+        details["learning_unclear"] = _describe_doubt(learner, len(cells))
+    if fit.minimum_data and fit.minimum_data.times is not None:
+        details["extrapolated"] = f"×{fit.minimum_data.times:.2g}"
+    return replace(conclusion, caveats=order_caveats(codes), details=details)
+
+
+def _weigh_parts(spec: Spec, fit: ScalingFit, runs: _SizedRuns, conclusion: Conclusion) -> dict[Caveat, str]:
+    """Name the strata that miss a target of its own number, or are too few to tell, at the size that reaches it."""
+    wish, least, size = spec.get("target"), fit.minimum_data, conclusion.effect
+    is_own = isinstance(wish, Mapping) and wish.get("of") != "zero_shot" and is_rising(runs.metric)
+    if not is_own or least is None or size is None or conclusion.claim not in REACHED:
+        return {}
+    at = min((known for known in runs.trained if known >= size), default=max(runs.trained))
+    parts = split_by_target(runs.trained[at], runs.metric, runs.items or {}, least.target)
+    column, words = name_stratum(spec, runs.metric) or "stratum", dict[Caveat, str]()
+    if parts.missing:
+        words["parts_below_target"] = describe_missing(parts, column, runs.unit.write(at))
+    if parts.too_small:
+        words["parts_too_small"] = describe_too_small(parts, column)
+    return words
+
+
+def _has_size(fit: ScalingFit, runs: _SizedRuns) -> bool:
+    """Whether the law says which size reaches the target, and the untrained model does not reach it."""
+    least, base = fit.minimum_data, read_values(runs.base, runs.metric)
+    if least is None or least.status == "refused" or least.point is None:
+        return False
+    return not base or runs.sign * (statistics.fmean(base.values()) - least.target) < 0
+
+
+def _describe_doubt(learner: BestLearner, sizes: int) -> str:
+    """Say why it is not sure that anything was learnt: the best size against the untrained model."""
+    effect = learner.effect
+    ahead = say_ahead(Conclusion("nothing_learnt", effect=effect.effect, low=effect.low, high=effect.high))
+    low = effect.low or 0.0
+    alone = f", which excludes 0, but {sizes} sizes are judged together" if low > 0 else ""
+    return f"with {learner.seeds} seeds {learner.name} is not clearly better than the untrained model: {ahead}{alone}"
 
 
 def _list_fit_caveats(fit: ScalingFit) -> tuple[Caveat, ...]:
@@ -146,7 +191,7 @@ def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
     goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
     met = find_met_size(fit, metric)
     if least.status == "met" or met is not None:
-        return Conclusion("met_from", metric, name, goal, least.point if met is None else met)
+        return _judge_met(runs, goal, least.target, float(fit.n[0]) if met is None else met)
     if least.status == "refused":
         return Conclusion("no_answer", metric, name, goal)
     if least.status == "unreachable":
@@ -154,6 +199,20 @@ def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
     if least.point is None:
         return Conclusion("beyond_sizes", metric, name, goal, None, least.low, None)
     return Conclusion("minimum_data", metric, name, goal, least.point, least.low, least.high)
+
+
+def _judge_met(runs: _SizedRuns, goal: str, target: float, size: float) -> Conclusion:
+    """Conclude that the target is met from a size on: whether larger ones say so too, and how sure its mean is."""
+    values, details = runs.values(size), dict[Caveat, str]()
+    codes: set[Caveat] = {"largest_only"} if size == max(runs.trained) else set()
+    scores = read_run_scores(runs.trained[size], runs.metric, runs.items)
+    level = orient(estimate_level(values, runs.metric, find_grain(values.values()), scores))
+    if level.effect is not None and level.low is not None and level.high is not None:
+        if level.low < target < level.high:
+            codes.add("target_within_interval")
+        value = f"{level.effect:.4f} (95 % interval {level.low:.4f} to {level.high:.4f})"
+        details["target_within_interval"] = f"with {runs.unit.write(size)} {runs.metric} is {value}, around the target"
+    return Conclusion("met_from", runs.metric, runs.name, goal, size, caveats=order_caveats(codes), details=details)
 
 
 def _compare_ends(runs: _SizedRuns) -> Conclusion:

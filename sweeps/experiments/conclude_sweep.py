@@ -81,7 +81,8 @@ def _weigh_asking(claim: Conclusion, material: Material) -> Conclusion:
     caveats, details = {*claim.caveats}, dict(claim.details)
     if _differ_prompts(material.spec, claim.metric or ""):
         caveats.add("prompts_differ")
-    if claim.against == "untrained" and find_cuts(material.rows, trained=False):
+    is_against = claim.against == "untrained" or "learning_unclear" in claim.caveats
+    if is_against and find_cuts(material.rows, trained=False):
         caveats.add("answers_cut")  # it may have been right
         whose = "" if find_cuts(material.rows, trained=True) else " of the untrained model"
         details["answers_cut"] = f"some answers{whose} were cut"

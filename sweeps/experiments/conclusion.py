@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from sweeps.evaluation.registry import is_rising
-from sweeps.experiments.caveats import REASONS, SAID_IN_SENTENCE, WORDS, Caveat, order_caveats
+from sweeps.experiments.caveats import OF_EACH, REASONS, SAID_IN_SENTENCE, SAID_WITH, WORDS, Caveat, order_caveats
 from sweeps.scaling.fit_checks import count_needed_sizes
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stage import Json
@@ -120,15 +120,24 @@ def describe_caveats(claim: Conclusion) -> str:
     every = (claim, *claim.others)
     words = []
     for code in order_caveats({code for limited in every for code in limited.caveats}):
-        limited = [limited_claim for limited_claim in every if code in limited_claim.caveats]
+        limited = [limited_claim for limited_claim in every if _is_to_be_said(limited_claim, code)]
         if all(_find_reason(limited_claim) == code for limited_claim in limited):  # each sentence says it
             continue
         if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
+            continue
+        if code in OF_EACH and all(code in limited_claim.details for limited_claim in limited):
+            figures = (f"{limited_claim.subject} {limited_claim.details[code]}" for limited_claim in limited)
+            words.append(f"{WORDS[code]}: {', '.join(figures)}")
             continue
         names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
         text = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
         words.append(text + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
     return f"Caveats: {'; '.join(words)}." if words else ""
+
+
+def _is_to_be_said(claim: Conclusion, code: Caveat) -> bool:
+    """Whether a claim has a caveat that no other caveat of it says."""
+    return code in claim.caveats and SAID_WITH.get(code) not in claim.caveats
 
 
 def _find_reason(claim: Conclusion) -> Caveat | None:
@@ -150,7 +159,7 @@ def _write_effect(claim: Conclusion, *, sign: str = "", turn: bool = False) -> s
     return text.replace("-", MINUS)
 
 
-def _say_ahead(claim: Conclusion) -> str:
+def say_ahead(claim: Conclusion) -> str:
     """Say better by +0.02, or worse by +0.02: not better by less than nothing."""
     worse = (claim.effect or 0) < 0
     return f"{'worse' if worse else 'better'} by {_write_effect(claim, sign='+', turn=worse)}"
@@ -170,6 +179,11 @@ def _say_not_judged(claim: Conclusion) -> str:
     if claim.effect is None:
         return f"{best}; how much better than {{against}} is unknown."
     return f"{best}; it is better than {{against}} by {{signed}}, and nothing says how sure that is."
+
+
+def _say_met_from(claim: Conclusion) -> str:
+    on = ", the largest size measured" if "largest_only" in claim.caveats else " and with every larger size measured"
+    return f"{{subject}} reaches {{against}}{{place}} with {{sizes}}{on}{{doubt}}."
 
 
 def _say_beyond_sizes(claim: Conclusion) -> str:
@@ -207,8 +221,8 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "hurts": "{subject} hurts{place}: {metric} is worse than {against} by {worse}.",
     "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect there: its {metric} is better "
     "than that of {against} by {signed}.",
-    "minimum_data": "{subject} needs about {sizes} to reach {against}{place}.",
-    "met_from": "{subject} reaches {against}{place} with {sizes}, the smallest measured size from which all do.",
+    "minimum_data": "{subject} needs about {sizes} to reach {against}{place}{doubt}.",
+    "met_from": _say_met_from,
     "beyond_sizes": _say_beyond_sizes,
     "unreachable": "No amount of data is enough for {subject} to reach {against}{place}: the fitted curve levels off "
     "first.",
@@ -225,6 +239,13 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
 }
 
 
+def _say_doubt(claim: Conclusion) -> str:
+    """Say why it is not sure that anything was learnt."""
+    if "learning_unclear" not in claim.caveats:
+        return ""
+    return f"; not sure: {claim.details.get('learning_unclear', WORDS['learning_unclear'])}"
+
+
 def _write_sentence(claim: Conclusion) -> str:
     words = SENTENCES[claim.claim]
     return (words if isinstance(words, str) else words(claim)).format(
@@ -235,9 +256,10 @@ def _write_sentence(claim: Conclusion) -> str:
         bare_place=claim.place,
         effect=_write_effect(claim),
         signed=_write_effect(claim, sign="+"),
-        ahead=_say_ahead(claim),
+        ahead=say_ahead(claim),
         worse=_write_effect(claim, turn=True),
         alone=ALONE if "clear_alone" in claim.caveats else "",
+        doubt=_say_doubt(claim),
         sizes=_write_sizes(claim),
         least="" if claim.low is None else claim.unit.write(claim.low),
     )

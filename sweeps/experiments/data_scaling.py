@@ -37,6 +37,7 @@ from sweeps.report.scaling_words import (
     describe_told,
     explain_columns,
     explain_fit,
+    explain_low_end,
     say_what_would_narrow,
     summarise_fit,
     weigh_largest,
@@ -201,6 +202,8 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
         notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
+    lows = {name: explain_low_end(fit) for name, fit in fits.items()}
+    notes += [Paragraph(f"{name}: {words}.") for name, words in lows.items() if words]
     return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
 
 

@@ -38,6 +38,7 @@ class BestLearner(NamedTuple):
 
     name: str
     effect: Effect
+    seeds: int
 
 
 def orient(estimate: Estimate | None, sign: float = 1.0) -> Effect:
@@ -167,4 +168,4 @@ def find_best_learner(
     best = max(gains, key=lambda name: sign * gains[name].estimate.mean)
     if gains[best].estimate.half_width is None and gains[best].estimate.mean:
         return None  # all seeds agree, and nothing says how sure that is
-    return BestLearner(best, orient(gains[best].estimate, sign))
+    return BestLearner(best, orient(gains[best].estimate, sign), gains[best].estimate.seeds)

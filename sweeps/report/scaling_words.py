@@ -14,6 +14,7 @@ from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.profile import REACH
 from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
+from sweeps.stats.intervals import critical_t
 from sweeps.stats.paired_items import Items
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
@@ -26,6 +27,7 @@ WHY_IT_LEADS = (
     f"most {CLOSE:g} times the least, it has the least AICc, which weighs how well a law fits against its number of "
     "parameters. R² does not choose."
 )
+FEW_SEEDS = 3  # so few make what a single size shows so unsure that the interval may seem to contradict it
 SMALL = 0.005  # shares of an interval that are not listed
 
 
@@ -80,6 +82,20 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
     rest = "".join(f", {part} from {origin}" for part, origin in others)
     remedy = f"{NARROWED[parts[0][0]][1]} would narrow the interval most"
     return f"{remedy}: {share} of the uncertainty comes from {source}{rest}."
+
+
+def explain_low_end(fit: ScalingFit) -> str:
+    """Say why an interval begins below a size whose mean misses the target, where few seeds are the reason; or ""."""
+    least, seeds = fit.minimum_data, fit.blocks.seeds if fit.blocks else 0
+    if least is None or not least.has_interval or least.low is None or not 2 <= seeds <= FEW_SEEDS:
+        return ""
+    misses = fit.loss < least.target if fit.law == "bounded" else fit.loss > least.target
+    above = fit.n[misses & (fit.n > least.low)]
+    if not len(above):
+        return ""
+    more = f"{critical_t(seeds - 1):.1f} standard errors ({critical_t(seeds):.1f} with {seeds + 1} seeds)"
+    size = f"{above[-1]:,.0f}"
+    return f"the interval begins below {size}, whose mean misses the target: with {seeds} seeds by less than {more}"
 
 
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: SizeUnit) -> str:

@@ -27,6 +27,7 @@ from sweeps.report.compose import compose, compose_answer, list_facts
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
+from sweeps.report.scaling_words import explain_low_end
 from sweeps.results import RunResult, keep_measured
 from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import item_key
@@ -245,6 +246,16 @@ SOME_LOSSES = {
     for row in sizes()
     if row.cell["size"] != SIZES[0]
 }
+STRATA = {"easy": (28, 28), "hard": (28, 3), "rare": (4, 2)}  # items, and how many of them are right
+KINDS = {
+    item_key(row.cell, row.seed): [
+        ItemRow(f"{name}{item}", {"accuracy": float(item < right)}, stratum=name)
+        for name, (count, right) in STRATA.items()
+        for item in range(count)
+    ]
+    for row in RISING
+}
+UNSURE = sizes(measured=SIZES[:5], seeds=range(2), base=2.35, sd=0.08)  # 2 seeds, whose losses differ much
 MARKET = methods(metric="episode.drawdown", sd=0.0, a=0.0, b=0.3)
 IDLE = {
     item_key(row.cell, row.seed): [
@@ -475,6 +486,23 @@ PLANTED = {
     "scaling, no difference": Planted(SCALING, sizes(scale=0.0, sd=0.1), "no_clear_difference", within=0.3),
     "scaling, nothing learnt": Planted(
         below(1.5), sizes(scale=0.0, floor=4.0, sd=0.1), "nothing_learnt", against="untrained", within=0.3
+    ),
+    "scaling, a size that is not sure": Planted(
+        below(1.7), UNSURE, "minimum_data", 127, has=["learning_unclear"], within=60
+    ),
+    "scaling, a target that the untrained model meets": Planted(below(2.4), UNSURE, "nothing_learnt"),
+    "scaling, met by the largest size alone": Planted(
+        below(2.2), sizes(measured=(16, 32)), "met_from", 32, has=["largest_only"], lacks=["target_within_interval"]
+    ),
+    "scaling, met within the interval": Planted(
+        below(2.07), sizes(measured=(16, 32), sd=0.02), "met_from", 32, has=["target_within_interval"]
+    ),
+    "scaling, parts that miss the target": Planted(
+        RISING_GOAL,
+        RISING,
+        "minimum_data",
+        has=["parts_below_target", "parts_too_small"],
+        items={"answers": KINDS},
     ),
     "scaling, one size": Planted(SCALING, sizes(measured=(16,)), "better", 1.7, "the untrained model", within=0.1),
     "scaling, one size alone": Planted(SCALING, sizes(measured=(16,), base=None), "measured", 2.3, within=0.1),
@@ -829,3 +857,70 @@ def test_the_reason_that_each_sentence_gives_is_no_caveat_besides() -> None:
     assert describe_caveats(replace(both[0], others=both[1:])) == ""
     apart = replace(both[0], others=(replace(both[1], caveats=("flat", "too_few_sizes")),))
     assert describe_caveats(apart) != ""
+
+
+def test_a_size_that_is_not_sure_is_that_of_the_law_and_says_what_is_not_clear() -> None:
+    """By hand: the gain of each size is the base less its mean. The best of them is in the doubt, not in the effect."""
+    case = PLANTED["scaling, a size that is not sure"]
+    least = fit_runs(case.spec, keep_measured(case.rows)).minimum_data
+    assert least is not None
+    assert (case.conclusion.effect, case.conclusion.low, case.conclusion.high) == (least.point, least.low, least.high)
+    losses: dict[Any, list[float]] = {}
+    for row in case.rows:
+        losses.setdefault(row.cell["size"], []).append(row.metrics["nll"])
+    assert f"+{2.35 - min(map(np.mean, losses.values())):.4f}" in case.conclusion.sentence
+    assert WORDS["learning_unclear"] not in describe_caveats(case.conclusion), "the sentence says it"
+    sure = replace(case, rows=sizes(measured=SIZES[:5], seeds=range(2), base=2.35))
+    assert "learning_unclear" not in sure.conclusion.caveats
+
+
+def test_what_lies_beyond_the_sizes_is_one_caveat_with_a_figure_for_each_data_set() -> None:
+    rows = sizes(measured=SIZES[:6], sd=0.01)
+    prose = [replace(row, cell={**row.cell, "data": "prose"}) for row in sizes(measured=SIZES[:6], sd=0.01, power=0.28)]
+    conclusion = conclude_sweep(Planted(below(1.4), [*rows, *prose], "").material())
+    (other,) = conclusion.others
+    for claim in (conclusion, other):
+        assert {"extrapolated", "far_uncertain"} <= {*claim.caveats}
+    line = describe_caveats(conclusion)
+    assert re.findall(r"(\w+) ×(\d+(?:\.\d+)?)", line) == [
+        (claim.subject, f"{(claim.effect or 0) / SIZES[5]:.2g}") for claim in (conclusion, other)
+    ]
+    assert WORDS["far_uncertain"] not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "around"),
+    [("met within the interval", 2.07, True), ("met by the largest size alone", 2.2, False)],
+)
+def test_a_target_within_the_interval_of_what_meets_it_is_a_caveat(name: str, goal: float, around: bool) -> None:
+    case = PLANTED[f"scaling, {name}"]
+    losses = [row.metrics["nll"] for row in case.rows if row.cell["size"] == 32]
+    half = STUDENT[2] * float(np.std(losses, ddof=1)) / 3**0.5
+    assert (np.mean(losses) + half > goal) == around
+    assert (f"{np.mean(losses) + half:.4f}" in describe_caveats(case.conclusion)) == around
+
+
+def test_strata_that_miss_the_target_are_named_with_their_means_and_those_too_small_with_their_items() -> None:
+    details = PLANTED["scaling, parts that miss the target"].conclusion.details
+    assert re.findall(r"(\w+) \(([\d.]+)\)", details["parts_below_target"]) == [("hard", "0.11")]
+    assert re.findall(r"(\w+) \((\d+)\)", details["parts_too_small"]) == [("rare", "4")]
+    relative = replace(
+        PLANTED["scaling, parts that miss the target"],
+        spec={**SCALING, "target": {"metric": "accuracy", "above": 3.0, "of": "zero_shot"}},
+        rows=[run({"data": "code", "size": 0}, 0, accuracy=0.2), *RISING],
+    )
+    assert relative.conclusion.claim == "minimum_data"
+    assert "parts_below_target" not in relative.conclusion.caveats, "a part has an untrained model's score of its own"
+
+
+def test_few_seeds_explain_an_interval_that_begins_below_a_size_that_misses() -> None:
+    """Student's t by hand: 12.7 standard errors with two seeds, 4.3 with three."""
+    case = PLANTED["scaling, a size that is not sure"]
+    fit = fit_runs(case.spec, keep_measured(case.rows))
+    least = fit.minimum_data
+    assert least is not None
+    missed = [size for size, loss in zip(fit.n, fit.loss, strict=True) if loss > 1.7 and size > (least.low or 0)]
+    words = explain_low_end(fit)
+    assert {f"{missed[-1]:.0f}", "2", "12.7", "4.3", "3"} <= {*re.findall(r"\d+(?:\.\d+)?", words)}
+    more = fit_runs(case.spec, keep_measured(sizes(measured=SIZES[:5], seeds=range(4), base=2.35, sd=0.08)))
+    assert explain_low_end(more) == ""
