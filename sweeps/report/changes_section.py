@@ -117,5 +117,5 @@ def _describe_uplift(uplift: Change, cell: CellChanges) -> str:
     estimate = Estimate(uplift.mean, reach if known else None, uplift.seeds, span)
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
     what = "fine-tuning changed the worth of context by" if uplift.clear else "no clear change in the worth of context:"
-    sides = f"{UPLIFT} {uplift.before:.2f} → {uplift.after:.2f}"
+    sides = f"{uplift.metric} {uplift.before:.2f} → {uplift.after:.2f}"
     return f"{what} {change} ({sides}, against {cell.against}; a difference in differences)"

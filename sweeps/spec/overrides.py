@@ -2,14 +2,14 @@
 
 The shell has already removed its quotes. So everything after the first `=` is one word: a number, true or false, null,
 or else the text as it is, even with `#`, `: `, `*`, `&`, `!`, `%`, `@`, `=` or line breaks in it. Spaces around it do
-not count. A value that begins with `[`, `{`, `"` or `'` is a list, a mapping or quoted text as in the file, and must
-end as one.
+not count. null removes a list or a section. A value that begins with `[`, `{`, `"` or `'` is a list, a mapping or
+quoted text as in the file, and must end as one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sweeps.errors import SpecError
-from sweeps.spec.paths import put
+from sweeps.spec.paths import drop, get, put
 from sweeps.spec.scalars import show
 from sweeps.spec.source import Path, Plain, Source
 from sweeps.spec.yaml import read_value, read_word
@@ -46,7 +46,10 @@ def _put(source: Source, given: str) -> Source:
     kept = {where: line for where, line in source.places.items() if where[: len(path)] != path}
     above: dict[Path, str] = {path[:end]: place for end in range(1, len(path))}  # sections that the file does not have
     places: dict[Path, str] = {**above, **kept, path: place}
-    return Source(source.name, put(source.value or {}, path, value), places)
+    written = source.value or {}
+    is_section = isinstance(get(written, path), Mapping | list)
+    changed = drop(written, path) if value is None and is_section else put(written, path, value)
+    return Source(source.name, changed, places)
 
 
 def _value(text: str, place: str) -> Plain:

@@ -80,3 +80,13 @@ def put(document: Mapping[str, Plain], path: tuple[str, ...], value: Plain) -> d
     if not rest:
         return {**document, head: value}
     return {**document, head: put(inner if isinstance(inner, Mapping) else {}, tuple(rest), value)}
+
+
+def drop(document: Mapping[str, Plain], path: tuple[str, ...]) -> dict[str, Plain]:
+    """Return a copy of the document without the key at `path`, which has it."""
+    head, *rest = path
+    if not rest:
+        return {key: value for key, value in document.items() if key != head}
+    inner = document[head]
+    assert isinstance(inner, Mapping)
+    return {**document, head: drop(inner, tuple(rest))}

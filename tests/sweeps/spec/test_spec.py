@@ -428,6 +428,15 @@ def test_what_is_quoted_twice_is_what_is_in_the_inner_quotes(override: str, ques
     assert parse(HEAD, overrides=[override]).question == question
 
 
+@pytest.mark.parametrize("path", ["vary", "data.a.columns"])
+def test_null_removes_a_section_of_the_file(path: str) -> None:
+    """Also one that may not be null, such as `vary`."""
+    written = HEAD + "vary: {train.rank: [4, 8]}\n"
+    columns = "data.a.columns={text: body}"
+    assert parse(written, overrides=[columns, f"{path}=null"]) != parse(written, overrides=[columns])
+    assert parse(written, overrides=[columns, "vary=null", "data.a.columns=null"]) == parse(HEAD)
+
+
 @pytest.mark.parametrize(
     "override",
     [
