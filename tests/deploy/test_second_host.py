@@ -150,5 +150,5 @@ def test_the_commands_of_the_page_bring_up_two_workers_elsewhere(tmp_path: Path)
         client.close()
         listed = httpx.get(f"{machines.bucket_url}/bucket", params={"list-type": "2"}).text
         assert "<Key>sweeps/stages/" in listed
-        assert len(initial) == 6
+        assert len(initial) == 7, "the page is one of them"
         assert not [text for text in initial if b"tml-test" in text or b"rediss://" in text]

@@ -102,7 +102,7 @@ def test_what_reads_as_a_row_of_a_held_out_file_is_not_trained_on(tmp_path: Path
     (tmp_path / "held.jsonl").write_text(json.dumps(rows[0]))
     data = load(tmp_path, *rows[1:], {**ROW, "question": "r="}, context="none", holdout="held.jsonl")
     assert [row["question"] for row in data.train.rows] == ["r="]
-    assert any(note.startswith("4 rows were dropped from train") for note in data.notes)
+    assert any(note.startswith("4 more rows were dropped from train") for note in data.notes)
 
 
 def test_what_choices_are_made_on_is_not_reported_on_either(tmp_path: Path) -> None:
