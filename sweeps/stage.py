@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_FLOOR, Decimal
 from typing import Literal, NamedTuple
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 MICRO = 1_000_000  # micro-dollars in a dollar
+MOST_DOLLARS = 1_000_000  # of a budget that somebody sets
 SHOWN = 4  # names in a sentence
 Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed) to the hash of the first n, for each n
 
@@ -13,6 +15,20 @@ Prefixes = Mapping[tuple[str, int], Mapping[int, str]]  # (records, subset seed)
 def to_dollars(micro_usd: int | None) -> float | None:
     """Convert micro-dollars to dollars, for JSON."""
     return None if micro_usd is None else micro_usd / MICRO
+
+
+def read_dollars(text: str) -> int:
+    """Read US dollars, such as 12.50 or $12.50, as micro-dollars, rounded down.
+
+    Raise ValueError, which says what is expected. Decimal: as a float, 2.01 dollars are a micro-dollar less.
+    """
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+    except ArithmeticError:
+        raise ValueError(f"expected US dollars such as 12.50, got {text[:40]!r}") from None
+    if not amount.is_finite() or not 0 <= amount <= MOST_DOLLARS:
+        raise ValueError(f"expected 0 to {MOST_DOLLARS:,} US dollars, got {text[:40]!r}")
+    return int((amount * MICRO).to_integral_value(rounding=ROUND_FLOOR))
 
 
 @dataclass(frozen=True, slots=True)

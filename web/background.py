@@ -32,6 +32,10 @@ class Look(NamedTuple, Generic[T]):
     version: str  # of what it was computed from; empty if it never was
     failed: str = ""  # why there is no newer value
 
+    def read_version(self, version: str) -> T | None:
+        """Return the value, if it was computed from this version and no other."""
+        return self.value if self.version == version else None
+
 
 @dataclass
 class _Entry(Generic[T]):
@@ -56,8 +60,7 @@ class Background(Generic[T]):
         with self._lock:
             entry = self._entries.setdefault(name, _Entry())
             self._entries.move_to_end(name)
-            while len(self._entries) > self._kept:
-                self._entries.popitem(last=False)
+            self._forget_oldest()
             is_new = entry.known.version == version
             if not is_new and entry.running is None and time.monotonic() >= entry.again:
                 entry.asked = version
@@ -66,6 +69,13 @@ class Background(Generic[T]):
         if running is not None and patience:
             wait([running], patience)
         return entry.known
+
+    def _forget_oldest(self) -> None:
+        """Forget what nobody has asked for longest, but nothing that is computed now or was just before."""
+        now = time.monotonic()
+        for name, entry in list(self._entries.items())[: max(0, len(self._entries) - self._kept)]:
+            if entry.running is None and now >= entry.again:
+                del self._entries[name]
 
     def _run(self, name: str, entry: _Entry[T]) -> None:
         began, version = time.monotonic(), entry.asked

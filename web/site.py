@@ -56,7 +56,7 @@ class Site:
     def _read_cells(self, name: str) -> list[dict[str, Any]]:
         """Read the cells of a sweep, by its plan, which never changes."""
         view = views.read_sweep(self.store, name)
-        plan = self.plans.look(name, str(view.submitted)).value
+        plan = self.plans.look(name, str(view.submitted)).read_version(str(view.submitted))
         return views.read_cells(self.store, name, plan)
 
     def _read_samples(self, request: str) -> Any:

@@ -17,8 +17,8 @@ def pause(output: Output, name: str) -> None:
     """Pause NAME: its running stages save a checkpoint and stop."""
     settings = read_settings()
     with open_store(settings) as store:
-        before = changes.pause_sweep(store, make_local_actor(settings), name)
-    _print_state(output, name, "paused" if before == "active" else before)
+        before, after = changes.pause_sweep(store, make_local_actor(settings), name)
+    _print_state(output, name, after)
     if before == "active":
         output.say(f"{name}: paused; running stages save a checkpoint and stop; `sweep resume {name}` continues it")
     else:
@@ -36,11 +36,11 @@ def resume(output: Output, name: str | None) -> None:
     settings = read_settings()
     with open_store(settings) as store:
         actor = make_local_actor(settings)
-        before = changes.resume_sweep(store, actor, name) if name else ""
+        before, after = changes.resume_sweep(store, actor, name) if name else ("", "")
         services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
     for service in services:
         output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
-    rows = [{"sweep": name, "state": "active" if before == "paused" else before}] if name else []
+    rows = [{"sweep": name, "state": after}] if name else []
     if output.form == "json":
         output.print_document({"sweeps": rows, "services": services})
     elif not output.for_people:
@@ -60,11 +60,10 @@ def cancel(output: Output, name: str) -> None:
     """Cancel NAME. Stages that other sweeps share continue."""
     settings = read_settings()
     with open_store(settings) as store:
-        before = changes.cancel_sweep(store, make_local_actor(settings), name)
-    done = before in ("active", "paused", "opening")
-    if not output.for_people:
-        output.print_rows("sweeps", [{"sweep": name, "state": "cancelled" if done else before}])
-    else:
+        before, after = changes.cancel_sweep(store, make_local_actor(settings), name)
+    _print_state(output, name, after)
+    if output.for_people:
+        done = before != after
         output.say(f"{name}: cancelled" if done else f"{name} is already {before}: nothing to cancel")
 
 
@@ -89,7 +88,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.argument("number", type=click.IntRange(0, 1_000_000))
+@click.argument("number", type=click.IntRange(0, changes.HIGHEST_PRIORITY))
 @click.pass_obj
 def priority(output: Output, name: str, number: int) -> None:
     """Set the priority of NAME. Sweeps with a higher NUMBER start first.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from scheduler.state.people.sweep_changes import describe_held, set_budget
 from scheduler.state.people.user_budgets import UserCosts, read_user_costs
 from sweeps.cost import KindCosts
 from sweeps.formatting import format_duration, format_usd
-from sweeps.stage import MICRO, to_dollars
+from sweeps.stage import read_dollars, to_dollars
 
 
 @click.command()
@@ -177,12 +176,9 @@ def _describe_bill(billed: ServiceBill) -> str:
 def parse_usd(context: click.Context, parameter: click.Parameter, value: str) -> int:  # noqa: ARG001 - click's signature
     """Read US dollars as micro-dollars, rounded down."""
     try:
-        amount = Decimal(value.removeprefix("$"))
-    except ArithmeticError:
-        raise click.BadParameter(f"expected US dollars such as 12.50, got {value!r}") from None
-    if not amount.is_finite() or not 0 <= amount <= MICRO:
-        raise click.BadParameter(f"expected 0 to {MICRO:,} US dollars, got {value!r}")
-    return int((amount * MICRO).to_integral_value(rounding=ROUND_FLOOR))
+        return read_dollars(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()

@@ -113,6 +113,6 @@ def measure_pace(store: Store, lanes: Collection[str]) -> EarlierPace:
     names = store.client.zrange(keys.SWEEPS, 0, NEWEST - 1, desc=True)
     every = (views.read_sweep(store, name) for name in names)
     alike = (view for view in every if view.state == "finished" and {*view.lanes} == {*lanes} and view.tokens)
-    measured = [(view.tokens, (view.since - view.submitted) / 1000) for view in islice(alike, ENOUGH)]
-    known = [(tokens, seconds) for tokens, seconds in measured if seconds >= SHORTEST]
+    measured = ((view.tokens, (view.since - view.submitted) / 1000) for view in alike)
+    known = [*islice(((tokens, seconds) for tokens, seconds in measured if seconds >= SHORTEST), ENOUGH)]
     return EarlierPace(len(known), sum(tokens for tokens, _ in known), sum(seconds for _, seconds in known))

@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scheduler.state.people.sweep_changes import HIGHEST_PRIORITY
+from sweeps.stage import MOST_DOLLARS
+
 Facts = dict[str, Any]
 Amount = float | None  # US dollars, or a statistic; null: unknown
 
@@ -238,13 +241,13 @@ class SentSpec(BaseModel):
 class NewPriority(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    priority: int = Field(ge=0, le=1_000_000, strict=True)
+    priority: int = Field(ge=0, le=HIGHEST_PRIORITY, strict=True)
 
 
 class NewBudget(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    usd: float = Field(ge=0, le=1_000_000, allow_inf_nan=False, strict=True)
+    usd: float = Field(ge=0, le=MOST_DOLLARS, allow_inf_nan=False, strict=True)
 
 
 class HowToRetry(BaseModel):

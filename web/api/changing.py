@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request, Response
 
 from scheduler.state.people import sweep_changes
-from sweeps.stage import MICRO
+from sweeps.stage import read_dollars
 from web.api import answer_models as answers
 from web.api.callers import Here, Submitter
 from web.api.cursors import answer
@@ -19,22 +19,19 @@ router = APIRouter(tags=["change"], prefix="/sweeps/{name}")
 @router.post("/pause", response_model=answers.ChangeAnswer, responses=PROBLEMS)
 def pause(request: Request, name: str, desk: Here, actor: Submitter) -> Response:
     """Pause a sweep: its running stages save a checkpoint and stop. A sweep that is not active stays as it is."""
-    before = sweep_changes.pause_sweep(desk.store, actor, name)
-    return _answer(request, name, state="paused" if before == "active" else before)
+    return _answer(request, name, state=sweep_changes.pause_sweep(desk.store, actor, name).after)
 
 
 @router.post("/resume", response_model=answers.ChangeAnswer, responses=PROBLEMS)
 def resume(request: Request, name: str, desk: Here, actor: Submitter) -> Response:
     """Continue a paused sweep. One that is not paused stays as it is."""
-    before = sweep_changes.resume_sweep(desk.store, actor, name)
-    return _answer(request, name, state="active" if before == "paused" else before)
+    return _answer(request, name, state=sweep_changes.resume_sweep(desk.store, actor, name).after)
 
 
 @router.post("/cancel", response_model=answers.ChangeAnswer, responses=PROBLEMS)
 def cancel(request: Request, name: str, desk: Here, actor: Submitter) -> Response:
     """Cancel a sweep. Stages that other sweeps share continue. One that has ended stays as it is."""
-    before = sweep_changes.cancel_sweep(desk.store, actor, name)
-    return _answer(request, name, state="cancelled" if before in ("active", "paused", "opening") else before)
+    return _answer(request, name, state=sweep_changes.cancel_sweep(desk.store, actor, name).after)
 
 
 @router.post("/retry", response_model=answers.ChangeAnswer, responses=PROBLEMS)
@@ -60,7 +57,7 @@ def set_priority(request: Request, name: str, desk: Here, actor: Submitter, new:
 @router.put("/budget", response_model=answers.ChangeAnswer, responses={**PROBLEMS, **describe_problems(409)})
 def set_budget(request: Request, name: str, desk: Here, actor: Submitter, new: answers.NewBudget) -> Response:
     """Set what a sweep may spend in all. It cannot be less than what the sweep has spent and holds."""
-    sweep_changes.set_budget(desk.store, actor, name, int(new.usd * MICRO))
+    sweep_changes.set_budget(desk.store, actor, name, read_dollars(str(new.usd)))
     return _answer(request, name, budget_usd=new.usd)
 
 

@@ -24,7 +24,7 @@ router = APIRouter(tags=["look"])
 
 
 @router.get("/events", response_class=Response, responses=STREAM)
-async def listen(
+def listen(
     desk: Here,
     _: Reader,
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -14,12 +13,10 @@ from scheduler.state.states import FAILURES, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_usd
-from sweeps.stage import MICRO
+from sweeps.stage import read_dollars
 from web.forms import FormInvalid, OwnForm
 from web.site import Forbidden, Here, Visiting
 from web.templating import link_sweep, show_page
-
-HIGHEST = 1_000_000  # priority
 
 Do = Callable[[Store, Actor, str, Mapping[str, str]], object]
 
@@ -44,24 +41,23 @@ def count_lost(view: SweepView) -> int:
 
 def read_priority(text: str) -> int:
     """Read a priority. Raise FormInvalid."""
-    if not text.isascii() or not text.isdecimal() or int(text) > HIGHEST:
-        raise FormInvalid(f"priority: expected a whole number from 0 to {HIGHEST:,}, got {text[:40]!r}")
+    if not text.isascii() or not text.isdecimal() or int(text) > changes.HIGHEST_PRIORITY:
+        raise FormInvalid(
+            f"priority: expected a whole number from 0 to {changes.HIGHEST_PRIORITY:,}, got {text[:40]!r}"
+        )
     return int(text)
 
 
 def read_micro_usd(text: str) -> int:
     """Read US dollars as micro-dollars, rounded down. Raise FormInvalid."""
     try:
-        amount = Decimal(text.strip().removeprefix("$"))
-    except ArithmeticError:
-        raise FormInvalid(f"budget: expected US dollars such as 12.50, got {text[:40]!r}") from None
-    if not amount.is_finite() or not 0 <= amount <= MICRO:
-        raise FormInvalid(f"budget: expected 0 to {MICRO:,} US dollars, got {text[:40]!r}")
-    return int((amount * MICRO).to_integral_value(rounding=ROUND_FLOOR))
+        return read_dollars(text)
+    except ValueError as error:
+        raise FormInvalid(f"budget: {error}") from None
 
 
 def _has_not_ended(view: SweepView) -> bool:
-    return view.state in (SweepState.ACTIVE, SweepState.PAUSED, "opening")
+    return view.state in changes.NOT_ENDED
 
 
 ACTIONS = (

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from scheduler.cli.status import read_fleet
+from scheduler.engine.admission import MONEY
 from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.state import costs, keys, views
 from scheduler.state.bug_log import describe_bug
@@ -30,7 +31,7 @@ from web.templating import show_page
 HOME = "home"
 SHOWN = 40  # sweeps on the page
 PAGE = 100  # sweeps on a page of all
-WRONG = {"permission", "bug", "books", "worker", "service stopped", "breaker", "budget", "day budget", "no price"}
+WRONG = MONEY | {"permission", "bug", "books", "worker", "service stopped", "breaker"}
 
 
 @dataclass(frozen=True)

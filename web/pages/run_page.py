@@ -56,7 +56,7 @@ class RunRow:
 def read_plan(site: Site, name: str) -> list[dict[str, Any]]:
     """Read the planned rows, which never change."""
     view = views.read_sweep(site.store, name)
-    plan = site.plans.look(name, str(view.submitted), patience=20.0).value
+    plan = site.plans.look(name, str(view.submitted), patience=20.0).read_version(str(view.submitted))
     return plan if plan is not None else views.read_planned_rows(site.store, name)
 
 

@@ -1,14 +1,15 @@
 """Keep checkpoints longer, and export them: python -m worker.maintenance.weights_main MODEL JSON.
 
-JSON is {"paths", "seconds", "download"}: checkpoints of trainings of this model, how long they live from now (null: as
-they are), and whether to export them. It prints one JSON object: {"checkpoints": [{"path", "exists", "external",
-"urls"}]}, or {"error": ...}.
+JSON is {"paths", "seconds", "download"}: checkpoints of trainings of this model, how long they live from now at least,
+and whether to export them. It prints one JSON object: {"checkpoints": [{"path", "exists", "external", "urls"}]}, or
+{"error": ...}.
 """
 
 import json
 import logging
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,14 +25,31 @@ LASTS = 86_400  # seconds that an export is kept at the service
 CLOSING = 15.0  # seconds
 
 
-def keep_and_export(
-    endpoint: Callable[[], Endpoint], path: str, seconds: int | None, *, download: bool
-) -> dict[str, Any]:
-    """Do both for one checkpoint. Raises ServiceError."""
+def keep_and_export_all(
+    endpoint: Callable[[], Endpoint], paths: Sequence[str], seconds: int, *, download: bool
+) -> list[dict[str, Any]]:
+    """Let each of these checkpoints live so many seconds from now at least, and export it. Raises ServiceError.
+
+    None lives shorter than before: an earlier command, or housekeeping, may have given it longer.
+    """
     account = AccountClient(endpoint())
-    exists = account.extend(path, seconds) if seconds else None
-    if not download or exists is False:
-        return {"path": path, "exists": exists, "external": None, "urls": {}}
+    expiries = {checkpoint.path: checkpoint.expires for checkpoint in account.list_all_checkpoints()}
+    until, answered = time.time() + seconds, []
+    for path in paths:
+        exists, expires = path in expiries, expiries.get(path)
+        if expires is not None and expires < until:
+            exists = account.extend(path, seconds)
+        answered.append(_export(endpoint, account, path) if download and exists else _describe(path, exists))
+    return answered
+
+
+def _describe(
+    path: str, exists: bool, external: str | None = None, urls: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    return {"path": path, "exists": exists, "external": external, "urls": dict(urls or {})}
+
+
+def _export(endpoint: Callable[[], Endpoint], account: AccountClient, path: str) -> dict[str, Any]:
     session = Session(endpoint, {"purpose": "sweep weights"})
     try:
         trainer = session.restore(path, optimizer=False).wait(lambda: None)
@@ -39,7 +57,7 @@ def keep_and_export(
     finally:
         with suppress(Exception):  # else it times out by itself
             session.close("success").result(CLOSING)
-    return {"path": path, "exists": True, "external": external, "urls": account.list_files(external)}
+    return _describe(path, True, external, account.list_files(external))
 
 
 def main(arguments: list[str]) -> int:
@@ -47,10 +65,9 @@ def main(arguments: list[str]) -> int:
     model, asked = arguments[0], json.loads(arguments[1])
     try:
         endpoints = make_endpoints(read_settings())
-        rows = [
-            keep_and_export(lambda: endpoints(model), path, asked["seconds"], download=asked["download"])
-            for path in asked["paths"]
-        ]
+        rows = keep_and_export_all(
+            lambda: endpoints(model), asked["paths"], asked["seconds"], download=asked["download"]
+        )
     except (SchedulerError, ServiceError) as error:
         sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
         return 1

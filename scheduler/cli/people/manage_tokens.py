@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -18,7 +17,7 @@ from scheduler.state.people.actors import Scope
 from scheduler.state.people.tokens import Token
 from scheduler.state.people.user_budgets import Period, set_user_budget
 from sweeps.formatting import format_usd
-from sweeps.stage import MICRO, to_dollars
+from sweeps.stage import read_dollars, to_dollars
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LIFETIME = re.compile(r"([1-9]\d{0,4})([hdwy])")
@@ -51,7 +50,10 @@ class UserBudget(click.ParamType[tuple[Period, int | None]]):
         if match is None:
             self.fail(f"expected US dollars such as 20/day, 300/month or none/day, got {value!r}", param, ctx)
         period: Period = "day" if match[2] == "day" else "month"
-        return period, None if match[1] == "none" else int(Decimal(match[1].removeprefix("$")) * MICRO)
+        try:
+            return period, None if match[1] == "none" else read_dollars(match[1])
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.group()

@@ -114,10 +114,8 @@ def _describe_run(store: Store, run: RunResult) -> dict[str, Any] | None:
 def _ask(
     settings: Any, model: str, rows: Sequence[Mapping[str, Any]], days: int, target: Path | None
 ) -> Sequence[Mapping[str, Any]]:
-    """Keep the checkpoints longer, unless they are kept for ever, and export them if they are to be downloaded."""
-    lives = [row["ttl_days"] for row in rows]
-    seconds = None if None in lives else DAY * max(days, *(int(live) for live in lives))
-    asked = {"paths": [row["path"] for row in rows], "seconds": seconds, "download": target is not None}
+    """Keep each checkpoint at least so long, and export them if they are to be downloaded."""
+    asked = {"paths": [row["path"] for row in rows], "seconds": DAY * days, "download": target is not None}
     answered: Sequence[Mapping[str, Any]] = ask_service(settings, model, PROGRAM, json.dumps(asked))["checkpoints"]
     return answered
 

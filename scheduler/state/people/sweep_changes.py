@@ -3,16 +3,20 @@
 The command line and the web use these and no other way.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.errors import BudgetTooSmall, NotAllowed, SchedulerError
 from scheduler.state import keys
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.audit_log import audit_change
-from scheduler.state.states import FAILURES, StageState, SweepState
+from scheduler.state.states import ENDED_SWEEPS, FAILURES, StageState, SweepState
 from scheduler.state.store import Store
 from scheduler.state.views import name_unknown_sweep, read_sweep
 from sweeps.formatting import format_usd
+
+HIGHEST_PRIORITY = 1_000_000
+NOT_ENDED = frozenset(SweepState).difference(ENDED_SWEEPS)
 
 
 class Held(NamedTuple):
@@ -21,6 +25,13 @@ class Held(NamedTuple):
     spent: int
     reserved: int
     unreconciled: int
+
+
+class Moved(NamedTuple):
+    """The state of a sweep before a change, and after it."""
+
+    before: str
+    after: str
 
 
 class Retried(NamedTuple):
@@ -42,22 +53,27 @@ def begin_change(store: Store, actor: Actor, what: str, name: str, detail: str =
     audit_change(store, actor, what, name, detail)
 
 
-def pause_sweep(store: Store, actor: Actor, name: str) -> str:
-    """Pause a sweep. Return the state before: only an active sweep is paused. Raise UnknownSweep or NotAllowed."""
+def pause_sweep(store: Store, actor: Actor, name: str) -> Moved:
+    """Pause a sweep, if it is active. Raise UnknownSweep or NotAllowed."""
     begin_change(store, actor, "pause", name)
-    return str(store.scripts.run("pause_sweep", name))
+    return _find_move(store.scripts.run("pause_sweep", name), {SweepState.ACTIVE}, SweepState.PAUSED)
 
 
-def resume_sweep(store: Store, actor: Actor, name: str) -> str:
-    """Resume a paused sweep. Return the state before. Raise UnknownSweep or NotAllowed."""
+def resume_sweep(store: Store, actor: Actor, name: str) -> Moved:
+    """Resume a sweep, if it is paused. Raise UnknownSweep or NotAllowed."""
     begin_change(store, actor, "resume", name)
-    return str(store.scripts.run("resume_sweep", name))
+    return _find_move(store.scripts.run("resume_sweep", name), {SweepState.PAUSED}, SweepState.ACTIVE)
 
 
-def cancel_sweep(store: Store, actor: Actor, name: str) -> str:
-    """Cancel a sweep. Return the state before: one that has ended stays. Raise UnknownSweep or NotAllowed."""
+def cancel_sweep(store: Store, actor: Actor, name: str) -> Moved:
+    """Cancel a sweep that has not ended. Raise UnknownSweep or NotAllowed."""
     begin_change(store, actor, "cancel", name)
-    return str(store.scripts.run("cancel_sweep", name))
+    return _find_move(store.scripts.run("cancel_sweep", name), NOT_ENDED, SweepState.CANCELLED)
+
+
+def _find_move(before: str, movable: Collection[str], after: SweepState) -> Moved:
+    """Say where a sweep is after a change. One in another state than the movable ones stays as it is."""
+    return Moved(before, str(after) if before in movable else before)
 
 
 def retry_sweep(store: Store, actor: Actor, name: str, *, failed: bool) -> Retried:

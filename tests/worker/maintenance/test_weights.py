@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from scheduler.cli import sweep as command
 from scheduler.state.store import Store
 from tests.worker.workshop import Workshop
-from worker.maintenance.weights_main import keep_and_export
+from worker.maintenance.weights_main import keep_and_export_all
 from worker.outcome import Succeeded
 from worker.sdk.rest import AccountClient
 
@@ -35,12 +35,14 @@ def train(workshop: Workshop) -> str:
 def test_weights_are_kept_longer_and_come_as_files(workshop: Workshop) -> None:
     path = train(workshop)
     endpoint = workshop.context.endpoint(MODEL)
-    kept = keep_and_export(lambda: endpoint, path, WEEK, download=False)
-    assert (kept["exists"], kept["urls"]) == (True, {})
-    (row,) = [row for row in AccountClient(endpoint).list_all_checkpoints() if row.path == path]
-    assert row.expires is not None
-    assert row.expires - workshop.store.read_now().timestamp() == pytest.approx(WEEK, abs=60)
-    exported = keep_and_export(lambda: endpoint, path, None, download=True)
+    AccountClient(endpoint).extend(path, 60)
+    for seconds in (WEEK, 3600):  # who asks for less takes nothing away
+        (kept,) = keep_and_export_all(lambda: endpoint, [path], seconds, download=False)
+        assert (kept["exists"], kept["urls"]) == (True, {})
+        (row,) = [row for row in AccountClient(endpoint).list_all_checkpoints() if row.path == path]
+        assert row.expires is not None
+        assert row.expires - workshop.store.read_now().timestamp() == pytest.approx(WEEK, abs=60)
+    (exported,) = keep_and_export_all(lambda: endpoint, [path], 3600, download=True)
     content = {name: httpx.get(url, trust_env=False).content for name, url in exported["urls"].items()}
     assert json.loads(content["adapter_config.json"])["base_model_name_or_path"] == MODEL
     with np.load(BytesIO(content["adapter_model.npz"])) as arrays:
@@ -58,7 +60,8 @@ def test_a_checkpoint_that_is_gone_is_said_to_be(workshop: Workshop) -> None:
     path = train(workshop)
     endpoint = workshop.context.endpoint(MODEL)
     AccountClient(endpoint).delete(path)
-    assert keep_and_export(lambda: endpoint, path, WEEK, download=True)["exists"] is False
+    (gone,) = keep_and_export_all(lambda: endpoint, [path], WEEK, download=True)
+    assert (gone["exists"], gone["urls"]) == (False, {})
 
 
 def test_the_command_downloads_the_best_with_a_card(
@@ -73,10 +76,7 @@ def test_the_command_downloads_the_best_with_a_card(
 
     def ask(_settings: Any, _model: str, _program: str, text: str) -> Mapping[str, Any]:
         asked = json.loads(text)
-        rows = [
-            keep_and_export(lambda: endpoint, path, asked["seconds"], download=asked["download"])
-            for path in asked["paths"]
-        ]
+        rows = keep_and_export_all(lambda: endpoint, asked["paths"], asked["seconds"], download=asked["download"])
         return {"checkpoints": rows}
 
     monkeypatch.setattr("scheduler.cli.upkeep.take_weights.open_store", open_store)
