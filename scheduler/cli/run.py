@@ -155,8 +155,8 @@ def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) 
 @contextmanager
 def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSupervisor"]:
     """Keep all processes of this machine running while the block runs: ours, or those of another `sweep up`."""
-    still_up = LocalSupervisor(settings, output)
-    with _interrupt_on_signals():
+    with interrupt_on_signals() as asked:
+        still_up = LocalSupervisor(settings, output, asked)
         try:
             still_up()
             if still_up.anothers and (addresses := read_addresses(settings.home)):
@@ -168,26 +168,43 @@ def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSup
 
 
 @contextmanager
-def _interrupt_on_signals() -> Iterator[None]:
-    """Treat every stop signal as Ctrl-C, once: a second one does not interrupt the shutdown."""
+def interrupt_on_signals() -> Iterator[Sequence[int]]:
+    """Treat every stop signal as Ctrl-C, once: a second one does not interrupt the shutdown.
 
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    Yields the signals that came. Python drops what is raised in a destructor, such as that of a connection to Redis. So
+    a signal that comes during one raises nothing, and whoever waits has to look.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         for asked in previous:
             signal.signal(asked, signal.SIG_IGN)
-        raise KeyboardInterrupt(CONTINUES)
+        if not _is_in_destructor(frame):
+            raise KeyboardInterrupt(CONTINUES)
 
     previous = {asked: signal.signal(asked, end) for asked in stop_signals()}
     try:
-        yield
+        yield came
     finally:
         for asked, handler in previous.items():
             signal.signal(asked, handler)
 
 
+def _is_in_destructor(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class LocalSupervisor:
     """The supervisor of this state folder: another process's if there is one, else a child of ours."""
 
-    def __init__(self, settings: Settings, output: Output) -> None:
+    def __init__(self, settings: Settings, output: Output, asked: Sequence[int] = ()) -> None:
+        """Start nothing yet. `asked` gets the signals that ask us to stop."""
+        self._asked = asked
         self._settings = settings
         self._output = output
         self._process: subprocess.Popen[str] | None = None
@@ -200,7 +217,12 @@ class LocalSupervisor:
         return self._process is None
 
     def __call__(self) -> None:
-        """Start a supervisor if none runs. Raises SchedulerError if ours ended by itself."""
+        """Start a supervisor if none runs. Raise SchedulerError if ours ended by itself.
+
+        Raise KeyboardInterrupt if a signal asked us to stop and interrupted nothing.
+        """
+        if self._asked:
+            raise KeyboardInterrupt(CONTINUES)
         status = self._process.poll() if self._process is not None else 0
         if status is None:
             return
