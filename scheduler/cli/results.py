@@ -18,11 +18,10 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.analysis.told_items import Told, list_conditional
-from sweeps.evaluation.metric_prefixes import CUT, get_base_name
+from sweeps.evaluation.metric_words import explain_metrics
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
-from sweeps.report.provenance_section import explain_metrics
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import TableCell
 from sweeps.results import RunResult, group_by_cell, summarize_cells
@@ -30,6 +29,8 @@ from sweeps.spec.metric_wishes import choose_shown
 from sweeps.spec.size_units import find_unit
 from sweeps.stage import Json, to_dollars
 from sweeps.stats.paired_items import Items
+
+FEW = 6  # metrics that are named of those that a table leaves out
 
 
 @click.command()
@@ -73,11 +74,15 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     show_conclusion(output, report)
     title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
-    _show_cells(output, title, summaries, trained, view.spec)
+    shown = _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
         output.say(_describe_sizes(view.spec, rows))
-    for shown, meaning in explain_metrics(metric for row in rows for metric in row.metrics).items():
-        output.say(f"{shown}: {meaning}")
+    for metric, meaning in explain_metrics(shown).items():
+        output.say(f"{metric}: {meaning}")
+    if hidden := sort_metrics({metric for row in rows for metric in row.metrics} - {*shown}):
+        more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
+        listed = f"{', '.join(hidden[:FEW])}{more}"
+        output.say(f"Not in the table: {listed}; `sweep report {name}` has them, or name them under `metrics`")
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")
 
@@ -132,16 +137,10 @@ def _summarize_rows(rows: Sequence[RunResult], items: Mapping[str, Items]) -> li
 
 def _show_cells(
     output: Output, title: str, summaries: list[dict[str, Any]], trained: Collection[bytes], spec: Mapping[str, Json]
-) -> None:
-    """Print the metrics of each cell that the file names, or else all; of cut answers only where answers were cut."""
+) -> list[str]:
+    """Print the metrics of each cell that the file names, or else the main ones, and return which these are."""
     keys = dict.fromkeys(key for cell in summaries for key in cell["cell"])
-    metrics = {
-        name
-        for cell in summaries
-        for name, metric in cell["metrics"].items()
-        if metric["mean"] or not get_base_name(name).startswith(CUT)
-    }
-    shown = choose_shown(spec, sort_metrics(metrics))
+    shown = choose_shown(spec, sort_metrics({name for cell in summaries for name in cell["metrics"]}))
     columns = list(dict.fromkeys([*keys, "seeds done", *shown]))
     output.say("")
     output.print_table(
@@ -149,6 +148,7 @@ def _show_cells(
         title=title,
         columns=columns,
     )
+    return shown
 
 
 def make_run_row(row: RunResult) -> dict[str, Any]:

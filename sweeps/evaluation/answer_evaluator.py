@@ -61,7 +61,7 @@ class ItemScore(NamedTuple):
 
 def audit_metrics(name: str) -> tuple[Metric, Metric]:
     """The two metrics that each such evaluator has beside its own: failed checks and cut answers."""
-    return Metric(f"{UNCHECKED}{name}", "lower"), Metric(f"{CUT}{name}", "lower")
+    return Metric(f"{UNCHECKED}{name}", "lower", detail=True), Metric(f"{CUT}{name}", "lower", detail=True)
 
 
 class AnswerEvaluator(Evaluator):

@@ -30,8 +30,8 @@ class Choice(ForwardEvaluator):
         *CALIBRATION_METRICS,
         Metric("mrr", "higher"),
         Metric("ndcg", "higher"),
-        Metric(CHANCE, fixed=True),
-        Metric(MAJORITY, fixed=True),
+        Metric(CHANCE, fixed=True, detail=True),
+        Metric(MAJORITY, fixed=True, detail=True),
         *CLASS_METRICS,
     )
     formats = ("questions", "completion")

@@ -29,8 +29,8 @@ CLASS_METRICS = (
     Metric("macro_f1", "higher", law=True, guessed=MAJORITY_F1),
     Metric("balanced_accuracy", "higher", law=True, guessed=MAJORITY_BALANCED),
     Metric("auroc", "higher", law=True, chance=0.5),
-    Metric(MAJORITY_F1, fixed=True),
-    Metric(MAJORITY_BALANCED, fixed=True),
+    Metric(MAJORITY_F1, fixed=True, detail=True),
+    Metric(MAJORITY_BALANCED, fixed=True, detail=True),
 )
 
 

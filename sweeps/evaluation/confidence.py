@@ -7,8 +7,8 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.metrics import calibration
 
 CALIBRATION_METRICS = (
-    *(Metric(name, "lower") for name in ("ece", "adaptive_ece", "brier", "aurc")),
-    Metric("selective_accuracy", "higher"),
+    *(Metric(name, "lower", detail=True) for name in ("ece", "adaptive_ece", "brier", "aurc")),
+    Metric("selective_accuracy", "higher", detail=True),
 )
 
 

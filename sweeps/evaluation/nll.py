@@ -32,6 +32,7 @@ class HeldOutLoss(ForwardEvaluator):
             law=True,
             unit="bits per byte",
             read=read_ratio("nll", "bytes", math.log(2)),
+            detail=True,
         ),
     )
     options: ClassVar[Mapping[str, Option]] = {"via": Option(check_word("forward", "sampler"), "forward")}

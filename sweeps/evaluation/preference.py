@@ -33,9 +33,16 @@ class Preference(ForwardEvaluator):
     name = "preference"
     metrics = (
         Metric("preference_accuracy", "higher", law=True, chance=0.5, read=read_preferred("margin")),
-        Metric("preference_margin", "higher", ANY_NUMBER, read=read_margin),
+        Metric("preference_margin", "higher", ANY_NUMBER, read=read_margin, detail=True),
         Metric("preference_kl", None, FROM_ZERO),
-        Metric("likelihood_accuracy", "higher", law=True, chance=0.5, read=read_preferred("chosen", "rejected")),
+        Metric(
+            "likelihood_accuracy",
+            "higher",
+            law=True,
+            chance=0.5,
+            read=read_preferred("chosen", "rejected"),
+            detail=True,
+        ),
     )
     formats = ("preference",)
     data = "preference pairs (prompt, chosen, rejected)"

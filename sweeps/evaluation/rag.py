@@ -54,16 +54,16 @@ class Rag(AnswerEvaluator):
     metrics = (
         *(Metric(name, "higher", law=True) for name in ("open_book", "closed_book", "distracted")),
         Metric("mixed", "higher", law=True, guessed=MIXED_GUESS),
-        Metric(MIXED_GUESS, fixed=True),
+        Metric(MIXED_GUESS, fixed=True, detail=True),
         Metric(UPLIFT, "higher", (-1.0, 1.0)),
-        Metric("utilisation", "higher", UP_TO_ONE, read=read_utilisation),
-        Metric("distractor_robustness", "higher", FROM_ZERO, read=read_robustness),
+        Metric("utilisation", "higher", UP_TO_ONE, read=read_utilisation, detail=True),
+        Metric("distractor_robustness", "higher", FROM_ZERO, read=read_robustness, detail=True),
         Metric("harmful_context", "lower", conditional=True),
         Metric("abstention", "higher", law=True),
         Metric("abstention_precision", "higher", read=read_abstention),
         Metric("false_answers", "lower"),
         Metric("faithfulness", "higher", law=True, conditional=True),
-        Metric("token_support", "higher", conditional=True),
+        Metric("token_support", "higher", conditional=True, detail=True),
         *audit_metrics("rag"),
     )
     options: ClassVar[Mapping[str, Option]] = {

@@ -38,7 +38,7 @@ class TaskCompletion(EpisodeEvaluator):
     metrics = (
         Metric("task_completion", "higher", law=True, read=read_solved),
         Metric("reward", "higher", ANY_NUMBER),
-        Metric("turns", None, FROM_ZERO),
+        Metric("turns", None, FROM_ZERO, detail=True),
         *(Metric(name, "higher") for name in OF_ATTEMPTS),
         *(Metric(name, "higher", ANY_NUMBER, conditional=True) for name in OF_RETURNS),
         Metric(RECOVERY, "higher", conditional=True),

@@ -106,7 +106,7 @@ WORDS: Mapping[Caveat, str] = {
     "extrapolated": "the size is beyond the measured ones",
     "may_be_unreachable": "perhaps no amount of data is enough",
     "laws_tie": "several scaling laws fit about equally well",
-    "law_misses": "a curve that is fitted without the two largest sizes misses them by more than 2 %",
+    "law_misses": "a curve that is fitted without the two largest sizes misses them",
     "law_bends": "a law with a bend forecast the largest sizes better",
     "seeds_contradict": "the law misses sizes by more than their seeds differ",
     "limit_unknown": "the answer or its interval reaches beyond the measured sizes, and the curve's limit is unknown",
@@ -120,7 +120,7 @@ SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone", "learning_unclea
 """Caveats that the sentence itself says."""
 SAID_WITH: Mapping[Caveat, Caveat] = {"limit_unknown": "extrapolated", "far_uncertain": "extrapolated"}
 """Caveats that a reader knows from another, where a claim has both: what is beyond the sizes is less certain."""
-OF_EACH: frozenset[Caveat] = frozenset({"extrapolated"})
+OF_EACH: frozenset[Caveat] = frozenset({"extrapolated", "law_misses"})
 """Caveats with a figure for each subject, which the line lists behind the words."""
 REASONS: frozenset[Caveat] = frozenset(
     {

@@ -29,6 +29,7 @@ from sweeps.experiments.evidence import (
     orient,
     refuse_direction,
 )
+from sweeps.formatting import percent
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit
@@ -125,6 +126,8 @@ def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusio
         details["learning_unclear"] = _describe_doubt(learner, len(cells))
     if fit.minimum_data and fit.minimum_data.times is not None:
         details["extrapolated"] = f"×{fit.minimum_data.times:.2g}"
+    if fit.holdout_error is not None:
+        details["law_misses"] = f"by {percent(fit.holdout_error, 0)}"
     return replace(conclusion, caveats=order_caveats(codes), details=details)
 
 

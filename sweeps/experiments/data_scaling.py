@@ -37,6 +37,7 @@ from sweeps.report.scaling_words import (
     describe_told,
     explain_columns,
     explain_fit,
+    explain_high_end,
     explain_low_end,
     say_what_would_narrow,
     summarise_fit,
@@ -204,7 +205,10 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
     lows = {name: explain_low_end(fit) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in lows.items() if words]
-    return [laws, *notes, *(Paragraph(f"{warning}.", warning=True) for warning in warnings)]
+    highs = {name: explain_high_end(fit, unit) for name, fit in fits.items()}
+    notes += [Paragraph(f"{name}: {words}.") for name, words in highs.items() if words]
+    refusals = [f"{name}: no law answers: {law.refused}" for name, law in every if law.curve and law.refused]
+    return [laws, *notes, *(Paragraph(f"{words}.", warning=True) for words in (*dict.fromkeys(refusals), *warnings))]
 
 
 def _draw_line(name: str, rows: Sequence[RunResult], fit: ScalingFit, metric: str) -> Line:
@@ -285,7 +289,7 @@ def describe_law(name: str, fit: ScalingFit, unit: SizeUnit = EXAMPLES) -> dict[
         row |= {"target": least.target, f"{unit.many} needed": _show_needed(least)}
         times = "" if least.times is None else f" ×{least.times:.2g}"
         row["status"] = f"{WORDS.get(least.status, least.status)}{times}"
-    return row | ({"refused": fit.refused} if fit.refused else {})
+    return row
 
 
 def _show_needed(least: MinimumData) -> TableCell:

@@ -1,10 +1,10 @@
 """What the answer rests on: the spec, its defaults, the data and the versions; and what the words of a report mean."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.metric_words import explain_metrics
 from sweeps.formatting import format_number
 from sweeps.report.document import Code, Paragraph, Part, Section, make_table
 from sweeps.report.inputs import DataUse, Material
@@ -21,16 +21,6 @@ WORDS = {
     "95 % interval": "of 100 such intervals, about 95 contain the true value",
 }
 AT_DEFAULT = "Settings at their default value, written in the file or not (docs/reference/spec.md explains each)"
-METRIC_WORDS = {
-    "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
-    "bits_per_byte": "the same loss in bits for each byte of text, so that tokenizers can be compared; lower is better",
-}
-
-
-def explain_metrics(names: Iterable[str]) -> dict[str, str]:
-    """Explain the metrics whose names say too little."""
-    known = dict.fromkeys(get_base_name(name) for name in names)
-    return {name: METRIC_WORDS[name] for name in known if name in METRIC_WORDS}
 
 
 def show_words(material: Material) -> Section:

@@ -98,6 +98,14 @@ def explain_low_end(fit: ScalingFit) -> str:
     return f"the interval begins below {size}, whose mean misses the target: with {seeds} seeds by less than {more}"
 
 
+def explain_high_end(fit: ScalingFit, unit: SizeUnit) -> str:
+    """Say why an interval ends at the largest size, where the runs of that size are what ends it; or ""."""
+    least = fit.minimum_data
+    if least is None or not least.has_interval or not len(fit.n) or least.high != fit.n[-1]:
+        return ""
+    return f"the interval ends at {unit.write(fit.n[-1])}, because the runs of that size clearly reach the target"
+
+
 def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: SizeUnit) -> str:
     """Say what was measured, and the law or why there is none."""
     measured = ""

@@ -48,12 +48,21 @@ def split_spec(spec: Spec) -> list[Spec]:
 
 
 def choose_shown(spec: Spec, metrics: Collection[str]) -> list[str]:
-    """Choose the metrics that tables and pictures show: those that the file names, first to last, else all of them.
+    """Choose the metrics that tables and pictures show: those that the file names, first to last, else the main ones.
 
     A metric is also shown under the name of a data set or test set before it: nll as code.nll and source.nll.
     """
     named = [wish.metric for wish in list_wishes(spec)]
-    return _pick_metrics(spec, named, metrics) or order_metrics(spec, metrics)
+    if picked := _pick_metrics(spec, named, metrics):
+        return picked
+    leading = {*_pick_metrics(spec, list_leading(spec), metrics)}
+    ordered = order_metrics(spec, metrics)
+    return [metric for metric in ordered if metric in leading or not _is_detail(metric)] or ordered
+
+
+def _is_detail(metric: str) -> bool:
+    known = find_metric(metric)
+    return known is not None and known.detail
 
 
 def order_metrics(spec: Spec, metrics: Iterable[str]) -> list[str]:

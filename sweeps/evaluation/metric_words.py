@@ -1,0 +1,83 @@
+"""What each metric means, in one line for people; `docs/reference/evaluations.md` says it at length."""
+
+from collections.abc import Iterable, Mapping
+
+from sweeps.evaluation.metric_prefixes import CLASS_F1, CUT, UNCHECKED, get_base_name
+
+MEANINGS: Mapping[str, str] = {
+    "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
+    "bits_per_byte": "the same loss in bits for each byte of text, so that tokenizers can be compared; lower is better",
+    "preference_accuracy": "the share of pairs in which training raised the chosen answer above the rejected one; "
+    ".5 is chance",
+    "preference_margin": "by how many nats training raised the chosen answer above the rejected one",
+    "preference_kl": "how far the model has moved from where it began, in nats; neither good nor bad",
+    "likelihood_accuracy": "the share of pairs in which the chosen answer is the likelier one; .5 is chance",
+    "accuracy": "the share of items that are answered right",
+    "ece": "expected calibration error: how far stated confidence is from the share that is right, in equally wide "
+    "bins; 0 is calibrated, which a model that is surely wrong is, too",
+    "adaptive_ece": "the same in bins of equally many items",
+    "brier": "the mean squared difference between confidence and right or wrong; lower is better",
+    "aurc": "the mean error rate when only the surest items are answered, over all shares of them; lower is better",
+    "selective_accuracy": "the accuracy among the half of the items that the model is surest of",
+    "agreement": "the share of the samples of a question that give its most common answer",
+    "pairwise_agreement": "the share of pairs of samples of a question that agree",
+    "semantic_entropy": "how much the answers to a question differ, in nats; 0 if all are equal",
+    "pass_at_k": "the share of questions of which one sample or more is right",
+    "pass_hat_k": "the share of questions of which all samples are right",
+    "mrr": "the mean over the questions of 1 / the rank of the right candidate; 1 is best",
+    "ndcg": "how far up the right candidates are ranked, each place discounted; 1 is best",
+    "chance": "what guessing among the candidates scores",
+    "majority": "the accuracy of always giving the most common answer",
+    "macro_f1": "the mean over the classes of F1; each class counts the same, however rare",
+    "balanced_accuracy": "the mean over the classes of the share that is recognised",
+    "auroc": "how well the model ranks a class above the rest, over all classes; .5 is chance, 1 is best",
+    "majority_macro_f1": "the macro-F1 of always giving the most common class",
+    "majority_balanced_accuracy": "the balanced accuracy of always giving the most common class",
+    "adjusted_rand": "how well items that the model takes for alike fall into the right groups; about 0 by chance, "
+    "1 is best",
+    "mean_accuracy": "the share that is right over all wordings of a question",
+    "worst_accuracy": "the share of questions that are right in every wording",
+    "spread": "the standard deviation of the score over the wordings of a question, on average",
+    "flip_rate": "the share of questions that are right in some wordings and wrong in others",
+    "open_book": "the share that is right with the right passage in the prompt",
+    "closed_book": "the share that is right without a passage",
+    "distracted": "the share that is right with other passages only",
+    "mixed": "the share that is right with the right passage among others",
+    "mixed_guess": "what answering from any one of the passages scores",
+    "uplift": "what the right passage is worth: open_book less closed_book",
+    "utilisation": "the share of what the passage could gain that it does gain",
+    "distractor_robustness": "mixed divided by open_book: what is left of it when other passages stand beside",
+    "harmful_context": "the share that other passages make wrong, of what was right without",
+    "abstention": "the share of questions without an answer in the prompt that the model refuses to answer",
+    "abstention_precision": "the share of refusals that were right to make",
+    "false_answers": "the share of questions with other passages only that get a wrong answer and no refusal",
+    "faithfulness": "the share of answers that follow the passage where another answer is planted in it",
+    "token_support": "the share of the words of an answer that stand in the passage",
+    "task_completion": "the share of episodes whose task is done",
+    "reward": "what an episode earned in rewards, on average",
+    "turns": "the turns of an episode, on average",
+    "task_pass_at_k": "the share of tasks of which one attempt or more succeeds",
+    "task_pass_hat_k": "the share of tasks of which all attempts succeed (pass^k)",
+    "return_sharpe": "the mean return of an episode by its standard deviation: per episode, not per year",
+    "return_sortino": "the mean return of an episode by the root mean square of the losses, per episode",
+    "return_cvar": "the mean of the worst twentieth of the episodes' returns",
+    "recovery_rate": "the share of the episodes with an error that got over it",
+    "calls_over_fewest": "calls made by the fewest that would do, over the solved episodes; 1 is best",
+}
+OF_KINDS = {
+    CLASS_F1: "F1 of this class",
+    CUT: "the share of answers that were cut at `most` tokens",
+    UNCHECKED: "the share of answers on which your check failed",
+}
+
+
+def explain_metrics(names: Iterable[str]) -> dict[str, str]:
+    """Explain metrics by their full names, each once; what an environment or a check of the user tells is left out."""
+    known = dict.fromkeys(get_base_name(name) for name in names)
+    return {name: words for name in known if (words := explain_metric(name))}
+
+
+def explain_metric(name: str) -> str:
+    """Explain a metric by its own name; "" where only the user knows it."""
+    kind = next((words for prefix, words in OF_KINDS.items() if name.startswith(prefix)), "")
+    return MEANINGS.get(name, kind)

@@ -1,0 +1,21 @@
+"""Every metric has a line that says what it means, and only the main ones are shown unless a file names others."""
+
+from sweeps.evaluation.metric_words import MEANINGS, explain_metrics
+from sweeps.evaluation.registry import METRICS
+from sweeps.spec.metric_wishes import choose_shown
+
+MEASURED = ["nll", "bits_per_byte", "validation.accuracy", "accuracy", "ece", "cut_answers", "pulse.mine"]
+
+
+def test_every_metric_of_an_evaluator_is_explained() -> None:
+    assert set(explain_metrics(METRICS)) == set(METRICS)
+    assert set(MEANINGS) <= set(METRICS)
+    assert set(explain_metrics(["validation.f1_cat", "hospital.ece", "episode.fuel"])) == {"f1_cat", "ece"}
+
+
+def test_details_are_shown_where_the_file_names_them() -> None:
+    shown = choose_shown({}, MEASURED)
+    assert shown == ["nll", "validation.accuracy", "accuracy", "pulse.mine"]
+    assert choose_shown({"best": {"metric": "ece", "mode": "min"}}, MEASURED) == ["ece", *shown]
+    assert choose_shown({"metrics": [{"metric": "cut_answers"}]}, MEASURED) == ["cut_answers"]
+    assert choose_shown({}, ["ece", "cut_answers"]) == ["ece", "cut_answers"], "nothing else was measured"
