@@ -1,21 +1,21 @@
 """The metered usage equals the service's count, kind by kind, and nothing is requested before it is reserved."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
-from scheduler.engine.retry import Fault
 from scheduler.state import keys, views
 from scheduler.state.costs import ServiceBill, read_costs
 from scheduler.state.store import Store
 from sweeps.cost import Rates, Usage
 from sweeps.stage import Stage
+from tests.tinker_offline.process import Control, Server
 from tests.worker.results import count_at_service, read_usage, watch_reservation
 from tests.worker.workshop import SPEC, Workshop
 from worker.maintenance import bills
 from worker.maintenance.housekeeping import Housekeeping
 from worker.outcome import Stopped, Succeeded
-from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
 
 LOOKING = SPEC.replace("holdout: 6", "holdout: 6, validation: 4").replace("steps: 20", "steps: 20, eval_every: 7")
@@ -120,50 +120,57 @@ def test_nothing_is_submitted_that_the_reservation_does_not_cover(
     assert max(beyond) <= 0
 
 
-def test_what_the_service_bills_stands_beside_what_was_metered(workshop: Workshop) -> None:
-    """Offline it counts, and names no amounts: nothing costs anything."""
+def ask_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bills, "BILLS", 0.0)
+    monkeypatch.setattr(bills, "SOONEST", 0.0)
+
+
+def test_what_the_service_bills_stands_beside_what_was_metered(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline it counts, and names no amounts: nothing costs anything. The worker itself never holds the list."""
     plan = workshop.submit(LOOKING).plan
     assert read_costs(workshop.store, "one").billed == ()
     train = next(stage for stage in plan.stages if stage.kind == "train")
     assert isinstance(workshop.attempt(train), Succeeded)
-    keeper = Housekeeping(workshop.context, period=0, lag=0)
-    for _ in range(2):  # a total: looking twice counts nothing twice
-        keeper.round()
-        (billed,) = read_costs(workshop.store, "one").billed
-        assert (billed.service, billed.tokens, billed.micro_usd) == ("offline", plan.totals.tokens, None)
+    ask_always(monkeypatch)
+    monkeypatch.setattr(AccountClient, "read_usage", None)
+    Housekeeping(workshop.context, period=0, lag=0).round()
+    (billed,) = read_costs(workshop.store, "one").billed
+    assert (billed.service, billed.tokens, billed.micro_usd) == ("offline", plan.totals.tokens, None)
 
 
 def test_the_end_of_a_sweep_asks_for_the_bill_once_more(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live service is asked every hour; here the offline one passes for it."""
-    monkeypatch.setattr(bills, "find_service", lambda _: "tinker")
+    """Otherwise it is asked every hour."""
+    monkeypatch.setattr(bills, "SOONEST", 0.0)
     plan = workshop.submit(LOOKING).plan
     keeper = Housekeeping(workshop.context, period=0, lag=0)
 
-    def ask() -> ServiceBill:
+    def ask() -> Sequence[ServiceBill]:
         keeper.round()
-        (billed,) = read_costs(workshop.store, "one").billed
-        return billed
+        return read_costs(workshop.store, "one").billed
 
-    before = ask()
+    assert ask() == ()
     assert isinstance(workshop.attempt(next(stage for stage in plan.stages if stage.kind == "train")), Succeeded)
     assert views.read_sweep(workshop.store, "one").state == "finished"
-    after = ask()
-    assert (before.tokens, before.is_after_end) == (0, False)
+    (after,) = ask()
     assert (after.tokens, after.is_after_end) == (plan.totals.tokens, True)
-    assert ask() == after, "once is enough until the hour is over"
+    assert ask() == (after,), "once is enough until the hour is over"
 
 
 def test_a_key_that_may_not_read_bills_leaves_what_is_known(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    workshop: Workshop,
+    moody: Server,
+    control: Control,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    workshop.submit(SPEC)
-
-    def forbidden(*_: object) -> None:
-        raise ServiceError(Fault.ACCOUNT, "403")
-
-    monkeypatch.setattr(AccountClient, "read_usage", forbidden)
-    keeper = Housekeeping(workshop.context, period=0, lag=0)
+    ask_always(monkeypatch)
+    odd = workshop.at(moody)
+    odd.submit(SPEC)
+    control.set(rules=[{"on": "billing/usage/events", "answer": {"status": 403}}])
+    keeper = Housekeeping(odd.context, period=0, lag=0)
     for _ in range(2):
         keeper.round()
-    assert read_costs(workshop.store, "one").billed == ()
+    assert read_costs(odd.store, "one").billed == ()
     assert [record.name for record in caplog.records].count("worker.maintenance.service_actions") == 1

@@ -6,9 +6,11 @@ service and writes costs and facts to the store.
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from scheduler.engine.retry import Fault
 from scheduler.services import SERVICES, find_service
@@ -16,12 +18,16 @@ from scheduler.state import keys
 from scheduler.state.reconciliation import UnreconciledAttempt
 from scheduler.state.service_facts import PendingBill, read_facts, record_facts
 from worker.maintenance import reconcile
+from worker.maintenance.bill_main import read_bills
 from worker.maintenance.probes import find_billed_kind
 from worker.maintenance.service_actions import REFUSED, Round, ServiceActions
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient, SessionUsage
 
-BILLS = 3600.0  # seconds between two looks at what the live service bills
+T = TypeVar("T")
+
+BILLS = 3600.0  # seconds between two looks at what a service bills
+SOONEST = 60.0  # seconds between two looks because a sweep has ended: each look starts a process
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +39,7 @@ class BillReader:
         self._actions = actions
         self._lag = lag
         self._pending_due: dict[str, float] = {}  # service -> when to look for a probe's bill again (monotonic)
-        self._bills_due: dict[str, float] = {}  # service -> when to read its bills again (monotonic)
+        self._bills_read: defaultdict[str, float] = defaultdict(partial(float, time.monotonic()))  # service -> when
         self._asked_for: dict[str, set[tuple[str, int | None]]] = {}  # service -> ended sweeps that it was read for
 
     def reconcile(self, this: Round, most: int) -> int:
@@ -51,7 +57,8 @@ class BillReader:
 
     def _settle(self, attempts: Sequence[UnreconciledAttempt], account: AccountClient) -> int:
         now = datetime.now(UTC)
-        usage = self._read_usage(account, find_service(attempts[0].model), reconcile.plan_windows(attempts, now))
+        windows = reconcile.plan_windows(attempts, now)
+        usage = self._ask_for_usage(find_service(attempts[0].model), lambda: read_all_usage(account, windows))
         if usage is None:
             return sum(self._leave_open(attempt, now) for attempt in attempts)
         book, fleet = self._actions.reconciliation.reconcile, self._actions.context.fleet
@@ -64,14 +71,8 @@ class BillReader:
         self._actions.postpone(attempt, REFUSED)
         return False
 
-    def _read_usage(
-        self, account: AccountClient, service: str, windows: Iterable[tuple[datetime, datetime]]
-    ) -> list[SessionUsage] | None:
+    def _ask_for_usage(self, service: str, read: Callable[[], T]) -> T | None:
         """Read what the service counted; None if it does not say, or the key may not read it."""
-
-        def read() -> list[SessionUsage]:
-            return [usage for start, end in windows for usage in account.read_usage(start, end)]
-
         try:
             return self._actions.capabilities.ask(service, "usage", read, None)
         except ServiceError as error:
@@ -81,7 +82,7 @@ class BillReader:
             return None
 
     def record_bills(self, this: Round) -> None:
-        """Record what each service bills for the sweeps of the last days: now and then, and when one has ended.
+        """Record what each service bills for the sweeps of the last days: every hour, and soon after one has ended.
 
         Nothing waits for it. A sweep that has ended asks for one read, also if that fails; then the next one counts it.
         """
@@ -90,19 +91,17 @@ class BillReader:
         for service, model in models.items():
             sweeps = [name for name, sweep in recent.items() if service in map(find_service, sweep.models)]
             uncounted = {(name, recent[name].ended) for name in sweeps if recent[name].is_uncounted(service)}
-            is_due = time.monotonic() >= self._bills_due.get(service, 0.0)
-            if not is_due and uncounted <= self._asked_for.get(service, set()):
+            has_ended = not uncounted <= self._asked_for.get(service, set())
+            if time.monotonic() - self._bills_read[service] < (SOONEST if has_ended else BILLS):
                 continue
-            self._asked_for[service] = uncounted
-            self._bills_due[service] = time.monotonic() + (0.0 if service == "offline" else BILLS)
+            self._asked_for[service], self._bills_read[service] = uncounted, time.monotonic()
             self._actions.run(this, "", model, [], partial(self._record_bills_of, service, sweeps))
 
     def _record_bills_of(self, service: str, sweeps: Sequence[str], account: AccountClient) -> int:
-        now = datetime.now(UTC)
-        usage = self._read_usage(account, service, reconcile.split_into_windows(now - reconcile.LONGEST_WINDOW, now))
-        if usage is None:
+        since, fleet = datetime.now(UTC) - reconcile.LONGEST_WINDOW, self._actions.context.fleet
+        bills = self._ask_for_usage(service, lambda: read_bills(account.endpoint, fleet, since))
+        if bills is None:
             return 0
-        bills = reconcile.sum_bills(usage, self._actions.context.fleet)
         for sweep in sweeps:
             bill = bills.get(sweep, reconcile.Bill())
             self._actions.reconciliation.record_billed(sweep, service, bill.tokens, bill.micro_usd)
@@ -133,6 +132,11 @@ class BillReader:
             record_facts(store, service, {"forward": kind, "pending": ""}, bill=pending)
             log.info("housekeeping: %s bills `forward` as %s", service, kind)
         return 0
+
+
+def read_all_usage(account: AccountClient, windows: Iterable[tuple[datetime, datetime]]) -> list[SessionUsage]:
+    """Read the tokens of every session in these windows of time. Raises ServiceError."""
+    return [usage for start, end in windows for usage in account.read_usage(start, end)]
 
 
 def _is_forbidden(error: ServiceError) -> bool:

@@ -80,7 +80,7 @@ class AccountClient:
     """What one API key may see and do at one service."""
 
     def __init__(self, endpoint: Endpoint, *, deadline: float = DEADLINE) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._deadline = deadline
         self._opening: Future[_Clients] | None = None
 
@@ -194,7 +194,7 @@ class AccountClient:
         return opening.result(self._deadline)
 
     def _open(self) -> "_Clients":
-        url, key = self._endpoint.base_url, self._endpoint.api_key
+        url, key = self.endpoint.base_url, self.endpoint.api_key
         return _Clients(tinker.RestClient(base_url=url, api_key=key), tinker.AdminClient(base_url=url, api_key=key))
 
 
