@@ -80,7 +80,7 @@ def _print(output: Output, planned: Plan, there: ReusableResults, refusals: Sequ
         label, words = ("warning", note.removeprefix(WARNING)) if note.startswith(WARNING) else ("note", note)
         output.say(f"{label:<8} {words}")
     output.say("")
-    print_summary(output, planned, to_pay=_describe_to_pay(planned, there))
+    print_summary(output, planned, to_pay=describe_to_pay(planned, there))
     for line in _describe_cost(planned, there):
         output.say(line)
     output.say("")
@@ -124,7 +124,7 @@ def _describe_kinds(stages: Sequence[Stage]) -> str:
     return words if exact else f"at most: {words}"
 
 
-def _describe_to_pay(planned: Plan, there: ReusableResults) -> str:
+def describe_to_pay(planned: Plan, there: ReusableResults) -> str:
     """Say what is to pay and what is reused, where some stages have results; else ""."""
     if not there.ages:
         return ""

@@ -14,14 +14,14 @@ import click
 
 from scheduler.cli.console.options import open_store, split_words, take_files
 from scheduler.cli.console.output import Output
-from scheduler.cli.plan import print_summary
+from scheduler.cli.plan import describe_to_pay, print_summary
 from scheduler.cli.results import show_results
-from scheduler.cli.reuse import read_forward_class
+from scheduler.cli.reuse import read_forward_class, read_reusable
 from scheduler.cli.submit import describe_submission, write_submission
 from scheduler.cli.up import stop_signals
 from scheduler.cli.watch import follow, have_ended
 from scheduler.errors import SchedulerError
-from scheduler.prepare import build_submission, prepare_to_submit
+from scheduler.prepare import build_submission, complete_spec, prepare_to_submit
 from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.own_environment import start_process
@@ -71,9 +71,10 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
         submissions = [build_submission(prepared) for prepared in asked]
     with _answer_interrupt(CONTINUES), open_store(settings) as store:
         for prepared, submission in zip(asked, submissions, strict=True):
+            there = read_reusable(prepared.plan, complete_spec(prepared), store)
             output.say(describe_submission(store, prepared, write_submission(store, prepared, submission, settings)))
             if output.for_people and views.read_sweep(store, prepared.plan.sweep).state != SweepState.FINISHED:
-                print_summary(output, prepared.plan)
+                print_summary(output, prepared.plan, to_pay=describe_to_pay(prepared.plan, there))
         names = [prepared.plan.sweep for prepared in asked]
         if detach:
             _say_how_to_go_on(output, settings, names)

@@ -46,13 +46,14 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
 
 
 def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
-    """Say which evaluations cut answers, of trained models and of untrained ones: a right answer may be cut off."""
-    return [
-        f"{metric}: answers{whose} were cut at `most` tokens, up to {share:.1%} of the answers of a run; "
-        "a cut answer is scored as it is"
-        for trained, whose in ((True, ""), (False, " of the untrained model"))
-        for metric, share in find_cuts(runs, trained=trained).items()
+    """Say in one sentence which evaluations cut answers, of trained models and of untrained ones; or nothing."""
+    shares = [
+        f"{whose}{', '.join(f'{metric} {share:.1%}' for metric, share in cuts.items())}"
+        for trained, whose in ((True, ""), (False, "of the untrained model "))
+        if (cuts := find_cuts(runs, trained=trained))
     ]
+    cut = "Some answers were cut at `most` tokens, and scored as they are. Of a run, at most"
+    return [f"{cut}: {'; '.join(shares)}."] if shares else []
 
 
 def find_cuts(runs: Sequence[RunResult], *, trained: bool) -> dict[str, float]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from scheduler.cli import main
 from scheduler.cli.console.output import Output
-from scheduler.cli.plan import _describe_to_pay, print_summary
+from scheduler.cli.plan import describe_to_pay, print_summary
 from scheduler.cli.reuse import ReusableResults
 from scheduler.cli.upkeep.drain import find_workers
 from scheduler.errors import ServiceRefused, UnknownWorker
@@ -60,8 +60,8 @@ def test_what_is_to_pay_comes_first_and_the_other_cost_is_that_without_reuse() -
 
 def test_what_is_to_pay_is_the_stages_without_a_result() -> None:
     planned = plan("s", [train("a", cost=3_000_000, low=1_000_000), train("b", cost=2_000_000)])
-    assert _describe_to_pay(planned, ReusableResults({}, 0)) == ""
-    half = _describe_to_pay(planned, ReusableResults({"train-b": 60.0}, 2_000_000))
+    assert describe_to_pay(planned, ReusableResults({}, 0)) == ""
+    half = describe_to_pay(planned, ReusableResults({"train-b": 60.0}, 2_000_000))
     assert re.findall(r"\$[\d.]+", half) == ["$1.00", "$3.00", "$3.00", "$0.0000", "$2.00"]
-    done = _describe_to_pay(planned, ReusableResults({"train-a": 60.0, "train-b": 90.0}, 5_000_000))
+    done = describe_to_pay(planned, ReusableResults({"train-a": 60.0, "train-b": 90.0}, 5_000_000))
     assert re.findall(r"\$[\d.]+", done) == ["$0.0000", "$5.00"]
