@@ -72,7 +72,7 @@ class Settings:
     tinker_url: str  # TINKER_BASE_URL: the live service, as the SDK takes it
     offline_url: str | None  # SWEEP_OFFLINE_URL: a running tinker_offline
     rehearsal: Path | None  # SWEEP_REHEARSAL: failures to rehearse in the tinker_offline that `sweep up` starts
-    flower_port: int  # SWEEP_FLOWER_PORT: 0 chooses a free port
+    flower_port: int | None  # SWEEP_FLOWER_PORT: 0 chooses a free port; None: no Flower
     environments: Path  # SWEEP_ENVIRONMENTS: the folder of your own environments and checks
     step: float  # SWEEP_STEP: seconds that one step of an environment may take
     environment_memory: float  # SWEEP_ENVIRONMENT_MEMORY: GiB for an environment's process; 0: no limit
@@ -154,7 +154,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         tinker_url=_read_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
         offline_url=_read_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
         rehearsal=_read_existing_path(environment, "SWEEP_REHEARSAL", "file", Path.is_file),
-        flower_port=_read_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
+        flower_port=None
+        if environment.get("SWEEP_FLOWER_PORT") == "off"
+        else _read_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),

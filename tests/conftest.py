@@ -37,6 +37,7 @@ sys.dont_write_bytecode = False
 
 # Fleets are started by the dozen, and few of them are looked at in a browser.
 os.environ.setdefault("SWEEP_PAGE", "off")
+os.environ.setdefault("SWEEP_FLOWER_PORT", "off")
 
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

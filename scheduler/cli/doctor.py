@@ -204,7 +204,8 @@ def _check_processes(settings: Settings) -> Iterator[Finding]:
         yield Finding("processes", "note", "not running: `sweep run` and `sweep up` start them")
         return
     addresses = read_addresses(settings.home)
-    yield Finding("processes", "ok", f"running, Flower at {addresses.flower_url}" if addresses else "starting")
+    flower = f"Flower at {addresses.flower_url}" if addresses and addresses.flower_url else "Flower is off"
+    yield Finding("processes", "ok", f"running, {flower}" if addresses else "starting")
 
 
 def _check_accounts(settings: Settings) -> Iterator[Finding]:

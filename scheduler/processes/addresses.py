@@ -24,7 +24,7 @@ class Addresses:
     """The addresses of the processes of this machine."""
 
     offline_url: str
-    flower_url: str
+    flower_url: str  # empty: Flower is off
     flower_user: str
     flower_password: str
     supervisor: int  # process id
@@ -33,7 +33,9 @@ class Addresses:
 
     @property
     def flower(self) -> str:
-        """Flower's address, user and password, in one line."""
+        """Flower's address, user and password, in one line; or that it is off."""
+        if not self.flower_url:
+            return "worker dashboard (Flower): off (SWEEP_FLOWER_PORT)"
         return f"worker dashboard (Flower): {self.flower_url}  user {self.flower_user}  password {self.flower_password}"
 
 

@@ -91,8 +91,8 @@ def check_workers(client: Client, host: str | None) -> Health:
 def check_flower(settings: Settings) -> Health:
     """Does Flower answer at its port?"""
     addresses = read_addresses(settings.home)
-    if not settings.flower_port and addresses is None:
-        raise SettingInvalid("SWEEP_FLOWER_PORT: expected the port of Flower, got none, and no `sweep up` runs here")
+    if not settings.flower_port and (addresses is None or not addresses.flower_url):
+        raise SettingInvalid("SWEEP_FLOWER_PORT: expected the port of Flower, got none, and no `sweep up` runs it here")
     return _ask_port(
         settings.flower_port or (urlsplit(addresses.flower_url).port if addresses else None), "/healthcheck"
     )

@@ -165,6 +165,8 @@ def _build_children(settings: Settings, addresses: Addresses) -> list[Child]:
         del commands["offline"]
     if not addresses.page_url:
         del commands["page"]
+    if not addresses.flower_url:
+        del commands["flower"]
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     environment = _build_environment(settings, addresses)
@@ -215,13 +217,18 @@ def _build_environment(settings: Settings, addresses: Addresses) -> dict[str, st
 def _choose_addresses(settings: Settings, server: str) -> Addresses:
     return Addresses(
         offline_url=settings.offline_url or f"http://127.0.0.1:{_find_free_port()}",
-        flower_url=f"http://127.0.0.1:{settings.flower_port or _find_free_port()}",
+        flower_url=_choose_flower_url(settings),
         flower_user="sweep",
         flower_password=_read_password(settings.home),
         supervisor=os.getpid(),
         server=server,
         page_url=_choose_page_url(settings),
     )
+
+
+def _choose_flower_url(settings: Settings) -> str:
+    """Return where Flower is to be; empty if it is off."""
+    return "" if settings.flower_port is None else f"http://127.0.0.1:{settings.flower_port or _find_free_port()}"
 
 
 def _choose_page_url(settings: Settings) -> str:

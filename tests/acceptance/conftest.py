@@ -18,7 +18,7 @@ def desk(tmp_path: Path) -> Desk:
 @pytest.fixture(scope="session")
 def shared_fleet(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> SharedFleet:
     return pytestconfig.stash.setdefault(
-        FLEET, SharedFleet(Desk(tmp_path_factory.mktemp("fleet"), {"SWEEP_PAGE": "0"}))
+        FLEET, SharedFleet(Desk(tmp_path_factory.mktemp("fleet"), {"SWEEP_PAGE": "0", "SWEEP_FLOWER_PORT": "0"}))
     )
 
 

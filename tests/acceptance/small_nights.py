@@ -67,6 +67,7 @@ def run_short_night(desk: Desk) -> None:
     """Two sweeps under a supervisor, from its start to its end: one ends well, one diverges. Flower says the same."""
     good = desk.write("small.yaml", small(sizes=(32,), seeds=1))
     bad = desk.write("bad.yaml", small("bad", sizes=(32,), seeds=1).replace("0.01", "1e38"))
+    desk.environment["SWEEP_FLOWER_PORT"] = "0"
     with desk.sweeping("up") as process:
         until(lambda: "password" in desk.said(), f"it is up: {desk.said()}")
         until(lambda: flower_hears(desk), "Flower hears what workers tell")

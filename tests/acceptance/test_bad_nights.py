@@ -64,7 +64,7 @@ def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk
     """
     spec = small(steps=16, sizes=(32, 64), seeds=2) + "checkpoint: {every_steps: 2}\n"
     slow = desk.write("slow.yaml", "rules: [{on: forward_backward, slow: 10}]\n")
-    desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow))
+    desk.environment.update(SWEEP_LEASE="3", SWEEP_FROZEN="4", SWEEP_REHEARSAL=str(slow), SWEEP_FLOWER_PORT="0")
     with desk.sweeping("run", str(desk.write("small.yaml", spec))) as process:
         until(lambda: finished(desk, "succeeded") >= 1, "it works")
         for stopped in [child(desk, command) for command in CHILDREN.values()]:
