@@ -1,6 +1,5 @@
 """Read the settings of this machine from environment variables, once, and check them."""
 
-import base64
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +11,19 @@ from typing import Literal, TypeVar, cast, get_args
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
+from scheduler.notify.signing_key import check_secret
 from scheduler.processes.user_name import read_user
 from scheduler.state.keeping.retention import Retention, parse_retention
-from scheduler.urls import check_redis, check_store, check_web, is_webhook, parse_address, parse_hosts, parse_page
+from scheduler.urls import (
+    check_redis,
+    check_store,
+    check_web,
+    is_webhook,
+    parse_address,
+    parse_hosts,
+    parse_page,
+    parse_port,
+)
 from sweeps.spec.home_paths import expand
 
 T = TypeVar("T")
@@ -120,7 +129,6 @@ TRUST_CODE = "SWEEP_TRUST_CODE"  # models whose tokenizer is a trusted program; 
 MODULES = "SWEEP_MODULES"  # patterns of installed modules that a spec may name; read when one is named
 WEBHOOK_SECRET = "SWEEP_WEBHOOK_SECRET"  # noqa: S105 - the variable; what it holds is read when a notice is sent
 METRICS_TOKEN = "SWEEP_METRICS_TOKEN"  # noqa: S105 - the variable; read where metrics are served
-LEAST_KEY = 24  # bytes of a signing key, by Standard Webhooks
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -154,9 +162,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         tinker_url=_read_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
         offline_url=_read_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
         rehearsal=_read_existing_path(environment, "SWEEP_REHEARSAL", "file", Path.is_file),
-        flower_port=None
-        if environment.get("SWEEP_FLOWER_PORT") == "off"
-        else _read_count(environment, "SWEEP_FLOWER_PORT", least=0, most=65535),
+        flower_port=parse_port("SWEEP_FLOWER_PORT", environment.get("SWEEP_FLOWER_PORT") or "0"),
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
@@ -185,17 +191,6 @@ def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, 
     if text not in choices:
         raise SettingInvalid(f"{name}: expected {', '.join(choices)}, got {text!r}")
     return text
-
-
-def check_secret(secret: str) -> None:
-    """Raise SettingInvalid if a secret is set that cannot sign notices. The error does not quote it."""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if secret and len(key) < LEAST_KEY:
-        expected = f"whsec_ and {LEAST_KEY} or more bytes in base64 (see `openssl rand -base64 32`)"
-        raise SettingInvalid(f"{WEBHOOK_SECRET}: expected {expected}, got another value")
 
 
 def _read_pairs(environment: Mapping[str, str], name: str, *, whole: bool = False) -> Iterator[tuple[str, float]]:
@@ -267,7 +262,7 @@ def _read_existing_path(
 
 def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read `env:NAME` words, separated by spaces or commas. A wrong word may be a secret, so it is not quoted."""
-    check_secret(environment.get(WEBHOOK_SECRET, ""))
+    check_secret(WEBHOOK_SECRET, environment.get(WEBHOOK_SECRET, ""))
     words = environment.get(name, "").replace(",", " ").split()
     for position, word in enumerate(words, 1):
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):

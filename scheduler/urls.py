@@ -104,6 +104,15 @@ def parse_page(name: str, text: str) -> tuple[str, int] | None:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def parse_port(name: str, text: str) -> int | None:
+    """Read a port of the loopback address or `off` (None). Port 0 is a free one. Raises SettingInvalid."""
+    if text == "off":
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise SettingInvalid(f"{name}: expected off or a port (0 to 65535), got {text!r}")
+    return int(text)
+
+
 def hide_secrets(url: str) -> str:
     """Return the URL without user, password, query and fragment, which may be secret."""
     scheme, separator, rest = url.partition("?")[0].partition("#")[0].partition("://")

@@ -17,7 +17,8 @@ from datetime import datetime
 import httpx
 
 from scheduler.notify.outbox import OutboxNotice
-from scheduler.settings import check_secret
+from scheduler.notify.signing_key import check_secret
+from scheduler.settings import WEBHOOK_SECRET
 from scheduler.state.milliseconds import read_moment
 from sweeps.report.plain_values import simplify
 from sweeps.stage import Json
@@ -70,7 +71,7 @@ def build_headers(notice: OutboxNotice, body: bytes, secret: str, now: datetime)
     headers = {"Content-Type": "application/json", "User-Agent": "tinker-sweeps", "webhook-id": notice.id}
     if not secret:
         return headers
-    check_secret(secret)
+    check_secret(WEBHOOK_SECRET, secret)
     from standardwebhooks.webhooks import Webhook  # only where notices are signed
 
     signature = Webhook(secret).sign(notice.id, now, body.decode())
