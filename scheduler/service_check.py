@@ -11,7 +11,7 @@ from scheduler.proxies import find_proxy, is_local
 from scheduler.services import ANY_VOCABULARY, find_service
 
 NGRAMS = ("offline/ngram-s", "offline/ngram-m", "offline/ngram-l", "offline/ngram-r")
-OFFLINE_MODELS = (*NGRAMS, "offline/chat-s", ANY_VOCABULARY)
+OFFLINE_MODELS = (*NGRAMS, "offline/chat-s", "offline/chat-r", ANY_VOCABULARY)
 NOT_OFFERED = (404, 405, 501)  # statuses of a call that the service does not have
 CONSOLE = "https://tinker-console.thinkingmachines.ai"
 

@@ -37,7 +37,7 @@ from tinker_offline.model.row_sums import add_entries, sum_many_rows, sum_rows
 
 SCALE = 64.0  # divided by the rank
 UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations
-WORD_GAIN, PLACE_GAIN = 1.4, 1.4
+WORD_GAIN, PLACE_GAIN, LACKS_GAIN = 1.4, 1.4, 12.0
 GATE = characters.SIZE  # the column of the logits that is not a token
 CLOSED = 1.0  # the gate's frozen bias, downwards
 SMALLEST = 1e-30
@@ -76,12 +76,13 @@ def _choose_group(lengths: Sequence[int], first: int) -> int:
     return last
 
 
-def new_chat_adapter(rank: int, seed: int) -> Adapter:
+def new_chat_adapter(size: Size, rank: int, seed: int) -> Adapter:
     """Return an adapter that changes nothing yet; the same seed gives the same adapter."""
     source = np.random.default_rng(seed)
     up = source.standard_normal((rank, GATE + 1), dtype=np.float32) * np.float32(UP_SPREAD)
     key = source.standard_normal((KEYS, rank), dtype=np.float32) * np.float32(KEY_SPREAD)
-    zeros = [np.zeros(shape, np.float32) for shape in ((FEATURES, rank), (GATE + 1,), (RELATIONS,), (POINTS, rank))]
+    shapes = (FEATURES, rank), (GATE + 1,), (RELATIONS + size.finds,), (POINTS, rank)
+    zeros = [np.zeros(shape, np.float32) for shape in shapes]
     return Adapter(down=zeros[0], up=up, bias=zeros[1], trust=zeros[2], query=zeros[3], key=key)
 
 
@@ -101,7 +102,7 @@ def chat_scale(adapter: Adapter) -> np.float32:
 
 
 def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
-    reading = read_texts(texts.tokens, texts.lengths)
+    reading = read_texts(texts.tokens, texts.lengths, finds=base.size.finds)
     hidden = sum_rows(adapter.down, reading.local) * local_weight(reading.local)
     for bag, gain in _list_bags(reading):
         _add_bag(hidden, adapter.down, bag, gain)
@@ -140,9 +141,10 @@ def local_weight(rows: Rows | Ints) -> np.float32:
     return np.float32(rows.shape[1] ** -0.5)
 
 
-def _list_bags(reading: Reading) -> tuple[tuple[Bag, float], tuple[Bag, float]]:
+def _list_bags(reading: Reading) -> list[tuple[Bag, float]]:
     """Return what is read besides, and with what gain."""
-    return (reading.words, WORD_GAIN), (reading.places, PLACE_GAIN)
+    bags = [(reading.words, WORD_GAIN), (reading.places, PLACE_GAIN)]
+    return bags if reading.lacks is None else [*bags, (reading.lacks, LACKS_GAIN)]
 
 
 def weigh(counts: Ints, gain: float) -> Floats:

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tinker_offline.model import characters
-from tinker_offline.model.chat import PLACE_GAIN, SMALLEST, WORD_GAIN, chat_scale, local_weight, open_gate, weigh_tokens
+from tinker_offline.model.chat import (
+    LACKS_GAIN,
+    PLACE_GAIN,
+    SMALLEST,
+    WORD_GAIN,
+    chat_scale,
+    local_weight,
+    open_gate,
+    weigh_tokens,
+)
 from tinker_offline.model.feature_rows import (
     COLUMNS,
     PLACES,
@@ -23,6 +32,7 @@ from tinker_offline.model.feature_rows import (
     hash_start,
     hash_words,
     key_rows,
+    lacking_rows,
     name_state,
     place_rows,
     position_rows,
@@ -104,7 +114,7 @@ class ChatDecoder:
     def __init__(self, base: Base, adapter: Adapter, prompt: Ints, count: int, room: int) -> None:
         self._base, self._adapter = base, adapter
         self._scorer = Scorer(adapter)
-        first = _Branch(GrowingText(prompt.tolist()), _Slots(len(prompt) + room, adapter.rank))
+        first = _Branch(GrowingText(prompt.tolist(), finds=base.size.finds), _Slots(len(prompt) + room, adapter.rank))
         self._branches = {0: first}  # by the first text that is on it
         self._leaders = np.zeros(count, np.intp)  # on which branch each text is
         self._read_prompt(first, prompt)
@@ -174,6 +184,8 @@ class ChatDecoder:
             branch.view, branch.query = views[row], rows.queries[row]
             if branch.text.age <= PLACES_WITHIN and len(branch.text.tokens) > branch.text.age + 1:
                 hidden[row] += self._read_places(branch.text, views[row : row + 1])
+            if self._base.size.finds and branch.text.age <= PLACES_WITHIN:
+                hidden[row] += self._read_lacks(branch.text, views[row, Known.SINCE :])
         hidden *= chat_scale(self._adapter)
         return hidden, rows.ngrams
 
@@ -182,6 +194,11 @@ class ChatDecoder:
         tokens = np.array(text.tokens[max(0, anchor - PLACES) : anchor][::-1], np.uint64)
         rows = place_rows(slice(len(tokens)), tokens, hash_start(view))
         return self._sum_bag(rows.ravel(), PLACE_GAIN * len(rows) ** -0.5)
+
+    def _read_lacks(self, text: GrowingText, since: Hashes) -> Floats:
+        lacks = np.array(text.evidence.lacks, np.uint64)
+        rows = lacking_rows(lacks, np.arange(len(lacks)), since[:1])
+        return self._sum_bag(rows.ravel(), LACKS_GAIN * len(rows) ** -0.5)
 
     def _sum_bag(self, rows: Rows | Ints, weight: float) -> Floats:
         summed: Floats = np.add.reduce(self._adapter.down.take(rows, axis=0), axis=0)
@@ -212,7 +229,9 @@ class ChatDecoder:
         slots, last = branch.slots, branch.text.slots - 1
         seen = Seen(slots.keys[:last], slots.hashes[:last], slots.words[:last], slots.lines[:last])
         vector = np.add.reduce(self._adapter.query.take(query, axis=0), axis=0)
-        return self._scorer.score(vector, seen, slots.hashes[last], branch.text.follows, int(slots.lines[last]))
+        text = branch.text
+        lines = int(slots.lines[last]), text.evidence.line
+        return self._scorer.score(vector, seen, slots.hashes[last], text.follows, lines)
 
 
 def _point_within(copied: Floats, branch: _Branch) -> bool:

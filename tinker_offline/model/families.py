@@ -28,7 +28,7 @@ def get_base(size: Size, cache: Path) -> Base:
 
 def new_adapter(size: Size, rank: int, seed: int) -> Adapter:
     """Return an adapter that changes nothing yet; the same seed gives the same adapter."""
-    return chat.new_chat_adapter(rank, seed) if size.chats else ngram.new_adapter(size, rank, seed)
+    return chat.new_chat_adapter(size, rank, seed) if size.chats else ngram.new_adapter(size, rank, seed)
 
 
 def read_positions(size: Size, tokens: Ints, lengths: Sequence[int], targets: Ints) -> Positions | Texts:

@@ -6,6 +6,7 @@ Plain Python numbers, because an array of one number costs more than the arithme
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from tinker_offline.model.answering_line import NO_QUESTION, find_evidence
 from tinker_offline.model.characters import BEGIN, NEWLINE
 from tinker_offline.model.feature_rows import LONGEST_AGE, LONGEST_LINE, LONGEST_RUN
 from tinker_offline.model.hashing import BLANK, DIGIT, IN_WORD, INTRODUCES, KINDS, MASK, PAD, POWERS, VALUES
@@ -34,7 +35,8 @@ class _GrowingRun:
 class GrowingText:
     """What is known of a text, as far as it is written."""
 
-    def __init__(self, tokens: Iterable[int] = ()) -> None:
+    def __init__(self, tokens: Iterable[int] = (), *, finds: bool = False) -> None:
+        self.evidence, self._finds = NO_QUESTION, finds
         self.tokens: list[int] = []
         self.words: list[int] = []  # the hashes of the words that are complete
         self.word_lines: list[int] = []
@@ -71,6 +73,8 @@ class GrowingText:
         self._write_line(token, last, changes=changes)
         if first or token in (NEWLINE, BEGIN) or (token == BLANK and _INTRODUCES[last]):
             self.age, self._since = 0, _GrowingRun()
+            if self._finds:
+                self.evidence = find_evidence(self.words, self.word_lines, self.line)
         else:
             self.age += 1
             self._since.add(token)

@@ -46,6 +46,7 @@ class Size(NamedTuple):
     copies: tuple[int, ...] = ()  # how many of the last tokens it looks for in the text before
     folds: bool = False  # it reads any tokenizer's tokens, in classes (`tinker_offline.model.folding`)
     chats: bool = False  # it reads whole chats (`tinker_offline.model.chat`); the rest describes its frozen n-grams
+    finds: bool = False  # a model of chats that finds the line that answers (`tinker_offline.model.answering_line`)
 
 
 SIZES = {
@@ -56,6 +57,7 @@ SIZES = {
         Size("offline/ngram-l", 6, 2**16),
         Size("offline/ngram-r", 4, 2**14, (2, 3, 4, 5)),  # small, and looks back
         Size("offline/chat-s", 4, 2**14, chats=True),
+        Size("offline/chat-r", 4, 2**14, chats=True, finds=True),
         Size("offline/rehearsal", 2, 2**12, folds=True),
     )
 }

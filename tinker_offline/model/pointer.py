@@ -24,6 +24,8 @@ STEPS, LINES = 8, 6  # numbers of words behind the last one retold (the last: no
 STEPS_BACK = 2
 KEYS = POINTS + STEPS + LINES
 RELATIONS = len(KNOWN) + STEPS + LINES
+EQUALITIES = (*range(len(KNOWN)), RELATIONS)  # the place of each among the weights; the last is for what was found
+FOUND = np.float32(1.0)  # to the line that answers, if the model looks for it
 RELATION_GAIN = 4.0
 POINT_SCALE = 16.0  # divided by the rank
 _LEAST = np.float32(1e-30)
@@ -92,6 +94,8 @@ def _relate(grid: Grid, reading: Reading) -> tuple[list[Flags], tuple[Ints, Ints
     equal = [gap, word, gap & word, word & (earlier[:, :, None] == earlier[:, None, :])]
     follows, words, lines = grid.lay(slots.follows, NOWHERE), grid.lay(slots.words), grid.lay(slots.lines)
     steps = _count_steps(words[:, None, :], follows[:, :, None])
+    if reading.lacks is not None:
+        equal.append(lines[:, None, :] == grid.lay(slots.sought)[:, :, None])
     ages = lines[:, :, None] - lines[:, None, :]
     np.minimum(np.maximum(ages, 0, out=ages), LINES - 1, out=ages)
     first = np.arange(grid.shape[0] * grid.shape[1]).reshape(*grid.shape, 1)
@@ -116,13 +120,14 @@ def relation_weights(adapter: Adapter) -> Floats:
     """Return the weights of all relations: those of equality, the numbers of words, the numbers of lines."""
     weights = np.float32(RELATION_GAIN) * adapter.trust
     weights[: len(KNOWN)] += KNOWN
+    weights[RELATIONS:] += FOUND
     return weights
 
 
 def score_numbers(adapter: Adapter, queries: Floats) -> tuple[Floats, Floats]:
     """Return what each number of words and of lines adds to the scores of these queries."""
     steps, lines = adapter.key[POINTS : POINTS + STEPS], adapter.key[POINTS + STEPS :]
-    weights, scale = relation_weights(adapter)[len(KNOWN) :], point_scale(adapter)
+    weights, scale = relation_weights(adapter)[len(KNOWN) : RELATIONS], point_scale(adapter)
     return queries @ steps.T * scale + weights[:STEPS], queries @ lines.T * scale + weights[STEPS:]
 
 
@@ -143,10 +148,12 @@ class Scorer:
         gap, word, earlier = (np.arange(8) >> bit & 1 for bit in range(3))
         holds = np.stack([gap, word, gap & word, word & earlier], axis=1).astype(np.float32)
         self._equal = holds @ weights[: len(KNOWN)]  # by which of the three hashes are equal
-        self._numbers, self._weights = adapter.key[POINTS:], weights[len(KNOWN) :]
+        self._numbers, self._weights = adapter.key[POINTS:], weights[len(KNOWN) : RELATIONS]
+        self._found = weights[RELATIONS:]
 
-    def score(self, query: Floats, seen: Seen, mine: Hashes, follows: int, line: int) -> Floats:
-        """Return the scores of what was seen, for a slot with these hashes: (slots,)."""
+    def score(self, query: Floats, seen: Seen, mine: Hashes, follows: int, lines: tuple[int, int]) -> Floats:
+        """Return the scores of what was seen, for a slot with these hashes, in this line, that seeks that line."""
+        line, sought = lines
         query = query * self._scale
         numbers = self._numbers @ query + self._weights
         scores: Floats = seen.keys @ query
@@ -158,6 +165,8 @@ class Scorer:
         else:
             steps = np.minimum(np.maximum(seen.words - (follows + 1 - STEPS_BACK), 0), STEPS - 2)
             scores += numbers.take(steps)
+        if sought:
+            scores += self._found * (seen.lines == sought)
         return scores
 
 
@@ -165,8 +174,9 @@ def _score(adapter: Adapter, vectors: tuple[Floats, Floats], equal: list[Flags],
     queries, keys = vectors
     scores: Floats = queries @ keys.transpose(0, 2, 1)
     scores *= point_scale(adapter)
-    for holds, weight in zip(equal, relation_weights(adapter), strict=False):
-        scores += holds * weight
+    weights = relation_weights(adapter)
+    for holds, place in zip(equal, EQUALITIES, strict=False):
+        scores += holds * weights[place]
     for values, cells in zip(score_numbers(adapter, queries), numbers, strict=True):
         scores += values.take(cells)
     return scores
@@ -209,12 +219,12 @@ def _attend_within_words(
 def add_point_gradient(gradient: Adapter, adapter: Adapter, reading: Reading, pointed: Pointed, slopes: Floats) -> None:
     """Add the gradient, given the derivative of the loss by the log of `copied` at each position."""
     by_score = _differentiate(reading, pointed, slopes)
-    for number, holds in enumerate(pointed.equal):
-        gradient.trust[number] += np.float32(RELATION_GAIN) * np.vdot(by_score, holds.astype(np.float32))
+    for holds, place in zip(pointed.equal, EQUALITIES, strict=False):
+        gradient.trust[place] += np.float32(RELATION_GAIN) * np.vdot(by_score, holds.astype(np.float32))
     counts = (STEPS, LINES)
     sums = [_sum_numbers(by_score, cells, count) for cells, count in zip(pointed.numbers, counts, strict=True)]
     numbers = np.concatenate(sums, axis=2)
-    gradient.trust[len(KNOWN) :] += np.float32(RELATION_GAIN) * numbers.sum(axis=(0, 1))
+    gradient.trust[len(KNOWN) : RELATIONS] += np.float32(RELATION_GAIN) * numbers.sum(axis=(0, 1))
     scale, rank = point_scale(adapter), adapter.rank
     by_query = (by_score @ pointed.keys + numbers @ adapter.key[POINTS:]) * scale
     by_key = (by_score.transpose(0, 2, 1) @ pointed.queries) * scale

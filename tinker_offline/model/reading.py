@@ -5,11 +5,13 @@ Everything is computed for all positions together; nothing at a position depends
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
-from tinker_offline.model.characters import BEGIN, NEWLINE
+from tinker_offline.model.answering_line import Evidence, find_evidence
+from tinker_offline.model.characters import BEGIN
 from tinker_offline.model.feature_rows import (
     COLUMNS,
     LONGEST_AGE,
@@ -26,16 +28,15 @@ from tinker_offline.model.feature_rows import (
     hash_start,
     hash_words,
     key_rows,
+    lacking_rows,
     local_rows,
     place_rows,
     query_rows,
     word_rows,
 )
 from tinker_offline.model.hashing import (
-    BLANK,
     DIGIT,
     IN_WORD,
-    INTRODUCES,
     KINDS,
     PAD,
     SORTS,
@@ -46,6 +47,7 @@ from tinker_offline.model.hashing import (
 )
 from tinker_offline.model.ngram import Flags, Ints, Rows
 from tinker_offline.model.row_sums import count_below
+from tinker_offline.model.text_layout import Layout, Words, find_ends, hash_so_far, hold_anchors, lay_out, list_words
 
 MATCHES = 16  # earlier words that begin like this one and are considered
 NOWHERE = -(10**6)  # no word was written before
@@ -69,6 +71,7 @@ class Slots(NamedTuple):
     gaps: Hashes
     before: Hashes
     earlier: Hashes
+    sought: Ints  # the line that answers what was asked before each; 0 if there is none
     follows: Ints  # the number of the word at which the text was last retold; NOWHERE if it was not
     words: Ints  # how many words are complete
     lines: Ints
@@ -91,42 +94,25 @@ class Reading(NamedTuple):
     local: Rows
     words: Bag
     places: Bag
+    lacks: Bag | None  # what evidence lacks, if the model looks for it
     slots: Slots
     pairs: Pairs
 
 
-class _Words(NamedTuple):
-    """All words that are complete: where they end, their hashes and those of the words before them, their lines."""
-
-    ends: Ints
-    hashes: Hashes
-    previous: Hashes
-    lines: Ints
-    done: Ints  # how many are complete at each position, in all texts
-    first: Ints  # the number of the first word of each position's text
-
-
-class _Layout(NamedTuple):
-    """Where each position is: its text, its text's start, its place in it, and its line."""
-
-    texts: Ints
-    starts: Ints
-    places: Ints
-    lines: Ints
-    line_starts: Ints
-    run_starts: Ints  # where its run of word characters, or of others, starts
-    run_ends: Ints  # where that run ends
-
-
-def read_texts(tokens: Ints, lengths: Sequence[int]) -> Reading:
+def read_texts(tokens: Ints, lengths: Sequence[int], *, finds: bool = False) -> Reading:
     """Read texts of these lengths, which follow one another in `tokens`."""
     view, words, layout = _look(tokens, lengths)
     in_word, following = IN_WORD[tokens], np.append(tokens[1:], PAD)
     pairs, view[:, Known.MATCH] = _match_words(view, in_word, layout, following)
     complete_view(view)
     bags = _read_words(view, words, layout), _read_places(view, tokens, layout)
+    anchors = hold_anchors(tokens, layout)
+    evidence = _find_evidence(anchors, words, layout) if finds else {}
+    lacks = _read_lacks(view, anchors, evidence) if finds else None
     slots = _list_slots(view, words, layout, np.flatnonzero(~in_word))
-    return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, slots, pairs)
+    if finds:
+        slots = slots._replace(sought=np.array([evidence[anchor].line for anchor in anchors[slots.at].tolist()]))
+    return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, lacks, slots, pairs)
 
 
 def read_slots(tokens: Ints) -> Slots:
@@ -134,61 +120,20 @@ def read_slots(tokens: Ints) -> Slots:
     return _list_slots(*_look(tokens, [len(tokens)]), np.flatnonzero(~IN_WORD[tokens]))
 
 
-def _look(tokens: Ints, lengths: Sequence[int]) -> tuple[Hashes, _Words, _Layout]:
+def _look(tokens: Ints, lengths: Sequence[int]) -> tuple[Hashes, Words, Layout]:
     """Return what is known at each position but for MATCH and STATE, with the words and the layout."""
-    layout = _lay_out(tokens, lengths)
+    layout = lay_out(tokens, lengths)
     sums = hash_runs(tokens, layout.places)
-    runs = _hash_so_far(sums, layout)
-    words = _list_words(tokens, runs, layout)
+    runs = hash_so_far(sums, layout)
+    words = list_words(tokens, runs, layout)
     view = _describe(tokens, sums, runs, layout)
-    complete = np.append(0, np.cumsum(_find_ends(IN_WORD[tokens], layout)))
+    complete = np.append(0, np.cumsum(find_ends(IN_WORD[tokens], layout)))
     view[:, Known.LINE_WORDS] = np.minimum(words.done - complete[layout.line_starts], LONGEST_LINE)
     view[:, Known.SORT] = SORTS[np.append(tokens[1:], PAD)]
     return view, words, layout
 
 
-def _lay_out(tokens: Ints, lengths: Sequence[int]) -> _Layout:
-    sizes = np.asarray(lengths)
-    index, texts = np.arange(len(tokens)), np.repeat(np.arange(len(sizes)), sizes)
-    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    first = index == starts
-    changes = first.copy()
-    changes[1:] |= IN_WORD[tokens[1:]] != IN_WORD[tokens[:-1]]
-    heads = first.copy()
-    heads[1:] |= (tokens[:-1] == NEWLINE) & (tokens[1:] != NEWLINE)
-    run_ends = np.append(np.flatnonzero(changes)[1:], len(tokens))[np.cumsum(changes) - 1] - 1
-    return _Layout(
-        texts, starts, index - starts, np.cumsum(heads), _hold(heads, index), _hold(changes, index), run_ends
-    )
-
-
-def _hold(marks: Flags, index: Ints) -> Ints:
-    """Return the last marked position up to each."""
-    return np.maximum.accumulate(np.where(marks, index, 0))
-
-
-def _hash_so_far(sums: Hashes, layout: _Layout) -> Hashes:
-    """Return the hash of each position's run up to there."""
-    raw = cut_run(sums, layout.places, layout.run_starts, np.arange(len(layout.places)))
-    return raw ^ (raw >> np.uint64(31))
-
-
-def _find_ends(in_word: Flags, layout: _Layout) -> Flags:
-    ends: Flags = in_word & (layout.run_ends == np.arange(len(in_word)))
-    return ends
-
-
-def _list_words(tokens: Ints, runs: Hashes, layout: _Layout) -> _Words:
-    in_word, marks = IN_WORD[tokens], _find_ends(IN_WORD[tokens], layout)
-    ends, counts = np.flatnonzero(marks), np.append(0, np.cumsum(marks))
-    done = np.where(in_word, counts[layout.run_starts], counts[1:])
-    texts = layout.texts[ends]
-    alone = np.append(True, texts[1:] != texts[:-1])[: len(ends)]
-    previous = np.where(alone, np.uint64(0), np.append(np.uint64(0), runs[ends])[: len(ends)])
-    return _Words(ends, runs[ends], previous, layout.lines[ends], done, np.searchsorted(texts, layout.texts))
-
-
-def _describe(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> Hashes:
+def _describe(tokens: Ints, sums: Hashes, runs: Hashes, layout: Layout) -> Hashes:
     index, in_word = np.arange(len(tokens)), IN_WORD[tokens]
 
     def step_back(ends: Ints) -> Ints:
@@ -208,7 +153,7 @@ def _describe(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> Hash
         view[:, column] = number
     gap = np.where(in_word, layout.run_starts - 1, index)
     gap = np.where(gap >= layout.starts, gap, -1)
-    before, anchors = step_back(gap), _hold_anchors(tokens, layout)
+    before, anchors = step_back(gap), hold_anchors(tokens, layout)
     view[:, Known.WORD] = np.where(in_word, runs, np.uint64(0))
     view[:, Known.GAP], view[:, Known.BEFORE] = look_up(gap), look_up(before)
     view[:, Known.EARLIER] = look_up(step_back(step_back(before)))
@@ -220,14 +165,7 @@ def _describe(tokens: Ints, sums: Hashes, runs: Hashes, layout: _Layout) -> Hash
     return view
 
 
-def _hold_anchors(tokens: Ints, layout: _Layout) -> Ints:
-    """Return the last anchor up to each position, or the start of its text."""
-    anchors = (tokens == NEWLINE) | (tokens == BEGIN) | (layout.places == 0)
-    anchors[1:] |= (tokens[1:] == BLANK) & INTRODUCES[tokens[:-1]] & (layout.places[1:] > 0)
-    return _hold(anchors, np.arange(len(tokens)))
-
-
-def _read_openers(tokens: Ints, sums: Hashes, layout: _Layout) -> tuple[Hashes, Hashes]:
+def _read_openers(tokens: Ints, sums: Hashes, layout: Layout) -> tuple[Hashes, Hashes]:
     """Return the hashes of the first and the second word of each position's line, as far as read."""
     index, in_word = np.arange(len(tokens)), IN_WORD[tokens]
     first = np.minimum(layout.line_starts + (tokens[layout.line_starts] == BEGIN), len(tokens) - 1)
@@ -240,7 +178,7 @@ def _read_openers(tokens: Ints, sums: Hashes, layout: _Layout) -> tuple[Hashes, 
     return opener, np.where(counts[1:] > wanted, hashes, np.uint64(0))
 
 
-def _match_words(view: Hashes, in_word: Flags, layout: _Layout, following: Ints) -> tuple[Pairs, Ints]:
+def _match_words(view: Hashes, in_word: Flags, layout: Layout, following: Ints) -> tuple[Pairs, Ints]:
     """Pair each position within a word with the latest earlier ones that begin alike; and say what followed them.
 
     What followed is that of the latest one in the same phrase, else after the same word, else of the latest.
@@ -264,7 +202,7 @@ def _match_words(view: Hashes, in_word: Flags, layout: _Layout, following: Ints)
     return pairs, match
 
 
-def _read_words(view: Hashes, words: _Words, layout: _Layout) -> Bag:
+def _read_words(view: Hashes, words: Words, layout: Layout) -> Bag:
     at = np.flatnonzero((view[:, Known.AGE] <= WORDS_WITHIN) & (view[:, Known.LENGTH] <= WORDS_UNTIL))
     counts = np.minimum(words.done[at] - words.first[at], WORDS)
     which = count_below(counts) + np.repeat(words.done[at] - counts, counts)
@@ -273,7 +211,7 @@ def _read_words(view: Hashes, words: _Words, layout: _Layout) -> Bag:
     return Bag(at, counts, word_rows(hashes, np.repeat(view[at, Known.STATE], counts)[:, None]))
 
 
-def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
+def _read_places(view: Hashes, tokens: Ints, layout: Layout) -> Bag:
     at = np.flatnonzero(view[:, Known.AGE] <= PLACES_WITHIN)
     anchors = at - view[at, Known.AGE].astype(np.int64)
     counts = np.minimum(anchors - layout.starts[at], PLACES)
@@ -283,7 +221,25 @@ def _read_places(view: Hashes, tokens: Ints, layout: _Layout) -> Bag:
     return Bag(at, counts, place_rows(distances, tokens.astype(np.uint64).take(which), starts))
 
 
-def _list_slots(view: Hashes, words: _Words, layout: _Layout, at: Ints) -> Slots:
+def _find_evidence(anchors: Ints, words: Words, layout: Layout) -> dict[int, Evidence]:
+    """Return the evidence for what begins at each anchor."""
+    hashes, lines = words.hashes.tolist(), words.lines.tolist()
+    evidence = {}
+    for anchor in np.unique(anchors).tolist():
+        known = slice(words.first[anchor], words.done[anchor])
+        evidence[anchor] = find_evidence(hashes[known], lines[known], int(layout.lines[anchor]))
+    return evidence
+
+
+def _read_lacks(view: Hashes, anchors: Ints, evidence: dict[int, Evidence]) -> Bag:
+    at = np.flatnonzero(view[:, Known.AGE] <= PLACES_WITHIN)
+    lacks = [evidence[anchor].lacks for anchor in anchors[at].tolist()]
+    counts = np.array([len(numbers) for numbers in lacks])
+    values = np.array(list(chain.from_iterable(lacks)), np.uint64)
+    return Bag(at, counts, lacking_rows(values, count_below(counts), np.repeat(view[at, Known.SINCE], counts)))
+
+
+def _list_slots(view: Hashes, words: Words, layout: Layout, at: Ints) -> Slots:
     here, done = view[at], words.done[at]
     return Slots(
         at,
@@ -293,13 +249,14 @@ def _list_slots(view: Hashes, words: _Words, layout: _Layout, at: Ints) -> Slots
         here[:, Known.GAP],
         here[:, Known.BEFORE],
         here[:, Known.EARLIER],
+        np.zeros(len(at), np.int64),
         np.where(done > words.first[at], _follow_words(words, layout)[done], NOWHERE),
         done,
         layout.lines[at],
     )
 
 
-def _follow_words(words: _Words, layout: _Layout) -> Ints:
+def _follow_words(words: Words, layout: Layout) -> Ints:
     """Return, after each number of complete words, at which word's number the text was last retold.
 
     If the last word was written before, that is its first occurrence after the one last retold, else its last.

@@ -7,19 +7,23 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sweeps.formatting import format_count
+from sweeps.planning.notes.refusing_answers import Refusals, count_refusals, is_copied, split_example
 from sweeps.planning.plan_data import PlanData
 from sweeps.records import Records
 from sweeps.rendering.alike_characters import AlikeTexts, count_alike
 from sweeps.rendering.render import Example, render_all
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from sweeps.rendering.unread_signs import SignsAlike, count_sign_decisions
-from sweeps.scaling.coded_text import CodedText
+from sweeps.scaling.coded_text import CodedText, read_code
 
 WARNING = "warning: "  # before a note of what makes the answer worthless
 HORIZONS = {"offline/ngram-s": 4, "offline/ngram-m": 5, "offline/ngram-l": 6, "offline/ngram-r": 4}  # characters
 REPEATS = "offline/ngram-r"  # it can also repeat what stood before
 READS_ALL = "offline/chat-s"
-PLACES, WORDS = 192, 48  # that READS_ALL sees before an answer: characters by their distance, and words
+FINDS = "offline/chat-r"  # READS_ALL that also finds the line that answers
+READERS = (READS_ALL, FINDS)
+PLACES, WORDS = 192, 48  # that READERS see before an answer: characters by their distance, and words
+REACH = f"{PLACES} characters by their places, and {WORDS} words"
 ANSWERED = ("completion", "chat", "transcript", "questions")  # the formats in which something answers something
 FEWEST = 20  # rows: fewer say nothing about what other rows decide
 ENOUGH = 500  # rows that are read for it
@@ -85,27 +89,23 @@ Pair = tuple[tuple[int, ...], int]  # the tokens that are seen, and the one that
 def note_horizons(models: Sequence[str], data: PlanData) -> Iterator[str]:
     """Note data of whose answers a model can decide few, because it does not see what decides them."""
     for model in models:
-        for dataset in data.datasets.values():
-            known = model in HORIZONS or model == READS_ALL
-            if known and dataset.train.format in ANSWERED and len(dataset.train) >= FEWEST:
-                some = _render_some(dataset.train, model, data)
-                yield from (f"{WARNING}data.{dataset.name}: {words}" for words in _note_model(model, some))
-                if model == READS_ALL and (alike := count_sign_decisions(some)).answers >= MANY * alike.total:
-                    yield CodedText("signs_alike", f"{WARNING}data.{dataset.name}: {_describe_signs(model, alike)}")
+        known = model in HORIZONS or model in READERS
+        asked = {
+            name: (dataset.name, _render_some(dataset.train, model, data))
+            for name, dataset in data.datasets.items()
+            if known and dataset.train.format in ANSWERED and len(dataset.train) >= FEWEST
+        }
+        remedy = FINDS if any(count_refusals(some).refused for _, some in asked.values()) else READS_ALL
+        for name, some in asked.values():
+            for words in _note_model(model, some, remedy):
+                yield CodedText(read_code(words), f"{WARNING}data.{name}: {words}")
+            if model in READERS and (alike := count_sign_decisions(some)).answers >= MANY * alike.total:
+                yield CodedText("signs_alike", f"{WARNING}data.{name}: {_describe_signs(model, alike)}")
 
 
-def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
-    far = sum(map(is_beyond_reach, examples))
-    reach = f"{PLACES} characters by their places, and {WORDS} words"
-    if model == READS_ALL:
-        if far > LEAST * len(examples):
-            before = f"{far:,} of {len(examples):,} answers have more before them"
-            yield f"{model} sees {reach}: {before}, which it can only copy from; put what decides near the answer"
-        elif (hidden := sum(map(is_not_introduced, examples))) > LEAST * len(examples):
-            yield (
-                f"{model} sees {reach} only behind a line's beginning, or behind one of {INTRODUCING} and a space: "
-                f"{hidden:,} of {len(examples):,} answers begin elsewhere; end what is asked with `: `"
-            )
+def _note_model(model: str, examples: Sequence[Example], remedy: str) -> Iterator[str]:
+    if model in READERS:
+        yield from _note_reader(model, examples)
         return
     decided = count_decided(examples, HORIZONS[model], repeats=model == REPEATS)
     if decided.is_little:
@@ -114,10 +114,27 @@ def _note_model(model: str, examples: Sequence[Example]) -> Iterator[str]:
         answers = f"of your {decided.total:,} answers"
         enough = f"enough for only {decided.right:,} {answers}" if decided.right else f"not enough for any {answers}"
         alone = f" (always giving the commonest answer gets {decided.commonest:,})" if decided.commonest > 1 else ""
-        remedy = f"use {READS_ALL}"
-        if far > LEAST * len(examples):
-            remedy += f", which sees {reach}; {far:,} answers have more before them"
-        yield f"{model} sees only {what}; that is {enough}{alone}; {remedy}"
+        far = sum(map(is_out_of_reach, examples))
+        more = f", which sees {REACH}; {far:,} answers have more before them" if far > LEAST * len(examples) else ""
+        yield f"{model} sees only {what}; that is {enough}{alone}; use {remedy}{more}"
+
+
+def _note_reader(model: str, examples: Sequence[Example]) -> Iterator[str]:
+    if model != FINDS and (refusals := count_refusals(examples)).refused:
+        yield _describe_refusals(model, refusals)
+    if (far := sum(map(is_out_of_reach, examples))) > LEAST * len(examples):
+        before = f"{far:,} of {len(examples):,} answers have more before them"
+        yield f"{model} sees {REACH}: {before}, which it can only copy from; put what decides near the answer"
+    elif (hidden := sum(map(is_not_introduced, examples))) > LEAST * len(examples):
+        yield (
+            f"{model} sees {REACH} only behind a line's beginning, or behind one of {INTRODUCING} and a space: "
+            f"{hidden:,} of {len(examples):,} answers begin elsewhere; end what is asked with `: `"
+        )
+
+
+def _describe_refusals(model: str, refusals: Refusals) -> CodedText:
+    often = f"{refusals.refused:,} of {refusals.total:,} answers are {refusals.answer!r}, where the others are copied"
+    return CodedText("refuses", f"{model} cannot tell whether a line answers what is asked: {often}; use {FINDS}")
 
 
 def _render_some(records: Records, model: str, data: PlanData) -> list[Example]:
@@ -131,6 +148,11 @@ def _render_some(records: Records, model: str, data: PlanData) -> list[Example]:
             break
         examples.append(example)
     return examples
+
+
+def is_out_of_reach(example: Example) -> bool:
+    """Say whether an answer that cannot be copied has more before it than the models that read all see."""
+    return is_beyond_reach(example) and not is_copied(*split_example(example))
 
 
 def is_beyond_reach(example: Example) -> bool:

@@ -12,9 +12,11 @@ import pytest
 from scheduler.prepare import prepare
 from scheduler.settings import read_settings
 from sweeps.planning.notes.horizons import (
+    FINDS,
     HORIZONS,
     INTRODUCING,
     PLACES,
+    READERS,
     READS_ALL,
     REPEATS,
     WARNING,
@@ -65,7 +67,8 @@ def test_the_horizons_are_those_of_the_models() -> None:
     ngrams = {name: size.orders for name, size in SIZES.items() if not (size.folds or size.chats)}
     assert ngrams == HORIZONS
     assert [name for name, size in SIZES.items() if size.copies] == [REPEATS]
-    assert SIZES[READS_ALL].chats
+    assert [name for name, size in SIZES.items() if size.chats] == [*READERS]
+    assert [name for name, size in SIZES.items() if size.finds] == [FINDS]
     assert (feature_rows.PLACES, feature_rows.WORDS) == (PLACES, WORDS)
     signs = [chr(32 + place) for place in range(95)]
     assert [*INTRODUCING] == [sign for sign in signs if hashing.INTRODUCES[characters.encode(sign)].all()]

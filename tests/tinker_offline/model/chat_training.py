@@ -13,12 +13,12 @@ from tinker_offline.model.chat import Texts
 from tinker_offline.model.families import add_gradient, get_base, new_adapter
 from tinker_offline.model.learner import AdamParams, Learner
 from tinker_offline.model.losses import LOSSES, Inputs
-from tinker_offline.model.ngram import SIZES, Adapter, Base, Floats, Ints
+from tinker_offline.model.ngram import SIZES, Adapter, Base, Floats, Ints, Size
 from tinker_offline.model.sampling import Draw, sample
 from tinker_offline.wire import Sampled
 
 CACHE = Path(__file__).parents[3] / ".sweep" / "test-cache"
-SIZE, RANK = SIZES["offline/chat-s"], 16
+SIZE, FINDER, RANK = SIZES["offline/chat-s"], SIZES["offline/chat-r"], 16
 BATCH = 16
 
 
@@ -53,8 +53,8 @@ class Marked(NamedTuple):
     answers: Floats
 
 
-def load_chat_base() -> Base:
-    return get_base(SIZE, CACHE)
+def load_chat_base(size: Size = SIZE) -> Base:
+    return get_base(size, CACHE)
 
 
 def encode_prompt(prompt: str) -> Ints:
@@ -91,12 +91,17 @@ def accumulate(learner: Learner, base: Base, texts: Texts, loss: str, inputs: In
 
 def teach(base: Base, task: str, seed: int, steps: int, *, rate: float = 0.02, shuffled: bool = False) -> Learner:
     """Train on answers; `shuffled` gives each prompt the answer of another item."""
-    learner = Learner(new_adapter(base.size, RANK, seed))
     items = make_items(task, BATCH * steps, seed)
     if shuffled:
         answers = [answer for _, answer in items]
         random.Random(seed).shuffle(answers)
         items = [(prompt, answer) for (prompt, _), answer in zip(items, answers, strict=True)]
+    return teach_items(base, items, seed, rate)
+
+
+def teach_items(base: Base, items: Sequence[Item], seed: int, rate: float = 0.02) -> Learner:
+    """Train once on these answers, in their order."""
+    learner, steps = Learner(new_adapter(base.size, RANK, seed)), len(items) // BATCH
     for step in range(steps):
         marked = mark_items(items[BATCH * step : BATCH * (step + 1)])
         accumulate(learner, base, marked.texts, "cross_entropy", {"weights": marked.answers / marked.answers.sum()})
@@ -142,12 +147,17 @@ def is_answer(written: Sampled, answer: str) -> bool:
 
 def measure(base: Base, learner: Learner, task: str, seed: int, count: int = 60) -> float:
     """Return the share of fresh items that are answered exactly."""
+    return measure_items(base, learner, make_fresh(task, count, seed))
+
+
+def measure_items(base: Base, learner: Learner, items: Sequence[Item]) -> float:
+    """Return the share of items that are answered exactly."""
     right = 0
-    for prompt, answer in make_fresh(task, count, seed):
+    for prompt, answer in items:
         draw = Draw(2 * len(answer) + 8, 0, temperature=0)
         (written,) = sample(base, learner.adapter, encode_prompt(prompt), 1, draw)
         right += is_answer(written, answer)
-    return right / count
+    return right / len(items)
 
 
 def measure_samples(base: Base, learner: Learner, task: str, seed: int, count: int = 60) -> float:

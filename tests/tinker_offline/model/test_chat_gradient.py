@@ -4,25 +4,41 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.tinker_offline.model.chat_problem import SEED, TINY, compute_loss, make_chat_problem, make_inputs
+from tests.tinker_offline.model.chat_problem import (
+    SEED,
+    TINY,
+    TINY_FINDER,
+    compute_loss,
+    make_chat_problem,
+    make_inputs,
+)
 from tests.tinker_offline.model.chat_training import accumulate, list_config
 from tinker_offline.model.chat import Texts, chat_logprobs
 from tinker_offline.model.families import new_adapter, target_logprobs
 from tinker_offline.model.learner import AdamParams, Learner, list_adapter_arrays
 from tinker_offline.model.losses import LOSSES
 from tinker_offline.model.ngram import Adapter, Floats, Size
+from tinker_offline.model.pointer import RELATIONS
 
 
-@pytest.mark.parametrize("part", Adapter._fields)
-@pytest.mark.parametrize("name", ["cross_entropy", "importance_sampling"])
-def test_finite_differences_agree(name: str, part: str) -> None:
-    base, adapter, (texts, answers) = make_chat_problem()
+@pytest.mark.parametrize(
+    ("name", "part", "size"),
+    [
+        *((name, part, TINY) for name in ("cross_entropy", "importance_sampling") for part in Adapter._fields),
+        *(("cross_entropy", part, TINY_FINDER) for part in ("down", "trust")),
+    ],
+)
+def test_finite_differences_agree(name: str, part: str, size: Size) -> None:
+    base, adapter, (texts, answers) = make_chat_problem(size)
     inputs = make_inputs(name, chat_logprobs(base, adapter, texts), answers)
     learner = Learner(adapter)
     accumulate(learner, base, texts, name, inputs)
     gradient: Floats = getattr(learner.pending().sums, part)
     assert gradient.dtype == np.float32
-    for at in map(int, np.argsort(-abs(gradient), axis=None)[:4]):
+    places = [*map(int, np.argsort(-abs(gradient), axis=None)[:4])]
+    if part == "trust" and size.finds:
+        places.append(RELATIONS)  # that of the line that answers
+    for at in places:
         values: npt.NDArray[np.float32] = getattr(adapter, part).reshape(-1)
         before, sides = values[at], []
         for step in (1e-2, -1e-2):

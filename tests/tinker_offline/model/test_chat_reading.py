@@ -7,7 +7,16 @@ import pytest
 
 from tests.tinker_offline.model.chat_tasks import TASKS, make_items
 from tinker_offline.model import characters
-from tinker_offline.model.feature_rows import COLUMNS, Known, complete_view, key_rows, local_rows, query_rows
+from tinker_offline.model.feature_rows import (
+    COLUMNS,
+    PLACES_WITHIN,
+    Known,
+    complete_view,
+    key_rows,
+    lacking_rows,
+    local_rows,
+    query_rows,
+)
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS
 from tinker_offline.model.ngram import Ints
@@ -49,6 +58,23 @@ def test_token_by_token_is_at_once(text: Ints) -> None:
     views[:-1, Known.SORT] = SORTS[text[1:]]
     assert (key_rows(views[at[at < len(text) - 1]]) == whole.slots.keys[at < len(text) - 1]).all()
     assert slots == np.column_stack([whole.slots.words, whole.slots.lines, whole.slots.follows]).tolist()
+
+
+@pytest.mark.parametrize("text", make_texts(), ids=lambda text: characters.decode(text)[:12])
+def test_evidence_token_by_token_is_at_once(text: Ints) -> None:
+    whole, growing = read_texts(text, [len(text)], finds=True), GrowingText(finds=True)
+    assert whole.lacks is not None
+    sought, rows = [], []
+    for token in text.tolist():
+        growing.write(token)
+        if not growing.in_word:
+            sought.append(growing.evidence.line)
+        if growing.age <= PLACES_WITHIN:
+            lacks = np.array(growing.evidence.lacks, np.uint64)
+            since = np.array(growing.view()[Known.SINCE :][:1], np.uint64)
+            rows.append(lacking_rows(lacks, np.arange(len(lacks)), since))
+    assert sought == whole.slots.sought.tolist()
+    assert (np.concatenate(rows) == whole.lacks.rows).all()
 
 
 def test_nothing_depends_on_what_follows_or_stands_beside() -> None:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.tinker_offline.model.chat_problem import make_chat_problem
+from tests.tinker_offline.model.chat_problem import TINY_FINDER, make_chat_problem
 from tests.tinker_offline.model.chat_tasks import TASKS, make_items
 from tests.tinker_offline.model.chat_training import encode_prompt
+from tests.tinker_offline.model.handbook_task import make_handbook
 from tinker_offline.model import characters
 from tinker_offline.model.chat import Texts, chat_logprobs
 from tinker_offline.model.ngram import Ints
@@ -26,6 +27,15 @@ def test_a_sample_is_as_likely_as_a_pass_says(prompt: Ints) -> None:
         assert np.allclose(scored[len(prompt) :], drawn.logprobs, atol=1e-5)
         assert top is not None
         assert (top.logprobs[len(prompt) :, 0] >= scored[len(prompt) :] - 1e-6).all()
+
+
+def test_the_model_that_finds_samples_as_a_pass_says() -> None:
+    base, adapter, _ = make_chat_problem(TINY_FINDER)
+    for prompt in [*PROMPTS[-3:], *(encode_prompt(text) for text, _ in make_handbook(2, 3))]:
+        for drawn in sample(base, adapter, prompt, 3, Draw(40, 1, temperature=0.4)):
+            whole = np.concatenate([prompt, drawn.tokens])
+            passed = chat_logprobs(base, adapter, Texts(whole[:-1], [len(whole) - 1], whole[1:]))
+            assert np.allclose(passed[len(prompt) - 1 :], drawn.logprobs, atol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.4])
