@@ -51,6 +51,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.reporting
 	@$(BIN)/python -m tests.bench.page_serving
+	@$(BIN)/python -m tests.bench.live_pages
 	@$(BIN)/python -m tests.bench.faults
 
 # Counts how often the intervals of the minimum data hold the truth and how wide they are, and how often a difference is

@@ -1,6 +1,7 @@
 """Tell browsers that something has changed: a number for each subject, and a stream of server-sent events.
 
-While somebody listens, a subject is looked at once a second, however many listen. The events carry no content.
+While somebody listens, a subject is looked at once a second, however many listen. The events carry no content, but for
+browsers the tag of each part of the page.
 """
 
 import asyncio
@@ -9,16 +10,17 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from scheduler.errors import SchedulerError
 from scheduler.state.connection import RedisError
+from web.parts import find_parts
 from web.site import Forbidden, NotFound, Visiting, find_site
 
 EVERY = 1.0  # seconds between two looks at a subject
@@ -104,17 +106,37 @@ async def stream_events(
     watcher: Watcher = request.app.state.watcher
     if watcher.listeners.total() >= STREAMS:
         raise Forbidden(f"{STREAMS} pages are live already; reload this one by hand")
-    sessions = find_site(request).sessions
+    sessions = (await find_site(request)).sessions
     stream = tell_versions(
-        watcher, request.app.state.ending, subject, lambda: sessions.find(visitor.cookie) is not None
+        watcher,
+        request.app.state.ending,
+        subject,
+        lambda: sessions.find(visitor.cookie) is not None,
+        lambda: _list_tags(request.app, subject),
     )
     return StreamingResponse(stream, media_type="text/event-stream")
 
 
+async def _list_tags(app: FastAPI, subject: str) -> dict[str, object]:
+    """List the tags of all parts, so that a browser asks only for those that have changed; nothing if some fail."""
+    try:
+        return {"parts": {url: filled.tag for url, filled in (await find_parts(app, subject)).items()}}
+    except Exception:  # noqa: BLE001 - the browser asks for all of them, and gets to know why
+        return {}
+
+
+async def _add_nothing() -> dict[str, object]:
+    return {}
+
+
 async def tell_versions(
-    watcher: Watcher, ending: threading.Event, subject: str, may_stay: Callable[[], bool]
+    watcher: Watcher,
+    ending: threading.Event,
+    subject: str,
+    may_stay: Callable[[], bool],
+    add: Callable[[], Awaitable[dict[str, object]]] = _add_nothing,
 ) -> AsyncIterator[str]:
-    """Tell each new version of a subject, until the process ends or the listener may not stay."""
+    """Tell each new version of a subject, and what `add` adds, until the process ends or the listener may not stay."""
     watcher.add_listener(subject)
     try:
         yield "retry: 2000\n\n"
@@ -123,7 +145,9 @@ async def tell_versions(
             version = watcher.find(subject)
             if version is not None and (version.number, version.away) != last:
                 last, spoke = (version.number, version.away), time.monotonic()
-                yield f"data: {json.dumps({'of': subject, 'version': version.number, 'away': version.away})}\n\n"
+                more = {} if version.away else await add()
+                told = {"of": subject, "version": version.number, "away": version.away, **more}
+                yield f"data: {json.dumps(told)}\n\n"
             elif time.monotonic() - spoke > QUIET:
                 spoke = time.monotonic()
                 if not await _ask(may_stay):

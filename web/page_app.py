@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ from web.pages import (
     run_page,
     sweep_page,
 )
-from web.parts import PartCache
+from web.parts import Filled, PartCache, fill_part
 from web.site import Forbidden, LoginNeeded, NotFound, Site
 from web.templating import load_assets, show_page
 
@@ -50,7 +50,7 @@ def create_app(store: Store, settings: Settings) -> FastAPI:
     """Make the app on a store. It opens nothing and starts nothing before it is served."""
     site = Site(store, settings)
     app = FastAPI(title="tinker-sweeps", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_live)
-    app.state.site, app.state.parts = site, PartCache()
+    app.state.site, app.state.parts = site, PartCache(lambda subject: _fill(site, subject))
     app.state.ending = threading.Event()
     app.state.watcher = Watcher(lambda subject: _mark(site, subject))
     for page in PAGES:
@@ -81,6 +81,15 @@ def _mark(site: Site, subject: str) -> str:
         return fleet_page.mark_fleet(site)
     mark = run_page.mark_run if subject.startswith(run_page.SUBJECT) else sweep_page.mark_subject
     return mark(site, subject)
+
+
+def _fill(site: Site, subject: str) -> Sequence[Filled]:
+    if subject == home_page.HOME:
+        return home_page.fill_home(home_page.read_home(site, ""), site)
+    if subject == fleet_page.FLEET:
+        return [fill_part(site, fleet_page.PART, "", fleet_page.URL)]
+    fill = run_page.fill_run if subject.startswith(run_page.SUBJECT) else sweep_page.fill_sweep
+    return fill(site, subject)
 
 
 def send_asset(name: str) -> Response:

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from scheduler.settings import Settings
 from scheduler.state import views
@@ -14,7 +15,7 @@ from scheduler.state.store import Store
 from web.background import Background, Drawings
 from web.computations import SweepFacts, compute
 from web.login_limits import LoginLimits
-from web.visitors import BrowserSessions, Visitor
+from web.visitors import BrowserSessions, RecentVisits, Visitor
 
 THREADS = 3  # that compute in the background, or wait for a process that does
 ITEMS = 10_000  # of an evaluation that are ranked
@@ -40,6 +41,7 @@ class Site:
         self.store, self.settings = store, settings
         self.sessions = BrowserSessions(store)
         self.limits = LoginLimits()
+        self.recent = RecentVisits()
         self.drawings = Drawings()
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="background")
         self.plans = Background[list[dict[str, Any]]](pool, lambda name: views.read_planned_rows(store, name))
@@ -68,7 +70,7 @@ class Site:
         return read_samples(self.store, self.settings.store, asked["name"], wanted)
 
 
-def find_site(request: Request) -> Site:
+async def find_site(request: Request) -> Site:
     """Find what the app was made with."""
     site: Site = request.app.state.site
     return site
@@ -85,7 +87,16 @@ def admit(request: Request, site: Here) -> Visitor:
     return visitor
 
 
+async def admit_again(request: Request, site: Here) -> None:
+    """Let in who was let in with the same cookies some seconds ago: a live page asks for its parts every second."""
+    cookies = request.headers.get("cookie", "")
+    if not site.recent.has(cookies):
+        await run_in_threadpool(admit, request, site)
+        site.recent.add(cookies)
+
+
 Visiting = Annotated[Visitor, Depends(admit)]
+Watching = Depends(admit_again)
 
 
 def require(visitor: Visitor, scope: Scope) -> None:

@@ -1,12 +1,16 @@
 """BrowserSessions of browsers. A cookie has 256 random bits; Redis has their hash, and whom they let in.
 
-A session that a token opened ends when the token is revoked or expires: each request reads the token again.
+A session that a token opened ends when the token is revoked or expires: each request reads the token again. Only the
+parts of a page that is open are still sent for RECENT seconds.
 """
 
 import hashlib
 import hmac
 import json
 import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from scheduler.state import keys
@@ -17,6 +21,8 @@ from scheduler.state.store import Store
 LASTS = 12 * 3600  # seconds
 COOKIE_BYTES = 32
 LONGEST = 100  # characters of a cookie that is looked for
+RECENT = 3.0  # seconds for which a visitor is remembered
+REMEMBERED = 1000  # visitors
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,25 @@ class BrowserSessions:
 
     def _locate(self, cookie: str) -> str:
         return keys.session(hashlib.sha256(cookie.encode("utf-8", "replace")).hexdigest())
+
+
+class RecentVisits:
+    """Remembers for some seconds whose cookies were good, so that Redis is not asked for each part of a live page."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def has(self, cookies: str) -> bool:
+        """Were these cookies good a moment ago?"""
+        return self._clock() < self._until.get(cookies, 0.0)
+
+    def add(self, cookies: str) -> None:
+        """Remember good cookies."""
+        self._until[cookies] = self._clock() + RECENT
+        self._until.move_to_end(cookies)
+        while len(self._until) > REMEMBERED:
+            self._until.popitem(last=False)
 
 
 def make_actor(token: Token, origin: str) -> Actor:

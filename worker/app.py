@@ -195,7 +195,7 @@ def _begin(sender: Any, **_: object) -> None:
     )
     housekeeping.start()
     worker_shutdown.connect(lambda **_: housekeeping.stop(), weak=False)  # not awaited: the duty expires
-    cleaning = DailyCleaning(get_context(), settings.store, settings.keep)
+    cleaning = DailyCleaning(store, leases.worker)
     cleaning.start()
     worker_shutdown.connect(lambda **_: cleaning.stop(), weak=False)
     canaries = Canaries(get_context(), Timing(settings.silence))

@@ -18,6 +18,7 @@ from web.login_limits import ADDRESSES, EVERY, TRIES, LoginLimits
 from web.page_app import PAGES
 from web.page_server import check_address
 from web.pages.login_page import keep_local
+from web.visitors import RECENT, REMEMBERED, RecentVisits
 
 OPEN = {"/login", "/healthz", "/readyz"}
 
@@ -114,6 +115,18 @@ def test_failures_are_limited_by_address_and_forgiven_with_time() -> None:
     for number in range(10 * ADDRESSES):
         limits.note_failure(str(number))
     assert len(limits) == ADDRESSES
+
+
+def test_visitors_are_remembered_for_seconds_and_in_bounded_memory() -> None:
+    clock = FakeClock()
+    visits = RecentVisits(lambda: float(clock.now) / 1000)
+    visits.add("a")
+    assert (visits.has("a"), visits.has("b")) == (True, False)
+    clock.pass_seconds(RECENT)
+    assert not visits.has("a")
+    for number in range(REMEMBERED + 1):
+        visits.add(str(number))
+    assert (visits.has("0"), visits.has("1")) == (False, True)
 
 
 def test_who_fails_too_often_must_wait(night_of_its_own: Served) -> None:

@@ -53,6 +53,9 @@ def test_a_part_is_sent_again_only_when_it_has_changed(page: Served, night: Nigh
         night.do("train-n64s0", "moving")
         night.do("evaluate-n64s0", "moving", {"nll": 1.25})
         changed = guest.get("/sweeps/moving/parts/cells", headers=tag)
+        plain = guest.get("/sweeps/moving/parts/cells", headers={"accept-encoding": "identity"})
+    assert (changed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert changed.text == plain.text
     assert (first.status_code, changed.status_code) == (200, 200)
     assert "1.2500" in changed.text
     assert "1.2500" not in first.text
@@ -65,7 +68,11 @@ def test_who_listens_is_told_a_higher_number_when_a_sweep_changes(page: Served, 
         first = next(lines)
         night.do("train-n128s0", "listened")
         later = next(event for event in islice(lines, 20) if event["version"] > first["version"])
-    assert later == {"of": "sweep:listened", "version": later["version"], "away": False}
+        tags = {url: guest.get(url).headers["etag"].strip('"') for url in later["parts"]}
+    assert later == {"of": "sweep:listened", "version": later["version"], "away": False, "parts": tags}
+    changed = {url.rpartition("/")[2] for url, tag in tags.items() if first["parts"][url] != tag}
+    assert "progress" in changed
+    assert "cells" not in changed
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.state.people.audit_log import read_audit
 from scheduler.state.service_facts import read_known_accounts
 from scheduler.state.workers import read_leader
-from web.live import Watcher
-from web.parts import Part, PartCache, answer_part, fill_part
-from web.site import Here, Site, Visiting
+from web.parts import Part, answer_part, fill_part
+from web.site import Here, Site, Visiting, Watching
 from web.templating import show_page
 
 FLEET = "fleet"
@@ -54,9 +53,7 @@ def show_fleet(site: Here, visitor: Visiting) -> Response:
     return show_page("fleet.html", visitor, {"part": fill_part(site, PART, "", URL), "subject": FLEET})
 
 
-@router.get(URL)
-def show_fleet_part(request: Request, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+@router.get(URL, dependencies=[Watching])
+async def show_fleet_part(request: Request) -> Response:
     """Show what changes of it."""
-    watcher: Watcher = request.app.state.watcher
-    cache: PartCache = request.app.state.parts
-    return answer_part(request, cache.take(URL, watcher.count(FLEET), lambda: fill_part(site, PART, "", URL)))
+    return await answer_part(request, FLEET, URL)

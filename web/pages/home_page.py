@@ -22,10 +22,9 @@ from scheduler.waiting_reasons import (
     explain_breaker,
     explain_waiting,
 )
-from web.live import Watcher
 from web.marks import mark_sweep
-from web.parts import Part, PartCache, answer_part, fill_part
-from web.site import Here, Site, Visiting
+from web.parts import Filled, Part, answer_part, fill_part
+from web.site import Here, Site, Visiting, Watching
 from web.templating import show_page
 
 HOME = "home"
@@ -129,6 +128,14 @@ def _list_troubles(site: Site, fleet: FleetStatus, rows: Sequence[SweepRow]) -> 
 
 PARTS = (Part("now", "Now", read_home), Part("sweeps", "Sweeps", read_home))
 
+
+def fill_home(values: Mapping[str, Any], site: Site) -> list[Filled]:
+    """Fill all parts from the same values."""
+    return [
+        fill_part(site, Part(part.name, part.title, lambda *_: values), "", f"/parts/{part.name}") for part in PARTS
+    ]
+
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -136,23 +143,15 @@ router = APIRouter(include_in_schema=False)
 def show_home(site: Here, visitor: Visiting) -> Response:
     """Show the page."""
     values = read_home(site, "")
-    parts = [
-        fill_part(site, Part(part.name, part.title, lambda *_: values), "", f"/parts/{part.name}") for part in PARTS
-    ]
-    return show_page("home.html", visitor, {"parts": parts, "subject": HOME, "total": values["total"]})
+    return show_page(
+        "home.html", visitor, {"parts": fill_home(values, site), "subject": HOME, "total": values["total"]}
+    )
 
 
-@router.get("/parts/{name}")
-def show_home_part(request: Request, name: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+@router.get("/parts/{name}", dependencies=[Watching])
+async def show_home_part(request: Request, name: str) -> Response:
     """Show one part of it."""
-    watcher: Watcher = request.app.state.watcher
-    cache: PartCache = request.app.state.parts
-    part = next((part for part in PARTS if part.name == name), None)
-    if part is None:
-        return Response(status_code=404)
-    version = watcher.count(HOME)
-    filled = cache.take(request.url.path, version, lambda: fill_part(site, part, "", request.url.path))
-    return answer_part(request, filled)
+    return await answer_part(request, HOME, f"/parts/{name}")
 
 
 @router.get("/sweeps")
@@ -168,5 +167,4 @@ def list_sweeps(site: Here, visitor: Visiting, after: int = 0) -> Response:
 
 def mark_home(site: Site) -> str:
     """Mark what the page shows."""
-    values = read_home(site, "")
-    return "".join(fill_part(site, Part(part.name, part.title, lambda *_: values), "", "").tag for part in PARTS)
+    return "".join(part.tag for part in fill_home(read_home(site, ""), site))

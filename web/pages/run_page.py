@@ -16,10 +16,9 @@ from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView
 from sweeps.results import RunResult
-from web.live import Watcher
 from web.marks import hash_text
-from web.parts import Part, PartCache, answer_part, fill_part
-from web.site import Here, NotFound, Site, Visiting
+from web.parts import Filled, Part, answer_part, fill_part
+from web.site import Here, NotFound, Site, Visiting, Watching
 from web.templating import link_sweep, show_page
 
 SUBJECT = "run:"  # before NUMBER:NAME, as what browsers listen to
@@ -126,6 +125,13 @@ def mark_run(site: Site, subject: str) -> str:
 
 RUN = Part("run", "Run", read_run)
 
+
+def fill_run(site: Site, subject: str) -> list[Filled]:
+    """Fill what the page of a run shows."""
+    number, _, name = subject.removeprefix(SUBJECT).partition(":")
+    return [fill_part(site, RUN, f"{number}:{name}", link_sweep(name, "runs", number, "part"))]
+
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -149,20 +155,15 @@ def list_runs(name: str, site: Here, visitor: Visiting, cell: int | None = None,
 def show_run(name: str, number: int, site: Here, visitor: Visiting) -> Response:
     """Show one run."""
     find_run(site, name, number)
-    part = fill_part(site, RUN, f"{number}:{name}", link_sweep(name, "runs", str(number), "part"))
-    return show_page(
-        "run.html", visitor, {"name": name, "number": number, "part": part, "subject": f"{SUBJECT}{number}:{name}"}
-    )
+    subject = f"{SUBJECT}{number}:{name}"
+    (part,) = fill_run(site, subject)
+    return show_page("run.html", visitor, {"name": name, "number": number, "part": part, "subject": subject})
 
 
-@router.get("/sweeps/{name}/runs/{number}/part")
-def show_run_part(request: Request, name: str, number: int, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001
+@router.get("/sweeps/{name}/runs/{number}/part", dependencies=[Watching])
+async def show_run_part(request: Request, name: str, number: int) -> Response:
     """Show what changes of it."""
-    watcher: Watcher = request.app.state.watcher
-    cache: PartCache = request.app.state.parts
-    subject, url = f"{number}:{name}", link_sweep(name, "runs", str(number), "part")
-    version = watcher.count(f"{SUBJECT}{subject}")
-    return answer_part(request, cache.take(url, version, lambda: fill_part(site, RUN, subject, url)))
+    return await answer_part(request, f"{SUBJECT}{number}:{name}", link_sweep(name, "runs", str(number), "part"))
 
 
 @router.get("/sweeps/{name}/stages")

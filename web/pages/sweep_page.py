@@ -1,7 +1,7 @@
 """A sweep: what it asks, what it says so far, its cells as they fill in, its cost, and what went wrong."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,11 +13,10 @@ from scheduler.state import views
 from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.waiting_reasons import describe_retries, explain_waiting
 from web.cell_grid import lay_out_cells
-from web.live import Watcher
 from web.marks import hash_text, mark_sweep
 from web.pages.control_page import ACTIONS, list_actions
-from web.parts import Filled, Part, PartCache, answer_part, fill_part
-from web.site import Here, Site, Visiting
+from web.parts import Filled, Part, answer_part, fill_part
+from web.site import Here, Site, Visiting, Watching
 from web.templating import link_sweep, show_page
 
 SUBJECT = "sweep:"  # before the name, as what browsers listen to
@@ -123,40 +122,35 @@ PARTS = (
     Part("events", "Events", read_money),
 )
 
+
+def fill_sweep(site: Site, subject: str) -> list[Filled]:
+    """Fill all parts of the page. Raises UnknownSweep."""
+    name = subject.removeprefix(SUBJECT)
+    views.read_sweep(site.store, name)
+    return [fill_part(site, part, name, link_sweep(name, "parts", part.name)) for part in PARTS]
+
+
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sweeps/{name}")
-def show_sweep(request: Request, name: str, site: Here, visitor: Visiting, done: str = "") -> Response:
+def show_sweep(name: str, site: Here, visitor: Visiting, done: str = "") -> Response:
     """Show the page."""
     view, mark = views.read_sweep(site.store, name), mark_sweep(site.store, name)
     site.facts.look(name, mark)  # both begin, then the page waits for them together
     site.reports.look(name, mark, patience=PATIENCE)
-    parts = [_take_part(request, site, part, name) for part in PARTS]
     spec = json.dumps(view.spec, indent=2, ensure_ascii=False)
-    values = {"view": view, "parts": parts, "subject": f"{SUBJECT}{name}", "spec": spec}
+    subject = f"{SUBJECT}{name}"
+    values = {"view": view, "parts": fill_sweep(site, subject), "subject": subject, "spec": spec}
     actions = list_actions(view) if visitor.actor.may_change(view.user) else []
     titles = {action.name: action.title for action in ACTIONS}
     return show_page("sweep.html", visitor, {**values, "actions": actions, "done": titles.get(done, "")})
 
 
-@router.get("/sweeps/{name}/parts/{part}")
-def show_sweep_part(request: Request, name: str, part: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001
+@router.get("/sweeps/{name}/parts/{part}", dependencies=[Watching])
+async def show_sweep_part(request: Request, name: str, part: str) -> Response:
     """Show one part of it."""
-    wanted = next((known for known in PARTS if known.name == part), None)
-    if wanted is None:
-        return Response(status_code=404)
-    views.read_sweep(site.store, name)
-    return answer_part(request, _take_part(request, site, wanted, name))
-
-
-def _take_part(request: Request, site: Site, part: Part, name: str) -> Filled:
-    watcher: Watcher = request.app.state.watcher
-    cache: PartCache = request.app.state.parts
-    url = link_sweep(name, "parts", part.name)
-    version = watcher.count(f"{SUBJECT}{name}")
-    make: Callable[[], Filled] = lambda: fill_part(site, part, name, url)  # noqa: E731 - a thunk
-    return cache.take(url, version, make)
+    return await answer_part(request, f"{SUBJECT}{name}", link_sweep(name, "parts", part))
 
 
 @router.get("/sweeps/{name}/cells")

@@ -12,6 +12,7 @@ const WORDS = {
 
 let seen = null; // the version that the page shows
 let wanted = null; // the newest version that the server has told
+let tags = null; // of each part of it, by address; null: not told, so ask for all
 let last = 0; // when the last round began
 let waiting = null;
 const leaving = new AbortController(); // a form leads away: what is asked after it may be refused
@@ -58,10 +59,10 @@ async function refresh() {
   waiting = null;
   if (document.hidden || leaving.signal.aborted) return; // until somebody looks again
   last = Date.now();
-  const target = wanted;
+  const [target, now] = [wanted, tags];
   try {
     const done = [];
-    for (const part of parts) done.push(await fetchPart(part));
+    for (const part of parts) if (now?.[part.dataset.part] !== part.dataset.tag) done.push(await fetchPart(part));
     if (done.every(Boolean)) seen = target;
   } catch {
     if (leaving.signal.aborted) return;
@@ -80,7 +81,7 @@ function listen(subject) {
   source.onmessage = (event) => {
     const told = JSON.parse(event.data);
     say(told.away ? "away" : "");
-    wanted = told.version;
+    [wanted, tags] = [told.version, told.parts];
     schedule();
   };
   source.onerror = () => {

@@ -1,29 +1,24 @@
 """Sum up what a service bills for each sweep, in a process of its own: python -m worker.maintenance.bill_main.
 
-A service lists all that an organisation used, hour by hour and session by session. That takes 4 kB of memory for each
-row, and a worker that read it would hold as much from then on: its other threads put what they keep in between.
+A service lists all that an organisation used, hour by hour and session by session: 4 kB of memory for each row.
 """
 
 import json
 import logging
-import os
-import subprocess
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.engine.retry import Fault
-from scheduler.processes.child import tie_to_this_process
-from scheduler.processes.own_environment import start_process
 from scheduler.processes.secret_files import load_secrets
 from worker.maintenance import reconcile
+from worker.maintenance.apart import run_apart
 from worker.maintenance.reconcile import Bill
 from worker.sdk.endpoints import Endpoint
 from worker.sdk.failures import ServiceError
 from worker.sdk.rest import AccountClient
 
-COMMAND = [sys.executable, "-W", "ignore", "-m", "worker.maintenance.bill_main"]
 PATIENCE = 60.0  # seconds for the whole answer
 
 
@@ -33,15 +28,13 @@ def read_bills(endpoint: Endpoint, fleet: str, since: datetime) -> dict[str, Bil
     Key and address go through a pipe, because others see the arguments of a process.
     """
     order = json.dumps({**asdict(endpoint), "fleet": fleet, "since": since.timestamp()})
-    pipe = subprocess.PIPE
-    with start_process(tie_to_this_process(COMMAND), os.environ, stdin=pipe, stdout=pipe, text=True) as process:
-        try:
-            document: dict[str, Any] = json.loads(process.communicate(order, PATIENCE)[0])
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise ServiceError(Fault.OUTAGE, f"no bills from the service in {PATIENCE:g} s") from None
-        except ValueError:
-            raise ServiceError(Fault.MACHINE, "the process that reads the bills ended without an answer") from None
+    printed = run_apart("worker.maintenance.bill_main", order=order, patience=PATIENCE)
+    if printed is None:
+        raise ServiceError(Fault.OUTAGE, f"no bills from the service in {PATIENCE:g} s")
+    try:
+        document: dict[str, Any] = json.loads(printed)
+    except ValueError:
+        raise ServiceError(Fault.MACHINE, "the process that reads the bills ended without an answer") from None
     if "fault" in document:
         raise ServiceError(Fault(document.pop("fault")), document.pop("error"), **document)
     return {sweep: Bill(**bill) for sweep, bill in document["bills"].items()}

@@ -28,6 +28,19 @@ PATIENCE = 3600.0  # seconds after which another process may clean up in place o
 DUTY = keys.CLEANER.removeprefix(keys.PREFIX)
 
 
+def take_duty_if_due(store: Store, who: str) -> bool:
+    """Take the duty to clean up, if the last cleaning is a day ago and no other process is at it."""
+    last = float(store.client.hget(keys.CLEANED, "at") or 0)
+    if store.scripts.read_time() - last < EVERY * SECOND:
+        return False
+    return bool(store.scripts.run("take_duty", who, round(PATIENCE * SECOND), DUTY))
+
+
+def give_up_duty(store: Store, who: str) -> None:
+    """Let another process clean up when it is due again."""
+    store.scripts.run("take_duty", who, 0, DUTY)
+
+
 @dataclass
 class Cleaned:
     """What a cleaning did."""
@@ -51,17 +64,6 @@ class Cleaning:
         self._url = url
         self._artefacts = Artefacts(url)
         self._keep = keep
-
-    def run_if_due(self, who: str) -> Cleaned | None:
-        """Clean up if the last cleaning is a day ago and no other process is at it."""
-        last = float(self._store.client.hget(keys.CLEANED, "at") or 0) / SECOND
-        if self._read_now() - last < EVERY:
-            return None
-        if not self._store.scripts.run("take_duty", who, round(PATIENCE * SECOND), DUTY):
-            return None
-        cleaned = self.run()
-        self._store.scripts.run("take_duty", who, 0, DUTY)
-        return cleaned
 
     def run(self) -> Cleaned:
         """Clean up now, and note when and what."""

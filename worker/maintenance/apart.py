@@ -1,0 +1,30 @@
+"""Run a program of ours in a process of its own, because a process that ends gives back all of its memory.
+
+For what reads everything that there is: a worker would hold the most that it ever took, since its other threads put
+what they keep in between.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from scheduler.processes.child import tie_to_this_process
+from scheduler.processes.own_environment import start_process
+
+
+def run_apart(module: str, arguments: Sequence[str] = (), *, order: str = "", patience: float) -> str | None:
+    """Run `python -m module`; return what it prints, or None if it has not ended after `patience` seconds.
+
+    It reads `order` from its standard input. No secret is in its arguments, nor in what the system shows of its
+    environment. It ends when we do.
+    """
+    command = tie_to_this_process([sys.executable, "-W", "ignore", "-m", module, *arguments])
+    pipe = subprocess.PIPE
+    with start_process(command, os.environ, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            printed: str = process.communicate(order, patience)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+    return printed
