@@ -8,22 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, cast, get_args
 
+from scheduler import urls
 from scheduler.engine.capacity import Bounds
 from scheduler.errors import SettingInvalid
 from scheduler.notify.alert_limits import AlertLimits, parse_alert_limits
 from scheduler.notify.signing_key import check_secret
 from scheduler.processes.user_name import read_user
 from scheduler.state.keeping.retention import Retention, parse_retention
-from scheduler.urls import (
-    check_redis,
-    check_store,
-    check_web,
-    is_webhook,
-    parse_address,
-    parse_hosts,
-    parse_page,
-    parse_port,
-)
 from sweeps.spec.home_paths import expand
 
 T = TypeVar("T")
@@ -48,6 +39,7 @@ class ObservationSettings:
     metrics: tuple[str, int] | None  # SWEEP_METRICS: where the scheduler serves metrics; None: nowhere
     log: LogForm  # SWEEP_LOG: text, or json for one object a line
     page: tuple[str, int] | None  # SWEEP_PAGE: where the page is served, port 0 for a free one; None: nowhere
+    page_proxy: tuple[str, ...]  # SWEEP_PAGE_PROXY: "10.0.0.7 172.16.0.0/12": who may say for whom the page is asked
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     home = _read_folder("SWEEP_HOME", _read_text(environment, "SWEEP_HOME"))
     return Settings(
         home=home,
-        redis_url=_read_url(environment, "REDIS_URL", check_redis),
+        redis_url=_read_url(environment, "REDIS_URL", urls.check_redis),
         store=_read_store(environment, home),
         user=read_user("SWEEP_USER", environment.get("SWEEP_USER")),
         cache=_read_path("SWEEP_CACHE", environment.get("SWEEP_CACHE") or str(home / "cache")),
@@ -159,10 +151,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         usage_lag=_read_number(environment, "SWEEP_USAGE_LAG", least=0, most=1_000_000),
         requests_per_second=_read_number(environment, "SWEEP_REQUESTS_PER_SECOND", least=0, most=100_000),
         tokens_per_minute=_read_number(environment, "SWEEP_TOKENS_PER_MINUTE", least=0, most=500_000_000),
-        tinker_url=_read_url(environment, "TINKER_BASE_URL", partial(check_web, right=TINKER)) or TINKER,
-        offline_url=_read_url(environment, "SWEEP_OFFLINE_URL", partial(check_web, right="http://127.0.0.1:8000")),
+        tinker_url=_read_url(environment, "TINKER_BASE_URL", partial(urls.check_web, right=TINKER)) or TINKER,
+        offline_url=_read_url(environment, "SWEEP_OFFLINE_URL", partial(urls.check_web, right="http://127.0.0.1:8000")),
         rehearsal=_read_existing_path(environment, "SWEEP_REHEARSAL", "file", Path.is_file),
-        flower_port=parse_port("SWEEP_FLOWER_PORT", environment.get("SWEEP_FLOWER_PORT") or "0"),
+        flower_port=urls.parse_port("SWEEP_FLOWER_PORT", environment.get("SWEEP_FLOWER_PORT") or "0"),
         environments=_read_existing_path(environment, "SWEEP_ENVIRONMENTS", "folder", Path.is_dir) or Path.cwd(),
         step=_read_number(environment, "SWEEP_STEP", least=0.1, most=86_400),
         environment_memory=_read_number(environment, "SWEEP_ENVIRONMENT_MEMORY", least=0, most=100_000),
@@ -176,14 +168,16 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _read_data(environment: Mapping[str, str]) -> DataSettings:
     gib = _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)
-    return DataSettings(int(2**30 * gib), _read_grammar(environment, "SWEEP_DATA_HOSTS", parse_hosts))
+    return DataSettings(int(2**30 * gib), _read_grammar(environment, "SWEEP_DATA_HOSTS", urls.parse_hosts))
 
 
 def _read_observation(environment: Mapping[str, str]) -> ObservationSettings:
     alerts = _read_grammar(environment, "SWEEP_ALERTS", parse_alert_limits)
     log = cast(LogForm, _read_choice(environment, "SWEEP_LOG", get_args(LogForm)))
-    page = parse_page("SWEEP_PAGE", _read_text(environment, "SWEEP_PAGE"))
-    return ObservationSettings(alerts, _read_grammar(environment, "SWEEP_METRICS", parse_address), log, page)
+    page = urls.parse_page("SWEEP_PAGE", _read_text(environment, "SWEEP_PAGE"))
+    proxy = urls.parse_networks("SWEEP_PAGE_PROXY", environment.get("SWEEP_PAGE_PROXY") or "")
+    metrics = _read_grammar(environment, "SWEEP_METRICS", urls.parse_address)
+    return ObservationSettings(alerts, metrics, log, page, proxy)
 
 
 def _read_choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
@@ -220,7 +214,7 @@ def _list_protocols() -> frozenset[str]:
 
 def _read_store(environment: Mapping[str, str], home: Path) -> str:
     text = environment.get("SWEEP_STORE") or str(home / "store")
-    return check_store("SWEEP_STORE", text, _list_protocols) or str(_read_folder("SWEEP_STORE", text))
+    return urls.check_store("SWEEP_STORE", text, _list_protocols) or str(_read_folder("SWEEP_STORE", text))
 
 
 def _read_path(name: str, text: str) -> Path:
@@ -268,7 +262,7 @@ def _read_variables(environment: Mapping[str, str], name: str) -> tuple[str, ...
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", word):
             raise SettingInvalid(f"{name}: word {position}: expected a variable such as env:SLACK_WEBHOOK")
         address = environment.get(word.removeprefix("env:"))
-        if address and not is_webhook(address):
+        if address and not urls.is_webhook(address):
             raise SettingInvalid(f"{name}: {word}: expected http://… or https://…, got another value")
     return tuple(dict.fromkeys(word.removeprefix("env:") for word in words))
 

@@ -1,7 +1,8 @@
-"""Check the settings that are URLs. Messages never quote what may be a password."""
+"""Check the settings that are URLs and addresses. Messages never quote what may be a password."""
 
 import re
 from collections.abc import Callable, Collection
+from ipaddress import ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from scheduler.errors import SettingInvalid
@@ -111,6 +112,19 @@ def parse_port(name: str, text: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or int(text) > 65535:
         raise SettingInvalid(f"{name}: expected off or a port (0 to 65535), got {text!r}")
     return int(text)
+
+
+def parse_networks(name: str, text: str) -> tuple[str, ...]:
+    """Read addresses and networks, separated by spaces: `10.0.0.7 172.16.0.0/12`. Raises SettingInvalid."""
+    words = tuple(text.split())
+    for word in words:
+        try:
+            ip_network(word)
+        except ValueError:
+            raise SettingInvalid(
+                f"{name}: expected addresses or networks, such as 10.0.0.7 or 172.16.0.0/12, got {word!r}"
+            ) from None
+    return words
 
 
 def hide_secrets(url: str) -> str:

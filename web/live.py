@@ -146,8 +146,8 @@ async def tell_versions(
             if version is not None and (version.number, version.away) != last:
                 last, spoke = (version.number, version.away), time.monotonic()
                 more = {} if version.away else await add()
-                told = {"of": subject, "version": version.number, "away": version.away, **more}
-                yield f"data: {json.dumps(told)}\n\n"
+                event = {"of": subject, "version": version.number, "away": version.away, **more}
+                yield f"data: {json.dumps(event)}\n\n"
             elif time.monotonic() - spoke > QUIET:
                 spoke = time.monotonic()
                 if not await _ask(may_stay):

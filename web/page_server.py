@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from scheduler.errors import SettingInvalid
 from scheduler.settings import Settings
@@ -34,20 +35,27 @@ def serve(store: Store, settings: Settings, say: Callable[[str], None]) -> None:
     host, port = settings.observation.page
     check_address(store, host)
     app = create_app(store, settings)
-    config = uvicorn.Config(
+    config = configure(app, settings, host, port)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _Server(config, say, app.state.ending).run()
+
+
+def configure(app: FastAPI, settings: Settings, host: str, port: int) -> uvicorn.Config:
+    """Return how the page is served: by whom `X-Forwarded-*` is believed, and what is logged."""
+    proxy = settings.observation.page_proxy
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
         log_config=None,
         access_log=False,  # it would have every login link
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxy),
+        forwarded_allow_ips=list(proxy),
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=PATIENCE,
         ws="none",
     )
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _Server(config, say, app.state.ending).run()
 
 
 class _Server(uvicorn.Server):

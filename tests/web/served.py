@@ -14,6 +14,7 @@ from scheduler.state.store import Store
 from tests.support import wait_until
 from web.live import Watcher
 from web.page_app import create_app
+from web.page_server import configure
 
 ADA = Actor("ada", "a test")
 
@@ -52,7 +53,7 @@ class Served:
 def serve_page(store: Store, settings: Settings) -> Iterator[Served]:
     """Serve the page as long as the block runs."""
     app = create_app(store, settings)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(configure(app, settings, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started, "the page is served")

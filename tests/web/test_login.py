@@ -1,17 +1,20 @@
 """Nobody sees anything without a session; a session comes from a token or a link, and from no other site."""
 
 import socket
+from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
 from scheduler.errors import SettingInvalid
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.people.actors import Scope
 from scheduler.state.people.tokens import create_token, revoke_token
 from scheduler.state.store import Store
 from tests.support import FakeClock, redis_server
-from tests.web.served import ADA, Served
+from tests.web.served import ADA, Served, serve_page
 from web import live
 from web.guard import HEADERS, LARGEST
 from web.login_limits import ADDRESSES, EVERY, TRIES, LoginLimits
@@ -174,3 +177,31 @@ def test_a_slow_body_is_cut_off(page: Served, monkeypatch: pytest.MonkeyPatch) -
     with socket.create_connection((host, int(port)), timeout=10) as slow:
         slow.sendall(head.encode())
         assert slow.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(("proxy", "is_believed"), [("", False), ("10.0.0.0/8", False), ("127.0.0.1", True)])
+def test_a_proxy_is_believed_only_where_it_is_named(
+    page: Served, tmp_path: Path, proxy: str, is_believed: bool
+) -> None:
+    """The proxy wrote the last address of the visitor; what stands before it, the visitor may have made up."""
+
+    def log_in(secret: str, *addresses: str) -> httpx.Response:
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": ", ".join(addresses)}
+        return guest.post("/login", data={"secret": secret}, headers=headers)
+
+    settings = read_settings({"SWEEP_HOME": str(tmp_path), "SWEEP_PAGE_PROXY": proxy})
+    secret = page.make_token("behind a proxy", Scope.READ)
+    with serve_page(page.store, settings) as behind, behind.open_guest() as guest:
+        opened = log_in(secret, "203.0.113.5")
+        tried = [log_in("wrong", f"198.51.100.{number}", "203.0.113.7").status_code for number in range(TRIES + 1)]
+        another = log_in("wrong", "203.0.113.8").status_code
+    assert opened.status_code == 303
+    assert ("secure" in opened.headers["set-cookie"].lower()) == is_believed
+    assert tried == [401] * TRIES + [429]
+    assert another == (401 if is_believed else 429)
+
+
+@pytest.mark.parametrize("text", ["*", "proxy.example.org", "10.0.0.7/8", "1.2.3.4,5.6.7.8"])
+def test_only_addresses_are_proxies(text: str) -> None:
+    with pytest.raises(SettingInvalid):
+        read_settings({"SWEEP_PAGE_PROXY": text})
