@@ -1,10 +1,10 @@
-"""Compare methods: means over the seeds, and differences that are paired by seed.
+"""Compare methods: means over the seeds, and one difference with one verdict for each pair.
 
-Methods at one seed share what the seed decides, so differences are taken seed by seed: their mean,
-± t(.975, k - 1)·sd/√k. The spread is that of each pair's own differences, because one method may vary much more than
-another. The untrained model is measured once and counts for every seed. Holm's step-down over all pairs says which
-differences are clear when all are judged together. With the items of the runs, each difference is also estimated item
-by item (see sweeps/stats/paired_items.py).
+Methods at one seed share what the seed decides, and their items, so a difference is estimated seed by seed and item by
+item: its interval holds for other seeds and other items of the same kind (see sweeps/stats/paired_items.py). Without
+items it is the mean over the seeds, ± t(.975, k - 1)·sd/√k, and holds for these items. The spread is that of each
+pair's own differences, because one method may vary much more than another. The untrained model is measured once and
+counts for every seed. Holm's step-down over all pairs says which differences are clear when all are judged together.
 """
 
 import statistics
@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from sweeps.analysis.run_counts import Tally, count_runs
-from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
+from sweeps.analysis.seed_estimates import Covers, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
 from sweeps.errors import DataError
@@ -55,6 +55,7 @@ class Difference:
     after_holm: bool  # still clear when all pairs are considered together
     needed_seeds: int | None = None  # that would find it with 80 %, were it as large as it seems; None: not known
     by_item: ItemDifference | None = None
+    covers: Covers | None = None  # what else its interval holds for; None without one
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class Comparison:
     runs: Tally = field(default_factory=Tally)
 
 
-def compare(results: Runs, *, metric: str, items: Items | None = None) -> Comparison:
+def compare(results: Runs, *, metric: str, items: Items | None = None, cross_check: bool = True) -> Comparison:
     """Compare the methods by one metric, from runs or a DataFrame. Raises DataError for runs of several variants.
 
-    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept.
+    `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept. Without
+    the cross-check there is no `by_item.crossed`, which takes longer than all the rest.
     """
     results = read_runs(results)
     variants = [variant for variant, _ in group_by_cell(results, without={METHOD})]
@@ -88,7 +90,7 @@ def compare(results: Runs, *, metric: str, items: Items | None = None) -> Compar
     contestants = tuple(
         replace(_contestant(name, rows, levels[name], metric), told=told_counts[name]) for name, rows in runs.items()
     )
-    by_item = _compare_by_item(scores)
+    by_item = _compare_by_item(scores, cross_check=cross_check)
     conditional = {name for name, count in told_counts.items() if count and count.is_conditional}
     pairs = _subtract_pairs(values, scores, conditional)
     unpaired = _compare_unpaired(scores, by_item)
@@ -148,16 +150,18 @@ def _differences(
             pair in clear,
             None if pair in few else difference.needed_seeds,
             by_item.get(pair),
+            difference.covers,
         )
         for pair, difference in estimates.items()
     ]
 
 
 def _compare_by_item(
-    scores: Mapping[str | None, Mapping[int, Scores]],
+    scores: Mapping[str | None, Mapping[int, Scores]], *, cross_check: bool
 ) -> dict[Pair, ItemDifference]:
     pairs = {(method, other): _fill_seeds(scores, method, other) for other, method in combinations(scores, 2)}
-    return judge_pairs({pair: difference for pair, sides in pairs.items() if (difference := compare_items(*sides))})
+    compared = {pair: compare_items(*sides, cross_check=cross_check) for pair, sides in pairs.items()}
+    return judge_pairs({pair: difference for pair, difference in compared.items() if difference})
 
 
 def _compare_unpaired(

@@ -3,8 +3,9 @@
 The best cell has the best mean over its seeds, on the validation set where there is one: a choice by the holdout is
 optimistically biased there. Where a cell lacks a seed, means are corrected for what each seed adds to all cells, so
 that no cell wins because it was spared a hard seed. Every other cell is compared with the best seed by seed, because
-runs of one seed share what the seed decides: ± t(.975, k - 1)·sd/√k. Holm's step-down over all cells says which are
-worse; the rest are tied with the best.
+runs of one seed share what the seed decides, and item by item where the items of the choice are kept: the interval
+then holds for other seeds and other items. Without them it is ± t(.975, k - 1)·sd/√k. Holm's step-down over all cells
+says which are worse; the rest are tied with the best.
 
 The effect of an axis is estimated among runs that differ in that axis alone. A block is a seed with values of the
 other axes; it counts if every value of the axis that was measured anywhere is measured in it, so that a cell that
@@ -20,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from sweeps.analysis.baselines import drop_untrained
 from sweeps.analysis.run_counts import Tally, count_runs
-from sweeps.analysis.seed_estimates import estimate_difference, estimate_level, read_run_scores
+from sweeps.analysis.seed_estimates import Covers, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
 from sweeps.evaluation.metric_prefixes import VALIDATION
@@ -47,6 +48,7 @@ class GridCell:
     behind: Estimate | None = None  # by how much it is worse than the best, over the seeds that both have
     apart: bool = False  # it is worse, after Holm over all cells
     needed_seeds: int | None = None  # that would tell it apart with 80 %, were the two as far apart as they seem
+    covers: Covers | None = None  # what else the interval of `behind` holds for
     by_item: ItemDifference | None = None  # what it is above the best by, on the holdout's items
     told: Told | None = None  # how many items tell the metric, on the holdout; None: not known
 
@@ -148,7 +150,7 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
         behind,
         find_grain(value for group in ranked for value in group.chosen_by.values()),
         find_difference_range(by),
-        by_item if by == metric else {},
+        {place: replace(item, mean=sign * item.mean) for place, item in by_item.items()} if by == metric else {},
     )
     cells = [replace(cell, by_item=by_item.get(place)) for place, cell in enumerate(cells)]
     cells += [_cell(group, metric, by, grains) for group in others]
@@ -221,6 +223,7 @@ def _rank_cells(
             behind=estimates.get(place),
             apart=place in worse,
             needed_seeds=None if place in worse or place not in differences else differences[place].needed_seeds,
+            covers=differences[place].covers if place in differences else None,
         )
         for place, cell in enumerate(cells)
     ]

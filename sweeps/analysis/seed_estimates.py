@@ -1,4 +1,7 @@
-"""Estimate means and differences over seeds. Where all seeds agree, their items say what other seeds may have.
+"""Estimate means and differences: each difference has one interval, for other seeds and other items of the same kind.
+
+That is the claim about the recipe of `sweeps.stats.paired_items`, wherever two seeds or more kept their items. A
+difference without items is paired by seed, and its interval holds for other seeds on these items alone.
 
 Seeds that agree, to within one item of a share, have no spread, so Student's t has nothing to go by. Of a share, each
 item (or cluster of items) is one trial, and Wilson's interval of so many trials holds for the mean; it is too wide
@@ -10,7 +13,7 @@ that of values that are rounded to the smallest step between those that were mea
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sweeps.metrics.ranges import ANY, Range, find_range
 from sweeps.results import RunResult, keep_measured
@@ -19,6 +22,8 @@ from sweeps.stats.paired_items import ItemDifference, Items, Scores, are_binary,
 from sweeps.stats.power import estimate_seeds_needed
 from sweeps.stats.proportions import Interval, wilson_interval
 
+Covers = Literal["seeds_and_items", "seeds", "items"]
+
 
 class SeedDifference(NamedTuple):
     """A difference over seeds, how likely chance alone makes one as large, and the seeds that would find it."""
@@ -26,6 +31,7 @@ class SeedDifference(NamedTuple):
     estimate: Estimate
     p: float
     needed_seeds: int | None
+    covers: Covers | None = None  # what else the interval holds for: other seeds, other items; None without an interval
 
     @property
     def is_clear(self) -> bool:
@@ -78,24 +84,37 @@ def estimate_difference(
     by_item: ItemDifference | None = None,
     unpaired: Interval | None = None,
 ) -> SeedDifference:
-    """Estimate the mean of differences that are paired by seed; `unpaired` is that of shares of other items."""
+    """Estimate the mean of differences: item by item where items can judge it, else paired by seed.
+
+    `unpaired` is the interval of shares of other items.
+    """
     if by_item and span == ANY:
         span = by_item.span
+    if by_item and (recipe := by_item.recipe):
+        estimate = Estimate(by_item.mean, recipe.half_width, by_item.seeds, span)
+        return SeedDifference(estimate, recipe.p, by_item.needed_seeds, "seeds_and_items")
     estimate = estimate_paired(differences, grain=grain, span=span)
     if len(differences) < 2:
         return SeedDifference(estimate, 1.0, None)
-    needed = estimate_seeds_needed(differences, grain)
+    by_seed = SeedDifference(
+        estimate, compute_p(estimate, len(differences) - 1), estimate_seeds_needed(differences, grain), "seeds"
+    )
     items = by_item.items if by_item and span == (-1.0, 1.0) else 0
-    if not _agree(differences, grain, items):
-        return SeedDifference(estimate, compute_p(estimate, len(differences) - 1), needed)
-    if by_item and (claim := by_item.recipe or by_item.checkpoints):
-        needed = by_item.needed_seeds if by_item.recipe else None
-        return SeedDifference(estimate._replace(half_width=claim.half_width), claim.p, needed)
+    return _judge_agreeing(by_seed, grain, by_item, unpaired) if _agree(differences, grain, items) else by_seed
+
+
+def _judge_agreeing(
+    by_seed: SeedDifference, grain: float, by_item: ItemDifference | None, unpaired: Interval | None
+) -> SeedDifference:
+    """Judge seeds that agree by the items of one of them, or by shares of other items; else by what rounding hides."""
+    estimate = by_seed.estimate
+    if by_item and (claim := by_item.checkpoints):
+        return SeedDifference(estimate._replace(half_width=claim.half_width), claim.p, None, "items")
     if unpaired is not None:
         return _use_unpaired(estimate, unpaired)
     if by_item or not grain:  # a single item or passage; or every value that was measured is the same
         return SeedDifference(estimate._replace(half_width=None), 1.0, None)
-    return SeedDifference(estimate, compute_p(estimate, len(differences) - 1), needed)
+    return by_seed
 
 
 def _use_unpaired(estimate: Estimate, unpaired: Interval) -> SeedDifference:
@@ -104,4 +123,4 @@ def _use_unpaired(estimate: Estimate, unpaired: Interval) -> SeedDifference:
     near = estimate.mean - low if estimate.mean > 0 else high - estimate.mean
     p = compute_p(estimate._replace(half_width=near), math.inf)
     wider = max(estimate.mean - low, high - estimate.mean)
-    return SeedDifference(estimate._replace(half_width=wider, interval=(low, high)), p, None)
+    return SeedDifference(estimate._replace(half_width=wider, interval=(low, high)), p, None, "items")

@@ -11,9 +11,11 @@ from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
 from sweeps.experiments.comparison_facts import list_pairs, select_runs
-from sweeps.experiments.comparison_words import list_levels, name_leader, name_method
-from sweeps.experiments.conclude_comparison import conclude_comparison, rank_methods
-from sweeps.experiments.conclusion import Conclusion, find_claim, gather
+from sweeps.experiments.comparison_words import list_levels, name_leader
+from sweeps.experiments.conclude_comparison import CONTRASTS, conclude_comparison, rank_methods
+from sweeps.experiments.conclusion import Conclusion, gather, list_claims
+from sweeps.experiments.contrast_table import Contrast, explain_contrasts, list_contrast_rows
+from sweeps.experiments.contrasts import Design, name_method
 from sweeps.experiments.evidence import SENTENCES, list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.figures.bars import RowPlot
@@ -21,9 +23,10 @@ from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
-from sweeps.report.shared_parts import compare_by_item, describe_rows, draw_row, mark_told, warn_of_missing
+from sweeps.report.shared_parts import describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
+from sweeps.spec.contrast_rules import check_against, check_controls
 from sweeps.spec.metric_wishes import list_wishes
 from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal, MetricWish
@@ -33,11 +36,6 @@ DRAWN = 45  # pairs: those of ten methods
 MEANS = (
     "Means over the seeds with their 95 % intervals (Student's t). Tokens and dollars are those of one run, with its "
     "evaluations."
-)
-PAIRS = (
-    "Differences over the seeds that both methods have, ± half of the 95 % interval. Clear: `alone`, beyond its own "
-    "interval; `all pairs`, also when all pairs are judged together (Holm). Seeds needed: how many would find a "
-    "difference of this size in four of five experiments."
 )
 
 
@@ -97,52 +95,64 @@ def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> l
 
 
 def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusion:
-    """Conclude which method is the best by the first metric, on each data set and in each variant."""
+    """Conclude what was asked by the first metric, on each data set and in each variant; by the others, what fell."""
     asked, variants = list_asked(spec, rows), split_variants(rows, {METHOD})
     name = get_base_name(asked[0].metric)
     same = [wish for wish in asked if get_base_name(wish.metric) == name]
     answers = len(asked) * len(variants)
     places = [(wish, place, group) for wish in same for place, group in list_measured_first(variants)][:SENTENCES]
-    return gather(
-        [
-            conclude_comparison(spec, wish, group, items, place=place, several=answers > 1)
-            for wish, place, group in places
-        ],
-        answers,
-    )
+    claims = [
+        conclude_comparison(
+            spec,
+            [wish, *(other for other in asked if other is not wish)],
+            group,
+            items,
+            place=place,
+            several=answers > 1,
+            most=1 if at else max(2, CONTRASTS + 1 - len(places)),
+        )
+        for at, (wish, place, group) in enumerate(places)
+    ]
+    listed = _drop_repeated([claim for here in claims for claim in here])
+    return gather(listed, answers + len(listed) - len(places))
+
+
+def _drop_repeated(claims: Sequence[Conclusion]) -> list[Conclusion]:
+    """Drop claims about a pair that an earlier one is about: what fell by a metric, and what is asked of it."""
+    seen = dict[tuple[str | None, ...], Conclusion]()
+    for claim in claims:
+        seen.setdefault((claim.metric, claim.place, claim.subject, claim.against), claim)
+    return [*seen.values()]
 
 
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
     """Say what the conclusion leaves out: the best by each metric, the means, the paired differences, and by item."""
-    sentences, sections, asked = list[str](), list[Section](), list_asked(spec, rows)
+    sentences, sections, asked, design = list[str](), list[Section](), list_asked(spec, rows), Design.read(spec)
     for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
-        comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric))
+        comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric), cross_check=False)
         best = Best(metric=wish.metric, mode=wish.mode) if wish.mode else None
         where = f" ({variant})" if variant else ""
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
         if best:
-            headline = find_claim(conclusion, wish.metric, place=variant)
-            leader = name_leader(comparison, best, where, headline)
-            sentences.append(leader + _weigh_leader(comparison, best, group, items))
+            headline = list_claims(conclusion, wish.metric, place=variant)
+            leader = name_leader(comparison, best, where, design, headline)
+            sentences.append(leader + _weigh_leader(comparison, best, design, group, items))
         else:
             sentences.append(list_levels(comparison, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
             *warn_of_missing(comparison.runs),
             _draw_means(f"methods-{place}", comparison, best),
-            *_draw_differences(f"differences-{place}", comparison, best),
-            *compare_by_item(
-                comparison.metric, {_name_pair(difference): difference.by_item for difference in comparison.differences}
-            ),
+            *_draw_differences(f"differences-{place}", comparison, best, design),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
     return Answer(tuple(filter(None, sentences)), tuple(sections))
 
 
-def _weigh_leader(comparison: Comparison, best: Best, rows: Sequence[RunResult], items: ItemsBy) -> str:
+def _weigh_leader(comparison: Comparison, best: Best, design: Design, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say whether the leader is better than a guess, if that is known; of a Sharpe ratio, whether it may be luck."""
-    ranked, kept = rank_methods(comparison, best.mode), select_items(items, comparison.metric)
+    ranked, kept = rank_methods(comparison, best.mode, design), select_items(items, comparison.metric)
     leader = ranked[0].name if ranked else None
     guess = weigh_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept)
     deflated = deflate_methods(comparison, rows, kept).get(leader)
@@ -193,12 +203,12 @@ def _show_method(method: MethodResult, metric: str) -> dict[str, Any]:
     }
 
 
-def _draw_differences(name: str, comparison: Comparison, best: Best | None) -> list[Figure]:
+def _draw_differences(name: str, comparison: Comparison, best: Best | None, design: Design) -> list[Figure]:
     """Draw every pair; of very many, those of the leader."""
     if not comparison.differences:
         return []
     many = len(comparison.differences) > DRAWN
-    ranked = rank_methods(comparison, best.mode) if best else []
+    ranked = rank_methods(comparison, best.mode, design) if best else []
     leader = (ranked or comparison.contestants)[0].name
     drawn = [
         difference for difference in comparison.differences if not many or leader in (difference.one, difference.other)
@@ -207,25 +217,23 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None) -> l
         draw_row(_name_pair(difference), difference.estimate, 0, clear=difference.after_holm, signed=True)
         for difference in drawn
     ]
-    words = RowPlot(
-        name, "Differences, paired by seed", describe_rows(rows), f"difference in {comparison.metric}", zero=True
-    )
-    numbers = make_table(
-        [_show_pair(difference, comparison.metric) for difference in comparison.differences], folded=many
-    )
+    words = RowPlot(name, "Differences", describe_rows(rows), f"difference in {comparison.metric}", zero=True)
+    contrasts = [_show_pair(difference) for difference in comparison.differences]
+    numbers = make_table(list_contrast_rows(comparison.metric, contrasts), folded=many)
     left = f" {len(drawn)} of {len(comparison.differences):,} pairs are drawn, those of {name_method(leader)}."
     legend = f"Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
-    return [Figure(IntervalChart(words, rows), numbers, legend, PAIRS)]
+    return [Figure(IntervalChart(words, rows), numbers, legend, explain_contrasts(contrasts))]
 
 
-def _show_pair(difference: Difference, metric: str) -> dict[str, Any]:
-    return {
-        "method": name_method(difference.one),
-        "against": name_method(difference.other),
-        metric: show_estimate(difference.estimate, signed=True),
-        "clear": "all pairs" if difference.after_holm else "alone" if difference.clear else "no",
-        "seeds needed": None if difference.clear else difference.needed_seeds,
-    }
+def _show_pair(difference: Difference) -> Contrast:
+    return Contrast(
+        _name_pair(difference),
+        difference.estimate,
+        "all pairs" if difference.after_holm else "alone" if difference.clear else "no",
+        difference.covers,
+        None if difference.clear else difference.needed_seeds,
+        difference.by_item,
+    )
 
 
 EXPERIMENT = Experiment(
@@ -233,7 +241,8 @@ EXPERIMENT = Experiment(
     title="comparison of methods",
     question="Which method does better?",
     needs=("methods", "equal"),
-    takes=("best", "methods", "equal"),
+    takes=("best", "methods", "equal", "against"),
+    rules=((("methods", "against"), check_against), (("methods",), check_controls)),
     plan_runs=plan_methods,
     conclude=conclude,
     answer=answer_comparison,

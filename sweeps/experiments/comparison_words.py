@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 from sweeps.analysis.comparison import Comparison, Difference, MethodResult
 from sweeps.analysis.told_items import FEWEST, warn_unknown
-from sweeps.experiments.conclude_comparison import UNTRAINED, rank_methods
+from sweeps.experiments.conclude_comparison import rank_methods
 from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.contrasts import Design, name_method
 from sweeps.report.shared_parts import mark_told
 from sweeps.report.table_cells import format_estimate
 from sweeps.spec.metric_wishes import ask_direction
 from sweeps.spec.sections import Best
-
-
-def name_method(method: str | None) -> str:
-    """Name a method; none is the untrained model."""
-    return UNTRAINED if method is None else method
+from sweeps.stats.intervals import turn_estimate
 
 
 def list_levels(comparison: Comparison, where: str) -> str:
@@ -28,9 +25,11 @@ def list_levels(comparison: Comparison, where: str) -> str:
     return f"{comparison.metric}{where}: {means} (95 % intervals); {ask_direction(comparison.metric)}."
 
 
-def name_leader(comparison: Comparison, best: Best, where: str, headline: Conclusion | None = None) -> str:
+def name_leader(
+    comparison: Comparison, best: Best, where: str, design: Design, headline: Sequence[Conclusion] = ()
+) -> str:
     """Name the best method, and say whether it is clearly ahead of the next one. What the headline says is left out."""
-    ranked = rank_methods(comparison, best.mode)
+    ranked = rank_methods(comparison, best.mode, design)
     few = [method for method in comparison.contestants if method.estimate and method.told and method.told.is_too_few]
     left = warn_unknown(comparison.metric, ranked[0].told) if ranked else ""
     left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
@@ -55,15 +54,15 @@ def _list_told(methods: Sequence[MethodResult]) -> str:
 
 
 def _name_first(
-    comparison: Comparison, best: Best, ranked: Sequence[MethodResult], where: str, headline: Conclusion | None
+    comparison: Comparison, best: Best, ranked: Sequence[MethodResult], where: str, headline: Sequence[Conclusion]
 ) -> str:
     if not ranked:
         return f"No method{where} has a result for {comparison.metric}."
     first = ranked[0]
     assert first.estimate is not None
-    if headline is not None and headline.claim == "measured" and len(ranked) == 1:
+    if len(ranked) == 1 and any(claim.claim == "measured" for claim in headline):
         return ""
-    if headline is not None and _says_all(headline, ranked):
+    if any(_says_all(claim, ranked) for claim in headline):
         return _write_levels(ranked[:2], comparison.metric, where)
     alone = "a single run" if first.estimate.seeds == 1 else "all seeds agree, and no items were kept to judge by"
     interval = alone if first.estimate.half_width is None else "95 % interval"
@@ -77,10 +76,9 @@ def _name_first(
     second = ranked[1]
     for difference in comparison.differences:
         if {difference.one, difference.other} == {first.name, second.name}:
-            gap = format_estimate(difference.estimate._replace(mean=abs(difference.estimate.mean)))
-            return (
-                f"{leader}, {_say_lead(difference, first, best)} {name_method(second.name)}, by {gap} (paired by seed)."
-            )
+            estimate = difference.estimate
+            gap = format_estimate(turn_estimate(estimate) if estimate.mean < 0 else estimate)
+            return f"{leader}, {_say_lead(difference, first, best)} {name_method(second.name)}, by {gap}."
     share = "no item that tells it" if items else "no seed"
     return f"{leader}; it shares {share} with {name_method(second.name)}, the next."
 

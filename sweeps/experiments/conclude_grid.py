@@ -15,6 +15,7 @@ from sweeps.experiments.evidence import (
     conclude_guess,
     is_saturated,
     list_agreement,
+    list_coverage,
     list_item_caveats,
     list_run_caveats,
     list_seed_caveats,
@@ -78,7 +79,8 @@ def _compare_best(choice: BestCell) -> Conclusion:
         claim = "not_judged"
     elif not choice.alike:
         claim = "best_cell"
-    return Conclusion(claim, choice.by, *sides, *effect, caveats=list_agreement(rival.behind))
+    caveats = (*list_agreement(rival.behind), *list_coverage(rival.covers))
+    return Conclusion(claim, choice.by, *sides, *effect, caveats=caveats)
 
 
 def _list_caveats(choice: BestCell, sign: float) -> set[Caveat]:

@@ -37,6 +37,9 @@ Claim = Literal[
     "too_few_items",
     "no_answer",
     "nothing_measured",
+    "control_learnt_nothing",
+    "control_behind",
+    "control_as_good",
 ]
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 
@@ -66,6 +69,7 @@ class Conclusion:
     others: tuple["Conclusion", ...] = ()  # the same question about the other data sets or settings
     details: Mapping[Caveat, str] = field(default_factory=dict)  # what a caveat says here, with names and counts
     more: int = 0  # answers that are neither this one nor among the others
+    aside: bool = False  # of another: it is in JSON, and the headline is long enough without it
 
     @property
     def sentence(self) -> str:
@@ -76,7 +80,12 @@ class Conclusion:
     def sentences(self) -> list[str]:
         """Write it and the others, one sentence each; then how many answers follow."""
         follow = f"{self.more:,} more {'answer follows' if self.more == 1 else 'answers follow'} below."
-        return [self.sentence, *(other.sentence for other in self.others), *([follow] if self.more else [])]
+        return [*(claim.sentence for claim in self.told), *([follow] if self.more else [])]
+
+    @property
+    def told(self) -> list["Conclusion"]:
+        """The claims that the headline tells: this one, and the others that are not aside."""
+        return [self, *(other for other in self.others if not other.aside)]
 
     def document(self) -> dict[str, Json]:
         """Return it as JSON, with the others."""
@@ -95,10 +104,16 @@ def _list_fields(claim: Conclusion) -> dict[str, Json]:
         "low": claim.low,
         "high": claim.high,
         "metric": claim.metric,
+        "subject": claim.subject,
         "against": claim.against,
         "caveats": list(claim.caveats),
         "sentence": claim.sentence,
     }
+
+
+def list_claims(conclusion: Conclusion, metric: str, *, place: str) -> list[Conclusion]:
+    """List what the headline tells by a metric at a place."""
+    return [claim for claim in conclusion.told if (claim.metric, claim.place) == (metric, place)]
 
 
 def find_claim(
@@ -117,7 +132,7 @@ def gather(conclusions: Sequence[Conclusion], answers: int) -> Conclusion:
 
 def describe_caveats(claim: Conclusion) -> str:
     """Write what limits a claim and its others, in one line; or nothing. A caveat of some of them names these."""
-    every = (claim, *claim.others)
+    every = claim.told
     words = []
     for code in order_caveats({code for limited in every for code in limited.caveats}):
         limited = [limited_claim for limited_claim in every if _is_to_be_said(limited_claim, code)]
@@ -236,6 +251,10 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
     "no_answer": _say_no_answer,
     "nothing_measured": _say_nothing_measured,
+    "control_learnt_nothing": "The control {subject} has learnt nothing, as it should: by {metric} it is {ahead} than "
+    "{against}{place}.",
+    "control_behind": "The control {subject} changed too, but {against} has a better {metric}{place}, by {worse}.",
+    "control_as_good": "The control {subject} did about as well as {against}{place}: by {metric} it is {ahead}.",
 }
 
 

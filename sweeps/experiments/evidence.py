@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sweeps.analysis.guessing import find_unbeaten
 from sweeps.analysis.run_counts import Tally
-from sweeps.analysis.seed_estimates import SeedDifference, estimate_difference, estimate_level, read_run_scores
+from sweeps.analysis.seed_estimates import Covers, SeedDifference, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.told_items import FEWEST, Told, count_told, may_be_conditional, subtract_common
 from sweeps.evaluation.majority import MAJORITY
 from sweeps.experiments.caveats import Caveat
@@ -73,6 +73,11 @@ def list_seed_caveats(seeds: Sequence[int]) -> set[Caveat]:
 def list_agreement(estimate: Estimate | None) -> tuple[Caveat, ...]:
     """List why a difference over several seeds has no interval: they agree, and nothing says how sure that is."""
     return ("seeds_agree",) if estimate and estimate.half_width is None and estimate.seeds > 1 else ()
+
+
+def list_coverage(covers: Covers | None) -> tuple[Caveat, ...]:
+    """List that the interval of a difference is that of its seeds alone, where no items say what others would do."""
+    return ("these_items_only",) if covers == "seeds" else ()
 
 
 def list_item_caveats(metric: str, counts: Sequence[Told | None]) -> set[Caveat]:

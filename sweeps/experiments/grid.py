@@ -21,6 +21,7 @@ from sweeps.analysis.told_items import FEWEST, count_told, may_be_conditional, w
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_grid import conclude_grid
 from sweeps.experiments.conclusion import Conclusion, find_claim, gather
+from sweeps.experiments.contrast_table import contrast_on_holdout, contrast_tie, explain_contrasts, list_contrast_rows
 from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
@@ -29,9 +30,15 @@ from sweeps.planning.runs import DatasetRun
 from sweeps.planning.stage_builder import StageBuilder
 from sweeps.records import canonicalize_row
 from sweeps.report.document import Answer, Paragraph, Part, Section, Table, join_answers, make_table
-from sweeps.report.grid_figures import describe_change, describe_undirected, draw_axes, draw_cells, name_cell
+from sweeps.report.grid_figures import (
+    describe_change,
+    describe_undirected,
+    draw_axes,
+    draw_cells,
+    name_cell,
+)
 from sweeps.report.plain_values import simplify
-from sweeps.report.shared_parts import compare_by_item, mark_told, warn_of_missing
+from sweeps.report.shared_parts import mark_told, warn_of_missing
 from sweeps.report.table_cells import format_estimate, show_estimate
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.metric_wishes import list_directed, list_wishes
@@ -79,7 +86,7 @@ def list_deciding(spec: Spec, _rows: Sequence[RunResult]) -> list[str]:
 
 
 def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey] | None:
-    """Choose the runs of the best cells on each data set, of the cells that may be as good, and of base models.
+    """Choose the runs of the best cells on each data set, of those next to it or as good, and of base models.
 
     All runs (None), if how many items tell a metric decides which cell can be the best.
     """
@@ -89,7 +96,8 @@ def choose_runs(spec: Spec, rows: Sequence[RunResult]) -> set[ItemKey] | None:
     for _, group in split_variants(rows, _list_other_keys(rows)):
         for best in list_bests(spec, rows):
             choice = best_cell(group, metric=strip_validation(best.metric), mode=best.mode)
-            near |= {canonicalize_row(cell.cell) for cell in (choice.best, *choice.alike[:NEAR]) if cell}
+            ranked = [cell for cell in choice.cells if cell.is_ranked][: NEAR + 1]
+            near |= {canonicalize_row(cell.cell) for cell in (*ranked, *choice.alike[:NEAR])}
     return {key for row in rows if (key := item_key(row.cell, row.seed))[0] in near}
 
 
@@ -196,8 +204,6 @@ def _list_parts(
         yield from _list_ties(choice)
     yield from _list_unranked(choice)
     if ranked:
-        differences = {name_cell(cell): cell.by_item for cell in choice.alike}
-        yield from compare_by_item(f"{choice.metric}, less the best", differences)
         yield from draw_axes(f"axes-{place}", choice)
 
 
@@ -240,17 +246,19 @@ def _count_alike(count: int) -> str:
     return f"{format_count(count, 'other condition')} {'is' if count == 1 else 'are'}"
 
 
-def _list_ties(choice: BestCell) -> list[Part]:
-    """List the cells that may be as good as the best, with how much worse they are."""
+def _list_ties(choice: BestCell) -> Iterator[Part]:
+    """Tabulate the cells that may be as good as the best; on the holdout, too, where it took no part in the choice."""
     if not choice.alike:
-        return []
-    ties = "; ".join(
-        f"{name_cell(cell)} ({format_estimate(cell.behind, signed=True) if cell.behind else 'no seed in common'})"
-        for cell in choice.alike[:NEAR]
-    )
-    more = f"; and {len(choice.alike) - NEAR} more" if len(choice.alike) > NEAR else ""
-    seeds = f" {choice.needed_seeds} seeds would separate the first of them." if choice.needed_seeds else ""
-    return [Paragraph(f"Not clearly worse than the best (gap): {ties}{more}.{seeds}")]
+        return
+    near, left = choice.alike[:NEAR], len(choice.alike) - NEAR
+    more = f" (the first {NEAR} of {NEAR + left:,})" if left > 0 else ""
+    contrasts = [contrast_tie(choice, cell) for cell in near]
+    caption = f"Not clearly worse than the best, {choice.by} less that of the best{more}"
+    yield make_table(list_contrast_rows(choice.by, contrasts), caption=caption)
+    yield Paragraph(explain_contrasts(contrasts))
+    if choice.by != choice.metric and (held := [row for cell in near if (row := contrast_on_holdout(cell))]):
+        caption = f"The same conditions on the holdout, {choice.metric} less that of the best"
+        yield make_table(list_contrast_rows(choice.metric, held), caption=caption)
 
 
 def _list_unranked(choice: BestCell) -> list[Part]:

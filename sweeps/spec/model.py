@@ -106,6 +106,7 @@ class SweepFields(SpecModel):
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     when: Mapping[str, Annotated[Mapping[str, Any], Field(min_length=1)]] = {}
     equal: Equal | None = None
+    against: Name | None = None  # the method, or `untrained`, that every other method is told against
     methods: Mapping[Name, Method] | None = None
     budget: Budget | None = None
     limits: FleetLimits = FleetLimits()

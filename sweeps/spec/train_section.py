@@ -184,6 +184,7 @@ class Method(Train):
     method: Literal["sl", "dpo", "rl"] = "sl"
     data: Name | None = None
     compared: Flag = True  # false: only a part of chains, without runs of its own
+    control_of: Name | None = None  # the method whose null twin this is: it should learn nothing, and is never the best
     then: Annotated[Any, PlainValidator(allow_none(check_chain_parts))] = (
         None  # names, or mappings of a name to a share
     )

@@ -72,6 +72,13 @@ def find_grain(values: Iterable[float]) -> float:
     return min((after - before for before, after in pairwise(seen) if after - before > least), default=0.0)
 
 
+def turn_estimate(estimate: Estimate) -> Estimate:
+    """Turn the estimate of one less another into that of the other less the one."""
+    (low, high), ends = estimate.span, estimate.interval
+    turned = None if ends is None else (-ends[1], -ends[0])
+    return estimate._replace(mean=-estimate.mean, span=(-high, -low), interval=turned)
+
+
 def is_clear(estimate: Estimate) -> bool:
     """Is the mean beyond its own interval?"""
     if estimate.interval is not None:

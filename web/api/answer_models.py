@@ -80,6 +80,7 @@ class ConclusionAnswer(ApiAnswer):
     low: Amount
     high: Amount
     metric: str | None
+    subject: str
     against: str | None
     caveats: list[str]
     sentence: str

@@ -61,8 +61,8 @@ def test_rows_without_passages_destroy_reading(desk: Desk) -> None:
     assert max(read_means(results, "closed_book").values()) == 0, "facts drawn by chance cannot be known"
     conclusion = results["conclusion"]
     assert conclusion["metric"] == "mixed"
-    assert (conclusion["claim"], conclusion["against"]) == ("better", "after_closed")
-    assert conclusion["low"] > 0.3
+    assert (conclusion["claim"], conclusion["subject"], conclusion["against"]) == ("worse", "after_closed", "reader")
+    assert conclusion["high"] < -0.3
 
 
 @IN_SHORT
@@ -77,7 +77,10 @@ def test_the_null_twin_claims_nothing(desk: Desk) -> None:
 def test_what_is_read_in_training_decides(desk: Desk) -> None:
     results = run_example(desk, "rag_decision_support")
     conclusion = results["conclusion"]
-    assert (conclusion["claim"], conclusion["metric"]) == ("no_clear_difference", "mixed")
+    assert (conclusion["claim"], conclusion["metric"]) == ("worse", "mixed")
+    assert (conclusion["subject"], conclusion["against"]) == ("after_closed", "reader")
+    fallen = {(claim["subject"], claim["metric"]) for claim in conclusion["others"] if claim["claim"] == "worse"}
+    assert ("after_passages", "abstention") in fallen, "and in the headline, because nothing is better in mixed"
     assert "one_of_several" in conclusion["caveats"]
     assert max(read_means(results, "closed_book").values()) == 0
     for metric in ("mixed", "cites.mixed"):

@@ -68,6 +68,8 @@ def test_the_whole_example_finds_preference_gained_and_accuracy_not(desk: Desk) 
     results = run_example(desk, NAME)
     assert results["conclusion"]["metric"] == PREFERENCE
     assert find_difference(results, PREFERENCE, "sl_dpo", "sl_coin")["low"] > 0.1
+    answers = {claim["claim"]: (claim["subject"], claim["against"]) for claim in results["conclusion"]["others"]}
+    assert answers["control_learnt_nothing"] == ("sl_coin", "sl")
     gained = find_difference(results, "answer.accuracy", "sl_dpo", "sl")
     assert not gained["clear"] or gained["mean"] < 0
     kinds = {

@@ -78,9 +78,9 @@ def test_of_a_coins_labels_nothing_is_claimed(desk: Desk) -> None:
 def test_rewards_gain_accuracy_and_lose_calibration(desk: Desk) -> None:
     results = run_example(desk, "reliability")
     conclusion = results["conclusion"]
-    assert (conclusion["claim"], conclusion["metric"]) == ("better", "ece")
-    assert conclusion["sentence"].startswith("sl has")
-    assert conclusion["low"] > 0.02
+    assert (conclusion["claim"], conclusion["metric"], conclusion["against"]) == ("worse", "ece", "sl")
+    assert {conclusion["subject"], conclusion["others"][0]["subject"]} == {"sl_rl", "sl_dpo"}
+    assert conclusion["high"] < -0.02
     assert "one_of_several" in conclusion["caveats"]
     for metric, least in (("ece", 0.1), ("adaptive_ece", 0.05), ("brier", 0), ("said.accuracy", 0.03)):
         difference = find_difference(results, metric, "sl_rl", "sl")

@@ -59,7 +59,7 @@ FORMS = {
         ),
     ),
     "first_run": Tiny(
-        *("best_cell", "validation.nll", True, ()),
+        *("best_cell", "validation.nll", True, ("these_items_only",)),
         (
             *("vary={train.learning_rate: [0.0005, 0.05]}", "train.steps=12", "evaluate=[nll]"),
             *("data.tickets.holdout=16", "data.tickets.validation=16", "best={metric: nll, mode: min}"),
@@ -73,7 +73,7 @@ FORMS = {
         ),
     ),
     "overnight": Tiny(
-        *("best_cell", "validation.nll", True, ("may_not_have_learnt",)),
+        *("best_cell", "validation.nll", True, ("may_not_have_learnt", "these_items_only")),
         (
             *(
                 "vary={train.learning_rate: [0.0001, 0.1], train.rank: [8]}",
@@ -125,7 +125,7 @@ FORMS = {
         (
             f"methods={{traders: {{{SL}, data: logs}}}}",
             'evaluate=[task_completion: {environment: "environment:Market", episodes: 4}]',
-            *("equal={tokens: 5e3}", "metrics=[episode.over_random: max]"),
+            *("equal={tokens: 5e3}", "against=untrained", "metrics=[episode.over_random: max]"),
         ),
     ),
 }

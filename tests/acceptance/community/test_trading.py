@@ -99,6 +99,7 @@ def test_the_reward_that_counts_risk_has_the_better_sharpe_ratio_and_both_beat_h
     assert conclusion["low"] > 0.1
     assert "may_be_luck" not in conclusion["caveats"]
     assert {"unmeasured_runs", "idle_policy"} <= {*conclusion["caveats"]}, "of the untrained model"
+    assert conclusion["subject"] == "careful"
     assert find_difference(results, "episode.drawdown", "careful", "profit")["mean"] < 0
     assert find_difference(results, "episode.return", "careful", "profit")["mean"] < 0, "risk was paid for"
     for metric in ("episode.over_hold", "episode.over_random"):

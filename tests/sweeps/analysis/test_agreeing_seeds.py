@@ -16,6 +16,7 @@ from sweeps.analysis.transfer_gains import Overall, TransferCell
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.comparison_words import name_leader
 from sweeps.experiments.conclude_sweep import conclude_sweep
+from sweeps.experiments.contrasts import Design
 from sweeps.report.inputs import Material
 from sweeps.spec.sections import Best
 from sweeps.stage import Json
@@ -69,7 +70,7 @@ def test_a_perfect_share_against_a_half_is_clear_by_its_items() -> None:
     assert (pair.clear, pair.after_holm) == (True, True)
     assert pair.estimate.mean == 0.5
     assert pair.estimate.half_width == pytest.approx(1.98422 * error, rel=1e-4), "t(.975, 99)"
-    sentence = name_leader(comparison, Best(metric="accuracy", mode="max"), "")
+    sentence = name_leader(comparison, Best(metric="accuracy", mode="max"), "", Design())
     assert "1.0000 (0.9630 to 1.0000)" in sentence
     assert "0.5000 ± 0.0997" in sentence
 

@@ -10,13 +10,12 @@ from sweeps.analysis.across_sweeps import join_sweeps
 from sweeps.analysis.change_estimate import change
 from sweeps.analysis.comparison import compare
 from sweeps.analysis.grid_cells import best_cell
-from sweeps.analysis.seed_estimates import estimate_level
+from sweeps.analysis.seed_estimates import estimate_difference, estimate_level
 from sweeps.evaluation.item_rows import ItemRow
+from sweeps.experiments.contrast_table import Contrast, list_contrast_rows
 from sweeps.formatting import format_interval
 from sweeps.metrics.ranges import ANY, find_difference_range, find_range
 from sweeps.report.changes_section import show_change
-from sweeps.report.document import Table
-from sweeps.report.shared_parts import compare_by_item
 from sweeps.report.table_cells import format_estimate
 from sweeps.results import RunResult
 from sweeps.stats.intervals import Estimate, estimate_paired
@@ -89,10 +88,11 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     assert (difference.high, show_change(difference)["95 % interval"].text.rpartition(" ")[2]) == (1.0, "+1.000")
     pair = compare_items(*({s: read_scores(rows, "accuracy") for s, rows in side.items()} for side in (after, before)))
     assert pair
-    table, _ = compare_by_item("accuracy", {"it": pair})
-    assert isinstance(table, Table)
-    (recipe,) = (row[table.columns.index("recipe")] for row in table.texts)
-    assert recipe.rstrip("*").endswith("to +1.0000")
+    judged = estimate_difference([0.7, 1.0], find_difference_range("accuracy"), 0.1, pair)
+    (row,) = list_contrast_rows("accuracy", [Contrast("it", judged.estimate, "no", judged.covers, None, pair)])
+    assert judged.estimate.ends
+    assert judged.estimate.ends.high == 1
+    assert row["these checkpoints"].text.rstrip("*").endswith("to +1.0000")
     both = {"a": runs("accuracy", one=(0.0, 0.3)), "b": runs("accuracy", one=(0.9, 1.0))}
     ends = join_sweeps(both)[0].differences["accuracy"]["b"].ends
     assert ends

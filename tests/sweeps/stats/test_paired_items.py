@@ -175,14 +175,13 @@ def test_a_comparison_takes_items_and_says_both_answers() -> None:
         for at, scores_of_seed in enumerate(scores_of_seeds)
     }
     plain, full = compare(runs, metric="score"), compare(runs, metric="score", items=items)
-    means = [
-        (pair_compared.estimate.mean, pair_compared.estimate.half_width, pair_compared.estimate.seeds)
-        for pair_compared in plain.differences
-    ]
-    assert [
-        (pair_compared.estimate.mean, pair_compared.estimate.half_width, pair_compared.estimate.seeds)
-        for pair_compared in full.differences
-    ] == means
+    for by_seed, by_both in zip(plain.differences, full.differences, strict=True):
+        assert (by_seed.covers, by_both.covers) == ("seeds", "seeds_and_items")
+        assert by_both.estimate.mean == pytest.approx(by_seed.estimate.mean)
+        assert by_both.by_item
+        assert by_both.by_item.recipe
+        assert by_both.estimate.half_width == by_both.by_item.recipe.half_width, "one value for both"
+        assert by_both.after_holm == by_both.by_item.recipe.after_holm, "and one verdict"
     assert all(pair_compared.by_item is None for pair_compared in plain.differences)
     by_pair = {(pair_compared.one, pair_compared.other): pair_compared.by_item for pair_compared in full.differences}
     for pair in (("b", "a"), ("c", "b")):

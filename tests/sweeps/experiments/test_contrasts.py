@@ -1,0 +1,208 @@
+"""One contrast has one interval and one verdict on every face, and the headline answers what was asked."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from sweeps import SpecError, parse
+from sweeps.analysis.comparison import compare
+from sweeps.analysis.grid_cells import best_cell
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.experiments.conclude_sweep import conclude_sweep
+from sweeps.experiments.conclusion import Conclusion
+from sweeps.report.compose import compose_answer, list_facts
+from sweeps.report.inputs import Material
+from sweeps.results import RunResult
+from sweeps.stage import Json
+from sweeps.stats.paired_items import Items, compare_items, item_key, read_scores
+
+Shares = Mapping[str, Mapping[str, float]]  # by method, then by metric
+ITEMS, SEEDS = 60, 3
+
+
+def plant(shares: Shares, *, key: str = "method") -> tuple[list[RunResult], Items]:
+    """Runs whose items are right with these chances; the seeds of a method differ a little."""
+    runs, items = [], {}
+    for place, (name, chances) in enumerate(shares.items()):
+        for seed in range(1 if name == "untrained" else SEEDS):
+            random = np.random.default_rng((place, seed))
+            right = {metric: random.random(ITEMS) < share for metric, share in chances.items()}
+            run = RunResult(
+                {key: None if name == "untrained" else name},
+                seed,
+                "succeeded",
+                {metric: float(marks.mean()) for metric, marks in right.items()},
+                tokens=100,
+            )
+            runs.append(run)
+            items[item_key(run.cell, seed)] = [
+                ItemRow(at, {metric: float(marks[at]) for metric, marks in right.items()}) for at in range(ITEMS)
+            ]
+    return runs, items
+
+
+def ask(shares: Shares, *metrics: str, against: str | None = None, controls: Mapping[str, str] = {}) -> Material:
+    runs, items = plant(shares)
+    methods: dict[str, Json] = {name: {} for name in shares if name != "untrained"}
+    methods |= {name: {"control_of": twin} for name, twin in controls.items()}
+    spec: dict[str, Json] = {
+        "experiment": "compare",
+        "equal": {"tokens": 100},
+        "methods": methods,
+        "metrics": [{"metric": metric, "mode": "max"} for metric in metrics],
+        **({"against": against} if against else {}),
+    }
+    return Material("night", "finished", spec, runs, items={"answers": items})
+
+
+def list_every(material: Material) -> list[Conclusion]:
+    conclusion = conclude_sweep(material)
+    return [conclusion, *conclusion.others]
+
+
+THREE = {"untrained": {"accuracy": 0.1}, "sl": {"accuracy": 0.4}, "rl": {"accuracy": 0.8}, "dpo": {"accuracy": 0.1}}
+
+
+def test_headline_table_json_and_verdict_are_one_value_for_other_seeds_and_items() -> None:
+    material = ask(THREE, "accuracy", against="sl")
+    (claim,) = (claim for claim in list_every(material) if claim.subject == "rl")
+    facts = list_facts(material)
+    (pair,) = (row for row in facts["differences"] if (row["one"], row["other"]) == ("rl", "sl"))
+    assert (claim.effect, claim.low, claim.high) == tuple(pair["estimate"][key] for key in ("mean", "low", "high"))
+    assert (claim.claim, pair["after_holm"], pair["covers"]) == ("better", True, "seeds_and_items")
+    runs, items = plant(THREE)
+    scores = {
+        name: {run.seed: read_scores(items[item_key(run.cell, run.seed)], "accuracy") for run in runs
+               if run.cell["method"] == name}
+        for name in ("rl", "sl")
+    }  # fmt: skip
+    alone = compare_items(scores["rl"], scores["sl"])
+    assert alone
+    assert alone.recipe
+    assert pair["estimate"]["half_width"] == alone.recipe.half_width
+    table = next(
+        part.table for section in compose_answer(material).findings for part in section.parts
+        if hasattr(part, "table") and "clear" in part.table.columns
+    )  # fmt: skip
+    shown = {row[0].text: row for row in table.rows}
+    assert shown["rl − sl"][table.columns.index("accuracy")].value == pair["estimate"]["mean"]
+    assert shown["rl − sl"][table.columns.index("clear")].text == "all pairs"
+
+
+def test_a_verdict_is_that_of_the_wider_interval_where_seeds_alone_would_call_it_clear() -> None:
+    """The seeds of b are .1 ahead to within .02, on quite other items than a."""
+    right = {
+        (name, seed): [float(at < 24 + seed if name == "a" else at >= 30 - 2 * seed) for at in range(ITEMS)]
+        for name in "ab"
+        for seed in range(SEEDS)
+    }
+    items = {
+        item_key({"method": name}, seed): [ItemRow(at, {"accuracy": value}) for at, value in enumerate(values)]
+        for (name, seed), values in right.items()
+    }
+    close = [
+        RunResult({"method": name}, seed, "succeeded", {"accuracy": sum(values) / ITEMS})
+        for (name, seed), values in right.items()
+    ]
+    (by_seed,) = compare(close, metric="accuracy").differences
+    (by_both,) = compare(close, metric="accuracy", items=items).differences
+    assert (by_seed.covers, by_seed.clear) == ("seeds", True)
+    assert (by_both.covers, by_both.clear, by_both.after_holm) == ("seeds_and_items", False, False)
+    cells = [RunResult({"rank": run.cell["method"]}, run.seed, run.state, run.metrics) for run in close]
+    kept = {item_key({"rank": run.cell["method"]}, run.seed): items[item_key(run.cell, run.seed)] for run in close}
+    assert best_cell(cells, metric="accuracy").cells[1].apart
+    tied = best_cell(cells, metric="accuracy", items=kept).cells[1]
+    assert (tied.apart, tied.covers, tied.behind) == (False, "seeds_and_items", by_both.estimate)
+
+
+def test_without_items_the_interval_is_called_that_of_these_items() -> None:
+    material = ask(THREE, "accuracy")
+    bare = Material("night", "finished", material.spec, material.rows)
+    assert "these_items_only" in conclude_sweep(bare).caveats
+    assert "these_items_only" not in conclude_sweep(material).caveats
+
+
+def test_every_method_is_told_against_the_one_that_was_asked_about() -> None:
+    claims = list_every(ask(THREE, "accuracy", against="sl"))
+    headline = [(claim.claim, claim.subject, claim.against) for claim in claims]
+    assert headline == [("better", "rl", "sl"), ("worse", "dpo", "sl")]
+    assert claims[1].effect == pytest.approx(-0.3, abs=0.1)
+    untrained = list_every(ask(THREE, "accuracy", against="untrained"))
+    assert [(claim.subject, claim.against) for claim in untrained] == [
+        ("rl", "untrained"), ("sl", "untrained"), ("dpo", "untrained"), ("rl", "sl"),
+    ]  # fmt: skip
+
+
+def test_a_headline_has_three_contrasts_and_json_has_all() -> None:
+    many = {name: {"accuracy": share} for name, share in zip("abcd", (0.1, 0.95, 0.75, 0.55), strict=True)}
+    conclusion = conclude_sweep(ask({**many, "e": {"accuracy": 0.35}}, "accuracy", against="a"))
+    rows = conclusion.rows()
+    assert [row["subject"] for row in rows if row["against"] == "a"] == ["b", "c", "d", "e"]
+    headline = [(claim.subject, claim.against) for claim in conclusion.told]
+    assert headline == [("b", "a"), ("c", "a"), ("d", "a"), ("b", "c")], "and the best against the next"
+    assert len(conclusion.sentences) == 4
+
+
+def test_a_fall_by_another_metric_of_what_is_praised_is_in_the_headline() -> None:
+    shares = {"sl": {"accuracy": 0.3, "said": 0.9}, "rl": {"accuracy": 0.9, "said": 0.2}}
+    for against in ("sl", None):
+        claims = list_every(ask(shares, "accuracy", "said", against=against))
+        assert [(claim.claim, claim.metric, claim.subject, claim.against) for claim in claims] == [
+            ("better", "accuracy", "rl", "sl"),
+            ("worse", "said", "rl", "sl"),
+        ]
+        assert claims[0].sentence in compose_answer(ask(shares, "accuracy", "said")).lines[0]
+
+
+CONTROL = {"untrained": 0.1, "sl": 0.4, "dpo": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("share", "claim", "against", "doubted"),
+    [(0.4, "control_learnt_nothing", "sl", False), (0.9, "control_as_good", "dpo", True)],
+)
+def test_a_control_is_never_the_best_and_has_a_line_of_its_own(
+    share: float, claim: str, against: str, doubted: bool
+) -> None:
+    shares = {name: {"accuracy": known} for name, known in {**CONTROL, "coin": share}.items()}
+    claims = list_every(ask(shares, "accuracy", against="sl", controls={"coin": "dpo"}))
+    assert [(row.claim, row.subject, row.against) for row in claims] == [
+        ("better", "dpo", "sl"),
+        (claim, "coin", against),
+    ]
+    assert ("control_as_good" in claims[0].caveats, "control_as_good" in claims[1].caveats) == (doubted, doubted)
+    alone = list_every(ask(shares, "accuracy", controls={"coin": "dpo"}))
+    assert (alone[0].subject, alone[0].against) == ("dpo", "sl"), "not the control, though it scores higher"
+
+
+SPEC = """
+sweep: s
+experiment: compare
+model: offline/ngram-s
+equal: {tokens: 1000}
+methods:
+  sl: {method: sl, data: code, learning_rate: auto}
+  dpo: {method: sl, data: code, learning_rate: auto, compared: false}
+  both: {then: [sl, dpo]}
+  coin: {then: [sl, dpo], control_of: both}
+data: {code: {source: offline:code}}
+"""
+
+
+def test_names_are_checked_and_the_ones_that_are_known_are_listed() -> None:
+    assert parse(f"{SPEC}against: sl\n").against == "sl"
+    assert parse(f"{SPEC}against: untrained\n").against == "untrained"
+    for line, named in (("against: dpo", "untrained"), ("against: sll", "sl"), ("methods.coin.control_of=x", "both")):
+        with pytest.raises(SpecError, match=named):
+            parse(SPEC, overrides=[line]) if "=" in line else parse(f"{SPEC}{line}\n")
+    with pytest.raises(SpecError, match="compared"):
+        parse(SPEC.replace("compared: false", "compared: false, control_of: sl"))
+    with pytest.raises(SpecError, match="untrained"):
+        parse(SPEC.replace("  both:", "  untrained:").replace("control_of: both", "control_of: sl"))
+
+
+def test_what_is_asked_makes_no_other_stages() -> None:
+    """A key of the answer leaves every training as it is."""
+    asked = parse(f"{SPEC}against: sl\n")
+    assert {*asked.model_dump(exclude_defaults=True)} - {*parse(SPEC).model_dump(exclude_defaults=True)} == {"against"}
