@@ -63,7 +63,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "agents": ("people.agents_page", "Print how an agent plans, submits, waits for and reads a sweep."),
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
-    "sizing": ("upkeep.fleet_size", "Compute what a fleet needs of its machines."),
+    "sizing": ("upkeep.fleet_size", "Estimate how large the machines of a fleet must be."),
     "health": ("upkeep.probe_health", "Exit with 0 if PART of the fleet works, for probes."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }

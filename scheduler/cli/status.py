@@ -34,7 +34,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
 NO_SWEEP = "No sweep was submitted here yet: start with `sweep run FILE` (`sweep examples` lists some)"
-KEPT = "; evaluations may keep their training's client"  # so more are open than trainings run
+KEPT = "; the client of a training may stay open for its evaluations"  # so more are open than trainings run
 TITLES = {"running": "running (nll: of the latest training batch)"}
 
 

@@ -51,7 +51,7 @@ class Digest:
     skipped: int  # because a stage that they need failed
     cancelled: int
     running: int
-    waiting: int
+    not_started: int  # waiting or ready, and not parked
     parked: int  # ready, but a gate keeps them from starting
     parked_by: str  # the gate; empty if there are several
     spent: int
@@ -75,7 +75,7 @@ class Digest:
         spent = f"{format_usd(self.spent)}{limit} spent{price}"
         concluded = [*self.conclusion.sentences, describe_caveats(self.conclusion)]
         known = [] if self.conclusion.claim == "nothing_measured" else filter(None, concluded)
-        lines = [*self.best, *causes, *self.incidents.describe(), *map(_shorten, self.learning), *left]
+        lines = [*self.best, *causes, *self.incidents.describe(), *self.learning, *left]
         lines += [self.books] if self.books else []
         return "\n".join([*known, self._format_counts(), spent, *lines])
 
@@ -88,7 +88,7 @@ class Digest:
             "cancelled": self.cancelled,
             parked: self.parked,
             "stopping" if stopping else "running": self.running,
-            "waiting": self.waiting,
+            "not started": self.not_started,
         }
         counts = [f"{count:,} {what}" for what, count in others.items() if count]
         return ", ".join([f"{self.succeeded:,} of {self.stages:,} stages done", *counts])
@@ -111,7 +111,7 @@ def build_digest(store: Store, name: str, url: str | None = None) -> Digest:
         skipped=count(StageState.SKIPPED, 0),
         cancelled=count(StageState.CANCELLED, 0),
         running=count(StageState.RUNNING, 0) + count(StageState.DISPATCHED, 0),
-        waiting=count(StageState.WAITING, 0) + count(StageState.READY, 0) - parked,
+        not_started=count(StageState.WAITING, 0) + count(StageState.READY, 0) - parked,
         parked=parked,
         parked_by=by,
         spent=view.spent,

@@ -79,7 +79,7 @@ class LearningSign:
 
 
 def judge_training(facts: LearningFacts, *, pooled: LearningFacts = NOTHING, running: bool = False) -> list[Code]:
-    """List the signs of one training. One that still runs is judged from the tenth step on.
+    """List the signs of one training. One that still runs is judged from the tenth step on, and is never called flat.
 
     `pooled` are the means that the seeds of its cell have together: they tell a trend from noise where one cannot. A
     seed that became far worse is named even if the others did not.
@@ -92,6 +92,8 @@ def judge_training(facts: LearningFacts, *, pooled: LearningFacts = NOTHING, run
         codes = (codes - FLAT) | {"barely_moved"}  # which is why they are flat
     if pooled and find_trend(facts, alarm=ALARM_ALONE) < 0:
         codes = (codes - FLAT) | {worse}
+    if running:
+        codes -= {*FLAT, "barely_moved"}  # what has not moved yet may still move
     return [code for code in ORDER if code in codes]
 
 

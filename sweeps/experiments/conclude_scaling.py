@@ -159,9 +159,11 @@ def _describe_doubt(learner: BestLearner, sizes: int) -> str:
     """Say why it is not sure that anything was learnt: the best size against the untrained model."""
     effect = learner.effect
     ahead = say_ahead(Conclusion("nothing_learnt", effect=effect.effect, low=effect.low, high=effect.high))
-    low = effect.low or 0.0
-    alone = f", which excludes 0, but {sizes} sizes are judged together" if low > 0 else ""
-    return f"with {learner.seeds} seeds {learner.name} is not clearly better than the untrained model: {ahead}{alone}"
+    but = f", but {sizes} sizes are judged together" if (effect.low or 0.0) > 0 else ""
+    return (
+        f"no single size is sure to be better than the untrained model: the best, {learner.name}, is {ahead} "
+        f"with {learner.seeds} seeds{but}"
+    )
 
 
 def _list_fit_caveats(fit: ScalingFit) -> tuple[Caveat, ...]:

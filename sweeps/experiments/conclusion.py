@@ -262,7 +262,9 @@ def _say_doubt(claim: Conclusion) -> str:
     """Say why it is not sure that anything was learnt."""
     if "learning_unclear" not in claim.caveats:
         return ""
-    return f"; not sure: {claim.details.get('learning_unclear', WORDS['learning_unclear'])}"
+    doubt = claim.details.get("learning_unclear", WORDS["learning_unclear"])
+    law = "; the law uses all sizes together" if claim.claim == "minimum_data" else ""
+    return f". But {doubt}{law}"
 
 
 def _write_sentence(claim: Conclusion) -> str:

@@ -203,7 +203,7 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
         notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
-    lows = {name: explain_low_end(fit) for name, fit in fits.items()}
+    lows = {name: explain_low_end(fit, unit) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in lows.items() if words]
     highs = {name: explain_high_end(fit, unit) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in highs.items() if words]

@@ -14,7 +14,6 @@ from sweeps.scaling.minimum_data import MinimumData
 from sweeps.scaling.profile import REACH
 from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
-from sweeps.stats.intervals import critical_t
 from sweeps.stats.paired_items import Items
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
@@ -84,7 +83,7 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
     return f"{remedy}: {share} of the uncertainty comes from {source}{rest}."
 
 
-def explain_low_end(fit: ScalingFit) -> str:
+def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
     """Say why an interval begins below a size whose mean misses the target, where few seeds are the reason; or ""."""
     least, seeds = fit.minimum_data, fit.blocks.seeds if fit.blocks else 0
     if least is None or not least.has_interval or least.low is None or not 2 <= seeds <= FEW_SEEDS:
@@ -93,9 +92,12 @@ def explain_low_end(fit: ScalingFit) -> str:
     above = fit.n[misses & (fit.n > least.low)]
     if not len(above):
         return ""
-    more = f"{critical_t(seeds - 1):.1f} standard errors ({critical_t(seeds):.1f} with {seeds + 1} seeds)"
-    size = f"{above[-1]:,.0f}"
-    return f"the interval begins below {size}, whose mean misses the target: with {seeds} seeds by less than {more}"
+    size = unit.write(above[-1])
+    mean = fit.loss[fit.n == above[-1]][0]
+    return (
+        f"the interval holds sizes below {size}, although the mean with {size} ({mean:.4g}) misses the target "
+        f"({least.target:.4g}): with {seeds} seeds that miss is within the noise"
+    )
 
 
 def explain_high_end(fit: ScalingFit, unit: SizeUnit) -> str:

@@ -85,7 +85,7 @@ def round_up(amount: float) -> float:
 @click.option("--threads", type=click.IntRange(1), default=int(DEFAULTS["SWEEP_THREADS"]), show_default=True)
 @click.pass_obj
 def sizing(output: Output, /, **load: Any) -> None:
-    """Compute what a fleet needs of its machines.
+    """Estimate how large the machines of a fleet must be.
 
     The figures come from measurements of this program; nothing is asked or started. Models are at the service, so
     their size does not matter here.

@@ -20,12 +20,12 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
         yield f"equal for all methods: {describe_equal(sweep.equal, acts=bool(acting))}"
     if acting:
         limited = any(stage.recipe["tokens"] is not None for stage in acting)
-        near = "; the tokens stay near the limit, so mainly the price changes" if limited else ""
+        near = "; the two differ in price and hardly in tokens" if limited else ""
         yield (
-            "rl: groups whose rewards are all equal are not trained on; the low estimate assumes that in "
-            f"{LEAST_KEPT:.0%} of the groups the rewards are not all equal, the high one that in all{near}"
+            "rl: a group is not trained on if all of its rollouts get the same reward; the low estimate assumes that "
+            f"{LEAST_KEPT:.0%} of the groups are trained on, the high one that all are{near}"
         )
-        yield from _note_few_iterations(acting, _map_parts(sweep, runs))
+        yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
 
 
 def note_whole_data(sweep: SweepFields, datasets: Iterable[Dataset], stages: Sequence[Stage]) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _map_parts(sweep: SweepFields, runs: Sequence[Run]) -> dict[str, str]:
     return parts
 
 
-def _note_few_iterations(acting: Sequence[Stage], parts: Mapping[str, str]) -> Iterator[str]:
+def _note_few_iterations(acting: Sequence[Stage], parts: Mapping[str, str], *, equal: bool) -> Iterator[str]:
     """Note trainings that are too short for their reward to show anything."""
     short: dict[str, list[Stage]] = {}
     for stage in acting:
@@ -62,7 +62,9 @@ def _note_few_iterations(acting: Sequence[Stage], parts: Mapping[str, str]) -> I
         noun = "iteration" if counts == [1] else "iterations"
         where = "1 training" if len(stages) == 1 else f"each of {len(stages):,} trainings"
         times = math.ceil(10 * FEWEST / (counts[0] - 0.5)) / 10  # the count is rounded: as few as half of one less
-        more = f"; about {times:g} times the tokens give {FEWEST}" if about else ""
+        more = (
+            f"; at most {times:g} times the tokens of `{'equal' if equal else 'tokens'}` give {FEWEST}" if about else ""
+        )
         yield (
             f"{name}: {about}{span} {noun} (steps) in {where}: with fewer than {FEWEST}, "
             f"the reward hardly shows whether anything is learnt{more}"

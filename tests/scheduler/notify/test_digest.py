@@ -35,12 +35,12 @@ def test_every_stage_is_counted_once_and_where_it_is(night: Night) -> None:
     night.start("train-n16s0", "s")
     night.spread()
     digest = build_digest(night.store, "s")
-    assert (digest.succeeded, digest.failed, digest.skipped, digest.running, digest.waiting) == (1, 1, 1, 1, 3)
+    assert (digest.succeeded, digest.failed, digest.skipped, digest.running, digest.not_started) == (1, 1, 1, 1, 3)
     assert digest.stages == 7
     conclusion, counts, money, *_ = digest.text.splitlines()
     assert conclusion == digest.conclusion.sentence
     assert describe_caveats(digest.conclusion) == "", "the conclusion has the reason, and it is told once"
-    assert re.findall(r"\d+ \w+", counts) == ["1 of", "7 stages", "1 failed", "1 skipped", "1 running", "3 waiting"]
+    assert re.findall(r"\d+ \w+", counts) == ["1 of", "7 stages", "1 failed", "1 skipped", "1 running", "3 not"]
     assert re.findall(r"\$[\d.]+", money) == ["$0.0010", "$0.0500"]
 
 
@@ -62,7 +62,7 @@ def test_what_could_start_and_is_kept_from_it_is_parked_and_the_gate_is_named(ni
     night.store.give_back(lease, (0, 0), delay=60, failure="", cost="exact", cause="402")  # type: ignore[arg-type]  # plain values do
     night.spread()
     digest = build_digest(night.store, "s")
-    assert (digest.parked, digest.waiting, digest.parked_by) == (1, 2, "")
+    assert (digest.parked, digest.not_started, digest.parked_by) == (1, 2, "")
     night.store.client.hset(keys.sweep("s"), "gate", "budget")
     assert build_digest(night.store, "s").text.startswith("0 of 3 stages done, 3 held back (budget)\n")
     night.tell("pause_sweep", "s")

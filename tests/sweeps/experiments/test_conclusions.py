@@ -29,6 +29,7 @@ from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
 from sweeps.report.scaling_words import explain_low_end
 from sweeps.results import RunResult, keep_measured
+from sweeps.spec.size_units import EXAMPLES
 from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import item_key
 from tests.sweeps.reports import EXPERIMENTS, material
@@ -928,13 +929,13 @@ def test_strata_that_miss_the_target_are_named_with_their_means_and_those_too_sm
 
 
 def test_few_seeds_explain_an_interval_that_begins_below_a_size_that_misses() -> None:
-    """Student's t by hand: 12.7 standard errors with two seeds, 4.3 with three."""
     case = PLANTED["scaling, a size that is not sure"]
     fit = fit_runs(case.spec, keep_measured(case.rows))
     least = fit.minimum_data
     assert least is not None
     missed = [size for size, loss in zip(fit.n, fit.loss, strict=True) if loss > 1.7 and size > (least.low or 0)]
-    words = explain_low_end(fit)
-    assert {f"{missed[-1]:.0f}", "2", "12.7", "4.3", "3"} <= {*re.findall(r"\d+(?:\.\d+)?", words)}
+    words = explain_low_end(fit, EXAMPLES)
+    mean = fit.loss[fit.n == missed[-1]][0]
+    assert {f"{missed[-1]:.0f}", "2", f"{mean:.4g}", "1.7"} <= {*re.findall(r"\d+(?:\.\d+)?", words)}
     more = fit_runs(case.spec, keep_measured(sizes(measured=SIZES[:5], seeds=range(4), base=2.35, sd=0.08)))
-    assert explain_low_end(more) == ""
+    assert explain_low_end(more, EXAMPLES) == ""
