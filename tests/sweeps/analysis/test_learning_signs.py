@@ -228,10 +228,10 @@ def test_every_sign_has_words_and_a_row_on_the_page() -> None:
 
 def test_the_numbers_are_given_to_programs_as_they_were_kept() -> None:
     still, worse = lose([3.0] * 12), lose([1.0] * 6 + [3.0] * 6)
-    one = [run({"a": 1}, 4, "t")]
-    assert not list_learning_signs(one, {"t": lose([3.0] * 8)}, running={"t"}), "eight steps tell nothing yet"
-    assert not list_learning_signs(one, {"t": still}, running={"t"}), "what has not moved yet may still move"
-    (fact,) = list_sign_facts(list_learning_signs(one, {"t": worse}, running={"t"}))
+    rows = [run({"a": 1}, 4, "t")]
+    assert not list_learning_signs(rows, {"t": lose([3.0] * 8)}, running={"t"}), "eight steps tell nothing yet"
+    assert not list_learning_signs(rows, {"t": still}, running={"t"}), "what has not moved yet may still move"
+    (fact,) = list_sign_facts(list_learning_signs(rows, {"t": worse}, running={"t"}))
     assert (fact["code"], fact["cell"], fact["seeds"], fact["running"]) == ("loss_rose", {"a": 1}, [4], True)
     assert fact["facts"] == [worse]
 
