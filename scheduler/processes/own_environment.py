@@ -18,14 +18,19 @@ from typing import IO, Any
 
 HANDED = "SWEEP_HANDED_OVER"  # the descriptor of the anonymous file
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|WEBHOOK|_URL|_URI|DSN|COOKIE", re.IGNORECASE)
+SECRET_VALUE = re.compile(r"https?://[^/\s]+/[^/\s]|://[^/\s@]+@")  # where notices go, in any variable; a login
 PUBLIC = {"SWEEP_OFFLINE_URL", "SWEEP_SECRETS"}
 ENVIRONMENT_IN_STAT = slice(47, 49)  # of the fields behind the name: where it begins and where it ends
 
 
 def is_secret(name: str, environment: Mapping[str, str]) -> bool:
-    """Say whether a variable may hold a secret: by its name, or because notices are sent to what it holds."""
+    """Say whether a variable may hold a secret: by its name, or because it holds an address of notices or a login.
+
+    Notices of the fleet name their variables in a setting; those of a sweep are named in its spec, which is not known.
+    """
     notified = environment.get("SWEEP_NOTIFY", "").replace(",", " ").split()
-    return name not in PUBLIC and (bool(SECRET.search(name)) or f"env:{name}" in notified)
+    may_be = SECRET.search(name) or SECRET_VALUE.search(environment.get(name, "")) or f"env:{name}" in notified
+    return name not in PUBLIC and bool(may_be)
 
 
 def drop_secrets(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.command import Desk
+from tests.acceptance.planted import make_environment
 from tests.acceptance.shared_fleet import SharedFleet
 
 FLEET = pytest.StashKey[SharedFleet]()
@@ -18,7 +19,10 @@ def desk(tmp_path: Path) -> Desk:
 @pytest.fixture(scope="session")
 def shared_fleet(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> SharedFleet:
     return pytestconfig.stash.setdefault(
-        FLEET, SharedFleet(Desk(tmp_path_factory.mktemp("fleet"), {"SWEEP_PAGE": "0", "SWEEP_FLOWER_PORT": "0"}))
+        FLEET,
+        SharedFleet(
+            Desk(tmp_path_factory.mktemp("fleet"), {"SWEEP_PAGE": "0", "SWEEP_FLOWER_PORT": "0", **make_environment()})
+        ),
     )
 
 

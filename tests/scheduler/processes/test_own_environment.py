@@ -47,6 +47,12 @@ def test_who_needs_no_secret_gets_none() -> None:
         {**environment(), "REDIS_URL": KEY, "AWS_SECRET_ACCESS_KEY": KEY, "SWEEP_OFFLINE_URL": "http://x"}
     )
     assert KEY not in left.values()
+    hooks = {
+        "TEAM": f"https://hooks.example/{KEY}",
+        "HTTPS_PROXY": f"http://me:{KEY}@proxy:3128",
+        "HUB": "https://hub.example",
+    }
+    assert drop_secrets(hooks) == {"HUB": "https://hub.example"}
     assert (left["SWEEP_HOME"], left["SWEEP_OFFLINE_URL"]) == ("/state", "http://x")
 
 

@@ -1,0 +1,25 @@
+"""Secrets that a fleet of tests is given, so that a test can look for them everywhere."""
+
+import contextlib
+import socket
+
+KEY = "tml-planted-Kx7Rw2Tq9Zb4"
+HOOK = "T0KEN-planted-Hm3Vc8Ys5Jd1"
+SCRAPE = "planted-scrape-Pn6Lf4Gw7Qe2"
+
+
+def make_environment() -> dict[str, str]:
+    """The settings of a fleet with all of these. Nobody answers at the addresses."""
+    return {
+        "TINKER_API_KEY": KEY,
+        "TINKER_BASE_URL": "http://127.0.0.1:9",
+        "HOOK": f"http://127.0.0.1:9/services/{HOOK}?key={HOOK}",
+        "SWEEP_METRICS": str(_find_free_port()),
+        "SWEEP_METRICS_TOKEN": SCRAPE,
+    }
+
+
+def _find_free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
