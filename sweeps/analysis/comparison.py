@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TypeVar
 
+from sweeps.analysis.idle_policies import Inactivity, find_inactivity
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import Covers, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
@@ -42,6 +43,7 @@ class MethodResult:
     missing: int  # runs without a result
     told: Told | None = None  # how many items tell the metric; None: not known
     runs: Tally = field(default_factory=Tally)
+    inactive: Inactivity | None = None  # it does nothing, in all items that are known
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,12 @@ def compare(results: Runs, *, metric: str, items: Items | None = None, cross_che
     levels = {name: estimate_level(by_seed, metric, grain, scores[name]) for name, by_seed in values.items()}
     told_counts = {name: count_told(rows, metric, items) for name, rows in runs.items()}
     contestants = tuple(
-        replace(_contestant(name, rows, levels[name], metric), told=told_counts[name]) for name, rows in runs.items()
+        replace(
+            _contestant(name, rows, levels[name], metric),
+            told=told_counts[name],
+            inactive=find_inactivity(rows, items),
+        )
+        for name, rows in runs.items()
     )
     by_item = _compare_by_item(scores, cross_check=cross_check)
     conditional = {name for name, count in told_counts.items() if count and count.is_conditional}

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from sweeps.analysis.baselines import drop_untrained
+from sweeps.analysis.idle_policies import Inactivity, drop_inactive, find_inactivity
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import Covers, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
@@ -51,11 +52,12 @@ class GridCell:
     covers: Covers | None = None  # what else the interval of `behind` holds for
     by_item: ItemDifference | None = None  # what it is above the best by, on the holdout's items
     told: Told | None = None  # how many items tell the metric, on the holdout; None: not known
+    inactive: Inactivity | None = None  # it does nothing, and would be ahead of what does something
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it was measured, and on enough items to be the best."""
-        return self.chosen_by is not None and not (self.told and self.told.is_too_few)
+        """Whether it was measured, does something, and has enough items to be the best."""
+        return self.chosen_by is not None and not self.inactive and not (self.told and self.told.is_too_few)
 
 
 class AxisValue(NamedTuple):
@@ -77,6 +79,7 @@ class _Group(NamedTuple):
     held_out: Values
     scores: Mapping[int, Scores]  # of the metric itself
     told: Told | None  # None, too, where it is not what the best is chosen by
+    inactive: Inactivity | None
 
     @property
     def is_ranked(self) -> bool:
@@ -129,15 +132,13 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
             read_values(runs, metric),
             read_run_scores(runs, metric, items),
             count_told(runs, metric, items) if by == metric else None,
+            find_inactivity(runs, items),
         )
         for _, runs in group_by_cell(results)
     ]
     sign = -1 if mode == "max" else 1
-    luck = _luck([group.chosen_by for group in groups])
-    ranked = sorted(
-        (group for group in groups if group.is_ranked), key=lambda group: sign * _mean(group.chosen_by, luck)
-    )
-    others = [group for group in groups if not group.is_ranked]
+    ranked = _rank_groups(groups, sign)
+    others = [group for group in groups if not any(group is known for known in ranked)]
     grains = {name: find_grain(_list_known(results, name)) for name in (by, metric)}
     by_item: Mapping[int, ItemDifference] = {}
     if items and ranked:
@@ -153,8 +154,16 @@ def best_cell(results: Runs, *, metric: str, mode: Mode | None = None, items: It
         {place: replace(item, mean=sign * item.mean) for place, item in by_item.items()} if by == metric else {},
     )
     cells = [replace(cell, by_item=by_item.get(place)) for place, cell in enumerate(cells)]
-    cells += [_cell(group, metric, by, grains) for group in others]
+    cells += [replace(_cell(group, metric, by, grains), inactive=group.inactive) for group in others]
     return BestCell(metric, by, mode, tuple(cells), tuple(_axes(results, by)), count_runs(results, by))
+
+
+def _rank_groups(groups: Sequence[_Group], sign: int) -> list[_Group]:
+    """Rank the groups, the best first, without what does nothing and is ahead of what does something."""
+    luck = _luck([group.chosen_by for group in groups])
+    measured = (group for group in groups if group.is_ranked)
+    ranked = sorted(measured, key=lambda group: sign * _mean(group.chosen_by, luck))
+    return drop_inactive(ranked, [group.inactive is not None for group in ranked])
 
 
 def _mean(values: Values, luck: Values) -> float:

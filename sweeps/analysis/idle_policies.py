@@ -1,14 +1,26 @@
-"""Find policies that never act: a drawdown of 0 is no skill if nothing was ever traded."""
+"""Find conditions that do nothing: a drawdown of 0 is no skill if nothing was ever traded.
+
+A policy may never act, a model may refuse every question, and all of its answers may be cut.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
-from sweeps.evaluation.metric_prefixes import FACT_PREFIX, get_base_name
+from sweeps.evaluation.metric_prefixes import CUT, FACT_PREFIX, get_base_name
 from sweeps.evaluation.task_completion import RETURN, SOLVED, TASK_COMPLETION
-from sweeps.results import RunResult, group_by_cell
+from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key
 
+Inactivity = Literal["never_acts", "refuses_all", "all_cut"]
+INACTIVE: Mapping[Inactivity, str] = {
+    "never_acts": "it never acts",
+    "refuses_all": "it refuses every question",
+    "all_cut": "all of its answers were cut",
+}
+Ranked = TypeVar("Ranked")
 REWARD = "reward"
+SILENT = "silent"  # a value of questions: 1 where the model refuses although a passage answers
 CALLS = "calls"
 DEEDS = ("acts", CALLS, "trades", "turnover", "pnl", RETURN)  # facts of what was done, and of what came of it
 
@@ -34,6 +46,27 @@ def list_idle(
             zero = [name for name in facts if all(values.get(name) == 0 for values in played)]
             if played and zero and _never_acts(played):
                 yield cell, [f"{prefix}{name}" for name in zero], len(played)
+
+
+def find_inactivity(runs: Sequence[RunResult], items: Items | None) -> Inactivity | None:
+    """Find out whether runs that share a cell do nothing, in all items of the evaluation of a metric; None if not."""
+    kept = [row.values for run in keep_measured(runs) for row in (items or {}).get(item_key(run.cell, run.seed), ())]
+    if not kept:
+        return None
+    if any(REWARD in values for values in kept):
+        return "never_acts" if _never_acts(kept) else None
+    cuts = [value for values in kept for name, value in values.items() if name.startswith(CUT)]
+    if cuts and min(cuts) == 1:
+        return "all_cut"
+    answered = [values[SILENT] for values in kept if SILENT in values]
+    return "refuses_all" if answered and min(answered) == 1 else None
+
+
+def drop_inactive(ranked: Sequence[Ranked], inactive: Sequence[bool]) -> list[Ranked]:
+    """Drop from a ranking, the best first, what does nothing and is ahead of what does something: that is no skill."""
+    active = [place for place, idle in enumerate(inactive) if not idle]
+    last = active[-1] if active else -1
+    return [entry for place, entry in enumerate(ranked) if not inactive[place] or place > last]
 
 
 def _never_acts(played: Sequence[Mapping[str, float]]) -> bool:

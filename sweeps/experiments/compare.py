@@ -22,7 +22,7 @@ from sweeps.figures.bars import RowPlot
 from sweeps.figures.charts import IntervalChart
 from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
-from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
+from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table, say_once
 from sweeps.report.shared_parts import describe_rows, draw_row, mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, show_dollars, show_estimate
 from sweeps.results import RunResult, group_by_cell
@@ -137,7 +137,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
         if best:
             headline = list_claims(conclusion, wish.metric, place=variant)
             leader = name_leader(comparison, best, where, design, headline)
-            sentences.append(leader + _weigh_leader(comparison, best, design, group, items))
+            sentences.append((leader + _weigh_leader(comparison, best, design, group, items)).strip())
         else:
             sentences.append(list_levels(comparison, where))
         parts: list[Part] = [
@@ -147,7 +147,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             *_draw_differences(f"differences-{place}", comparison, best, design),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
-    return Answer(tuple(filter(None, sentences)), tuple(sections))
+    return Answer(tuple(filter(None, sentences)), say_once(sections))
 
 
 def _weigh_leader(comparison: Comparison, best: Best, design: Design, rows: Sequence[RunResult], items: ItemsBy) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sweeps.analysis.comparison import Comparison, Difference, MethodResult
+from sweeps.analysis.idle_policies import INACTIVE
 from sweeps.analysis.told_items import FEWEST, warn_unknown
 from sweeps.experiments.conclude_comparison import rank_methods
 from sweeps.experiments.conclusion import Conclusion
@@ -33,11 +34,23 @@ def name_leader(
     few = [method for method in comparison.contestants if method.estimate and method.told and method.told.is_too_few]
     left = warn_unknown(comparison.metric, ranked[0].told) if ranked else ""
     left += f" Not ranked, because fewer than {FEWEST} items tell it: {_list_told(few)}." if few else ""
+    left += _list_inactive(comparison, ranked)
     return (
         _name_first(comparison, best, ranked, where, headline)
         if ranked or not few
         else _refuse_leader(comparison, where)
     ) + left
+
+
+def _list_inactive(comparison: Comparison, ranked: Sequence[MethodResult]) -> str:
+    """List what does nothing and would be ahead, with the reason: Not ranked: untrained 0.0000 (it never acts)."""
+    names = {method.name for method in ranked}
+    idle = [
+        f"{name_method(method.name)} {method.estimate.mean:.4f} ({INACTIVE[method.inactive]})"
+        for method in comparison.contestants
+        if method.inactive and method.estimate and method.name not in names
+    ]
+    return f" Not ranked: {'; '.join(idle)}." if idle else ""
 
 
 def _refuse_leader(comparison: Comparison, where: str) -> str:

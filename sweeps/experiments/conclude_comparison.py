@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sweeps.analysis.comparison import METHOD, Comparison, MethodResult, compare
 from sweeps.analysis.deflated_sharpe import deflate_methods
+from sweeps.analysis.idle_policies import drop_inactive
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.experiments.caveats import Caveat, order_caveats
 from sweeps.experiments.conclusion import Conclusion
@@ -111,7 +112,8 @@ def _list_falls(
 ) -> list[Conclusion]:
     """List by which of what is praised has fallen by another metric: a gain is told with its price."""
     other = _rank(spec, wish, group, items)
-    falls = list_falls(praised, other.comparison, other.design, other.sign)
+    ranked = {name_method(method.name) for method in other.methods}
+    falls = list_falls(praised, other.comparison, other.design, other.sign, ranked)
     return [_limit(fall, other, _list_caveats(other, spec)) for fall in falls]
 
 
@@ -128,10 +130,14 @@ def _limit(claim: Conclusion, ranked: _Ranked, codes: set[Caveat]) -> Conclusion
 
 
 def rank_methods(comparison: Comparison, mode: str, design: Design) -> list[MethodResult]:
-    """Rank the methods that enough items tell, the best first; no control is among them."""
+    """Rank the methods that enough items tell, the best first.
+
+    No control is among them, nor what does nothing and is ahead of what does something.
+    """
     enough = [method for method in drop_controls(comparison.contestants, design) if not _is_too_few(method)]
     known = [(method, method.estimate) for method in enough if method.estimate]
-    return [method for method, _ in sorted(known, key=lambda pair: pair[1].mean, reverse=mode == "max")]
+    ranked = [method for method, _ in sorted(known, key=lambda pair: pair[1].mean, reverse=mode == "max")]
+    return drop_inactive(ranked, [method.inactive is not None for method in ranked])
 
 
 def _is_too_few(method: MethodResult) -> bool:

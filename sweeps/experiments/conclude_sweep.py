@@ -5,14 +5,15 @@ from dataclasses import replace
 
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_evidence import find_signs
-from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.learning_signs import FLAT, LearningSign
 from sweeps.analysis.run_counts import find_cuts
-from sweeps.analysis.strata.unlearnt_parts import describe_unlearnt, list_unlearnt
+from sweeps.analysis.strata.unlearnt_parts import UnlearntPart, describe_unlearnt, list_unlearnt
 from sweeps.errors import SweepsError
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.registry import EVALUATORS, find_measure
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
+from sweeps.experiments.contrasts import Design, list_control_data
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
 from sweeps.rendering.prompts import find_prompt_axes
@@ -27,8 +28,21 @@ UNANSWERED = (SweepsError, ValueError, KeyError, ArithmeticError)
 
 def conclude_sweep(material: Material) -> Conclusion:
     """Conclude a sweep, finished or not: the first line of every answer about it."""
-    signs = find_signs(material.rows, material.learning, material.training)
-    return conclude_material(material, get_experiment(material.experiment), signs)
+    return conclude_material(material, get_experiment(material.experiment), list_signs(material))
+
+
+def list_signs(material: Material) -> tuple[LearningSign, ...]:
+    """List the signs of not having learnt. That a control learns nothing is none."""
+    signs, design = find_signs(material.rows, material.learning, material.training), Design.read(material.spec)
+    return tuple(sign for sign in signs if not (sign.code in FLAT and design.is_control(sign.cell)))
+
+
+def list_parts(material: Material, metric: str) -> list[UnlearntPart]:
+    """List the parts in which nothing was learnt; what only controls learn from is none, and neither are controls."""
+    design, twins = Design.read(material.spec), list_control_data(material.spec)
+    rows = [row for row in material.rows if not design.is_control(row.cell)]
+    parts = list_unlearnt(material.spec, rows, material.items, metric)
+    return [part for part in parts if part.part.partition(".")[0] not in twins]
 
 
 def conclude_material(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Conclusion:
@@ -42,9 +56,11 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
     shared = _list_shared_caveats(material, signs)
+    claims = (conclusion, *conclusion.others)
+    parts = {metric: list_parts(material, metric) for metric in {claim.metric or "" for claim in claims}}
     every = [
-        _add_caveats(_weigh_asking(_name_unlearnt(_explain(claim, material.left_out), material), material), shared)
-        for claim in (conclusion, *conclusion.others)
+        _add_caveats(_weigh_asking(_name_unlearnt(_explain(claim, material.left_out), parts), material), shared)
+        for claim in claims
     ]
     return replace(every[0], others=tuple(every[1:]))
 
@@ -63,17 +79,18 @@ def _explain(claim: Conclusion, left_out: Sequence[LeftOut]) -> Conclusion:
     return replace(claim, caveats=(*known, *(code for code in claim.caveats if code != "unmeasured_runs")))
 
 
-def _name_unlearnt(claim: Conclusion, material: Material) -> Conclusion:
-    """Name the parts in which nothing was learnt, although the whole improved."""
-    parts = list_unlearnt(material.spec, material.rows, material.items, claim.metric or "")
-    if not parts:
-        return claim
-    words = "; ".join(
-        describe_unlearnt([part for part in parts if part.column == column])
-        for column in dict.fromkeys(part.column for part in parts)
-    )
-    caveats: tuple[Caveat, ...] = (*claim.caveats, "parts_not_learnt")
-    return replace(claim, caveats=caveats, details={**claim.details, "parts_not_learnt": words})
+def _name_unlearnt(claim: Conclusion, parts: Mapping[str, Sequence[UnlearntPart]]) -> Conclusion:
+    """Name the parts that got worse, or in which nothing was learnt, although the whole improved."""
+    known, details = parts.get(claim.metric or "", []), dict(claim.details)
+    codes: Mapping[Caveat, bool] = {"parts_worse": True, "parts_not_learnt": False}
+    for code, fell in codes.items():
+        named = [part for part in known if part.fell == fell]
+        columns = dict.fromkeys(part.column for part in named)
+        if columns:
+            listed = ([part for part in named if part.column == column] for column in columns)
+            details[code] = "; ".join(map(describe_unlearnt, listed))
+    caveats: list[Caveat] = [code for code in codes if code in details]
+    return replace(claim, caveats=order_caveats({*claim.caveats, *caveats}), details=details)
 
 
 def _weigh_asking(claim: Conclusion, material: Material) -> Conclusion:

@@ -3,10 +3,10 @@
 Each pair has one interval and one verdict, that of its row in the table of differences.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sweeps.analysis.comparison import Comparison, Difference, MethodResult
+from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult
 from sweeps.experiments.caveats import Caveat
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import list_agreement, list_coverage, orient
@@ -31,10 +31,38 @@ class Design:
         twins = {name: method.get("control_of") for name, method in named if isinstance(method, Mapping)}
         return cls(None if against is None else str(against), {name: str(twin) for name, twin in twins.items() if twin})
 
+    def is_control(self, cell: Mapping[str, Json]) -> bool:
+        """Whether a cell is that of a control."""
+        return cell.get(METHOD) in self.controls
+
     @property
     def baseline(self) -> str:
         """What a control must not be better than, and a method not worse than."""
         return self.against or UNTRAINED
+
+
+def list_control_data(spec: Mapping[str, Json]) -> set[str]:
+    """List the data sets that controls alone are trained on: that nobody learns them is as it should be."""
+    methods, controls = spec.get("methods"), Design.read(spec).controls
+    named = (
+        {name: method for name, method in methods.items() if isinstance(method, Mapping)}
+        if isinstance(methods, Mapping)
+        else {}
+    )
+    compared = [name for name, method in named.items() if method.get("compared", True)]
+    own = {name: _list_data(name, named) for name in compared}
+    used = {data for name in compared if name not in controls for data in own[name]}
+    return {data for name in controls for data in own.get(name, ())} - used
+
+
+def _list_data(name: str, methods: Mapping[str, Mapping[str, Json]]) -> set[str]:
+    chain = methods[name].get("then")
+    parts = (
+        [next(iter(part)) if isinstance(part, Mapping) else str(part) for part in chain]
+        if isinstance(chain, Sequence)
+        else [name]
+    )
+    return {str(methods[part].get("data")) for part in parts if part in methods and methods[part].get("data")}
 
 
 def name_method(method: str | None) -> str:
@@ -111,13 +139,15 @@ def is_matched_by_control(comparison: Comparison, design: Design, method: str, s
 
 
 def list_falls(
-    praised: Sequence[Conclusion], comparison: Comparison, design: Design, sign: float
+    praised: Sequence[Conclusion], comparison: Comparison, design: Design, sign: float, known: Collection[str]
 ) -> Iterator[Conclusion]:
-    """List by another metric what is praised and clearly worse than what it is told against, or than the baseline."""
-    known = _list_known(comparison)
+    """List by another metric what is praised and clearly worse than what it is told against, or than the baseline.
+
+    `known` are the methods that are ranked by it: nothing has fallen from what does nothing.
+    """
     for claim in praised:
         for reference in dict.fromkeys((claim.against, design.baseline)):
-            if reference in known and claim.subject in known and reference != claim.subject:
+            if reference and reference in known and claim.subject in known and reference != claim.subject:
                 judged = judge_pair(comparison, claim.subject, reference, sign)
                 yield from [judged] if judged.claim == "worse" else []
 

@@ -13,6 +13,7 @@ from sweeps.analysis.baselines import (
 from sweeps.analysis.deflated_sharpe import deflate_best
 from sweeps.analysis.grid_cells import BestCell, GridCell, best_cell
 from sweeps.analysis.guessing import find_unbeaten, weigh_guess
+from sweeps.analysis.idle_policies import INACTIVE
 from sweeps.analysis.item_analysis import NEAR, ItemsBy, select_items
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
 from sweeps.analysis.tables import sort_metrics
@@ -262,14 +263,17 @@ def _list_ties(choice: BestCell) -> Iterator[Part]:
 
 
 def _list_unranked(choice: BestCell) -> list[Part]:
-    """List the cells that too few items tell of."""
+    """List the cells that too few items tell of, and those that do nothing."""
+    idle = [cell for cell in choice.cells if cell.chosen_by and cell.inactive][:NEAR]
+    reasons = "; ".join(f"{name_cell(cell)} ({INACTIVE[cell.inactive]})" for cell in idle if cell.inactive)
+    lines: list[Part] = [Paragraph(f"Not ranked: {reasons}.", warning=True)] if idle else []
     few = [cell for cell in choice.cells if cell.chosen_by and cell.told and cell.told.is_too_few]
     if not few:
-        return []
+        return lines
     counts = "; ".join(f"{name_cell(cell)} ({cell.told.describe()})" for cell in few[:NEAR] if cell.told)
     more = f"; and {len(few) - NEAR} more" if len(few) > NEAR else ""
     why = f"Not ranked, because fewer than {FEWEST} items tell {choice.metric}"
-    return [Paragraph(f"{why}: {counts}{more}.", warning=True)]
+    return [*lines, Paragraph(f"{why}: {counts}{more}.", warning=True)]
 
 
 def _show_one(group: Sequence[RunResult], only: GridCell, items: ItemsBy) -> Table:

@@ -14,13 +14,14 @@ from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.rag import UPLIFT
 from sweeps.figures.bars import Row, RowPlot
 from sweeps.figures.charts import IntervalChart
-from sweeps.formatting import format_interval
+from sweeps.formatting import format_count, format_interval
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table
 from sweeps.report.shared_parts import describe_rows
 from sweeps.report.table_cells import MINUS, TableCell, show_number
 from sweeps.stats.intervals import Estimate
 
 DRAWN = 6  # cells
+FEW_ITEMS = 5  # a change over fewer is left out, unless the file names its metric
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
 LEGEND = "Hollow: not clear when all conditions are judged together."
 NOTE = (
@@ -28,6 +29,7 @@ NOTE = (
     "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when all conditions are "
     "judged together (Holm)."
 )
+LEFT_OUT = f"0 before and after in every item, or told by fewer than {FEW_ITEMS} items. JSON has them."
 UNBIASED = (
     "A change of a calibration error is less its bias: noise alone makes an error, more in one model than in another. "
     "`before` and `after` are as measured, so the change is not exactly their difference."
@@ -40,6 +42,10 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
     Only metrics that the file names are drawn, if it names some; `order` says which come first.
     """
     cells = [replace(cell, changes=_sort_changes(cell.changes, order or named)) for cell in cells]
+    known = sum(len(cell.changes) for cell in cells)
+    cells = [replace(cell, changes=tuple(change for change in cell.changes if _tells(change, named))) for cell in cells]
+    left_out = known - sum(len(cell.changes) for cell in cells)
+    cells = [cell for cell in cells if cell.changes]
     largest = [cell for cell in cells if cell.largest]
     if not largest:
         return Answer(())
@@ -55,9 +61,17 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
             rows = [show_change(change) for change in cell.changes]
             parts.append(make_table(rows, caption=cell.title, folded=True))
     parts.append(Paragraph(NOTE))
+    if left_out:
+        parts.append(Paragraph(f"{format_count(left_out, 'change')} left out: {LEFT_OUT}"))
     if any(get_base_name(change.metric) in BIASED for cell in cells for change in cell.changes):
         parts.append(Paragraph(UNBIASED))
     return Answer(sentences, (Section("What did training change?", (*parts,)),))
+
+
+def _tells(change: Change, named: Sequence[str]) -> bool:
+    """Whether a change is worth a row: something was not 0, and items enough tell it; or the file names its metric."""
+    always_zero = change.before == change.after == change.mean == 0
+    return change.metric in named or not (always_zero or change.items < FEW_ITEMS)
 
 
 def _sort_changes(changes: Sequence[Change], order: Sequence[str]) -> tuple[Change, ...]:

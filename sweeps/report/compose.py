@@ -7,11 +7,9 @@ from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.confusion_cells import list_confusions
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes, list_strata, name_stratum
-from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.analysis.strata.stratum_differences import list_differences
-from sweeps.analysis.strata.unlearnt_parts import list_unlearnt
-from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
+from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material, list_parts, list_signs
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.report.answer import answer_question
 from sweeps.report.calibration_section import show_calibration
@@ -30,7 +28,7 @@ from sweeps.results import keep_measured
 
 def compose(material: Material) -> Report:
     """Compose the whole report of a sweep, finished or not."""
-    signs = find_signs(material.rows, material.learning, material.training)
+    signs = list_signs(material)
     calibrations = list_calibrations(material.rows, material.items)
     evidence = [
         show_calibration(calibrations),
@@ -48,7 +46,7 @@ def compose(material: Material) -> Report:
 
 def compose_answer(material: Material) -> Report:
     """Compose the answer alone, without the evidence that only a page shows."""
-    signs = find_signs(material.rows, material.learning, material.training)
+    signs = list_signs(material)
     return _add_confusions(answer_question(material, get_experiment(material.experiment), signs), material)
 
 
@@ -61,7 +59,7 @@ def _add_confusions(report: Report, material: Material) -> Report:
 def list_facts(material: Material) -> dict[str, Any]:
     """List what the answer rests on for programs: the facts of the kind of experiment, and what training changed."""
     facts: dict[str, Any] = {}
-    signs = find_signs(material.rows, material.learning, material.training)
+    signs = list_signs(material)
     kind = get_experiment(material.experiment)
     if kind and keep_measured(material.rows):
         try:
@@ -88,7 +86,7 @@ def list_facts(material: Material) -> dict[str, Any]:
     ]
     claim = conclude_material(material, kind, signs)
     claimed = dict.fromkeys(answer.metric or "" for answer in (claim, *claim.others))
-    parts = [list_unlearnt(material.spec, material.rows, material.items, metric) for metric in claimed]
+    parts = [list_parts(material, metric) for metric in claimed]
     facts["unlearnt"] = [simplify(part) for listed in parts for part in listed]
     learning = list_sign_facts(signs)
     tests = [

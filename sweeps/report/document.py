@@ -4,8 +4,8 @@ Three faces show it: `sweeps/report/html.py`, `sweeps/report/markdown.py` and th
 `scheduler/cli/console/report_face.py`. They say the same numbers, because none of them formats any.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeps.experiments.conclusion import Conclusion, describe_caveats
@@ -133,6 +133,23 @@ def join_answers(answers: Iterable[Answer]) -> Answer:
         (part for answer in listed for part in answer.sections),
     )
     return Answer(tuple(sentences), tuple(sections))
+
+
+def say_once(sections: Sequence[Section]) -> tuple[Section, ...]:
+    """Leave out paragraphs and notes that an earlier section has word for word; warnings stay."""
+    seen = set[str]()
+    return tuple(Section(section.title, tuple(_drop_said(section.parts, seen))) for section in sections)
+
+
+def _drop_said(parts: Iterable[Part], seen: set[str]) -> Iterator[Part]:
+    for part in parts:
+        text = part.note if isinstance(part, Figure) else part.text if isinstance(part, Paragraph) else ""
+        if text and text in seen and not (isinstance(part, Paragraph) and part.warning):
+            if isinstance(part, Figure):
+                yield replace(part, note="")
+            continue
+        seen.add(text)
+        yield part
 
 
 def make_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", folded: bool = False) -> Table:

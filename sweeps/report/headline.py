@@ -12,7 +12,7 @@ from sweeps.experiments.kind import Experiment
 from sweeps.formatting import format_count
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
-from sweeps.stage import Json
+from sweeps.stage import Json, LeftOut
 
 GOING_ON = ("active", "paused", "opening")
 FACTS = 3  # of an idle policy, that are named
@@ -23,13 +23,27 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     notices = []
     if material.state in GOING_ON or any(row.state != "succeeded" for row in material.rows):
         notices.append(_describe_missing(material))
-    notices += [f"{evaluation.describe()}." for evaluation in material.left_out]
+    notices += _describe_left_out(material.left_out)
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
     if material.state == "cancelled":
         notices.append("This sweep was cancelled.")
     return notices
+
+
+def _describe_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """Say which evaluations were not made on which data: with the reason if it is one, else all of them in a line."""
+    whole = [omission for omission in left_out if not omission.metrics]
+    lines = [f"{omission.describe()}." for omission in left_out if omission.metrics or len(whole) == 1]
+    places: dict[str, list[str]] = {}
+    for omission in whole if len(whole) > 1 else ():
+        places.setdefault(omission.evaluation, []).append(omission.on)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for evaluation, names in places.items():
+        alike.setdefault((*names,), []).append(evaluation)
+    parts = [f"{', '.join(names)} on {', '.join(where)}" for where, names in alike.items()]
+    return [*lines, *([f"Not measured, because the records do not suit it: {'; '.join(parts)}."] if parts else [])]
 
 
 def _describe_missing(material: Material) -> str:

@@ -38,6 +38,7 @@ class UnlearntPart:
     cell: Mapping[str, Json]
     change: Change
     whole: Change  # of all items, in this condition
+    fell: bool  # it is clearly worse than before, in every condition
 
 
 class _Improvement(NamedTuple):
@@ -112,7 +113,8 @@ def _judge_parts(column: str, parts: Mapping[str, Sequence[Changed]], improved: 
         pairs = [(changed.change, improved.by_cell[canonicalize_row(changed.cell)].change) for changed in changes]
         if all(_is_unlearnt(change, whole, improved, len(known)) for change, whole in pairs):
             best = max(range(len(pairs)), key=lambda place: improved.sign * pairs[place][0].mean)
-            yield UnlearntPart(improved.metric, column, part, len(known), changes[best].cell, *pairs[best])
+            fell = all(change.clear and improved.sign * change.mean < 0 for change, _ in pairs)
+            yield UnlearntPart(improved.metric, column, part, len(known), changes[best].cell, *pairs[best], fell)
 
 
 def _is_unlearnt(change: Change, whole: Change, improved: _Improvement, parts: int) -> bool:
@@ -131,8 +133,9 @@ def _is_unlearnt(change: Change, whole: Change, improved: _Improvement, parts: i
 
 
 def describe_unlearnt(parts: Sequence[UnlearntPart]) -> str:
-    """Describe parts of one column: "no change beyond chance in 2 of 10 values of rule: has_key, division"."""
+    """Describe parts of one column, of which all fell or none: "no clear gain in 2 of 10 values of rule: has_key"."""
     first, names = parts[0], [part.part for part in parts]
     kind = "other evaluations" if first.column == EVALUATION else f"values of {first.column}"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"no change beyond chance in {len(parts)} of {first.parts} {kind}: {', '.join(names[:NAMED])}{more}"
+    what = "clearly worse" if first.fell else "no clear gain"
+    return f"{what} in {len(parts)} of {first.parts} {kind}: {', '.join(names[:NAMED])}{more}"

@@ -94,7 +94,9 @@ def test_nothing_is_named_that_may_have_been_learnt(shares: Shares, count: int) 
 
 def test_a_part_that_became_worse_is_named_too() -> None:
     known = plant({**TEN, "division": (0.8, 0.2)})
-    assert [part.part for part in list_unlearnt(SPEC, known.rows, known.items, "accuracy")] == ["division"]
+    parts = list_unlearnt(SPEC, known.rows, known.items, "accuracy")
+    assert [(part.part, part.fell) for part in parts] == [("division", True)]
+    assert {"parts_worse", CODE} & {*conclude_sweep(known).caveats} == {"parts_worse"}, "it is not called unchanged"
 
 
 def test_what_one_condition_learnt_was_not_out_of_reach() -> None:

@@ -257,7 +257,7 @@ KINDS = {
     for row in RISING
 }
 UNSURE = sizes(measured=SIZES[:5], seeds=range(2), base=2.35, sd=0.08)  # 2 seeds, whose losses differ much
-MARKET = methods(metric="episode.drawdown", sd=0.0, a=0.0, b=0.3)
+MARKET = methods(metric="episode.drawdown", sd=0.0, a=0.0, b=0.3, c=0.5)
 IDLE = {
     item_key(row.cell, row.seed): [
         ItemRow(f"day {day}", {"reward": row.metrics["episode.drawdown"], "drawdown": row.metrics["episode.drawdown"]})
@@ -578,7 +578,13 @@ PLANTED = {
         items={"task_completion": earn(SHARPE)},
     ),
     "a policy that never acts": Planted(
-        best("episode.drawdown", "min"), MARKET, "better", 0.3, has=["idle_policy"], items={"task_completion": IDLE}
+        best("episode.drawdown", "min"),
+        MARKET,
+        "better",
+        0.2,
+        "c",
+        has=["idle_policy"],
+        items={"task_completion": IDLE},
     ),
     "clear by itself, but not among all": Planted(
         best("mrr"), [*ALL_EQUAL, run({"method": None}, 0, mrr=0.3)], "nothing_learnt", 0.7, has=["clear_alone"]
@@ -760,7 +766,12 @@ def test_every_claim_is_reached() -> None:
     assert {*CLAIMS} == {claim.claim for claim in every}
 
 
-ELSEWHERE = {"items_unread", "may_not_have_learnt", "parts_not_learnt"}  # planted below, and in test_unlearnt_parts
+ELSEWHERE = {
+    "items_unread",
+    "may_not_have_learnt",
+    "parts_not_learnt",
+    "parts_worse",
+}  # planted below, and in test_unlearnt_parts
 
 
 def test_every_caveat_is_given_by_a_planted_result() -> None:

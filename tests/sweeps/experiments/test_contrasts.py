@@ -11,10 +11,11 @@ from sweeps.analysis.grid_cells import best_cell
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.contrasts import list_control_data
 from sweeps.report.compose import compose_answer, list_facts
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult
-from sweeps.stage import Json
+from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import Items, compare_items, item_key, read_scores
 
 Shares = Mapping[str, Mapping[str, float]]  # by method, then by metric
@@ -206,3 +207,104 @@ def test_what_is_asked_makes_no_other_stages() -> None:
     """A key of the answer leaves every training as it is."""
     asked = parse(f"{SPEC}against: sl\n")
     assert {*asked.model_dump(exclude_defaults=True)} - {*parse(SPEC).model_dump(exclude_defaults=True)} == {"against"}
+
+
+def plant_deeds(deeds: Mapping[str, Mapping[str, float]], measure: str, metric: str, mode: str) -> Material:
+    """Runs in which every item of a method says the same, and a little noise says it of what is not 0 or 1."""
+    runs, items = list[RunResult](), {}
+    for name, values in deeds.items():
+        for seed in range(1 if name == "untrained" else SEEDS):
+            noise = np.random.default_rng((len(name), seed)).normal(0, 0.02, ITEMS)
+            cell: dict[str, Json] = {"method": None if name == "untrained" else name}
+            items[item_key(cell, seed)] = [
+                ItemRow(at, {key: value + (noise[at] if value % 1 else 0) for key, value in values.items()})
+                for at in range(ITEMS)
+            ]
+            key = metric.rpartition(".")[2]
+            mean = float(np.mean([row.values[key] for row in items[item_key(cell, seed)]]))
+            runs.append(RunResult(cell, seed, "succeeded", {metric: mean}, tokens=100))
+    spec: dict[str, Json] = {
+        "experiment": "compare",
+        "equal": {"tokens": 100},
+        "methods": {name: {} for name in deeds if name != "untrained"},
+        "metrics": [{"metric": metric, "mode": mode}],
+    }
+    return Material("night", "finished", spec, runs, items={measure: items})
+
+
+IDLE = {
+    "untrained": {"reward": 0.0, "acts": 0.0, "drawdown": 0.0},
+    "bold": {"reward": 0.5, "acts": 3.0, "drawdown": 0.35},
+    "careful": {"reward": 0.4, "acts": 2.0, "drawdown": 0.15},
+}
+REFUSING = {
+    "parrot": {"abstention": 1.0, "silent": 1.0, "open_book": 0.0},
+    "reader": {"abstention": 0.85, "silent": 0.05, "open_book": 0.95},
+    "guesser": {"abstention": 0.15, "silent": 0.0, "open_book": 0.95},
+}
+CUT = {
+    "untrained": {"accuracy": 0.0, "brier": 0.0, "cut_answers": 1.0},
+    "sl": {"accuracy": 0.6, "brier": 0.15, "cut_answers": 0.0},
+    "rl": {"accuracy": 0.7, "brier": 0.35, "cut_answers": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("deeds", "measure", "metric", "mode", "names"),
+    [
+        (IDLE, "task_completion", "episode.drawdown", "min", ("careful", "bold", "untrained")),
+        (REFUSING, "rag", "abstention", "max", ("reader", "guesser", "parrot")),
+        (CUT, "answers", "brier", "min", ("sl", "rl", "untrained")),
+    ],
+)
+def test_what_does_nothing_is_not_called_the_best(
+    deeds: Mapping[str, Mapping[str, float]], measure: str, metric: str, mode: str, names: tuple[str, str, str]
+) -> None:
+    material = plant_deeds(deeds, measure, metric, mode)
+    claim = conclude_sweep(material)
+    assert (claim.claim, claim.subject, claim.against) == ("better", *names[:2])
+    assert any(names[2] in line and "Not ranked" in line for line in compose_answer(material).answer)
+
+
+def test_where_nobody_does_anything_the_untrained_model_is_still_the_floor() -> None:
+    still = {name: {"reward": 0.0, "task_completion": 0.0} for name in ("untrained", "rl")}
+    claim = conclude_sweep(plant_deeds(still, "task_completion", "task_completion", "max"))
+    assert (claim.claim, claim.subject, claim.against) == ("nothing_learnt", "rl", "untrained")
+
+
+def test_a_cell_of_a_grid_that_does_nothing_is_not_ranked_either() -> None:
+    material = plant_deeds(REFUSING, "rag", "abstention", "max")
+    cells = [RunResult({"rank": run.cell["method"]}, run.seed, run.state, run.metrics) for run in material.rows]
+    kept = {
+        item_key({"rank": run.cell["method"]}, run.seed): material.items["rag"][item_key(run.cell, run.seed)]
+        for run in material.rows
+    }
+    choice = best_cell(cells, metric="abstention", items=kept)
+    assert choice.best
+    assert choice.best.cell == {"rank": "reader"}
+    assert [cell.cell["rank"] for cell in choice.cells if cell.inactive] == ["parrot"]
+
+
+def test_what_only_a_control_is_trained_on_is_no_failure() -> None:
+    spec: dict[str, Json] = {
+        "methods": {
+            "sl": {"data": "rows"},
+            "dpo": {"data": "pairs", "compared": False},
+            "coin": {"data": "coin", "compared": False},
+            "both": {"then": [{"sl": 0.6}, {"dpo": 0.4}]},
+            "twin": {"then": ["sl", "coin"], "control_of": "both"},
+        }
+    }
+    assert list_control_data(spec) == {"coin"}
+
+
+def test_evaluations_that_suit_no_record_are_one_line_and_one_alone_says_why() -> None:
+    material = ask(THREE, "accuracy")
+    left = [LeftOut(name, on, f"it expects something else than {on}") for name in ("rag", "cites") for on in "ab"]
+    many, single = (
+        compose_answer(Material("night", "finished", material.spec, material.rows, left_out=omissions)).notices
+        for omissions in (left, left[:1])
+    )
+    assert len(many) == len(single) == 1
+    assert all(name in many[0] for name in ("rag", "cites", "a, b"))
+    assert left[0].reason in single[0]
