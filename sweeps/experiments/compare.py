@@ -1,4 +1,4 @@
-"""Comparison: which method does better at equal cost? The mean of each, and differences that are paired by seed."""
+"""Comparison: which method does better at equal cost? The mean of each, and one verdict for each pair."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
@@ -14,7 +14,7 @@ from sweeps.experiments.comparison_facts import list_pairs, select_runs
 from sweeps.experiments.comparison_words import list_levels, name_leader
 from sweeps.experiments.conclude_comparison import CONTRASTS, conclude_comparison, rank_methods
 from sweeps.experiments.conclusion import Conclusion, gather, list_claims
-from sweeps.experiments.contrast_table import Contrast, explain_contrasts, list_contrast_rows
+from sweeps.experiments.contrast_table import Contrast, describe_extent, explain_contrasts, list_contrast_rows
 from sweeps.experiments.contrasts import Design, name_method
 from sweeps.experiments.evidence import SENTENCES, list_measured_first
 from sweeps.experiments.kind import Experiment, Fact
@@ -217,8 +217,9 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None, desi
         draw_row(_name_pair(difference), difference.estimate, 0, clear=difference.after_holm, signed=True)
         for difference in drawn
     ]
-    words = RowPlot(name, "Differences", describe_rows(rows), f"difference in {comparison.metric}", zero=True)
     contrasts = [_show_pair(difference) for difference in comparison.differences]
+    title = f"Differences{describe_extent(contrasts)}"
+    words = RowPlot(name, title, describe_rows(rows), f"difference in {comparison.metric}", zero=True)
     numbers = make_table(list_contrast_rows(comparison.metric, contrasts), folded=many)
     left = f" {len(drawn)} of {len(comparison.differences):,} pairs are drawn, those of {name_method(leader)}."
     legend = f"Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"

@@ -1,13 +1,15 @@
 """The table of differences: one row, one interval and one verdict for each pair, and what it takes to see it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sweeps.analysis.grid_cells import BestCell, GridCell
+from sweeps.analysis.item_analysis import NEAR
 from sweeps.analysis.seed_estimates import Covers
 from sweeps.formatting import format_count
 from sweeps.metrics.ranges import clip_interval
+from sweeps.report.document import Paragraph, Part, make_table
 from sweeps.report.grid_figures import name_cell
 from sweeps.report.table_cells import MINUS, MISSING, TableCell, show_estimate
 from sweeps.stats.intervals import Estimate, is_clear, turn_estimate
@@ -17,12 +19,12 @@ BOTH = "Differences, ± half of the 95 % interval for other seeds and other item
 SEEDS = "Differences over the seeds that both have, ± half of the 95 % interval for other seeds, on these items."
 SOME = "Rows over seeds alone hold for other seeds, on these items."
 CLEAR = (
-    "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs are judged together (Holm). Needed: how "
-    "many seeds, or items, would find a difference of this size in four of five experiments."
+    "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs are judged together (Holm). Seeds: how "
+    "many would find a difference of this size in four of five experiments."
 )
 CHECKPOINTS = (
-    "These checkpoints: ± for other items, if the same trained models are asked again (* clear among all pairs). "
-    "McNemar: p of right against wrong."
+    "Checkpoints: ± for other items, if these trained models are asked again (* clear among all pairs); items: how "
+    "many would make that clear. McNemar: p of right against wrong."
 )
 
 
@@ -46,14 +48,20 @@ def list_contrast_rows(metric: str, contrasts: Sequence[Contrast]) -> list[dict[
             "difference": contrast.name,
             metric: show_estimate(contrast.estimate, signed=True),
             "clear": contrast.clear,
-            "over": _describe_extent(contrast),
-            **({"these checkpoints": _show_checkpoints(contrast.by_item)} if has_items else {}),
+            **({} if describe_extent(contrasts) else {"over": _describe_extent(contrast)}),
+            **({"checkpoints": _show_checkpoints(contrast.by_item)} if has_items else {}),
             **({"McNemar": _show_signs(contrast.by_item)} if has_signs else {}),
-            "seeds needed": contrast.needed_seeds,
-            **({"items needed": _count_items(contrast.by_item)} if has_items else {}),
+            "seeds": contrast.needed_seeds,
+            **({"items": _count_items(contrast.by_item)} if has_items else {}),
         }
         for contrast in contrasts
     ]
+
+
+def describe_extent(contrasts: Sequence[Contrast]) -> str:
+    """Say over how many seeds and items all of them are, to be put behind a title; nothing if they differ."""
+    extents = {_describe_extent(contrast) for contrast in contrasts}
+    return f" ({extents.pop()})" if len(extents) == 1 else ""
 
 
 def explain_contrasts(contrasts: Sequence[Contrast]) -> str:
@@ -112,3 +120,18 @@ def contrast_on_holdout(cell: GridCell) -> Contrast | None:
     less = Estimate(cell.by_item.mean, recipe.half_width, cell.by_item.seeds, cell.by_item.span)
     clear = "all pairs" if recipe.after_holm else "alone" if is_clear(less) else "no"
     return Contrast(name_cell(cell), less, clear, "seeds_and_items", cell.by_item.needed_seeds, cell.by_item)
+
+
+def tabulate_ties(choice: BestCell) -> Iterator[Part]:
+    """Tabulate the cells that may be as good as the best; on the holdout, too, where it took no part in the choice."""
+    if not choice.alike:
+        return
+    near, left = choice.alike[:NEAR], len(choice.alike) - NEAR
+    more = f" (the first {NEAR} of {NEAR + left:,})" if left > 0 else ""
+    contrasts = [contrast_tie(choice, cell) for cell in near]
+    caption = f"Not clearly worse than the best, {choice.by} less that of the best{more}{describe_extent(contrasts)}"
+    yield make_table(list_contrast_rows(choice.by, contrasts), caption=caption)
+    yield Paragraph(explain_contrasts(contrasts))
+    if choice.by != choice.metric and (held := [row for cell in near if (row := contrast_on_holdout(cell))]):
+        caption = f"The same conditions on the holdout, {choice.metric} less that of the best"
+        yield make_table(list_contrast_rows(choice.metric, held), caption=caption)

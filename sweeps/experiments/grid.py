@@ -22,7 +22,7 @@ from sweeps.analysis.told_items import FEWEST, count_told, may_be_conditional, w
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_grid import conclude_grid
 from sweeps.experiments.conclusion import Conclusion, find_claim, gather
-from sweeps.experiments.contrast_table import contrast_on_holdout, contrast_tie, explain_contrasts, list_contrast_rows
+from sweeps.experiments.contrast_table import tabulate_ties
 from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
 from sweeps.formatting import format_count
@@ -202,7 +202,7 @@ def _list_parts(
             yield draw_cells(f"cells-{place}", choice, ranked, change)
         else:
             yield _show_one(group, ranked[0], items)
-        yield from _list_ties(choice)
+        yield from tabulate_ties(choice)
     yield from _list_unranked(choice)
     if ranked:
         yield from draw_axes(f"axes-{place}", choice)
@@ -245,21 +245,6 @@ def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:
 
 def _count_alike(count: int) -> str:
     return f"{format_count(count, 'other condition')} {'is' if count == 1 else 'are'}"
-
-
-def _list_ties(choice: BestCell) -> Iterator[Part]:
-    """Tabulate the cells that may be as good as the best; on the holdout, too, where it took no part in the choice."""
-    if not choice.alike:
-        return
-    near, left = choice.alike[:NEAR], len(choice.alike) - NEAR
-    more = f" (the first {NEAR} of {NEAR + left:,})" if left > 0 else ""
-    contrasts = [contrast_tie(choice, cell) for cell in near]
-    caption = f"Not clearly worse than the best, {choice.by} less that of the best{more}"
-    yield make_table(list_contrast_rows(choice.by, contrasts), caption=caption)
-    yield Paragraph(explain_contrasts(contrasts))
-    if choice.by != choice.metric and (held := [row for cell in near if (row := contrast_on_holdout(cell))]):
-        caption = f"The same conditions on the holdout, {choice.metric} less that of the best"
-        yield make_table(list_contrast_rows(choice.metric, held), caption=caption)
 
 
 def _list_unranked(choice: BestCell) -> list[Part]:

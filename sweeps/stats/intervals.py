@@ -76,7 +76,7 @@ def turn_estimate(estimate: Estimate) -> Estimate:
     """Turn the estimate of one less another into that of the other less the one."""
     (low, high), ends = estimate.span, estimate.interval
     turned = None if ends is None else (-ends[1], -ends[0])
-    return estimate._replace(mean=-estimate.mean, span=(-high, -low), interval=turned)
+    return estimate._replace(mean=0.0 - estimate.mean, span=(-high, -low), interval=turned)
 
 
 def is_clear(estimate: Estimate) -> bool:

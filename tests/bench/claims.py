@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sweeps.analysis.comparison import compare
+from sweeps.analysis.comparison import Comparison, compare
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.analysis.transfer_gains import AXES, transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.results import RunResult
 from sweeps.stats.clusters import Floats, Places
-from sweeps.stats.paired_items import Scores, compare_items, read_scores
+from sweeps.stats.paired_items import ItemKey, Scores, compare_items, item_key, read_scores
 
 EXPERIMENTS = 1_000
 COVERED = 0.92  # of intervals over items
@@ -74,6 +74,11 @@ def _count_lines(experiments: int) -> Iterator[Line]:
     for seeds in (3, 5):
         yield Line(f"compare, 4 methods, {seeds} seeds: a false claim after Holm", share(_compare, seeds))
         yield Line(f"grid, 12 equal cells, {seeds} seeds: the true best is not in the set", share(_grid, seeds))
+    for seeds in (2, 3, 5):
+        for of_seeds in (0.0, 0.05):
+            name = f"compare, 4 methods, {seeds} seeds with sd {of_seeds:g}, 200 items in 50 clusters:"
+            yield Line(f"{name} a false claim", share(_compare_on_items, seeds, of_seeds))
+            yield Line(f"{name} coverage", 1 - share(_miss_a_pair, seeds, of_seeds), 1.0, COVERED)
     for seeds in (2, 3, 5, 10):
         for of_seeds in (0.0, 0.05, 0.5):
             name = f"items, 200 in 50 clusters, {seeds} seeds with sd {of_seeds:g}: coverage for"
@@ -105,6 +110,32 @@ def _compare(seed: int, seeds: int) -> bool:
         for at in range(seeds)
     ]
     return any(difference.after_holm for difference in compare(runs, metric="score").differences)
+
+
+def _compare_on_items(seed: int, seeds: int, of_seeds: float) -> bool:
+    """Does any verdict claim a difference between four methods that are alike?"""
+    return any(pair.after_holm for pair in _compare_alike(seed, seeds, of_seeds, "abcd").differences)
+
+
+def _miss_a_pair(seed: int, seeds: int, of_seeds: float) -> bool:
+    """Does the interval of two methods that are alike miss 0?"""
+    (pair,) = _compare_alike(seed, seeds, of_seeds, "ab").differences
+    return pair.estimate.half_width is None or abs(pair.estimate.mean) > pair.estimate.half_width
+
+
+def _compare_alike(seed: int, seeds: int, of_seeds: float, names: str) -> Comparison:
+    """Methods that differ by the luck of their seeds, and of items in clusters that each method finds hard or not."""
+    random, places = np.random.default_rng(seed), np.repeat(np.arange(50), 4)
+    runs, items = list[RunResult](), dict[ItemKey, list[ItemRow]]()
+    for name in names:
+        hard = random.normal(0, 0.5, 50)[places] + random.normal(0, 0.5, 200)
+        for at in range(seeds):
+            values = hard + random.normal(0, of_seeds) + random.normal(0, 0.3, 200)
+            runs.append(RunResult({"method": name}, at, "succeeded", {"score": float(values.mean())}))
+            items[item_key(runs[-1].cell, at)] = [
+                ItemRow(item, {"score": float(value)}, cluster=int(places[item])) for item, value in enumerate(values)
+            ]
+    return compare(runs, metric="score", items=items, cross_check=False)
 
 
 def _grid(seed: int, seeds: int) -> bool:

@@ -33,7 +33,7 @@ from sweeps.analysis.item_analysis import WantedItems, choose_items
 from sweeps.evaluation.item_rows import ItemRow, write_rows
 from sweeps.experiments.caveats import WORDS
 from sweeps.report.compose import compose
-from sweeps.report.document import Table
+from sweeps.report.document import Figure
 from sweeps.report.plain_values import simplify
 from sweeps.report.tracker_runs import track_run
 from sweeps.stage import Json, Run
@@ -82,12 +82,15 @@ def test_what_the_terminal_says_is_what_the_items_say(
         assert difference.by_item.recipe is not None
         pair = [difference.one or "untrained", "−", difference.other or "untrained"]
         (line,) = (line for line in lines if line[:3] == pair)
-        assert line[3].replace("−", "-") == f"{difference.by_item.mean:+.4f}"
-        assert line[4].rstrip("*") == f"±{difference.by_item.checkpoints.half_width:.4f}"
-        assert line[5].rstrip("*") == f"±{difference.by_item.recipe.half_width:.4f}"
-        assert [word.endswith("*") for word in line[4:7]] == [
+        shown = " ".join(line[3:]).replace("−", "-")
+        verdict = "all pairs" if difference.after_holm else "alone" if difference.clear else "no"
+        recipe = f"{difference.by_item.mean:+.4f} ± {difference.by_item.recipe.half_width:.4f} {verdict} "
+        assert shown.startswith(recipe), "the interval for other seeds and items, and the verdict by it"
+        assert difference.after_holm == difference.by_item.recipe.after_holm
+        checkpoints, mcnemar = shown.removeprefix(recipe).split()[:2]
+        assert checkpoints.rstrip("*") == f"±{difference.by_item.checkpoints.half_width:.4f}"
+        assert [checkpoints.endswith("*"), mcnemar.endswith("*")] == [
             difference.by_item.checkpoints.after_holm,
-            difference.by_item.recipe.after_holm,
             difference.by_item.mcnemar_after_holm,
         ]
     document = in_json(night, store_url, capsys)
@@ -136,7 +139,7 @@ def test_what_training_changed_is_told_for_every_metric_but_the_loss(
 def test_a_table_fits_a_terminal_of_eighty_columns(night: Night, store_url: str) -> None:
     laid(night, store_url)
     wide, narrow = told(night, store_url, 160), told(night, store_url, 80)
-    for heading in ("difference in  ", "metric  "):
+    for heading in ("difference  ", "metric  "):
         (line, *_) = (line for line in wide.splitlines() if line.startswith(heading))
         assert line.rstrip() in narrow, "columns, and no list of names and values"
 
@@ -158,9 +161,10 @@ def test_lost_items_cost_a_note_and_never_the_table(night: Night, store_url: str
     text = told(night, store_url)
     assert "could not be read" in text
     assert store_url not in text, "an address may hold a secret"
-    by_seed = whole[whole.index("Which method?") : whole.index("Differences in accuracy, item by item")]
-    assert by_seed in text
-    assert ("Differences in accuracy, item by item" in text) == (loss != "away")
+    by_seed = whole[whole.index("Which method?") : whole.index("Differences (")]
+    assert by_seed in text, "the means need no items"
+    assert "Differences" in text
+    assert ("McNemar" in text) == (loss != "away")
     assert ("What did training change?" in text) == (loss != "away")
     report = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
     assert any("could not be read" in str(section.parts) for section in report.sections)
@@ -218,9 +222,9 @@ def test_a_store_that_cannot_be_used_costs_a_note_too(night: Night, store_url: s
     laid(night, store_url)
     text = told(night, "oss://secret@there/store")
     assert "artefact store" in text
-    assert "item by item (" not in text
+    assert "McNemar" not in text
     assert "secret" not in text
-    assert "Differences, paired by seed" in text
+    assert WORDS["these_items_only"] in " ".join(text.split())
 
 
 @pytest.fixture
@@ -396,7 +400,7 @@ def test_the_report_shows_what_the_items_say(night: Night, store_url: str, redis
     laid(night, store_url)
     report = compose(report_inputs.gather_inputs(night.store, "s", 0, url=store_url))
     (which,) = (section for section in report.sections if section.title == "Which method?")
-    (table,) = (part for part in which.parts if isinstance(part, Table) and "item by item" in part.caption)
+    (table,) = (part.table for part in which.parts if isinstance(part, Figure) and "McNemar" in part.table.columns)
     assert [row[0] for row in table.texts] == ["sl − untrained", "rl − untrained", "rl − sl"]
     (changed,) = (section for section in report.sections if section.title == "What did training change?")
     assert [part.name for part in changed.parts if hasattr(part, "name")] == ["changes-0", "changes-1"]

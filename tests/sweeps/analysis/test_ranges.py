@@ -92,7 +92,7 @@ def test_differences_between_sweeps_item_by_item_and_by_training_end_there_too()
     (row,) = list_contrast_rows("accuracy", [Contrast("it", judged.estimate, "no", judged.covers, None, pair)])
     assert judged.estimate.ends
     assert judged.estimate.ends.high == 1
-    assert row["these checkpoints"].text.rstrip("*").endswith("to +1.0000")
+    assert row["checkpoints"].text.rstrip("*").endswith("to +1.0000")
     both = {"a": runs("accuracy", one=(0.0, 0.3)), "b": runs("accuracy", one=(0.9, 1.0))}
     ends = join_sweeps(both)[0].differences["accuracy"]["b"].ends
     assert ends
