@@ -19,7 +19,7 @@ from sweeps.data.source_rows import LINES, Content, SourcePlace, SourceRows, bui
 from sweeps.data.split import choose, describe_choice, list_choosable, resolve_count
 from sweeps.errors import DataError, NotInstalled
 from sweeps.formatting import format_count
-from sweeps.records import Dataset, Records, hash_contents
+from sweeps.records import Dataset, Format, Records, hash_contents
 from sweeps.rendering.prompts import CONTEXT, list_passages, select_learnt, select_read
 from sweeps.rendering.row_errors import check_chats
 
@@ -41,6 +41,8 @@ class DataSource(Protocol):
     def columns(self) -> Mapping[str, str | Sequence[str]] | None: ...
     @property
     def group(self) -> str | None: ...
+    @property
+    def sizes_in(self) -> str | None: ...
     @property
     def by(self) -> str | None: ...
     @property
@@ -94,7 +96,7 @@ def _load(name: str, spec: DataSource, place: SourcePlace) -> Dataset:
     made = Dataset(
         name=name,
         source=redact(spec.source),
-        train=build_records(source.form, train),
+        train=_build_train(source.form, train, spec),
         holdout=build_records(source.form, holdout),
         validation=None if spec.validation is None else build_records(source.form, validation),
         notes=(
@@ -108,12 +110,18 @@ def _load(name: str, spec: DataSource, place: SourcePlace) -> Dataset:
     return _select_context(made, place.context) if source.form == "questions" else made
 
 
+def _build_train(form: Format, train: Content, spec: DataSource) -> Records:
+    """Build what is trained on; without its groups, sizes count rows."""
+    records = build_records(form, train)
+    return replace(records, groups=()) if spec.sizes_in == "rows" else records
+
+
 def _describe_split(
     spec: DataSource, source: SourceRows, *, holdout: Content, validation: Content, train: Content
 ) -> Iterator[str]:
     """Say what is trained on where there are groups, and what stands in two parts."""
     if spec.group:
-        yield describe_training(train, spec.group)
+        yield describe_training(train, spec.group, in_rows=spec.sizes_in == "rows")
     for part, wanted, held in (("holdout", spec.holdout, holdout), ("validation", spec.validation, validation)):
         if held:
             yield from _leaks(part, wanted, held, train, source)

@@ -61,10 +61,14 @@ def _describe_groups(part: str, held: Content, rows: Content, sizes: Counter[byt
     return f"{part}: {chosen}, chosen by a hash of their names, so always the same groups{warning}{few}"
 
 
-def describe_training(train: Content, column: str) -> str:
+def describe_training(train: Content, column: str, *, in_rows: bool) -> str:
     """Say how many groups are trained on, and what counts groups."""
     groups = len({row.group for row in train.values()})
-    counted = f"`sizes`, `holdout` and `validation` count groups by {column!r}; `batch_size` and `epochs` count rows"
+    counted = (
+        f"`holdout` and `validation` count groups by {column!r}; `sizes`, `batch_size` and `epochs` count rows"
+        if in_rows
+        else f"`sizes`, `holdout` and `validation` count groups by {column!r}; `batch_size` and `epochs` count rows"
+    )
     return f"train: {format_count(groups, 'group')} with {len(train):,} rows; {counted}"
 
 

@@ -77,10 +77,17 @@ class DataSpec(SpecModel):
         None  # by the key of a record
     )
     group: Column | None = None  # rows with the same value never cross a split
+    sizes_in: Literal["groups", "rows"] | None = None  # what sizes count where there are groups
     by: Column | None = None  # results are shown for each value
     tests: Annotated[Mapping[Name, MeasuredFile], AfterValidator(check_tests)] | None = (
         None  # further files to measure on
     )
+
+    @model_validator(mode="after")
+    def _groups_to_count(self) -> Self:
+        if self.sizes_in is not None and self.group is None:
+            raise ValueError("sizes_in: expected a `group` too; without groups, sizes count rows; leave out `sizes_in`")
+        return self
 
 
 class Target(SpecModel):

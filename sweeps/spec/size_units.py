@@ -34,7 +34,10 @@ def find_unit(spec: Mapping[str, Json], names: Iterable[str]) -> SizeUnit:
     """Find what the sizes of these data sets count; where they differ, all that they count."""
     data = spec.get("data")
     sections = [data.get(name) for name in names] if isinstance(data, Mapping) else []
-    groups = [section.get("group") if isinstance(section, Mapping) else None for section in sections]
+    groups = [
+        section.get("group") if isinstance(section, Mapping) and section.get("sizes_in") != "rows" else None
+        for section in sections
+    ]
     units = list(dict.fromkeys(name_group(group) if isinstance(group, str) else EXAMPLES for group in groups))
     if not units:
         return EXAMPLES

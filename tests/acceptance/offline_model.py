@@ -40,6 +40,7 @@ class Source:
     context: None = None
     columns: None = None
     group: None = None
+    sizes_in: None = None
     by: None = None
     tests: None = None
 

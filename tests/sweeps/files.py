@@ -22,6 +22,7 @@ class Spec:
     context: str | None = None
     columns: Mapping[str, str] | None = None
     group: str | None = None
+    sizes_in: str | None = None
     by: str | None = None
     tests: Mapping[str, MeasuredFile] | None = None
 

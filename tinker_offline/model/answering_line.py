@@ -14,17 +14,17 @@ MOST = 12  # words that are counted
 
 
 class Evidence(NamedTuple):
-    """What answers, as far as words tell.
+    """The number of the line, 0 if no earlier one has a word of the question; and what it lacks.
 
-    The number of the line, 0 if no earlier one has a word of the question. And what it lacks: how many words of the
-    question, how many of these are in other earlier lines, and the hash of each, if there is a line.
+    That is 1, 2, … up to the number of the words that it lacks, so that many is also at least few; then the hash of
+    each, if there is a line.
     """
 
     line: int
     lacks: tuple[int, ...]
 
 
-NO_QUESTION = Evidence(0, (0, 0))
+NO_QUESTION = Evidence(0, ())
 
 
 def find_evidence(words: Sequence[int], lines: Sequence[int], line: int) -> Evidence:
@@ -36,8 +36,11 @@ def find_evidence(words: Sequence[int], lines: Sequence[int], line: int) -> Evid
     shared = {(where, word) for where, word in zip(lines[:start], words[:start], strict=True) if word in question}
     counts = Counter(where for where, _ in shared)
     if not counts:
-        return Evidence(0, (min(len(question), MOST), 0))
+        return Evidence(0, _count_up(len(question)))
     best = max(counts, key=lambda where: (counts[where], where))
     missing = [word for word in question if (best, word) not in shared]
-    elsewhere = {word for _, word in shared}.intersection(missing)
-    return Evidence(best, (min(len(missing), MOST), min(len(elsewhere), MOST), *missing))
+    return Evidence(best, (*_count_up(len(missing)), *missing))
+
+
+def _count_up(number: int) -> tuple[int, ...]:
+    return tuple(range(1, min(number, MOST) + 1))

@@ -37,7 +37,7 @@ from tinker_offline.model.row_sums import add_entries, sum_many_rows, sum_rows
 
 SCALE = 64.0  # divided by the rank
 UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations
-WORD_GAIN, PLACE_GAIN, LACKS_GAIN = 1.4, 1.4, 12.0
+WORD_GAIN, PLACE_GAIN, LACKS_GAIN = 1.4, 1.4, 24.0
 GATE = characters.SIZE  # the column of the logits that is not a token
 CLOSED = 1.0  # the gate's frozen bias, downwards
 SMALLEST = 1e-30

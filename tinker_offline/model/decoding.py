@@ -184,7 +184,7 @@ class ChatDecoder:
             branch.view, branch.query = views[row], rows.queries[row]
             if branch.text.age <= PLACES_WITHIN and len(branch.text.tokens) > branch.text.age + 1:
                 hidden[row] += self._read_places(branch.text, views[row : row + 1])
-            if self._base.size.finds and branch.text.age <= PLACES_WITHIN:
+            if branch.text.evidence.lacks and branch.text.age <= PLACES_WITHIN:
                 hidden[row] += self._read_lacks(branch.text, views[row, Known.SINCE :])
         hidden *= chat_scale(self._adapter)
         return hidden, rows.ngrams
@@ -197,7 +197,7 @@ class ChatDecoder:
 
     def _read_lacks(self, text: GrowingText, since: Hashes) -> Floats:
         lacks = np.array(text.evidence.lacks, np.uint64)
-        rows = lacking_rows(lacks, np.arange(len(lacks)), since[:1])
+        rows = lacking_rows(lacks, since[:1])
         return self._sum_bag(rows.ravel(), LACKS_GAIN * len(rows) ** -0.5)
 
     def _sum_bag(self, rows: Rows | Ints, weight: float) -> Floats:

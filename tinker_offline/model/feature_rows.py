@@ -126,7 +126,7 @@ _POSITION_SHIFTS = np.repeat(np.array([64 - LOCAL_BITS, 64 - POINT_BITS], np.uin
 _STATE_FIRST = int(_STATE_WEIGHTS[Known.ONE, 0])
 _STATE_FACTORS = tuple(map(int, SPREADS[1:]))
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
-_LACKING_KINDS = np.array([4, 5, 6], np.uint64) * SPREADS[1]
+_LACKING = np.array([4], np.uint64) * SPREADS[1]
 _DISTANCES = np.arange(PLACES, dtype=np.uint64) * SPREADS[0] + np.array([3], np.uint64) * SPREADS[3]
 
 
@@ -213,10 +213,10 @@ def position_rows(views: Hashes, bags: Sequence[Hashes], size: Size) -> Position
     )
 
 
-def lacking_rows(lacks: Hashes, places: Ints, since: Hashes) -> Rows:
-    """Return the rows of what evidence lacks, by its place in the list, with what was written since: (n, 1)."""
+def lacking_rows(lacks: Hashes, since: Hashes) -> Rows:
+    """Return the rows of what evidence lacks, with what was written since: (n, 1)."""
     hashes = lacks * SPREADS[0]
-    hashes += _LACKING_KINDS[np.minimum(places, 2)]
+    hashes += _LACKING
     hashes += since * SPREADS[3]
     return choose_rows(finish(hashes)[:, None], WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 

@@ -236,7 +236,7 @@ def _read_lacks(view: Hashes, anchors: Ints, evidence: dict[int, Evidence]) -> B
     lacks = [evidence[anchor].lacks for anchor in anchors[at].tolist()]
     counts = np.array([len(numbers) for numbers in lacks])
     values = np.array(list(chain.from_iterable(lacks)), np.uint64)
-    return Bag(at, counts, lacking_rows(values, count_below(counts), np.repeat(view[at, Known.SINCE], counts)))
+    return Bag(at, counts, lacking_rows(values, np.repeat(view[at, Known.SINCE], counts)))
 
 
 def _list_slots(view: Hashes, words: Words, layout: Layout, at: Ints) -> Slots:

@@ -90,6 +90,19 @@ def test_a_holdout_counts_groups_and_the_plan_says_what_it_holds(tmp_path: Path)
     assert {*data.holdout.strata} == {"x", "y", "z"}
 
 
+def test_sizes_can_count_rows_while_groups_stay_on_one_side(tmp_path: Path) -> None:
+    """Items that are measured keep their groups, by which intervals are computed; rows are learnt one by one."""
+    by_groups, by_rows = (
+        read(tmp_path, *ROWS, holdout=4, validation=3, group="subject", **count) for count in ({}, {"sizes_in": "rows"})
+    )
+    assert by_rows.train.rows == by_groups.train.rows
+    assert (by_groups.train.units, by_rows.train.units) == (13, 78)
+    assert (by_rows.holdout, by_rows.validation) == (by_groups.holdout, by_groups.validation)
+    first = order_subset(78, 0, by_rows.train.groups)[:20]
+    names = [row["question"].split()[1] for row in by_rows.train.rows]
+    assert len({names[row] for row in first}) > 6, "not whole groups of six rows"
+
+
 @pytest.mark.parametrize(
     ("count", "share", "held", "left"),
     [(10, 0.2, 2, 8), (20, 0.25, 5, 15), (40, 0.1, 4, 36), (15, 0.4, 6, 9), (30, 0.3, 9, 21), (8, 0.5, 4, 4)],

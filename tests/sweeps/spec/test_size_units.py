@@ -40,6 +40,7 @@ def test_a_unit_is_the_word_of_its_column(column: str, several: str) -> None:
 def test_data_sets_that_count_otherwise_are_both_named() -> None:
     spec: dict[str, Any] = {"data": {"ecg": {"source": "e.csv", "group": "subject"}, "notes": {"source": "n.csv"}}}
     assert find_unit(spec, ["ecg"]).many == "subjects"
+    assert find_unit({"data": {"ecg": {"group": "subject", "sizes_in": "rows"}}}, ["ecg"]) == EXAMPLES
     assert find_unit(spec, ["notes"]) == find_unit({}, ["notes"]) == EXAMPLES
     assert find_unit(spec, ["ecg", "notes"]).write(2) == "2 subjects or rows"
 

@@ -72,7 +72,7 @@ def test_evidence_token_by_token_is_at_once(text: Ints) -> None:
         if growing.age <= PLACES_WITHIN:
             lacks = np.array(growing.evidence.lacks, np.uint64)
             since = np.array(growing.view()[Known.SINCE :][:1], np.uint64)
-            rows.append(lacking_rows(lacks, np.arange(len(lacks)), since))
+            rows.append(lacking_rows(lacks, since))
     assert sought == whole.slots.sought.tolist()
     assert (np.concatenate(rows) == whole.lacks.rows).all()
 
