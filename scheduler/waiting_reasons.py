@@ -104,7 +104,7 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
 
 def _explain_no_worker(fleet: FleetStatus) -> str:
     if fleet.up_seconds is None:
-        return "no worker is running: start some with `sweep up`"
+        return "no worker is running yet: a `sweep run` starts them within seconds; else start some with `sweep up`"
     if fleet.up_seconds < STARTING:
         return "workers are starting"
     return "no worker answers: workers restart by themselves; kill one that hangs for minutes"

@@ -28,6 +28,7 @@ from sweeps.stage import Json
 
 FEW = 3  # best cells, causes of failures, and trainings that may not have learnt, in a digest
 LENGTH = 160  # characters of a cause
+SOON = 5.0  # seconds: an estimate of less says nothing
 OUTSIDE_WINDOW = "outside its window"
 
 
@@ -70,7 +71,12 @@ class Digest:
         """The digest as lines that fit a phone."""
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
         causes = [f"failed: {cause.stages:,} × {_shorten(cause.cause)} ({cause.label})" for cause in self.failures]
-        left = [] if self.seconds_left is None else [f"about {format_duration(self.seconds_left)} left"]
+        soon = (
+            "a few seconds left"
+            if (self.seconds_left or 0) < SOON
+            else f"about {format_duration(self.seconds_left or 0)} left"
+        )
+        left = [] if self.seconds_left is None else [soon]
         price = " (a pretend price: offline models cost nothing)" if self.pretend_price and self.spent else ""
         spent = f"{format_usd(self.spent)}{limit} spent{price}"
         concluded = [*self.conclusion.sentences, describe_caveats(self.conclusion)]

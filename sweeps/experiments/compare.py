@@ -33,6 +33,7 @@ from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal
 
 DRAWN = 45  # pairs: those of ten methods
+FULL = 2  # metrics, in each variant, of which the terminal shows the tables
 MEANS = (
     "Means over the seeds with their 95 % intervals (Student's t). Tokens and dollars are those of one run, with its "
     "evaluations."
@@ -146,7 +147,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             _draw_means(f"methods-{place}", comparison, best),
             *_draw_differences(f"differences-{place}", comparison, best, design),
         ]
-        sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts)))
+        sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts), further=place >= FULL))
     return Answer(tuple(filter(None, sentences)), say_once(sections))
 
 

@@ -62,7 +62,15 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
         _add_caveats(_weigh_asking(_name_unlearnt(_explain(claim, material.left_out), parts), material), shared)
         for claim in claims
     ]
+    if any(row.state not in (*GIVEN_UP, "succeeded") for row in material.rows):
+        every = [_expect_more(claim) for claim in every]
     return replace(every[0], others=tuple(every[1:]))
+
+
+def _expect_more(claim: Conclusion) -> Conclusion:
+    """Say of a sweep that goes on that it does, instead of what it has not measured yet."""
+    codes = {code for code in claim.caveats if code not in ("unmeasured_runs", "missing_seeds")}
+    return replace(claim, caveats=order_caveats({*codes, "unfinished_runs"}))
 
 
 def _explain(claim: Conclusion, left_out: Sequence[LeftOut]) -> Conclusion:

@@ -1,7 +1,7 @@
 """What training changed besides the loss: the same items before and after."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,13 +39,17 @@ UNBIASED = (
 def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order: Sequence[str] = ()) -> Answer:
     """Draw a figure for each trained cell of the largest size, and fold the other cells away.
 
-    Only metrics that the file names are drawn, if it names some; `order` says which come first.
+    `order` has the metrics that are shown, the first ones first; all others stand in folded tables. Only metrics that
+    the file names are drawn, if it names some.
     """
-    cells = [replace(cell, changes=_sort_changes(cell.changes, order or named)) for cell in cells]
-    known = sum(len(cell.changes) for cell in cells)
-    cells = [replace(cell, changes=tuple(change for change in cell.changes if _tells(change, named))) for cell in cells]
-    left_out = known - sum(len(cell.changes) for cell in cells)
-    cells = [cell for cell in cells if cell.changes]
+    every = [replace(cell, changes=_sort_changes(cell.changes, order or named)) for cell in cells]
+    kept = [replace(cell, changes=tuple(change for change in cell.changes if _tells(change, named))) for cell in every]
+    left_out = sum(len(cell.changes) for cell in every) - sum(len(cell.changes) for cell in kept)
+    shown = {*order} or {change.metric for cell in kept for change in cell.changes}
+    cells, others = (
+        [replace(cell, changes=changes) for cell in kept if (changes := _pick(cell, shown, wanted=wanted))]
+        for wanted in (True, False)
+    )
     largest = [cell for cell in cells if cell.largest]
     if not largest:
         return Answer(())
@@ -60,12 +64,20 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
         if cell not in drawn:
             rows = [show_change(change) for change in cell.changes]
             parts.append(make_table(rows, caption=cell.title, folded=True))
+    for cell in others:
+        rows = [show_change(change) for change in cell.changes]
+        parts.append(make_table(rows, caption=f"Other metrics, {cell.title}", folded=True))
     parts.append(Paragraph(NOTE))
     if left_out:
         parts.append(Paragraph(f"{format_count(left_out, 'change')} left out: {LEFT_OUT}"))
     if any(get_base_name(change.metric) in BIASED for cell in cells for change in cell.changes):
         parts.append(Paragraph(UNBIASED))
     return Answer(sentences, (Section("What did training change?", (*parts,)),))
+
+
+def _pick(cell: CellChanges, shown: Collection[str], *, wanted: bool) -> tuple[Change, ...]:
+    """Pick the changes of a cell whose metrics are shown, or are not."""
+    return tuple(change for change in cell.changes if (change.metric in shown) == wanted)
 
 
 def _tells(change: Change, named: Sequence[str]) -> bool:

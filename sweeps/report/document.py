@@ -82,6 +82,7 @@ class Section:
 
     title: str
     parts: tuple[Part, ...]
+    further: bool = False  # the terminal leaves it to the page
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,13 @@ def show_findings(output: Output, report: Report) -> None:
         output.say("\n" + "\n".join(details))
     folded = 0
     for section in report.findings:
-        if _is_folded(section):
-            folded += sum(_find_folded(part) is not None for part in section.parts)
+        if section.further or _is_folded(section):
+            folded += sum(isinstance(part, Table | Figure) for part in section.parts)
             continue
         output.say(f"\n{section.title}")
         folded += sum(_show_part(output, part) for part in _say_once(section.parts))
     if folded:
-        output.say(f"\n{format_count(folded, 'long table')} more: `sweep report {report.sweep}` has everything")
+        output.say(f"\n{format_count(folded, 'table')} more: `sweep report {report.sweep}` has everything")
 
 
 def _is_folded(section: Section) -> bool:

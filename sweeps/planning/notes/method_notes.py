@@ -19,11 +19,9 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
     if sweep.equal is not None and not any(path.startswith("equal") for path in sweep.vary):
         yield f"equal for all methods: {describe_equal(sweep.equal, acts=bool(acting))}"
     if acting:
-        limited = any(stage.recipe["tokens"] is not None for stage in acting)
-        near = "; the two differ in price and hardly in tokens" if limited else ""
         yield (
             "rl: a group is not trained on if all of its rollouts get the same reward; the low estimate assumes that "
-            f"{LEAST_KEPT:.0%} of the groups are trained on, the high one that all are{near}"
+            f"{LEAST_KEPT:.0%} of the groups are trained on, the high one that all are"
         )
         yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
 
@@ -63,7 +61,9 @@ def _note_few_iterations(acting: Sequence[Stage], parts: Mapping[str, str], *, e
         where = "1 training" if len(stages) == 1 else f"each of {len(stages):,} trainings"
         times = math.ceil(10 * FEWEST / (counts[0] - 0.5)) / 10  # the count is rounded: as few as half of one less
         more = (
-            f"; at most {times:g} times the tokens of `{'equal' if equal else 'tokens'}` give {FEWEST}" if about else ""
+            f"; {times:g} times the tokens of `{'equal' if equal else 'tokens'}` give at least {FEWEST}"
+            if about
+            else ""
         )
         yield (
             f"{name}: {about}{span} {noun} (steps) in {where}: with fewer than {FEWEST}, "

@@ -306,7 +306,7 @@ def test_fewer_iterations_than_show_a_trend_are_noted(steps: int, noted: list[st
 def test_too_few_iterations_by_tokens_are_noted_with_the_tokens_that_are_enough() -> None:
     """A reader who writes as many gets a plan without the note. A part of a chain has a note of its own."""
     notes = [note for note in compared("equal.tokens=5e4").notes if "iteration" in note and "times the tokens" in note]
-    factors = [re.findall(r"at most ([\d.]+) times the tokens of `equal` give (\d+)", note)[0] for note in notes]
+    factors = [re.findall(r"; ([\d.]+) times the tokens of `equal` give at least (\d+)", note)[0] for note in notes]
     assert {enough for _, enough in factors} == {"10"}
     assert [note.partition(":")[0] for note in notes] == ["rl", "sl_then_rl, part rl"]
     enough = compared(f"equal.tokens={5e4 * max(float(times) for times, _ in factors)}")

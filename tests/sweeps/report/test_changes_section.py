@@ -45,6 +45,7 @@ def test_rows_that_tell_nothing_are_counted_and_named_metrics_stand_first_whatev
     cell = CellChanges({}, "sl", "untrained", changes, largest=True, known={})
     named = ("accuracy", "closed_book")
     (section,) = show_changes([cell], named, named).sections
-    (table,) = (part for part in section.parts if isinstance(part, Table))
-    assert [row[0].text for row in table.rows] == ["accuracy", "closed_book", "brier"]
+    shown, others = (part for part in section.parts if isinstance(part, Table))
+    assert [row[0].text for row in shown.rows] == ["accuracy", "closed_book"]
+    assert ([row[0].text for row in others.rows], shown.folded, others.folded) == (["brier"], False, True)
     assert sum(part.text.startswith("2 changes") for part in section.parts if isinstance(part, Paragraph)) == 1
