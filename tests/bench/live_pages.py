@@ -79,12 +79,14 @@ def count(pages: list[LivePage]) -> Counter[int]:
 
 
 def change(store: Store, seconds: float) -> None:
-    """Book some tokens each second, as stages that run do."""
+    """Book tokens and a result each second, as stages that run do: progress, cost and a cell change."""
     client: Any = store.client
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         client.hincrby(keys.sweep("large"), "tokens", 1000)
         client.hincrby(keys.sweep("large"), "spent", 1000)
+        mean = client.hincrbyfloat(keys.sweep_cells("large"), "0|nll|mean", 0.01)
+        client.hset(keys.sweep_cells("large"), mapping={"0|nll|count": 4, "0|nll|m2": 0.01 * float(mean)})
         time.sleep(1)
 
 

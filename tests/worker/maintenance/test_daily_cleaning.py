@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.state import keys
-from scheduler.state.keeping.cleaning import EVERY, SECOND, take_duty_if_due
+from scheduler.state.keeping.cleaning import EVERY, SECOND, Cleaning, take_duty_if_due
 from scheduler.state.store import Store
 from tests.support import TRUSTED, redis_server, wait_until
 from worker.maintenance.daily_cleaning import DailyCleaning
@@ -15,6 +15,7 @@ def test_what_is_due_is_cleaned_up_once_a_day(tmp_path: Path, monkeypatch: pytes
     with redis_server(tmp_path, TRUSTED) as server:
         monkeypatch.setenv("REDIS_URL", server.url)
         monkeypatch.setenv("SWEEP_HOME", str(tmp_path))
+        monkeypatch.setattr(Cleaning, "run", None)  # not in this process
         store = Store(server.client())
         client, yesterday = store.client, store.scripts.read_time() - round(EVERY * SECOND)
         client.hset(keys.CLEANED, "at", yesterday + 60 * SECOND)
