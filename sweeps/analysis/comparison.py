@@ -14,15 +14,26 @@ from itertools import combinations
 from typing import TypeVar
 
 from sweeps.analysis.idle_policies import Inactivity, find_inactivity
+from sweeps.analysis.pooled_changes import compare_pooled
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.seed_estimates import Covers, estimate_difference, estimate_level, read_run_scores
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import FEWEST, Told, count_told, subtract_common
 from sweeps.errors import DataError
+from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.metrics.influence import POOLED
 from sweeps.metrics.ranges import Range, find_difference_range
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.stats.intervals import Estimate, find_grain, holm
-from sweeps.stats.paired_items import ItemDifference, Items, Scores, compare_items, compare_unpaired, judge_pairs
+from sweeps.stats.paired_items import (
+    ItemDifference,
+    Items,
+    Scores,
+    compare_items,
+    compare_unpaired,
+    item_key,
+    judge_pairs,
+)
 from sweeps.stats.proportions import Interval
 
 METHOD = "method"
@@ -97,7 +108,10 @@ def compare(results: Runs, *, metric: str, items: Items | None = None, cross_che
         )
         for name, rows in runs.items()
     )
-    by_item = _compare_by_item(scores, cross_check=cross_check)
+    if get_base_name(metric) in POOLED:
+        by_item = _compare_pooled(runs, metric, items)
+    else:
+        by_item = _compare_by_item(scores, cross_check=cross_check)
     conditional = {name for name, count in told_counts.items() if count and count.is_conditional}
     pairs = _subtract_pairs(values, scores, conditional)
     unpaired = _compare_unpaired(scores, by_item)
@@ -168,6 +182,21 @@ def _compare_by_item(
 ) -> dict[Pair, ItemDifference]:
     pairs = {(method, other): _fill_seeds(scores, method, other) for other, method in combinations(scores, 2)}
     compared = {pair: compare_items(*sides, cross_check=cross_check) for pair, sides in pairs.items()}
+    return judge_pairs({pair: difference for pair, difference in compared.items() if difference})
+
+
+def _compare_pooled(
+    runs: Mapping[str | None, Sequence[RunResult]], metric: str, items: Items | None
+) -> dict[Pair, ItemDifference]:
+    """Compare by a metric of all items together, such as a calibration error."""
+    rows = {
+        name: {
+            run.seed: kept for run in keep_measured(own) if (kept := (items or {}).get(item_key(run.cell, run.seed)))
+        }
+        for name, own in runs.items()
+    }
+    pairs = {(name, other): _fill_seeds(rows, name, other) for other, name in combinations(rows, 2)}
+    compared = {pair: compare_pooled(metric, *sides) for pair, sides in pairs.items()}
     return judge_pairs({pair: difference for pair, difference in compared.items() if difference})
 
 

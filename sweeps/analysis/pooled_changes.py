@@ -12,9 +12,19 @@ from functools import lru_cache
 import numpy as np
 
 from sweeps.evaluation.item_rows import ItemId, ItemRow
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.metrics.influence import resample, split_by_item
-from sweeps.stats.clusters import Floats
-from sweeps.stats.paired_items import Claim, Scores, bound_error, claim_recipe, make_claim, select_stated
+from sweeps.metrics.ranges import find_difference_range
+from sweeps.stats.clusters import Floats, number_clusters
+from sweeps.stats.paired_items import (
+    Claim,
+    ItemDifference,
+    Scores,
+    bound_error,
+    claim_recipe,
+    make_claim,
+    select_stated,
+)
 
 Rows = Sequence[ItemRow]
 DRAWS = 200
@@ -59,6 +69,32 @@ def bootstrap_change(
         return middle, make_claim(middle, error, count - 1)
     by_seed = float(draws[:, 0].var(ddof=1)) / len(pairs)
     return middle, claim_recipe(middle, by_seed, error, len(pairs) - 1, count - 1)
+
+
+def compare_pooled(metric: str, rows: Mapping[int, Rows], others: Mapping[int, Rows]) -> ItemDifference | None:
+    """Compare two sets of runs, each by seed, by a metric of all items together, less the bias of either side.
+
+    None if they have no seed or no item in common.
+    """
+    name, seeds = get_base_name(metric), sorted(rows.keys() & others.keys())
+    asked = [{row.item for row in select_stated(side[seed])[0]} for seed in seeds for side in (rows, others)]
+    items = set.intersection(*asked) if asked else set()
+    if not items:
+        return None
+    pairs = [tuple([row for row in side[seed] if row.item in items] for side in (others, rows)) for seed in seeds]
+    clusters = {row.item: row.group for row in pairs[0][0]}
+    places = dict(zip(clusters, number_clusters(list(clusters.values()), len(clusters)).tolist(), strict=True))
+    middle, claim = bootstrap_change(name, [(before, after) for before, after in pairs], places)
+    return ItemDifference(
+        middle,
+        len(items),
+        max(places.values()) + 1,
+        len(seeds),
+        len(set.union(*asked) - items),
+        claim if len(seeds) == 1 else None,
+        claim if len(seeds) > 1 else None,
+        span=find_difference_range(metric),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodRes
 from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.guessing import weigh_guess
 from sweeps.analysis.item_analysis import ItemsBy, select_items
+from sweeps.analysis.strata.stratum_differences import BIASED
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
 from sweeps.experiments.comparison_facts import list_pairs, select_runs
@@ -32,6 +33,7 @@ from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal
 
+UNBIASED = "A difference of a calibration error is less its bias, so it is not exactly that of the two means."
 DRAWN = 45  # pairs: those of ten methods
 FULL = 2  # metrics, in each variant, of which the terminal shows the tables
 MEANS = (
@@ -146,6 +148,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             *warn_of_missing(comparison.runs),
             _draw_means(f"methods-{place}", comparison, best),
             *_draw_differences(f"differences-{place}", comparison, best, design),
+            *([Paragraph(UNBIASED)] if get_base_name(wish.metric) in BIASED and comparison.differences else []),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts), further=place >= FULL))
     return Answer(tuple(filter(None, sentences)), say_once(sections))

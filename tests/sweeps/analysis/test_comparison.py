@@ -5,7 +5,10 @@ import pytest
 
 from sweeps import DataError, RunResult, best_cell, compare
 from sweeps.analysis.comparison import Difference
+from sweeps.evaluation.item_rows import ItemRow
+from sweeps.metrics.calibration import ece
 from sweeps.stats.intervals import critical_t
+from sweeps.stats.paired_items import item_key
 
 
 def run(method: str | None, seed: int, value: float | None, *, tokens: int = 10, **cell: int) -> RunResult:
@@ -109,3 +112,25 @@ def test_what_all_seeds_agree_on_is_clear_by_the_third() -> None:
         assert difference.clear is clear
         apart = best_cell(runs, metric="score", mode="max").cells[1].apart
         assert apart is clear
+
+
+def test_a_calibration_error_is_compared_for_other_items_less_the_bias_that_noise_gives_it() -> None:
+    """One is calibrated, the other overstates by .15. Of 160 items the first has an error of its own, by noise."""
+    runs, items = list[RunResult](), {}
+    for name, over in (("plain", 0.0), ("sure", 0.15)):
+        for seed in range(3):
+            chance = np.random.default_rng(3)
+            truth = chance.uniform(0.4, 0.8, 160)
+            right = chance.uniform(size=160) < truth
+            stated = truth + over + np.random.default_rng(seed).normal(0, 0.01)
+            runs.append(RunResult({"method": name}, seed, "succeeded", {"ece": ece(stated, right)}))
+            items[item_key(runs[-1].cell, seed)] = [
+                ItemRow(at, {"confidence": float(stated[at]), "right": float(right[at])}) for at in range(160)
+            ]
+    (difference,) = compare(runs, metric="ece", items=items).differences
+    (by_seed,) = compare(runs, metric="ece").differences
+    assert (difference.covers, by_seed.covers) == ("seeds_and_items", "seeds")
+    assert difference.after_holm
+    low, high = difference.estimate.ends[:2] if difference.estimate.ends else (0.0, 0.0)
+    assert low < 0.15 < high, "what is planted"
+    assert by_seed.estimate.mean < difference.estimate.mean, "the bias is the larger, the smaller the error"
