@@ -46,14 +46,16 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
 
 
 def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
-    """Say in one sentence which evaluations cut answers, of trained models and of untrained ones; or nothing."""
-    shares = [
-        f"{whose}{', '.join(f'{metric} {share:.1%}' for metric, share in cuts.items())}"
-        for trained, whose in ((True, ""), (False, "of the untrained model "))
-        if (cuts := find_cuts(runs, trained=trained))
-    ]
-    cut = "Some answers were cut at `most` tokens, and scored as they are. Of a run, at most"
-    return [f"{cut}: {'; '.join(shares)}."] if shares else []
+    """Say in a sentence which evaluations cut answers, of trained models and of untrained ones; or nothing."""
+    sentences = []
+    for trained, whose in ((True, ""), (False, " of the untrained model")):
+        by_share: dict[str, list[str]] = {}
+        for metric, share in find_cuts(runs, trained=trained).items():
+            by_share.setdefault(f"{share:.1%}", []).append(metric)
+        most = "; ".join(f"{share} ({', '.join(metrics)})" for share, metrics in by_share.items())
+        if most:
+            sentences.append(f"Some answers{whose} were cut at `most` tokens, and scored as they are: up to {most}.")
+    return sentences
 
 
 def find_cuts(runs: Sequence[RunResult], *, trained: bool) -> dict[str, float]:

@@ -1,17 +1,19 @@
 """What the reader of a report must know first: notices, and the facts of the sweep."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.learning_words import describe_signs
 from sweeps.analysis.run_counts import describe_cuts
 from sweeps.analysis.targets import describe_cell
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.experiments.kind import Experiment
 from sweeps.formatting import format_count
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
+from sweeps.spec.metric_wishes import list_leading
 from sweeps.stage import Json, LeftOut
 
 GOING_ON = ("active", "paused", "opening")
@@ -23,7 +25,7 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     notices = []
     if material.state in GOING_ON or any(row.state != "succeeded" for row in material.rows):
         notices.append(_describe_missing(material))
-    notices += _describe_left_out(material.left_out)
+    notices += _describe_left_out(material.left_out, list_leading(material.spec))
     notices += describe_cuts(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
@@ -32,10 +34,18 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     return notices
 
 
-def _describe_left_out(left_out: Sequence[LeftOut]) -> list[str]:
-    """Say which evaluations were not made on which data: with the reason if it is one, else all of them in a line."""
+def _describe_left_out(left_out: Sequence[LeftOut], named: Collection[str]) -> list[str]:
+    """Say which evaluations were not made on which data: with the reason if it is one, else all of them in a line.
+
+    Of metrics that some data cannot give, only those that the file is about are said, if it names any.
+    """
     whole = [omission for omission in left_out if not omission.metrics]
-    lines = [f"{omission.describe()}." for omission in left_out if omission.metrics or len(whole) == 1]
+    about = [omission for omission in left_out if _is_about(omission, named)]
+    lines = [
+        f"{omission.describe()}."
+        for omission in left_out
+        if omission in about or (len(whole) == 1 and omission in whole)
+    ]
     places: dict[str, list[str]] = {}
     for omission in whole if len(whole) > 1 else ():
         places.setdefault(omission.evaluation, []).append(omission.on)
@@ -44,6 +54,11 @@ def _describe_left_out(left_out: Sequence[LeftOut]) -> list[str]:
         alike.setdefault((*names,), []).append(evaluation)
     parts = [f"{', '.join(names)} on {', '.join(where)}" for where, names in alike.items()]
     return [*lines, *([f"Not measured, because the records do not suit it: {'; '.join(parts)}."] if parts else [])]
+
+
+def _is_about(omission: LeftOut, named: Collection[str]) -> bool:
+    names = {get_base_name(metric) for metric in named}
+    return bool(omission.metrics) and (not names or any(get_base_name(metric) in names for metric in omission.metrics))
 
 
 def _describe_missing(material: Material) -> str:
