@@ -71,9 +71,9 @@ def test_methods_say_what_would_settle_them_and_what_is_missing() -> None:
         for seed in range(3)
     ]
     report = conclude(COMPARE, [*rows, run({"method": "rl"}, 3)])
-    (pair,) = list_rows(report, "seeds needed")
+    (pair,) = list_rows(report, "clear")
     assert pair["clear"].text == "no"
-    assert pair["seeds needed"].value > 3
+    assert pair["seeds"].value > 3
     assert any("1 of 7 runs" in text and "1 failed" in text for text in list_warnings(report))
 
 
