@@ -91,14 +91,14 @@ FORMS = {
         ),
     ),
     "rag_decision_support": Tiny(
-        *("better", "mixed", True, ("few_items", "saturated")),
+        *("better", "uplift", True, ("few_items", "saturated")),
         (
             f"methods={{reader: {{{SL}, data: office}}, closed: {{{SL}, data: closed}}}}",
             (
                 "data={book: {source: book.jsonl, holdout: 8}, office: {source: office.jsonl, holdout: 4}, "
                 "closed: {source: manual_closed.jsonl, holdout: 4}}"
             ),
-            *("against=closed", "equal={tokens: 4e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[mixed]"),
+            *("against=closed", "equal={tokens: 3e4}", "evaluate=[{rag: {most: 28}}]", "metrics=[uplift]"),
         ),
     ),
     "regulatory_assistant": Tiny(
