@@ -161,7 +161,7 @@ def _answer_metric(
         curves = _draw_curves(_describe_plot(f"{figure}-{place}", metric, fits, unit), metric, by_data, fits, numbers)
         claims = {name: find_claim(conclusion, metric, subject=name + where) for name in fits}
         misses = {name for name, claim in claims.items() if claim and "law_misses" in claim.caveats}
-        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, misses))))
+        sections.append(Section(f"{title}{where}", (*curves, *_tabulate_fits(metric, fits, unit, units, misses))))
     return Answer(tuple(sentences), tuple(sections))
 
 
@@ -186,7 +186,9 @@ def _draw_curves(
     return [Figure(LineChart(words, lines), numbers, LEGEND, in_cells=True)]
 
 
-def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[str]) -> list[Part]:
+def _tabulate_fits(
+    metric: str, fits: Fits, unit: SizeUnit, units: Mapping[str, SizeUnit], misses: Collection[str]
+) -> list[Part]:
     """Tabulate every law that fits, with what it says of the target, then its warnings, but for known `misses`."""
     every = [(name, law) for name, fit in fits.items() for law in (fit, *fit.alternatives)]
     letters = f"L is the {name_with_unit(metric)}, n the number of training {unit.many}"
@@ -203,9 +205,9 @@ def _tabulate_fits(metric: str, fits: Fits, unit: SizeUnit, misses: Collection[s
         notes.append(Paragraph(WHY_IT_LEADS))
     narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
-    lows = {name: explain_low_end(fit, unit) for name, fit in fits.items()}
+    lows = {name: explain_low_end(fit, units[name]) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in lows.items() if words]
-    highs = {name: explain_high_end(fit, unit) for name, fit in fits.items()}
+    highs = {name: explain_high_end(fit, units[name]) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in highs.items() if words]
     refusals = [f"{name}: no law answers: {law.refused}" for name, law in every if law.curve and law.refused]
     return [laws, *notes, *(Paragraph(f"{words}.", warning=True) for words in (*dict.fromkeys(refusals), *warnings))]
