@@ -26,7 +26,10 @@ class DeflatedSharpe(NamedTuple):
     def describe(self, tried: str) -> str:
         """Say it in a sentence."""
         luck = f"what the best of {self.cells:,} {tried} has by luck alone ({self.by_luck:.4f})"
-        return f" With probability {self.probability:.3f} its Sharpe ratio is above {luck}."
+        sure = ">.999" if self.probability > 0.999 else f"{self.probability:.3f}"
+        return (
+            f" The Sharpe ratio of the best is above {luck} with probability {sure}, which compares it with no other."
+        )
 
 
 def deflate_best(choice: BestCell, rows: Sequence[RunResult], items: Items | None) -> DeflatedSharpe | None:

@@ -7,15 +7,15 @@ from sweeps.evaluation.metric_prefixes import CLASS_F1, CUT, UNCHECKED, get_base
 MEANINGS: Mapping[str, str] = {
     "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
     "bits_per_byte": "the same loss in bits for each byte of text, so that tokenizers can be compared; lower is better",
-    "preference_accuracy": "the share of pairs in which training raised the chosen answer above the rejected one; "
-    ".5 is chance",
+    "preference_accuracy": "the share of pairs in which the chosen answer gained more probability by training than "
+    "the rejected one; of the untrained model it is .5 by definition",
     "preference_margin": "by how many nats training raised the chosen answer above the rejected one",
     "preference_kl": "how far the model has moved from where it began, in nats; neither good nor bad",
     "likelihood_accuracy": "the share of pairs in which the chosen answer is the likelier one; .5 is chance",
     "accuracy": "the share of items that are answered right",
-    "ece": "expected calibration error: how far stated confidence is from the share that is right, in equally wide "
-    "bins; 0 is calibrated, which a model that is surely wrong is, too",
-    "adaptive_ece": "the same in bins of equally many items",
+    "ece": "expected calibration error: how far confidence, the probability of the whole answer, is from the share "
+    "that is right; 0 is calibrated, which a model that is surely wrong is, too",
+    "adaptive_ece": "the same, over bins of equally many items",
     "brier": "the mean squared difference between confidence and right or wrong; lower is better",
     "aurc": "the mean error rate when only the surest items are answered, over all shares of them; lower is better",
     "selective_accuracy": "the accuracy among the half of the items that the model is surest of",

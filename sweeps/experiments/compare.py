@@ -37,8 +37,8 @@ UNBIASED = "A difference of a calibration error is less its bias, so it is not e
 DRAWN = 45  # pairs: those of ten methods
 FULL = 2  # metrics, in each variant, of which the terminal shows the tables
 MEANS = (
-    "Means over the seeds with their 95 % intervals (Student's t). Tokens and dollars are those of one run, with its "
-    "evaluations."
+    "Means over the seeds with their 95 % intervals for other seeds, on these items (Student's t). Tokens and dollars "
+    "are those of one run, with its evaluations."
 )
 
 

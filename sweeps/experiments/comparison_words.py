@@ -14,6 +14,8 @@ from sweeps.spec.metric_wishes import ask_direction
 from sweeps.spec.sections import Best
 from sweeps.stats.intervals import turn_estimate
 
+LEVELS = "95 % intervals for other seeds, on these items"
+
 
 def list_levels(comparison: Comparison, where: str) -> str:
     """List the mean of each method by a metric of which no direction is known: none is the best."""
@@ -23,7 +25,7 @@ def list_levels(comparison: Comparison, where: str) -> str:
     means = ", ".join(
         f"{name_method(method.name)} {format_estimate(level)}{mark_told(method.told)}" for method, level in known
     )
-    return f"{comparison.metric}{where}: {means} (95 % intervals); {ask_direction(comparison.metric)}."
+    return f"{comparison.metric}{where}: {means} ({LEVELS}); {ask_direction(comparison.metric)}."
 
 
 def name_leader(
@@ -102,18 +104,24 @@ def _says_all(headline: Conclusion, ranked: Sequence[MethodResult]) -> bool:
 
 
 def _write_levels(methods: Sequence[MethodResult], metric: str, where: str) -> str:
-    """Write what the first methods have: nll (model=s): rl 1.5011 ± 0.0015, sl 1.9995 ± 0.0041 (95 % intervals)."""
+    """Write what the first methods have: nll (model=s): rl 1.5011 ± 0.0015, sl 1.9995 ± 0.0041 (and the intervals)."""
     known = [(method, method.estimate) for method in methods if method.estimate]
     means = ", ".join(
         f"{name_method(method.name)} {format_estimate(level)}{mark_told(method.told)}" for method, level in known
     )
     has_intervals = any(level.half_width is not None for _, level in known)
-    return f"{metric}{where}: {means}{' (95 % intervals)' if has_intervals else ''}."
+    return f"{metric}{where}: {means}{f' ({LEVELS})' if has_intervals else ''}."
 
 
 def _say_lead(difference: Difference, first: MethodResult, best: Best) -> str:
     """Say ahead, or behind: a method that lacks seeds may have the better mean because its seeds are easier."""
     mean = difference.estimate.mean if difference.one == first.name else -difference.estimate.mean
     behind = mean < 0 if best.mode == "max" else mean > 0
-    clear = "clearly" if difference.after_holm else "not clearly"
+    clear = (
+        "clearly"
+        if difference.after_holm
+        else "clearly by itself, but not among all pairs,"
+        if difference.clear
+        else "not clearly"
+    )
     return f"but over the seeds that both have {clear} behind" if behind else f"{clear} ahead of"

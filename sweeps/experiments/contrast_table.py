@@ -19,13 +19,14 @@ BOTH = "Differences, ± half of the 95 % interval for other seeds and other item
 SEEDS = "Differences over the seeds that both have, ± half of the 95 % interval for other seeds, on these items."
 SOME = "Rows over seeds alone hold for other seeds, on these items."
 CLEAR = (
-    "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs are judged together (Holm). Seeds: how "
-    "many would find a difference of this size in four of five experiments."
+    "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs of this table are judged together "
+    "(Holm). Seeds: how many would find a difference of this size in four of five experiments; nothing where it is clear."
 )
 CHECKPOINTS = (
     "Checkpoints: ± for other items, if these trained models are asked again (* clear among all pairs); items: how "
-    "many would make that clear. McNemar: p of right against wrong."
+    "many would make that clear."
 )
+SIGNS = "McNemar: the p-value of one being right where the other is wrong, on these items."
 
 
 class Contrast(NamedTuple):
@@ -69,7 +70,9 @@ def explain_contrasts(contrasts: Sequence[Contrast]) -> str:
     covered = {contrast.covers for contrast in contrasts}
     whole = bool(covered & {"seeds_and_items", "items"})
     words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR]
-    return " ".join([*words, *([CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else [])])
+    words += [CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else []
+    has_signs = any(contrast.by_item and contrast.by_item.mcnemar is not None for contrast in contrasts)
+    return " ".join([*words, *([SIGNS] if has_signs else [])])
 
 
 def _describe_extent(contrast: Contrast) -> str:

@@ -26,8 +26,8 @@ LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few bill
 LEGEND = "Hollow: not clear when all conditions are judged together."
 NOTE = (
     "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
-    "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when all conditions are "
-    "judged together (Holm)."
+    "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when this metric of all "
+    "conditions is judged together (Holm)."
 )
 LEFT_OUT = f"0 before and after in every item, or told by fewer than {FEW_ITEMS} items. JSON has them."
 UNBIASED = (
@@ -70,7 +70,7 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
     parts.append(Paragraph(NOTE))
     if left_out:
         parts.append(Paragraph(f"{format_count(left_out, 'change')} left out: {LEFT_OUT}"))
-    if any(get_base_name(change.metric) in BIASED for cell in cells for change in cell.changes):
+    if any(get_base_name(change.metric) in BIASED for cell in kept for change in cell.changes):
         parts.append(Paragraph(UNBIASED))
     return Answer(sentences, (Section("What did training change?", (*parts,)),))
 
