@@ -20,7 +20,7 @@ SEEDS = "Differences over the seeds that both have, ± half of the 95 % interval
 SOME = "Rows over seeds alone hold for other seeds, on these items."
 CLEAR = (
     "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs of this table are judged together "
-    "(Holm). Seeds: how many would find a difference of this size in four of five experiments; nothing where it is clear."
+    "(Holm). Seeds: how many would find a difference of this size in four of five experiments; none where it is clear."
 )
 CHECKPOINTS = (
     "Checkpoints: ± for other items, if these trained models are asked again (* clear among all pairs); items: how "

@@ -118,7 +118,8 @@ def test_the_best_of_many_methods_is_deflated_by_their_number(skill: float, is_l
     deflated = {pair[side]: pair["deflated_sharpe"][side] for pair in pairs for side in ("one", "other")}
     assert deflated.pop(None) is None
     assert {(ratio["cells"], ratio["episodes"]) for ratio in deflated.values()} == {(5, 100)}
-    assert f"{max(ratio['probability'] for ratio in deflated.values()):.3f}" in compose_answer(known).answer[0]
+    most = max(ratio["probability"] for ratio in deflated.values())
+    assert ("probability >.999" if most > 0.999 else f"{most:.3f}") in compose_answer(known).answer[0]
     assert all(ratio["probability"] < 0.95 for name, ratio in deflated.items() if name != "skilled")
     assert (deflated["skilled"]["probability"] > 0.95) is not is_luck
 
