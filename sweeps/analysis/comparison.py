@@ -37,6 +37,7 @@ from sweeps.stats.paired_items import (
 from sweeps.stats.proportions import Interval
 
 METHOD = "method"
+UNTRAINED = "untrained"  # how people name the method None
 
 Values = Mapping[int, float]  # by seed
 Pair = tuple[str | None, str | None]  # of methods
@@ -81,11 +82,14 @@ class Comparison:
     runs: Tally = field(default_factory=Tally)
 
 
-def compare(results: Runs, *, metric: str, items: Items | None = None, cross_check: bool = True) -> Comparison:
+def compare(
+    results: Runs, *, metric: str, items: Items | None = None, cross_check: bool = True, against: str | None = None
+) -> Comparison:
     """Compare the methods by one metric, from runs or a DataFrame. Raises DataError for runs of several variants.
 
     `items` has, for `item_key(run.cell, run.seed)` of some or all runs, the rows that their evaluation kept. Without
-    the cross-check there is no `by_item.crossed`, which takes longer than all the rest.
+    the cross-check there is no `by_item.crossed`, which takes longer than all the rest. The pairs with the method
+    `against` ("untrained": the base model) are what is asked, so they are judged among themselves.
     """
     results = read_runs(results)
     variants = [variant for variant, _ in group_by_cell(results, without={METHOD})]
@@ -115,7 +119,8 @@ def compare(results: Runs, *, metric: str, items: Items | None = None, cross_che
     conditional = {name for name, count in told_counts.items() if count and count.is_conditional}
     pairs = _subtract_pairs(values, scores, conditional)
     unpaired = _compare_unpaired(scores, by_item)
-    differences = _differences(pairs, by_item, unpaired, conditional, scale=(find_difference_range(metric), grain))
+    scale = find_difference_range(metric), grain
+    differences = _differences(pairs, by_item, unpaired, conditional, scale=scale, against=against)
     return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
 
 
@@ -156,13 +161,16 @@ def _differences(
     conditional: set[str | None],
     *,
     scale: tuple[Range, float],
+    against: str | None,
 ) -> list[Difference]:
     estimates = {
         pair: estimate_difference(differences, *scale, by_item.get(pair), unpaired.get(pair))
         for pair, differences in pairs.items()
     }
     few = {pair for pair in pairs if {*pair} & conditional and (pair not in by_item or by_item[pair].items < FEWEST)}
-    clear = holm({pair: difference.p for pair, difference in estimates.items() if pair not in few})
+    chances = {pair: difference.p for pair, difference in estimates.items() if pair not in few}
+    asked = {pair: p for pair, p in chances.items() if against in (pair[0] or UNTRAINED, pair[1] or UNTRAINED)}
+    clear = {*holm(chances), *holm(asked)}
     return [
         Difference(
             *pair,

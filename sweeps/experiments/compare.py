@@ -93,7 +93,7 @@ def list_differences(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> l
         {"variant": dict(variant), **pair}
         for metric in list_deciding(spec, rows)
         for variant, group in group_by_cell(rows, without={METHOD})
-        for pair in list_pairs(group, metric, select_items(items, metric))
+        for pair in list_pairs(group, metric, select_items(items, metric), Design.read(spec).against)
     ]
 
 
@@ -132,7 +132,8 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
     """Say what the conclusion leaves out: the best by each metric, the means, the paired differences, and by item."""
     sentences, sections, asked, design = list[str](), list[Section](), list_asked(spec, rows), Design.read(spec)
     for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
-        comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric), cross_check=False)
+        kept = select_items(items, wish.metric)
+        comparison = compare(group, metric=wish.metric, items=kept, cross_check=False, against=design.against)
         best = Best(metric=wish.metric, mode=wish.mode) if wish.mode else None
         where = f" ({variant})" if variant else ""
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
@@ -226,8 +227,8 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None, desi
     words = RowPlot(name, title, describe_rows(rows), f"difference in {comparison.metric}", zero=True)
     numbers = make_table(list_contrast_rows(comparison.metric, contrasts), folded=many)
     left = f" {len(drawn)} of {len(comparison.differences):,} pairs are drawn, those of {name_method(leader)}."
-    legend = f"Hollow: not clear when all pairs are judged together (Holm).{left if many else ''}"
-    return [Figure(IntervalChart(words, rows), numbers, legend, explain_contrasts(contrasts))]
+    legend = f"Hollow: not clear when pairs are judged together (Holm).{left if many else ''}"
+    return [Figure(IntervalChart(words, rows), numbers, legend, explain_contrasts(contrasts, design.against))]
 
 
 def _show_pair(difference: Difference) -> Contrast:

@@ -11,9 +11,11 @@ from sweeps.results import RunResult
 from sweeps.stats.paired_items import Items
 
 
-def list_pairs(rows: Sequence[RunResult], metric: str, items: Items | None) -> list[dict[str, Any]]:
-    """List every pair of methods of one variant by a metric."""
-    comparison = compare(rows, metric=metric, items=items)
+def list_pairs(
+    rows: Sequence[RunResult], metric: str, items: Items | None, against: str | None
+) -> list[dict[str, Any]]:
+    """List every pair of methods of one variant by a metric; those with the method `against` are what is asked."""
+    comparison = compare(rows, metric=metric, items=items, against=against)
     told_counts = {method.name: simplify(method.told) for method in comparison.contestants}
     guess = {name: simplify(find_unbeaten(select_runs(rows, name), metric, items)) for name in told_counts}
     deflated = simplify(deflate_methods(comparison, rows, items))

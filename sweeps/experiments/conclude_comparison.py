@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sweeps.analysis.comparison import METHOD, Comparison, MethodResult, compare
+from sweeps.analysis.comparison import METHOD, UNTRAINED, Comparison, MethodResult, compare
 from sweeps.analysis.deflated_sharpe import deflate_methods
 from sweeps.analysis.idle_policies import drop_inactive
 from sweeps.analysis.item_analysis import ItemsBy, select_items
@@ -12,7 +12,6 @@ from sweeps.experiments.caveats import Caveat, order_caveats
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.contrasts import (
     OF_A_PAIR,
-    UNTRAINED,
     Design,
     drop_controls,
     find_difference,
@@ -54,8 +53,9 @@ class _Ranked(NamedTuple):
 
 
 def _rank(spec: Mapping[str, Json], wish: MetricWish, group: Sequence[RunResult], items: ItemsBy) -> _Ranked:
-    comparison = compare(group, metric=wish.metric, items=select_items(items, wish.metric), cross_check=False)
     design, mode = Design.read(spec), wish.mode or "min"
+    kept = select_items(items, wish.metric)
+    comparison = compare(group, metric=wish.metric, items=kept, cross_check=False, against=design.against)
     return _Ranked(comparison, rank_methods(comparison, mode, design), design, 1.0 if mode == "max" else -1.0)
 
 

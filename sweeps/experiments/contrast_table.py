@@ -65,11 +65,12 @@ def describe_extent(contrasts: Sequence[Contrast]) -> str:
     return f" ({extents.pop()})" if len(extents) == 1 else ""
 
 
-def explain_contrasts(contrasts: Sequence[Contrast]) -> str:
-    """Say what the columns of these rows mean."""
+def explain_contrasts(contrasts: Sequence[Contrast], against: str | None = None) -> str:
+    """Say what the columns of these rows mean; those `against` a method are judged among themselves."""
     covered = {contrast.covers for contrast in contrasts}
     whole = bool(covered & {"seeds_and_items", "items"})
     words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR]
+    words += [f"Those with {against}, which the question is about, are judged among themselves."] if against else []
     words += [CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else []
     has_signs = any(contrast.by_item and contrast.by_item.mcnemar is not None for contrast in contrasts)
     return " ".join([*words, *([SIGNS] if has_signs else [])])

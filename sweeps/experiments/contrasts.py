@@ -6,14 +6,13 @@ Each pair has one interval and one verdict, that of its row in the table of diff
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sweeps.analysis.comparison import METHOD, Comparison, Difference, MethodResult
+from sweeps.analysis.comparison import METHOD, UNTRAINED, Comparison, Difference, MethodResult
 from sweeps.experiments.caveats import Caveat
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import list_agreement, list_coverage, orient
 from sweeps.stage import Json
 from sweeps.stats.intervals import turn_estimate
 
-UNTRAINED = "untrained"
 OF_A_PAIR: tuple[Claim, ...] = ("better", "worse", "no_clear_difference", "not_judged")  # in the order of telling
 
 

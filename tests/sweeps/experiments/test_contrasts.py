@@ -308,3 +308,20 @@ def test_evaluations_that_suit_no_record_are_one_line_and_one_alone_says_why() -
     assert len(many) == len(single) == 1
     assert all(name in many[0] for name in ("rag", "cites", "a, b"))
     assert left[0].reason in single[0]
+
+
+def test_what_is_asked_is_judged_among_itself_and_everything_else_among_all_pairs() -> None:
+    """Seeds alone: `a` is above `sl` with p = .03; `b` and `c` are far away and alike, which is one more question."""
+    steps = {"sl": [0.0] * 4, "a": [1.0, 2.0, 2.5, 0.8], "b": [90.0, 91.0, 92.0, 90.5], "c": [90.1, 90.9, 92.1, 90.4]}
+    rows = [
+        RunResult({"method": name}, seed, "succeeded", {"score": 7.0 * seed + step})
+        for name, values in steps.items()
+        for seed, step in enumerate(values)
+    ]
+    verdicts = {}
+    for against in (None, "sl"):
+        pairs = compare(rows, metric="score", against=against).differences
+        verdicts[against] = {(pair.one, pair.other): (pair.clear, pair.after_holm) for pair in pairs}
+    assert verdicts[None]["a", "sl"] == (True, False)
+    assert verdicts["sl"] == {**verdicts[None], ("a", "sl"): (True, True)}
+    assert verdicts["sl"]["c", "b"] == (False, False)
