@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinker_offline.model import characters
-from tinker_offline.model.feature_rows import FEATURES, PLACES, POINTS
+from tinker_offline.model.feature_rows import FEATURES, LOCAL_KINDS, PLACES, POINTS
 from tinker_offline.model.ngram import (
     SAFE,
     Adapter,
@@ -26,7 +26,6 @@ from tinker_offline.model.ngram import (
     Floats,
     Gradient,
     Ints,
-    Rows,
     Size,
     Slopes,
     context_rows,
@@ -38,6 +37,7 @@ from tinker_offline.model.row_sums import add_entries, sum_many_rows, sum_rows
 SCALE = 64.0  # divided by the rank
 UP_SPREAD, KEY_SPREAD = 0.3, 0.5  # initial standard deviations
 WORD_GAIN, PLACE_GAIN, LACKS_GAIN = 1.4, 1.4, 24.0
+LOCAL_WEIGHT = np.float32(LOCAL_KINDS**-0.5)
 GATE = characters.SIZE  # the column of the logits that is not a token
 CLOSED = 1.0  # the gate's frozen bias, downwards
 SMALLEST = 1e-30
@@ -103,7 +103,7 @@ def chat_scale(adapter: Adapter) -> np.float32:
 
 def compute_pass(base: Base, adapter: Adapter, texts: Texts) -> Pass:
     reading = read_texts(texts.tokens, texts.lengths, finds=base.size.finds)
-    hidden = sum_rows(adapter.down, reading.local) * local_weight(reading.local)
+    hidden = sum_rows(adapter.down, reading.local) * LOCAL_WEIGHT
     for bag, gain in _list_bags(reading):
         _add_bag(hidden, adapter.down, bag, gain)
     hidden *= chat_scale(adapter)
@@ -135,10 +135,6 @@ def open_gate(openings: Floats) -> Floats:
     """Return how far the gate is open, given its logits."""
     gate: Floats = 1 / (1 + np.exp(np.minimum(np.maximum(CLOSED - openings, -SAFE), SAFE)))
     return gate
-
-
-def local_weight(rows: Rows | Ints) -> np.float32:
-    return np.float32(rows.shape[1] ** -0.5)
 
 
 def _list_bags(reading: Reading) -> list[tuple[Bag, float]]:
@@ -195,7 +191,7 @@ def _go_back(gradient: Gradient, adapter: Adapter, done: Pass, targets: Ints, sl
 def _scatter(gradient: Gradient, reading: Reading, by_hidden: Floats, live: Ints) -> None:
     """Add the derivatives by the hidden values of the `live` positions to the rows that they read."""
     local = reading.local[live]
-    rows, values = [local.ravel()], [by_hidden * local_weight(local)]
+    rows, values = [local.ravel()], [by_hidden * LOCAL_WEIGHT]
     widths = [np.full(len(live), local.shape[1])]
     places = np.full(len(reading.tokens), -1)
     places[live] = np.arange(len(live))

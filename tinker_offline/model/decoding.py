@@ -11,16 +11,17 @@ import numpy.typing as npt
 from tinker_offline.model import characters
 from tinker_offline.model.chat import (
     LACKS_GAIN,
+    LOCAL_WEIGHT,
     PLACE_GAIN,
     SMALLEST,
     WORD_GAIN,
     chat_scale,
-    local_weight,
     open_gate,
     weigh_tokens,
 )
 from tinker_offline.model.feature_rows import (
     COLUMNS,
+    FIRST_WORD_ROW,
     PLACES,
     PLACES_WITHIN,
     WORDS,
@@ -28,7 +29,6 @@ from tinker_offline.model.feature_rows import (
     WORDS_WITHIN,
     Known,
     add_lines,
-    add_states,
     hash_start,
     hash_words,
     key_rows,
@@ -46,6 +46,7 @@ from tinker_offline.model.row_sums import sum_rows
 
 Numbers = npt.NDArray[np.intp]
 _HASHES = slice(Known.GAP, Known.EARLIER + 1)  # of a view: those that are compared
+_NO_WORDS = np.zeros(0, np.uint64)
 
 
 class _Slots:
@@ -86,25 +87,21 @@ class _Branch:
         if not text.in_word:
             place = text.slots - 1
             self.view[Known.SORT] = SORTS[token]
-            slots.keys[place] = np.add.reduce(adapter.key.take(key_rows(self.view[None])[0], axis=0), axis=0)
+            slots.keys[place] = np.add.reduce(adapter.key.take(key_rows(self.view), axis=0), axis=0)
             slots.tokens[place], slots.hashes[place] = token, self.view[_HASHES]
             slots.words[place], slots.lines[place] = len(text.words), text.line
         text.write(token)
 
-    @property
-    def reads_words(self) -> bool:
-        """Whether the position behind its last token reads words as a bag."""
-        text = self.text
-        return text.age <= WORDS_WITHIN and text.length <= WORDS_UNTIL and bool(text.words)
-
     def hash_words(self) -> Hashes:
-        """Return the hashes of the last words but for the state of the position that reads them."""
+        """Return the hashes of the words that are read as a bag behind the last token, but for its state."""
         text = self.text
+        if text.age > WORDS_WITHIN or text.length > WORDS_UNTIL or not text.words:
+            return _NO_WORDS
         if self.words is None or self.words[:2] != (len(text.words), text.line):
             words = np.array([0, *text.words[-WORDS - 1 :]], np.uint64)[-WORDS - 1 :]
             hashes = hash_words(words[1:], words[:-1])
             add_lines(hashes, text.line - np.array(text.word_lines[1 - len(words) :]))
-            self.words = len(text.words), text.line, hashes
+            self.words = len(text.words), text.line, hashes.ravel()
         return self.words[2]
 
 
@@ -113,10 +110,10 @@ class ChatDecoder:
 
     def __init__(self, base: Base, adapter: Adapter, prompt: Ints, count: int, room: int) -> None:
         self._base, self._adapter = base, adapter
-        self._scorer = Scorer(adapter)
+        self._scorer, self._scale, self._words = Scorer(adapter), chat_scale(adapter), adapter.down[FIRST_WORD_ROW:]
         first = _Branch(GrowingText(prompt.tolist(), finds=base.size.finds), _Slots(len(prompt) + room, adapter.rank))
         self._branches = {0: first}  # by the first text that is on it
-        self._leaders = np.zeros(count, np.intp)  # on which branch each text is
+        self._leaders = [0] * count  # on which branch each text is
         self._read_prompt(first, prompt)
 
     def _read_prompt(self, branch: _Branch, prompt: Ints) -> None:
@@ -133,7 +130,7 @@ class ChatDecoder:
 
     def logprobs(self, running: Numbers) -> Floats:
         """Return the log-probabilities of the next token of each of these texts: (running, vocabulary)."""
-        leaders = self._leaders.take(running).tolist()
+        leaders = [self._leaders[index] for index in running.tolist()]
         places = {leader: place for place, leader in enumerate(dict.fromkeys(leaders))}
         computed = self._compute([self._branches[leader] for leader in places])
         if len(places) == len(leaders):
@@ -154,15 +151,14 @@ class ChatDecoder:
             chances *= 1 - gate
             copied *= gate
             chances += copied
-        np.maximum(chances, np.float32(SMALLEST), out=chances)
+        np.maximum(chances, SMALLEST, out=chances)
         return np.log(chances, out=chances)
 
     def write(self, running: Numbers, tokens: Ints) -> None:
         """Append one token to each of these texts; those that now differ go on alone."""
         chosen: dict[tuple[int, int], int] = {}
-        leaders = self._leaders.take(running).tolist()
-        for index, leader, token in zip(running.tolist(), leaders, tokens.tolist(), strict=True):
-            self._leaders[index] = chosen.setdefault((leader, token), index)
+        for index, token in zip(running.tolist(), tokens.tolist(), strict=True):
+            self._leaders[index] = chosen.setdefault((self._leaders[index], token), index)
         for (leader, _), mine in chosen.items():
             if mine != leader:
                 self._branches[mine] = self._branches[leader].copy()
@@ -171,39 +167,39 @@ class ChatDecoder:
 
     def _sum_hidden(self, views: Hashes, branches: Sequence[_Branch]) -> tuple[Floats, Ints]:
         """Return the hidden values of each, and the rows of its n-grams."""
-        readers = [row for row, branch in enumerate(branches) if branch.reads_words]
-        bags = [add_states(branches[row].hash_words(), views[row, Known.STATE :]) for row in readers]
+        bags = [branch.hash_words() for branch in branches]
         rows = position_rows(views, bags, self._base.size)
         hidden: Floats = np.add.reduce(self._adapter.down.take(rows.local, axis=0), axis=1)
-        hidden *= local_weight(rows.local)
+        hidden *= LOCAL_WEIGHT
         start = 0
-        for row, bag in zip(readers, bags, strict=True):
-            hidden[row] += self._sum_bag(rows.words[start : start + bag.size], WORD_GAIN * len(bag) ** -0.5)
-            start += bag.size
-        for row, branch in enumerate(branches):
+        for row, (branch, bag) in enumerate(zip(branches, bags, strict=True)):
             branch.view, branch.query = views[row], rows.queries[row]
-            if branch.text.age <= PLACES_WITHIN and len(branch.text.tokens) > branch.text.age + 1:
-                hidden[row] += self._read_places(branch.text, views[row : row + 1])
-            if branch.text.evidence.lacks and branch.text.age <= PLACES_WITHIN:
-                hidden[row] += self._read_lacks(branch.text, views[row, Known.SINCE :])
-        hidden *= chat_scale(self._adapter)
+            if bag.size:
+                words = rows.words[start : start + bag.size]
+                hidden[row] += _sum_bag(self._words, words, WORD_GAIN * (bag.size // 2) ** -0.5)
+                start += bag.size
+            if branch.text.age <= PLACES_WITHIN:
+                self._read_at_anchor(hidden[row], branch.text, branch.view)
+        hidden *= self._scale
         return hidden, rows.ngrams
+
+    def _read_at_anchor(self, hidden: Floats, text: GrowingText, view: Hashes) -> None:
+        """Add what is read only where something begins."""
+        if len(text.tokens) > text.age + 1:
+            hidden += self._read_places(text, view[None])
+        if text.evidence.lacks:
+            hidden += self._read_lacks(text, view[Known.SINCE :])
 
     def _read_places(self, text: GrowingText, view: Hashes) -> Floats:
         anchor = len(text.tokens) - 1 - text.age
-        tokens = np.array(text.tokens[max(0, anchor - PLACES) : anchor][::-1], np.uint64)
+        tokens = np.array(bytearray(text.tokens[max(0, anchor - PLACES) : anchor])[::-1]).astype(np.uint64)
         rows = place_rows(slice(len(tokens)), tokens, hash_start(view))
-        return self._sum_bag(rows.ravel(), PLACE_GAIN * len(rows) ** -0.5)
+        return _sum_bag(self._adapter.down, rows.ravel(), PLACE_GAIN * len(rows) ** -0.5)
 
     def _read_lacks(self, text: GrowingText, since: Hashes) -> Floats:
         lacks = np.array(text.evidence.lacks, np.uint64)
         rows = lacking_rows(lacks, since[:1])
-        return self._sum_bag(rows.ravel(), LACKS_GAIN * len(rows) ** -0.5)
-
-    def _sum_bag(self, rows: Rows | Ints, weight: float) -> Floats:
-        summed: Floats = np.add.reduce(self._adapter.down.take(rows, axis=0), axis=0)
-        summed *= np.float32(weight)
-        return summed
+        return _sum_bag(self._adapter.down, rows.ravel(), LACKS_GAIN * len(rows) ** -0.5)
 
     def _point(self, copied: Floats, branch: _Branch) -> bool:
         """Add the shares of what can be copied; return whether there is anything."""
@@ -220,9 +216,7 @@ class ChatDecoder:
         slots, last = branch.slots, branch.text.slots - 1
         slots.hashes[last], slots.lines[last] = branch.view[_HASHES], branch.text.line
         branch.scores = self._score(branch, branch.query)
-        shares = np.exp(branch.scores - branch.scores.max())
-        shares /= shares.sum()
-        copied += np.bincount(slots.tokens[:last], shares, characters.SIZE)
+        copied += np.bincount(slots.tokens[:last], _share(branch.scores), characters.SIZE)
 
     def _score(self, branch: _Branch, query: Rows | Ints) -> Floats:
         """Score the slots before the last."""
@@ -234,17 +228,28 @@ class ChatDecoder:
         return self._scorer.score(vector, seen, slots.hashes[last], text.follows, lines)
 
 
+def _sum_bag(table: Floats, rows: Rows | Ints, weight: float) -> Floats:
+    summed: Floats = np.add.reduce(table.take(rows, axis=0), axis=0)
+    summed *= np.float32(weight)
+    return summed
+
+
 def _point_within(copied: Floats, branch: _Branch) -> bool:
     """Add the shares of what continues the word, of the earlier words that begin alike; return whether there is any."""
     text = branch.text
     places = [place for place in text.alike if text.word_slots[place] >= 0]
     if text.word_slots[-1] < 0 or not places:
         return False
-    values = branch.scores[[text.word_slots[place] for place in places]]
-    shares = np.exp(values - values.max())
-    shares /= shares.sum()
+    shares = _share(branch.scores.take([text.word_slots[place] for place in places]))
     np.add.at(copied, [text.tokens[place + 1] for place in places], shares)
     return True
+
+
+def _share(scores: Floats) -> Floats:
+    """Return the softmax of the scores of one text."""
+    shares = np.exp(scores - np.maximum.reduce(scores))
+    shares /= np.add.reduce(shares)
+    return shares
 
 
 def _look(branches: Sequence[_Branch]) -> Hashes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinker_offline.model.hashing import MASK, SPREADS, Hashes, Numbers, choose_rows, finish
+from tinker_offline.model.hashing import SPREAD, SPREADS, Hashes, Numbers, choose_rows, finish, finish_one
 from tinker_offline.model.ngram import ORDERS, Ints, Rows, Size
 
 LOCAL_BITS, WORD_BITS, PLACE_BITS, POINT_BITS = 14, 15, 14, 11
@@ -80,6 +80,7 @@ _LOCAL: _Chosen = (
     (Known.SECOND, Known.BEFORE, Known.WORD),
     (Known.SECOND, Known.TWO),
 )
+LOCAL_KINDS = len(_LOCAL)
 _STATE: _Chosen = ((Known.BEFORE, Known.GAP, Known.WORD),)
 _QUERIES: _Chosen = (
     (Known.ONE,),
@@ -120,9 +121,12 @@ with np.errstate(over="ignore"):
 _NGRAM_WEIGHTS = np.zeros((COLUMNS, 5), np.uint64)
 _NGRAM_WEIGHTS[Known.LAST : Known.KIND] = np.diag(SPREADS[:1] * 5)
 _NGRAM_WEIGHTS[Known.ONE] = ORDERS[:5] * SPREADS[0]
-_POSITION_WEIGHTS = np.hstack([_LOCAL_WEIGHTS, _QUERY_WEIGHTS, _NGRAM_WEIGHTS])
-_CONTEXTS = len(_LOCAL) + len(_QUERIES)  # the column at which those of the n-grams begin
-_POSITION_SHIFTS = np.repeat(np.array([64 - LOCAL_BITS, 64 - POINT_BITS], np.uint64), [len(_LOCAL), len(_QUERIES) + 5])
+_READER_WEIGHTS = np.zeros((COLUMNS, 1), np.uint64)  # what a state adds to the hashes of the words that are read there
+_READER_WEIGHTS[Known.STATE] = SPREADS[3]
+_POSITION_WEIGHTS = np.hstack([_LOCAL_WEIGHTS, _QUERY_WEIGHTS, _NGRAM_WEIGHTS, _READER_WEIGHTS])
+_CONTEXTS = LOCAL_KINDS + len(_QUERIES)  # the column at which those of the n-grams begin
+_POSITION_SHIFTS = np.repeat(np.array([64 - LOCAL_BITS, 64 - POINT_BITS], np.uint64), [LOCAL_KINDS, len(_QUERIES) + 6])
+_WORD_SHIFT = np.array([64 - WORD_BITS], np.uint64)
 _STATE_FIRST = int(_STATE_WEIGHTS[Known.ONE, 0])
 _STATE_FACTORS = tuple(map(int, SPREADS[1:]))
 _WORD_KINDS = np.array([1, 2], np.uint64) * SPREADS[1]
@@ -138,10 +142,8 @@ def complete_view(view: Hashes) -> Hashes:
 
 def name_state(before: int, gap: int, word: int) -> int:
     """Return the state of one position: the same number as `complete_view`, without the cost of an array."""
-    total = _STATE_FIRST + before * _STATE_FACTORS[0] + gap * _STATE_FACTORS[1] + word * _STATE_FACTORS[2] & MASK
-    total ^= total >> 32
-    total = total * _STATE_FACTORS[0] & MASK
-    return total ^ (total >> 29)
+    first, second, third = _STATE_FACTORS
+    return finish_one(_STATE_FIRST + before * first + gap * second + word * third)
 
 
 def local_rows(view: Hashes) -> Rows:
@@ -174,15 +176,9 @@ def add_lines(hashes: Hashes, lines: Numbers) -> None:
     hashes[:, 0] += np.minimum(lines, OLDEST_LINE).astype(np.uint64) * SPREADS[1]
 
 
-def add_states(hashes: Hashes, states: Hashes) -> Hashes:
-    """Return the hashes of words that are read where these states are."""
-    return hashes + states * SPREADS[3]
-
-
 def word_rows(hashes: Hashes, states: Hashes) -> Rows:
     """Return the rows of words that are read where these states are: (words, 2)."""
-    mixed = finish(add_states(hashes, states))
-    return choose_rows(mixed, WORD_BITS) + np.uint16(FIRST_WORD_ROW)
+    return choose_rows(finish(hashes + states * SPREADS[3]), WORD_BITS) + np.uint16(FIRST_WORD_ROW)
 
 
 class PositionRows(NamedTuple):
@@ -191,26 +187,26 @@ class PositionRows(NamedTuple):
     local: Ints  # (positions, kinds of surroundings)
     queries: Ints  # (positions, kinds)
     ngrams: Ints  # (positions, orders)
-    words: Ints  # those of all bags of words, in one line
+    words: Ints  # those of all bags of words, in one line, counted from FIRST_WORD_ROW
 
 
 def position_rows(views: Hashes, bags: Sequence[Hashes], size: Size) -> PositionRows:
     """Return what `local_rows`, `query_rows` and `hash_rows` say of some positions, and the rows of bags of words.
 
-    The bags hash the words with the state of their reader. One pass over all hashes: with so few, each call of
+    There is a bag for each position, its hashes in one line. One pass over all hashes: with so few, each call of
     numpy costs more than what it computes.
     """
     sums = views @ _POSITION_WEIGHTS
-    mixed = finish(np.concatenate([sums.ravel(), *(bag.ravel() for bag in bags)]))
-    contexts = mixed[: sums.size].reshape(sums.shape)[:, _CONTEXTS : _CONTEXTS + size.orders]
-    ngrams = contexts >> np.uint64(65 - size.features.bit_length())
-    mixed *= SPREADS[0]
-    words = mixed[sums.size :] >> np.uint64(64 - WORD_BITS)
-    words += np.uint64(FIRST_WORD_ROW)
-    fixed = (mixed[: sums.size].reshape(sums.shape) >> _POSITION_SHIFTS).view(np.int64)
-    return PositionRows(
-        fixed[:, : len(_LOCAL)], fixed[:, len(_LOCAL) : _CONTEXTS], ngrams.view(np.int64), words.view(np.int64)
-    )
+    read = [bag + sums[row, -1:] for row, bag in enumerate(bags) if bag.size]
+    mixed = finish(np.concatenate([sums.ravel(), *read]))
+    fixed, words = mixed[: sums.size].reshape(sums.shape), mixed[sums.size :]
+    ngrams = fixed[:, _CONTEXTS : _CONTEXTS + size.orders] >> np.uint64(65 - size.features.bit_length())
+    mixed *= SPREAD
+    fixed >>= _POSITION_SHIFTS
+    words >>= _WORD_SHIFT
+    rows = fixed.view(np.int64)
+    local, queries = rows[:, :LOCAL_KINDS], rows[:, LOCAL_KINDS:_CONTEXTS]
+    return PositionRows(local, queries, ngrams.view(np.int64), words.view(np.int64))
 
 
 def lacking_rows(lacks: Hashes, since: Hashes) -> Rows:
@@ -231,4 +227,4 @@ def place_rows(distances: Ints | slice, tokens: Hashes, starts: Hashes) -> Rows:
 
 def hash_start(view: Hashes) -> Hashes:
     """Hash what introduced an anchor and was written since: with it, characters are read by their distance."""
-    return finish(view[:, Known.BEFORE] * SPREADS[0] + view[:, Known.SINCE] * SPREADS[1])
+    return finish(view[:, Known.BEFORE] * SPREAD + view[:, Known.SINCE] * SPREADS[1])

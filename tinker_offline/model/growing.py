@@ -115,11 +115,13 @@ class GrowingText:
     def _name_phrase(self) -> None:
         so_far = _scramble(self._run.hash)
         if self.in_word:
-            self.word, self.gap, self.before, self.earlier = so_far, *self._ended[:-4:-1][:2], self._ended[-4]
+            self.word = so_far
+            self.earlier, _, self.before, self.gap = self._ended
             self.alike = self._beginnings.get(so_far, ())
             self._beginnings[so_far] = (*self.alike[1 - MATCHES :], len(self.tokens))
         else:
-            self.word, self.gap, self.before, self.earlier = 0, so_far, self._ended[-1], self._ended[-3]
+            self.word, self.gap = 0, so_far
+            _, self.earlier, _, self.before = self._ended
             self.alike = ()
         self._phrases.append((self.before, self.gap))
 
@@ -158,6 +160,8 @@ class GrowingText:
 
     def _match(self) -> int:
         """Return what followed the latest word that began like this one, best one in the same phrase."""
+        if not self.alike:
+            return PAD
         here = (self.before, self.gap)
         tests = (
             (place for place in reversed(self.alike) if self._phrases[place] == here),

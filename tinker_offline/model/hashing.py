@@ -21,7 +21,9 @@ SPREADS = tuple(
     map(np.uint64, (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 )  # odd numbers without a pattern
 MASK = 2**64 - 1
-_FIRST_SHIFT, _SECOND_SHIFT = np.uint64(32), np.uint64(29)
+# numpy takes an array of one number in less time than a scalar
+_FIRST_SHIFT, _SECOND_SHIFT, _MIX, SPREAD = (np.array([number], np.uint64) for number in (32, 29, *SPREADS[1::-1]))
+_FACTOR = int(SPREADS[1])
 _RADIX = 0x5851F42D4C957F2D
 
 
@@ -60,14 +62,22 @@ def combine(*numbers: Numbers | int) -> Hashes:
 def finish(total: Hashes) -> Hashes:
     """Mix the bits of sums of numbers and return them; the sums are lost."""
     total ^= total >> _FIRST_SHIFT
-    total *= SPREADS[1]
+    total *= _MIX
     total ^= total >> _SECOND_SHIFT
     return total
 
 
+def finish_one(total: int) -> int:
+    """Mix the bits of one sum of numbers, without the cost of an array."""
+    total &= MASK
+    total ^= total >> 32
+    total = total * _FACTOR & MASK
+    return total ^ (total >> 29)
+
+
 def choose_rows(hashes: Hashes, bits: int) -> npt.NDArray[np.uint16]:
     """Return a row below 2^bits for each hash."""
-    return ((hashes * SPREADS[0]) >> np.uint64(64 - bits)).astype(np.uint16)
+    return ((hashes * SPREAD) >> np.uint64(64 - bits)).astype(np.uint16)
 
 
 def _powers(base: int) -> Hashes:

@@ -159,12 +159,11 @@ class Scorer:
         scores: Floats = seen.keys @ query
         equal = (seen.hashes == mine).view(np.uint8) @ (_BITS if mine[1] else _GAP)
         scores += self._equal.take(equal)
-        scores += numbers[STEPS:].take(np.minimum(line - seen.lines, LINES - 1))
+        scores += numbers[STEPS:].take(line - seen.lines, mode="clip")
         if follows < 0:
             scores += numbers[STEPS - 1]
         else:
-            steps = np.minimum(np.maximum(seen.words - (follows + 1 - STEPS_BACK), 0), STEPS - 2)
-            scores += numbers.take(steps)
+            scores += numbers[: STEPS - 1].take(seen.words - (follows + 1 - STEPS_BACK), mode="clip")
         if sought:
             scores += self._found * (seen.lines == sought)
         return scores

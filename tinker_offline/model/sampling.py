@@ -4,6 +4,7 @@ Log-probabilities are the model's own, before temperature, top-k and top-p, so t
 those of training.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,11 +50,13 @@ def sample(base: Base, adapter: Adapter, prompt: Ints, count: int, draw: Draw) -
     running, steps = np.arange(count), list[Step]()
     while running.size and len(steps) < draw.max_tokens:
         logprobs = decoder.logprobs(running)
-        tokens = choose_likely(logprobs, chances.draw(running), draw)
+        tokens, chosen = choose_likely(logprobs, chances.draw(running), draw)
         top = find_top(logprobs, draw.top) if draw.top else None
-        steps.append(Step(running, tokens, logprobs[np.arange(len(tokens)), tokens], top))
+        steps.append(Step(running, tokens, chosen, top))
         decoder.write(running, tokens)
-        running = running[~stops.find_ended(running, tokens)]
+        ended = stops.find_ended(running, tokens)
+        if True in ended.tolist():  # rare, and a list of few is searched in no time
+            running = running[~ended]
     return _collect(steps, stops.stopped)
 
 
@@ -122,15 +125,19 @@ def _collect_top(steps: Sequence[Step], index: int) -> Top | None:
     return Top(np.stack([top.tokens[at] for top, at in tops]), np.stack([top.logprobs[at] for top, at in tops]))
 
 
-def choose_likely(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:
-    """Choose as `choose` does, where the tokens of each row are likely 1 in sum.
+def choose_likely(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> tuple[Ints, Floats]:
+    """Choose as `choose` does, where the tokens of each row are likely 1 in sum; return also their log-probabilities.
 
     Most numbers of a trained model fall on the likeliest token so clearly that rounding cannot change it, whatever
     top-k and top-p leave out. That needs no sorting.
     """
-    if 0 < draw.temperature <= 1 and (chances < SURE * np.exp(np.maximum.reduce(logprobs, axis=1))).all():
-        return np.asarray(logprobs.argmax(axis=1), np.int64)
-    return choose(logprobs, chances, draw)
+    if draw.temperature <= 1:
+        likely: Floats = np.maximum.reduce(logprobs, axis=1)
+        pairs = zip(chances.tolist(), likely.tolist(), strict=True)
+        if draw.temperature == 0 or all(chance < SURE * math.exp(logprob) for chance, logprob in pairs):
+            return logprobs.argmax(axis=1), likely
+    tokens = choose(logprobs, chances, draw)
+    return tokens, logprobs[np.arange(len(tokens)), tokens]
 
 
 def choose(logprobs: Floats, chances: npt.NDArray[np.float64], draw: Draw) -> Ints:

@@ -63,8 +63,10 @@ def test_a_token_that_is_likely_is_chosen_as_others_are(draw: Draw) -> None:
     ends = np.exp(logprobs.max(axis=1), dtype=np.float64)
     near = np.minimum(ends * source.uniform(0.998, 1.001, 400), 0.99)
     chances = np.where(np.arange(400) % 2, source.random(400), near)
-    rows = [choose_likely(logprobs[at : at + 1], chances[at : at + 1], draw)[0] for at in range(400)]
-    assert rows == choose(logprobs, chances, draw).tolist()
+    rows = [choose_likely(logprobs[at : at + 1], chances[at : at + 1], draw) for at in range(400)]
+    tokens, chosen = map(np.concatenate, zip(*rows, strict=True))
+    assert tokens.tolist() == choose(logprobs, chances, draw).tolist()
+    assert chosen.tolist() == logprobs[np.arange(400), tokens].tolist()
 
 
 @pytest.mark.parametrize("draw", DRAWS, ids=str)
