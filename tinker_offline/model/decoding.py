@@ -36,16 +36,16 @@ from tinker_offline.model.feature_rows import (
     name_state,
     place_rows,
     position_rows,
+    query_rows,
 )
 from tinker_offline.model.growing import GrowingText
 from tinker_offline.model.hashing import SORTS, Hashes
 from tinker_offline.model.ngram import Adapter, Base, Floats, Ints, Rows, base_logits
 from tinker_offline.model.pointer import Scorer, Seen
-from tinker_offline.model.reading import read_slots
-from tinker_offline.model.row_sums import sum_rows
 
 Numbers = npt.NDArray[np.intp]
 _HASHES = slice(Known.GAP, Known.EARLIER + 1)  # of a view: those that are compared
+_SORTS = SORTS.tolist()
 _NO_WORDS = np.zeros(0, np.uint64)
 
 
@@ -73,7 +73,7 @@ class _Branch:
         self.text, self.slots = text, slots
         self.scores = np.zeros(0, np.float32)  # of the slots, where the last word began
         self.view = np.zeros(COLUMNS, np.uint64)  # what is known behind its last token
-        self.query = np.zeros(0, np.int64)  # the rows of what is looked for there
+        self.query: Rows | Ints = np.zeros(0, np.int64)  # the rows of what is looked for there
         self.words: tuple[int, int, Hashes] | None = None  # how many words and lines, and the hashes of the words
 
     def copy(self) -> "_Branch":
@@ -81,12 +81,27 @@ class _Branch:
         twin.scores, twin.view, twin.query, twin.words = self.scores, self.view.copy(), self.query, self.words
         return twin
 
+    def read(self, adapter: Adapter, prompt: Sequence[int]) -> None:
+        """Append a prompt: as `write` does token by token, but all that can be found is computed at once."""
+        text, slots, known = self.text, self.slots, list[list[int]]()
+        for token in prompt:
+            if text.tokens and not text.in_word:
+                known.append([*text.view(), _SORTS[token], 0, token, len(text.words), text.line])
+            text.write(token)
+        if not known:
+            return
+        table, number = np.array(known, np.uint64), len(known)
+        views = table[:, :COLUMNS]
+        slots.keys[:number] = np.add.reduce(adapter.key.take(key_rows(views), axis=0), axis=1)
+        slots.hashes[:number], self.query = views[:, _HASHES], query_rows(views[-1])
+        slots.tokens[:number], slots.words[:number], slots.lines[:number] = table[:, COLUMNS:].T
+
     def write(self, adapter: Adapter, token: int) -> None:
         """Append a token; what begins with it can be found from now on."""
         text, slots = self.text, self.slots
         if not text.in_word:
             place = text.slots - 1
-            self.view[Known.SORT] = SORTS[token]
+            self.view[Known.SORT] = _SORTS[token]
             slots.keys[place] = np.add.reduce(adapter.key.take(key_rows(self.view), axis=0), axis=0)
             slots.tokens[place], slots.hashes[place] = token, self.view[_HASHES]
             slots.words[place], slots.lines[place] = len(text.words), text.line
@@ -111,22 +126,12 @@ class ChatDecoder:
     def __init__(self, base: Base, adapter: Adapter, prompt: Ints, count: int, room: int) -> None:
         self._base, self._adapter = base, adapter
         self._scorer, self._scale, self._words = Scorer(adapter), chat_scale(adapter), adapter.down[FIRST_WORD_ROW:]
-        first = _Branch(GrowingText(prompt.tolist(), finds=base.size.finds), _Slots(len(prompt) + room, adapter.rank))
+        first = _Branch(GrowingText(finds=base.size.finds), _Slots(len(prompt) + room, adapter.rank))
+        first.read(adapter, prompt.tolist())
+        if first.text.in_word and first.text.slots:
+            first.scores = self._score(first, first.query)
         self._branches = {0: first}  # by the first text that is on it
         self._leaders = [0] * count  # on which branch each text is
-        self._read_prompt(first, prompt)
-
-    def _read_prompt(self, branch: _Branch, prompt: Ints) -> None:
-        slots, mine, number = read_slots(prompt), branch.slots, branch.text.slots
-        if not number:
-            return
-        mine.keys[:number] = sum_rows(self._adapter.key, slots.keys)
-        mine.tokens[: number - 1] = prompt[slots.at[:-1] + 1]
-        mine.hashes[:number] = np.stack([slots.gaps, slots.before, slots.earlier], axis=1)
-        mine.words[:number], mine.lines[:number] = slots.words, slots.lines
-        if branch.text.in_word:
-            mine.tokens[number - 1] = prompt[slots.at[-1] + 1]
-            branch.scores = self._score(branch, slots.queries[-1])
 
     def logprobs(self, running: Numbers) -> Floats:
         """Return the log-probabilities of the next token of each of these texts: (running, vocabulary)."""
@@ -247,7 +252,7 @@ def _point_within(copied: Floats, branch: _Branch) -> bool:
 
 def _share(scores: Floats) -> Floats:
     """Return the softmax of the scores of one text."""
-    shares = np.exp(scores - np.maximum.reduce(scores))
+    shares: Floats = np.exp(scores - np.maximum.reduce(scores))
     shares /= np.add.reduce(shares)
     return shares
 

@@ -4,7 +4,6 @@ Plain Python numbers, because an array of one number costs more than the arithme
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
 
 from tinker_offline.model.answering_line import NO_QUESTION, find_evidence
 from tinker_offline.model.characters import BEGIN, NEWLINE
@@ -35,7 +34,7 @@ class _GrowingRun:
 class GrowingText:
     """What is known of a text, as far as it is written."""
 
-    def __init__(self, tokens: Iterable[int] = (), *, finds: bool = False) -> None:
+    def __init__(self, *, finds: bool = False) -> None:
         self.evidence, self._finds = NO_QUESTION, finds
         self.tokens: list[int] = []
         self.words: list[int] = []  # the hashes of the words that are complete
@@ -53,8 +52,6 @@ class GrowingText:
         self._occurrences: dict[int, tuple[int, ...]] = {}
         self._beginnings: dict[int, tuple[int, ...]] = {}  # where words so far ended that began like this
         self._phrases: list[tuple[int, int]] = []  # the word before and the gap, at each position
-        for token in tokens:
-            self.write(token)
 
     def copy(self) -> "GrowingText":
         twin = GrowingText()

@@ -115,11 +115,6 @@ def read_texts(tokens: Ints, lengths: Sequence[int], *, finds: bool = False) -> 
     return Reading(layout.texts, tokens, following, in_word, local_rows(view), *bags, lacks, slots, pairs)
 
 
-def read_slots(tokens: Ints) -> Slots:
-    """Read only what can be found in one text."""
-    return _list_slots(*_look(tokens, [len(tokens)]), np.flatnonzero(~IN_WORD[tokens]))
-
-
 def _look(tokens: Ints, lengths: Sequence[int]) -> tuple[Hashes, Words, Layout]:
     """Return what is known at each position but for MATCH and STATE, with the words and the layout."""
     layout = lay_out(tokens, lengths)
