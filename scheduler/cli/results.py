@@ -81,7 +81,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.say(f"{metric}: {meaning}")
     if hidden := sort_metrics({metric for row in rows for metric in row.metrics} - {*shown}):
         more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
-        named = f"`metrics: [{', '.join([*shown, hidden[0]][-2:])}]` in the sweep file chooses what it shows"
+        named = f"to have one here, add it to `metrics` in the sweep file, behind {shown[0] if shown else 'the others'}"
         output.say(f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows them; {named}")
     show_findings(output, report)
     output.say(f"\n{_describe_use(view)}")

@@ -70,9 +70,11 @@ def drop_inactive(ranked: Sequence[Ranked], inactive: Sequence[bool]) -> list[Ra
 
 
 def _never_acts(played: Sequence[Mapping[str, float]]) -> bool:
+    deeds = {name for values in played for name in DEEDS if name in values}
+    if any(values.get(name) for values in played for name in deeds - {"pnl", RETURN}):
+        return False
     if not any(values.get(REWARD) for values in played):
         return True
-    deeds = {name for values in played for name in DEEDS if name in values}
     if deeds <= {CALLS} and any(values.get(REWARD, 0) > 0 for values in played):
         return False  # an answer without a call may be right
     return bool(deeds) and not any(values.get(name) for values in played for name in deeds)

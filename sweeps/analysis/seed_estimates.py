@@ -90,7 +90,7 @@ def estimate_difference(
     """
     if by_item and span == ANY:
         span = by_item.span
-    if by_item and (recipe := by_item.recipe):
+    if by_item and (recipe := by_item.recipe) and by_item.seeds >= len(differences):  # else seeds would be lost
         estimate = Estimate(by_item.mean, recipe.half_width, by_item.seeds, span)
         return SeedDifference(estimate, recipe.p, by_item.needed_seeds, "seeds_and_items")
     estimate = estimate_paired(differences, grain=grain, span=span)

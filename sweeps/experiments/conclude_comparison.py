@@ -169,7 +169,8 @@ def _compare_leader(ranked: _Ranked) -> Conclusion:
     first, *rest = ranked.methods
     if not rest:
         return Conclusion("measured", comparison.metric, name_method(first.name), None, *orient(first.estimate))
-    if len(trained) < len(ranked.methods) and (untaught := _judge_untrained(comparison, first, trained, sign)):
+    is_judged = len(trained) < len(ranked.methods) or _may_lose_by_acting(comparison, sign)
+    if trained and is_judged and (untaught := _judge_untrained(comparison, first, trained, sign)):
         return untaught
     judged = judge_pair(comparison, name_method(first.name), name_method(rest[0].name), sign)
     if judged.claim == "worse":  # the means are of other seeds
@@ -197,6 +198,15 @@ def _judge_untrained(
     return Conclusion(
         "worse" if pair.after_holm else "nothing_learnt", metric, str(best), UNTRAINED, *effect, caveats=covered
     )
+
+
+def _may_lose_by_acting(comparison: Comparison, sign: float) -> bool:
+    """Whether the untrained model never acts, and more is better: then who acts may have lost, which is an answer.
+
+    Where less is better, as of a turnover, doing nothing is ahead whatever the others can do.
+    """
+    idle = [method for method in comparison.contestants if method.name is None and method.inactive == "never_acts"]
+    return bool(idle) and sign > 0
 
 
 def _list_caveats(ranked: _Ranked, spec: Mapping[str, Json]) -> set[Caveat]:

@@ -68,8 +68,8 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
 
 
 def _expect_more(claim: Conclusion) -> Conclusion:
-    """Say of a sweep that goes on that it does, instead of what it has not measured yet."""
-    codes = {code for code in claim.caveats if code not in ("unmeasured_runs", "missing_seeds")}
+    """Say of a sweep that goes on that it does, instead of which seeds are missing."""
+    codes = {code for code in claim.caveats if code != "missing_seeds"}
     return replace(claim, caveats=order_caveats({*codes, "unfinished_runs"}))
 
 

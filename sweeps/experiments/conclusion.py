@@ -251,7 +251,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
     "no_answer": _say_no_answer,
     "nothing_measured": _say_nothing_measured,
-    "control_learnt_nothing": "The control {subject} has learnt nothing, as it should: by {metric} it is {ahead} than "
+    "control_learnt_nothing": "The control {subject} shows no gain, as it should: by {metric} it is {ahead} than "
     "{against}{place}.",
     "control_behind": "The control {subject} changed too, but {against} has a better {metric}{place}, by {worse}.",
     "control_as_good": "The control {subject} did about as well as {against}{place}: by {metric} it is {ahead}.",

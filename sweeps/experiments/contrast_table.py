@@ -70,7 +70,8 @@ def explain_contrasts(contrasts: Sequence[Contrast], against: str | None = None)
     covered = {contrast.covers for contrast in contrasts}
     whole = bool(covered & {"seeds_and_items", "items"})
     words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR]
-    words += [f"Those with {against}, which the question is about, are judged among themselves."] if against else []
+    if against:
+        words.append(f"Those with {against}, which the question is about, are judged among themselves.")
     words += [CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else []
     has_signs = any(contrast.by_item and contrast.by_item.mcnemar is not None for contrast in contrasts)
     return " ".join([*words, *([SIGNS] if has_signs else [])])

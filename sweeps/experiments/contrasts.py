@@ -115,7 +115,8 @@ def list_controls(comparison: Comparison, design: Design, sign: float) -> Iterat
         if control not in known:
             continue
         beside = judge_pair(comparison, control, design.baseline, sign) if design.baseline in known else None
-        if beside and beside.claim in ("no_clear_difference", "worse"):
+        is_flat = beside and beside.claim in ("no_clear_difference", "worse") and not (beside.low or 0) > 0
+        if beside and is_flat and not _has_matched_gain(comparison, design, twin, sign):
             yield replace(beside, claim="control_learnt_nothing")
         elif twin in known:
             judged = judge_pair(comparison, control, twin, sign)
@@ -124,6 +125,14 @@ def list_controls(comparison: Comparison, design: Design, sign: float) -> Iterat
 
 def _call_as_good(judged: Conclusion) -> Claim:
     return "not_judged" if judged.claim == "not_judged" else "control_as_good"
+
+
+def _has_matched_gain(comparison: Comparison, design: Design, twin: str, sign: float) -> bool:
+    """Whether the method of a control is clearly better than the baseline, and not clearly better than the control."""
+    if twin not in _list_known(comparison):
+        return False
+    has_gained = judge_pair(comparison, twin, design.baseline, sign).claim == "better"
+    return has_gained and is_matched_by_control(comparison, design, twin, sign)
 
 
 def is_matched_by_control(comparison: Comparison, design: Design, method: str, sign: float) -> bool:

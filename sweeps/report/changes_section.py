@@ -51,7 +51,7 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
         for wanted in (True, False)
     )
     largest = [cell for cell in cells if cell.largest]
-    if not largest:
+    if not (largest or others):
         return Answer(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
     drawn = largest[:DRAWN]

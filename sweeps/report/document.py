@@ -139,7 +139,7 @@ def join_answers(answers: Iterable[Answer]) -> Answer:
 def say_once(sections: Sequence[Section]) -> tuple[Section, ...]:
     """Leave out paragraphs and notes that an earlier section has word for word; warnings stay."""
     seen = set[str]()
-    return tuple(Section(section.title, tuple(_drop_said(section.parts, seen))) for section in sections)
+    return tuple(replace(section, parts=tuple(_drop_said(section.parts, seen))) for section in sections)
 
 
 def _drop_said(parts: Iterable[Part], seen: set[str]) -> Iterator[Part]:

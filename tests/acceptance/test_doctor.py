@@ -35,7 +35,7 @@ def test_what_it_finds_out_is_printed_kept_and_used(desk: Desk, tinker: Server) 
         what: findings[what]["message"].partition(":")[0]
         for what in ("moments", "finish", "forward", "clients", "models")
     }
-    assert heads == {"moments": "no", "finish": "yes", "forward": "prefill", "clients": "2+", "models": "6"}
+    assert heads == {"moments": "no", "finish": "yes", "forward": "prefill", "clients": "2+", "models": "7"}
     assert findings["moments"]["verdict"] == "note"
     file = str(desk.write("small.yaml", small()))
     for words in (("doctor",), ("status",), ("plan", file)):

@@ -107,7 +107,8 @@ def test_the_digest_is_the_night_in_a_few_lines(desk: Desk, ran: Said) -> None:
     assert (digest["succeeded"], digest["failed"], digest["seconds_left"]) == (14, 4, None)
     assert digest["spent_usd"] == list_sweeps(desk)["rates"]["spent_usd"]
     assert sum(cause["stages"] for cause in digest["failures"]) == 4
-    assert desk.call("-f", "json", "status").json["webhooks"] == []
+    hooks = {hook["variable"] for hook in desk.call("-f", "json", "status").json["webhooks"]}
+    assert hooks <= {"HOOK"}, "that of another test of this fleet, which nobody answers"
 
 
 def test_the_plan_says_what_is_known_already_and_how_old_it_is(desk: Desk, ran: Said) -> None:

@@ -12,19 +12,23 @@ from collections.abc import Sequence
 from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.own_environment import start_process
 
+LAST = 500  # characters of what a process says is wrong
+
 
 def run_apart(module: str, arguments: Sequence[str] = (), *, order: str = "", patience: float) -> str | None:
     """Run `python -m module`; return what it prints, or None if it has not ended after `patience` seconds.
 
     It reads `order` from its standard input. No secret is in its arguments, nor in what the system shows of its
-    environment. It ends when we do.
+    environment. It ends when we do. Raises RuntimeError where it fails, with the end of what it says is wrong.
     """
     command = tie_to_this_process([sys.executable, "-W", "ignore", "-m", module, *arguments])
     pipe = subprocess.PIPE
-    with start_process(command, os.environ, stdin=pipe, stdout=pipe, text=True) as process:
+    with start_process(command, os.environ, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
-            printed: str = process.communicate(order, patience)[0]
+            printed, wrong = process.communicate(order, patience)
         except subprocess.TimeoutExpired:
             process.kill()
             return None
-    return printed
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with status {process.returncode}: {wrong.strip()[-LAST:]}")
+    return str(printed)

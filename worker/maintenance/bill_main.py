@@ -53,7 +53,7 @@ def main() -> int:
         flags = {"status": error.status, "missing": error.missing, "lacking": error.lacking}
         document = {"fault": error.fault, "error": str(error), **flags}
     sys.stdout.write(json.dumps(document) + "\n")
-    return int("fault" in document)
+    return 0  # what went wrong is an answer, too
 
 
 if __name__ == "__main__":

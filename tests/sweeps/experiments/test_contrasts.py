@@ -325,3 +325,37 @@ def test_what_is_asked_is_judged_among_itself_and_everything_else_among_all_pair
     assert verdicts[None]["a", "sl"] == (True, False)
     assert verdicts["sl"] == {**verdicts[None], ("a", "sl"): (True, True)}
     assert verdicts["sl"]["c", "b"] == (False, False)
+
+
+def test_that_all_lost_by_acting_is_an_answer_though_the_untrained_model_only_stood_still() -> None:
+    deeds = {
+        "untrained": {"reward": 0.0, "trades": 0.0},
+        "sl": {"reward": -2.1, "trades": 3.0},
+        "rl": {"reward": -1.1, "trades": 3.0},
+    }
+    first = conclude_sweep(plant_deeds(deeds, "task_completion", "reward", "max"))
+    assert (first.claim, first.subject, first.against) == ("worse", "rl", "untrained")
+    tried = {**deeds, "untrained": {"reward": 0.0, "trades": 5.0}}
+    facts = list_facts(plant_deeds(tried, "task_completion", "reward", "max"))
+    assert "idle_policy" not in facts["conclusion"]["caveats"], "it trades, and earns nothing"
+
+
+def test_a_control_that_gained_what_its_twin_gained_is_not_said_to_show_no_gain() -> None:
+    shares = {"untrained": {"accuracy": 0.1}, "sl": {"accuracy": 0.4}, "null": {"accuracy": 0.35}}
+    claims = {row.subject: row for row in list_every(ask(shares, "accuracy", controls={"null": "sl"}))}
+    assert "control_as_good" in claims["sl"].caveats
+    assert claims["null"].claim == "control_as_good"
+
+
+def test_no_seed_is_lost_where_only_some_kept_their_items() -> None:
+    runs, items = plant({"a": {"accuracy": 0.5}, "b": {"accuracy": 0.6}})
+    some = {key: rows for key, rows in items.items() if key[1] < 2}
+    (pair,) = compare(runs, metric="accuracy", items=some).differences
+    assert (pair.estimate.seeds, pair.covers) == (SEEDS, "seeds")
+
+
+def test_a_third_metric_has_its_tables_in_the_report_alone() -> None:
+    metrics = ("accuracy", "open_book", "mixed")
+    shares = {name: dict.fromkeys(metrics, share) for name, share in {"sl": 0.4, "rl": 0.7}.items()}
+    asked = [part for part in compose_answer(ask(shares, *metrics)).findings if part.title.startswith("Which method?")]
+    assert [part.further for part in asked] == [False, False, True]

@@ -8,6 +8,7 @@ from scheduler.state import keys
 from scheduler.state.keeping.cleaning import EVERY, SECOND, Cleaning, take_duty_if_due
 from scheduler.state.store import Store
 from tests.support import TRUSTED, redis_server, wait_until
+from worker.maintenance.apart import run_apart
 from worker.maintenance.daily_cleaning import DailyCleaning
 
 
@@ -27,3 +28,9 @@ def test_what_is_due_is_cleaned_up_once_a_day(tmp_path: Path, monkeypatch: pytes
         wait_until(lambda: not client.exists(keys.CLEANER), "the duty is given up")
         cleaning.stop()
         assert not take_duty_if_due(store, "late")
+
+
+def test_a_process_apart_that_fails_is_no_empty_answer() -> None:
+    with pytest.raises(RuntimeError, match=r"json\.tool ended with status 1"):
+        run_apart("json.tool", order="no JSON", patience=60)
+    assert run_apart("json.tool", order="[]", patience=60) == "[]\n"
