@@ -4,6 +4,7 @@ For what reads everything that there is: a worker would hold the most that it ev
 what they keep in between.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from collections.abc import Sequence
 from scheduler.processes.child import tie_to_this_process
 from scheduler.processes.own_environment import start_process
 
+log = logging.getLogger(__name__)
+
 LAST = 500  # characters of what a process says is wrong
 
 
 def run_apart(module: str, arguments: Sequence[str] = (), *, order: str = "", patience: float) -> str | None:
-    """Run `python -m module`; return what it prints, or None if it has not ended after `patience` seconds.
+    """Run `python -m module`; return what it prints, or None if it was killed, or has not ended in `patience` seconds.
 
     It reads `order` from its standard input. No secret is in its arguments, nor in what the system shows of its
     environment. It ends when we do. Raises RuntimeError where it fails, with the end of what it says is wrong.
@@ -29,6 +32,9 @@ def run_apart(module: str, arguments: Sequence[str] = (), *, order: str = "", pa
         except subprocess.TimeoutExpired:
             process.kill()
             return None
+    if process.returncode < 0:
+        log.warning("%s was killed by signal %s", module, -process.returncode)
+        return None
     if process.returncode:
         raise RuntimeError(f"{module} ended with status {process.returncode}: {wrong.strip()[-LAST:]}")
     return str(printed)

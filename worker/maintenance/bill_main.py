@@ -30,7 +30,9 @@ def read_bills(endpoint: Endpoint, fleet: str, since: datetime) -> dict[str, Bil
     order = json.dumps({**asdict(endpoint), "fleet": fleet, "since": since.timestamp()})
     printed = run_apart("worker.maintenance.bill_main", order=order, patience=PATIENCE)
     if printed is None:
-        raise ServiceError(Fault.OUTAGE, f"no bills from the service in {PATIENCE:g} s")
+        raise ServiceError(
+            Fault.OUTAGE, f"no bills from the service in {PATIENCE:g} s, or the process that reads them was killed"
+        )
     try:
         document: dict[str, Any] = json.loads(printed)
     except ValueError:
