@@ -67,7 +67,7 @@ bench-curves: setup
 	@$(BIN)/python -m tests.bench.curves
 
 # Counts what 20,000 stages take in memory, in Redis and on disk, and what is left after a year; then simulates a week
-# with a restored backup: ten minutes.
+# in which a password is rotated and a backup restored: ten minutes.
 bench-keeping: setup
 	@$(BIN)/python -m tests.bench.keeping
 

@@ -14,8 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from redis import Redis, RedisError
+
 from scheduler.artefacts import Artefacts
 from scheduler.state import views
+from scheduler.state.connection import Client, connect
 from scheduler.state.keeping.backup import restore_backup, take_backup
 from scheduler.state.keeping.cleaning import Cleaning
 from scheduler.state.keeping.retention import DAY, parse_retention
@@ -25,12 +28,13 @@ from scheduler.state.submission import submit
 from sweeps.stage import Json
 from tests.scheduler.keeping.kept_sweeps import Hands, build_plan, list_answers, measure_files, measure_redis
 from tests.scheduler.plans import submission
-from tests.support import TRUSTED, FakeClock, redis_server
+from tests.support import TRUSTED, FakeClock, RedisServer, redis_server
 
 OPTIONS = {**TRUSTED, "appendfsync": "no", "hash-max-ziplist-value": "1024"}  # as the built-in server, but for the disk
 REDIS, DISK, LEFT = 2000, 6000, 500  # bytes of a stage
 WARM, FLAT = 2000, 1.10  # stages after which the memory of the worker may grow by no more than this
 SMALL, SWEEP = 2000, 40  # stages of a sweep of the first part, and of a day
+USER, WORDS = "fleet", ("first", "second")  # of the simulated days: who speaks to Redis, with which passwords
 KEEP = "events=1d curves=2d items=3d stages=3d artefacts=1d checkpoints=1d"  # so that a week has a past
 
 
@@ -86,13 +90,20 @@ def read_used(store: Store) -> int:
 
 
 def simulate_week(days: int) -> list[tuple[str, float, float]]:
-    """Run a sweep a day and clean up each night; restore a backup in the middle. Return each measure with its bar."""
+    """Run a sweep a day, clean up each night, rotate the password of Redis, restore a backup in the middle.
+
+    Return each measure with its bar.
+    """
     with tempfile.TemporaryDirectory() as folder, redis_server(make_folder(folder, "one"), OPTIONS) as first:
         clock, answers, sizes = FakeClock(), dict[str, Any](), list[tuple[int, int]]()
-        store, url = Store(first.client(), clock), f"{folder}/store-one"
+        store, url, refused = Store(let_in(first, add=WORDS[0]), clock), f"{folder}/store-one", 0
         with redis_server(make_folder(folder, "two"), OPTIONS) as second:
             for day in range(days):
                 run_day(store, url, day, answers, clock)
+                if day == days // 4:
+                    store = Store(let_in(first, add=WORDS[1]), clock)  # both are valid in between
+                    run_day(store, url, 2000, answers, clock)
+                    refused = close_out(first, WORDS[0])
                 if day == days // 2:
                     take_backup(store, url, Path(folder) / "backup")
                     run_day(store, url, 1000, {}, clock)  # is lost, and asked for again
@@ -110,9 +121,32 @@ def simulate_week(days: int) -> list[tuple[str, float, float]]:
         grown = (sizes[-1][0] - sizes[days // 2][0]) / max(1, days - 1 - days // 2)
         return [
             ("results lost in the simulated days", lost, 0),
+            ("clients that the old password still lets in", 1 - refused, 0),
             ("bytes that a day adds in Redis, of an archive", grown / archive, 1),
             ("files at the end, of those on the fourth day", sizes[-1][1] / max(1, sizes[3][1]), 1.5),
         ]
+
+
+def let_in(server: RedisServer, *, add: str) -> Client:
+    """Give the user of the fleet a further password, and connect with it."""
+    set_user(server, "on", f">{add}", "~*", "&*", "+@all")
+    return connect(server.url.replace("unix://", f"unix://{USER}:{add}@"), retries=0)
+
+
+def set_user(server: RedisServer, *rules: str) -> None:
+    plain = Redis.from_url(server.url)
+    plain.execute_command("ACL", "SETUSER", USER, *rules)  # type: ignore[no-untyped-call]
+    plain.close()
+
+
+def close_out(server: RedisServer, word: str) -> int:
+    """Take a password away; return 1 if it lets nobody in any more."""
+    set_user(server, f"<{word}")
+    try:
+        connect(server.url.replace("unix://", f"unix://{USER}:{word}@"), retries=0).ping()
+    except RedisError:
+        return 1
+    return 0
 
 
 def make_folder(folder: str, name: str) -> Path:
