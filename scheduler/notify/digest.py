@@ -71,12 +71,7 @@ class Digest:
         """The digest as lines that fit a phone."""
         limit = "" if self.limit is None else f" of {format_usd(self.limit)}"
         causes = [f"failed: {cause.stages:,} × {_shorten(cause.cause)} ({cause.label})" for cause in self.failures]
-        soon = (
-            "a few seconds left"
-            if (self.seconds_left or 0) < SOON
-            else f"about {format_duration(self.seconds_left or 0)} left"
-        )
-        left = [] if self.seconds_left is None else [soon]
+        left = [] if self.seconds_left is None else [_describe_left(self.seconds_left)]
         price = " (a pretend price: offline models cost nothing)" if self.pretend_price and self.spent else ""
         spent = f"{format_usd(self.spent)}{limit} spent{price}"
         concluded = [*self.conclusion.sentences, describe_caveats(self.conclusion)]
@@ -202,6 +197,10 @@ def _list_alike(choice: BestCell) -> str:
     if len(choice.alike) > FEW:
         return format_count(len(choice.alike), "other condition")
     return "; ".join(describe_cell(summary.cell, without=("data", "target")) for summary in choice.alike)
+
+
+def _describe_left(seconds: float) -> str:
+    return "a few seconds left" if seconds < SOON else f"about {format_duration(seconds)} left"
 
 
 def _shorten(text: str) -> str:

@@ -4,8 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.evaluation.metric_prefixes import CUT, get_base_name
+from sweeps.evaluation.metric_prefixes import CUT, UNCHECKED, get_base_name
 from sweeps.results import GIVEN_UP, RunResult
+
+TROUBLES = {  # of answers, by how the metric of their share begins
+    CUT: "were cut at `most` tokens, and scored as they are",
+    UNCHECKED: "have no score, because the check failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +50,33 @@ def count_runs(runs: Sequence[RunResult], metric: str) -> Tally:
     return Tally(**counts)
 
 
-def describe_cuts(runs: Sequence[RunResult]) -> list[str]:
-    """Say in a sentence which evaluations cut answers, of trained models and of untrained ones; or nothing."""
+def describe_troubled_answers(runs: Sequence[RunResult]) -> list[str]:
+    """Say which evaluations cut answers, and on which answers a check failed, of trained and of untrained models."""
     sentences = []
-    for trained, whose in ((True, ""), (False, " of the untrained model")):
-        by_share: dict[str, list[str]] = {}
-        for metric, share in find_cuts(runs, trained=trained).items():
-            by_share.setdefault(f"{share:.1%}", []).append(metric)
-        most = "; ".join(f"{share} ({', '.join(metrics)})" for share, metrics in by_share.items())
-        if most:
-            sentences.append(f"Some answers{whose} were cut at `most` tokens, and scored as they are: up to {most}.")
+    for prefix, what in TROUBLES.items():
+        for trained, whose in ((True, ""), (False, " of the untrained model")):
+            by_share: dict[str, list[str]] = {}
+            for metric, share in find_shares(runs, prefix, trained=trained).items():
+                by_share.setdefault(f"{share:.1%}", []).append(metric)
+            if by_share:
+                most = "; ".join(f"{share} ({', '.join(metrics)})" for share, metrics in by_share.items())
+                sentences.append(f"Some answers{whose} {what}: up to {most}.")
     return sentences
 
 
 def find_cuts(runs: Sequence[RunResult], *, trained: bool) -> dict[str, float]:
     """Find the largest share of answers that a run had cut, by metric, of trained or of untrained models."""
-    cuts: dict[str, float] = {}
+    return find_shares(runs, CUT, trained=trained)
+
+
+def find_shares(runs: Sequence[RunResult], prefix: str, *, trained: bool) -> dict[str, float]:
+    """Find the largest share above 0 that a run has of each metric whose own name begins so."""
+    shares: dict[str, float] = {}
     for run in runs:
         for metric, share in run.metrics.items():
-            if get_base_name(metric).startswith(CUT) and (run.stage is not None) == trained and share > 0:
-                cuts[metric] = max(share, cuts.get(metric, 0.0))
-    return cuts
+            if get_base_name(metric).startswith(prefix) and (run.stage is not None) == trained and share > 0:
+                shares[metric] = max(share, shares.get(metric, 0.0))
+    return shares
 
 
 def _fate(run: RunResult, metric: str) -> str:

@@ -36,7 +36,7 @@ class Metric(NamedTuple):
     unit: str = ""
     conditional: bool = False  # some items may not tell it
     fixed: bool = False  # a fact of the items, which no training changes
-    detail: bool = False  # shown at once only where the file names it; the report and JSON always have it
+    detail: bool = False  # shown only where the file names it; JSON, CSV and the table of every run have it
     read: Callable[[Values], tuple[float, float] | None] | None = None
     """Reads (amount, size) from the values of an item; the mean is Σ amounts / Σ sizes. None: the value of its name."""
 

@@ -19,8 +19,8 @@ BOTH = "Differences, ± half of the 95 % interval for other seeds and other item
 SEEDS = "Differences over the seeds that both have, ± half of the 95 % interval for other seeds, on these items."
 SOME = "Rows over seeds alone hold for other seeds, on these items."
 CLEAR = (
-    "Clear: `alone`, beyond its own interval; `all pairs`, also when all pairs of this table are judged together "
-    "(Holm). Seeds: how many would find a difference of this size in four of five experiments; none where it is clear."
+    "Clear: `alone`, beyond its own interval; `all pairs`, also when {family} are judged together (Holm). Seeds: how "
+    "many would find a difference of this size in four of five experiments."
 )
 CHECKPOINTS = (
     "Checkpoints: ± for other items, if these trained models are asked again (* clear among all pairs); items: how "
@@ -65,11 +65,13 @@ def describe_extent(contrasts: Sequence[Contrast]) -> str:
     return f" ({extents.pop()})" if len(extents) == 1 else ""
 
 
-def explain_contrasts(contrasts: Sequence[Contrast], against: str | None = None) -> str:
+def explain_contrasts(
+    contrasts: Sequence[Contrast], against: str | None = None, family: str = "all pairs of this table"
+) -> str:
     """Say what the columns of these rows mean; those `against` a method are judged among themselves."""
     covered = {contrast.covers for contrast in contrasts}
     whole = bool(covered & {"seeds_and_items", "items"})
-    words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR]
+    words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR.format(family=family)]
     if against:
         words.append(f"Those with {against}, which the question is about, are judged among themselves.")
     words += [CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else []
@@ -136,7 +138,8 @@ def tabulate_ties(choice: BestCell) -> Iterator[Part]:
     contrasts = [contrast_tie(choice, cell) for cell in near]
     caption = f"Not clearly worse than the best, {choice.by} less that of the best{more}{describe_extent(contrasts)}"
     yield make_table(list_contrast_rows(choice.by, contrasts), caption=caption)
-    yield Paragraph(explain_contrasts(contrasts))
-    if choice.by != choice.metric and (held := [row for cell in near if (row := contrast_on_holdout(cell))]):
+    held = [row for cell in near if choice.by != choice.metric and (row := contrast_on_holdout(cell))]
+    if held:
         caption = f"The same conditions on the holdout, {choice.metric} less that of the best"
         yield make_table(list_contrast_rows(choice.metric, held), caption=caption)
+    yield Paragraph(explain_contrasts([*contrasts, *held], family="all conditions"))

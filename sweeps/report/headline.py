@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_signs import LearningSign
 from sweeps.analysis.learning_words import describe_signs
-from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.run_counts import describe_troubled_answers
 from sweeps.analysis.targets import describe_cell
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.experiments.kind import Experiment
@@ -26,7 +26,7 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     if material.state in GOING_ON or any(row.state != "succeeded" for row in material.rows):
         notices.append(_describe_missing(material))
     notices += _describe_left_out(material.left_out, list_leading(material.spec))
-    notices += describe_cuts(material.rows)
+    notices += describe_troubled_answers(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
     if material.state == "cancelled":

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from scheduler.cli.console.output import Output, escape_formula, write_csv
 from scheduler.state import views
 from scheduler.state.states import StageState
 from scheduler.state.store import Meter
-from sweeps.analysis.run_counts import describe_cuts
+from sweeps.analysis.run_counts import describe_troubled_answers
 from sweeps.formatting import escape
 from sweeps.report.document import Code, Report, Section, make_table
 from sweeps.report.markdown import render_markdown
@@ -117,9 +118,16 @@ def test_answers_that_were_cut_are_told_of_trained_and_of_untrained_models() -> 
     def run(share: float, stage: str | None = "train-1") -> RunResult:
         return RunResult({}, 0, "succeeded", {"accuracy": 0.0, "source.cut_answers": share}, stage=stage)
 
-    (untrained,) = describe_cuts([run(0.0), run(1.0, None)])
+    (untrained,) = describe_troubled_answers([run(0.0), run(1.0, None)])
     assert "untrained" in untrained
-    assert describe_cuts([run(0.0), run(0.0, None)]) == []
-    (sentence,) = describe_cuts([run(0.0), run(0.25), run(0.1)])
+    assert describe_troubled_answers([run(0.0), run(0.0, None)]) == []
+    (sentence,) = describe_troubled_answers([run(0.0), run(0.25), run(0.1)])
     assert "source.cut_answers" in sentence
     assert "25.0%" in sentence
+
+
+def test_answers_on_which_a_check_failed_are_told_though_no_table_has_their_share() -> None:
+    rows = [RunResult({}, seed, "succeeded", {"rhythm.unchecked_answers": 0.1 * seed}, stage="t") for seed in (0, 1, 2)]
+    (sentence,) = describe_troubled_answers(rows)
+    assert {"rhythm.unchecked_answers", "20.0%"} <= {*re.findall(r"[\w.%]+", sentence)}
+    assert describe_troubled_answers(rows[:1]) == []
