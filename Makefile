@@ -118,8 +118,8 @@ foreign: setup
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
-# Installs a browser for the tests that open the report; without one they are skipped and say so. As root from the
-# system's packages, else into .browser.
+# Installs a browser for the tests that open the report and the page, and axe, which judges their accessibility; without
+# them these tests are skipped and say so. The browser comes from the system's packages as root, else into .browser.
 browser: setup
 	@$(BIN)/python -m tests.get_browser
 

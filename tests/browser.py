@@ -23,6 +23,7 @@ BROWSERS = (
     *("microsoft-edge", "brave-browser"),
 )
 OWN = Path(__file__).parents[1] / ".browser" / "chromium"
+AXE = OWN.with_name("axe.min.js")  # from `make browser`, too
 PATIENCE = 60  # seconds for one answer
 # The protocol is spoken on descriptors 3 and 4; the browser is to have them there, whatever they are here.
 LAUNCH = """
@@ -65,13 +66,26 @@ class Tab:
         self.console += self.wire.heard(self.session)
         return answer
 
-    def show(self, page: Path, *, width: int = 1280, dark: bool = False, paper: bool = False) -> None:
-        """Open a file, and wait until everything that it loads is there."""
+    def visit(self, url: str) -> None:
+        """Open an address, and wait until everything that it loads is there."""
+        self.call("Page.navigate", url=url)
+        self.wire.until("Page.loadEventFired", self.session)
+
+    def click(self, button: str) -> None:
+        """Click on what a selector names, and wait for the page to which that leads."""
+        self.ask(f"document.querySelector({button!r}).click()")
+        self.wire.until("Page.loadEventFired", self.session)
+
+    def look(self, *, width: int = 1280, dark: bool = False, paper: bool = False) -> None:
+        """Look at what is open, and at what will be, in this width and light."""
         looks = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="print" if paper else "screen", features=[looks])
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=page.as_uri())
-        self.wire.until("Page.loadEventFired", self.session)
+
+    def show(self, page: Path, *, width: int = 1280, dark: bool = False, paper: bool = False) -> None:
+        """Open a file, and wait until everything that it loads is there."""
+        self.look(width=width, dark=dark, paper=paper)
+        self.visit(page.as_uri())
         self.ask("document.fonts.ready.then(() => true)")
 
     def ask(self, script: str) -> Any:

