@@ -9,6 +9,7 @@ from scheduler.cli.compare_sweeps import show_across, split_names
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_conclusion, show_findings
+from scheduler.notify.incidents import read_incidents
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
@@ -72,19 +73,21 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     summaries = _summarize_rows(rows, known.items)
     report = compose_answer(known)
     show_conclusion(output, report)
-    title = f"{name}: {format_count(len(rows), 'run')}, mean ± standard deviation over the seeds"
+    title = f"{name}: {format_count(len(rows), 'run')}, mean (and standard deviation) over the seeds"
     trained = {canonicalize_row(row.cell) for row in rows if row.stage is not None}
     shown = _show_cells(output, title, summaries, trained, view.spec)
     if view.spec.get("experiment") == "transfer":
         output.say(_describe_sizes(view.spec, rows))
-    for metric, meaning in explain_metrics(shown).items():
+    for metric, meaning in explain_metrics(shown, view.spec).items():
         output.say(f"{metric}: {meaning}")
     if hidden := sort_metrics({metric for row in rows for metric in row.metrics} - {*shown}):
         more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
         named = f"to have one here, add it to `metrics` in the sweep file, behind {shown[0] if shown else 'the others'}"
         output.say(f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows them; {named}")
     show_findings(output, report)
-    output.say(f"\n{_describe_use(view)}")
+    output.say(f"\n{_describe_use(view, any(row.tokens for row in rows))}")
+    if incidents := read_incidents(store, view).describe():
+        output.say(f"On the way: {'; '.join(incidents)}. What was lost was done again.")
 
 
 def read_results_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:
@@ -109,8 +112,10 @@ def _list_named(rows: Sequence[RunResult], key: str) -> list[str]:
     return list(dict.fromkeys(str(row.cell[key]) for row in rows if row.cell.get(key) is not None))
 
 
-def _describe_use(view: SweepView) -> str:
-    """Say how many tokens a sweep used and what they cost, or would cost."""
+def _describe_use(view: SweepView, has_used: bool) -> str:
+    """Say how many tokens a sweep used and what they cost, or would cost; `has_used` if its results took some."""
+    if has_used and not view.tokens:
+        return f"{view.name} used no tokens: an earlier sweep had all of these results."
     tokens = f"{view.name} used {view.tokens:,} tokens"
     if view.services == ["offline"]:
         return f"{tokens}. Offline models cost nothing; at a pretend price this would be {format_usd(view.spent)}."
@@ -182,7 +187,7 @@ def _show_coordinate(key: str, value: Any, trained: bool) -> Any:
 
 def _show_mean(metric: Mapping[str, Any]) -> TableCell:
     mean, variance, told_count = metric["mean"], metric["variance"], metric.get("told")
-    spread = "" if variance is None else f" ± {variance**0.5:.4f}"
+    spread = "" if variance is None else f" (sd {variance**0.5:.4f})"
     return TableCell(f"{mean:.4f}{spread}{mark_told(Told(**told_count)) if told_count else ''}", mean)
 
 

@@ -184,7 +184,7 @@ def _describe_best_cell(on: str, choice: BestCell, rows: Sequence[RunResult]) ->
     (best,) = (summary for summary in summarize_cells(rows) if choice.best and summary.cell == choice.best.cell)
     metric = choice.metric if choice.metric in best.metrics else choice.by
     moments = best.metrics[metric]
-    spread = "" if moments.variance is None else f" ± {moments.variance**0.5:.4f} (standard deviation over the seeds)"
+    spread = "" if moments.variance is None else f" (sd {moments.variance**0.5:.4f} over the seeds)"
     cell = describe_cell(best.cell, without=("data", "target")) or "the only condition"
     where = f"best on {on}" if on else "best"
     tied = len(choice.alike)

@@ -1,8 +1,17 @@
 """What each metric means, in one line for people; `docs/reference/evaluations.md` says it at length."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sweeps.evaluation.metric_prefixes import CLASS_F1, CUT, UNCHECKED, get_base_name
+from sweeps.evaluation.metric_prefixes import (
+    CLASS_F1,
+    CUT,
+    FACT_PREFIX,
+    UNCHECKED,
+    find_fact,
+    get_base_name,
+    get_prefix,
+)
 
 MEANINGS: Mapping[str, str] = {
     "nll": "the loss: the mean negative log-likelihood of a token of the held-out items, in nats; lower is better",
@@ -71,10 +80,54 @@ OF_KINDS = {
 }
 
 
-def explain_metrics(names: Iterable[str]) -> dict[str, str]:
-    """Explain metrics by their full names, each once; what an environment or a check of the user tells is left out."""
-    known = dict.fromkeys(get_base_name(name) for name in names)
-    return {name: words for name in known if (words := explain_metric(name))}
+JUDGED = "accuracy"  # what a check of the user's own decides
+
+
+def explain_metrics(names: Iterable[str], spec: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Explain metrics by their full names, each once, with what `spec` says of the user's own checks and environments.
+
+    A fact that an environment tells is explained by the name of the environment, or left out if nothing names one.
+    """
+    checks, environments = _list_own_code(spec or {}, "check"), _list_own_code(spec or {}, "environment")
+    explained = dict[str, str]()
+    for name in names:
+        base, fact = get_base_name(name), find_fact(name)
+        if fact is not None:
+            _, code = _find_code(environments, name[:fact])
+            words = f"`{base}` of an episode, as {code} tells it, on average" if code else ""
+            explained |= {f"{FACT_PREFIX}{base}": words} if words else {}
+            continue
+        label, code = _find_code(checks, get_prefix(name))
+        if base == JUDGED and code:
+            explained[f"{label}{base}"] = f"the share of items whose answer {code} calls right"
+        elif words := explain_metric(base):
+            explained[base] = words
+    return explained
+
+
+def _find_code(own: Mapping[str, str], prefix: str) -> tuple[str, str]:
+    """Find the label that ends what stands before a metric, and its code; the longest one counts."""
+    known = [label for label in own if prefix.endswith(label)]
+    label = max(known, key=len, default="")
+    return label, own.get(label, "")
+
+
+def _list_own_code(spec: Mapping[str, Any], option: str) -> dict[str, str]:
+    """List the user's code that an option of evaluations names, by the label that stands before their metrics."""
+    listed = spec.get("evaluate")
+    every = [options for options in listed if isinstance(options, Mapping)] if isinstance(listed, list | tuple) else []
+    code: dict[str, str] = {}
+    for options in every:
+        label, address = f"{options['label']}." if options.get("label") else "", str(options.get(option) or "")
+        if option in options or label:
+            code[label] = _name_code(address) if ":" in address else ""
+    return code
+
+
+def _name_code(address: str) -> str:
+    """Name code of the user: `behaves` in line_checks.py."""
+    module, _, name = address.partition(":")
+    return f"`{name}` in {module.replace('.', '/')}.py"
 
 
 def explain_metric(name: str) -> str:

@@ -16,6 +16,7 @@ from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.contrasts import Design, list_control_data
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
+from sweeps.experiments.repeated_metrics import drop_repeated_metrics
 from sweeps.rendering.prompts import find_prompt_axes
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
@@ -52,7 +53,8 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     if kind is None:
         return Conclusion("no_answer", caveats=("unknown_experiment",))
     try:
-        conclusion = kind.conclude(material.spec, material.rows, material.items)
+        asked = drop_repeated_metrics(material.spec, material.rows)
+        conclusion = kind.conclude(asked, material.rows, material.items)
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
     shared = _list_shared_caveats(material, signs)

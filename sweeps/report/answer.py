@@ -5,16 +5,24 @@ from typing import TypeVar
 
 from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
 from sweeps.analysis.learning_signs import LearningSign
+from sweeps.analysis.strata.methods_within import compare_methods_within
 from sweeps.analysis.strata.stratum_differences import StratumDifference, list_differences
 from sweeps.analysis.tables import sort_metrics
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment
+from sweeps.experiments.repeated_metrics import drop_repeated_metrics
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
 from sweeps.report.headline import write_facts, write_notices
 from sweeps.report.inputs import Material
-from sweeps.report.strata_section import show_differences, show_strata, show_test_differences, show_test_sets
+from sweeps.report.strata_section import (
+    show_differences,
+    show_methods_within,
+    show_strata,
+    show_test_differences,
+    show_test_sets,
+)
 from sweeps.report.test_set_results import list_test_differences, list_test_sets
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.metric_wishes import choose_shown
@@ -48,7 +56,8 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
     if kind is None:
         return Answer((f"There is no answer: {material.experiment!r} is not a known kind of experiment.",))
     try:
-        answer = kind.answer(material.spec, material.rows, material.items, conclusion)
+        asked = drop_repeated_metrics(material.spec, material.rows)
+        answer = kind.answer(asked, material.rows, material.items, conclusion)
         shown = choose_shown(material.spec, sort_metrics({name for row in done for name in row.metrics}))
         named = shown if material.spec.get("metrics") else ()
         changes = show_changes(list_changes(done, material.items), named, shown)
@@ -56,6 +65,7 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
         strata = show_strata(material.spec, _sort_shown(list_strata(done, material.items), shown))
         between = _sort_shown(list_differences(done, material.items), shown)
         strata += show_differences(material.spec, between)
+        strata += show_methods_within(material.spec, _sort_shown(compare_methods_within(done, material.items), shown))
         tests = _show_tests(material, done, shown)
         sections = (
             *answer.sections,

@@ -8,6 +8,7 @@ from sweeps.analysis.confusion_cells import list_confusions
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.item_analysis import list_changes, list_strata, name_stratum
 from sweeps.analysis.learning_words import list_sign_facts
+from sweeps.analysis.strata.methods_within import WHERE, compare_methods_within
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material, list_parts, list_signs
 from sweeps.experiments.experiment_registry import get_experiment
@@ -76,14 +77,7 @@ def list_facts(material: Material) -> dict[str, Any]:
         for cell, zero, episodes in list_idle(material.rows, material.items)
     ]
     confusion = list_confusion_facts(list_confusions(material.rows, material.items))
-    strata = [
-        {"column": name_stratum(material.spec, stratum.metric), **simplify(stratum)}
-        for stratum in list_strata(material.rows, material.items)
-    ]
-    facts["strata_differences"] = [
-        {"column": name_stratum(material.spec, pair.metric), **simplify(pair)}
-        for pair in list_differences(material.rows, material.items)
-    ]
+    facts |= _list_strata_facts(material)
     claim = conclude_material(material, kind, signs)
     claimed = dict.fromkeys(answer.metric or "" for answer in (claim, *claim.others))
     parts = [list_parts(material, metric) for metric in claimed]
@@ -96,4 +90,26 @@ def list_facts(material: Material) -> dict[str, Any]:
     facts["tests_differences"] = simplify(list_test_differences(material.spec, material.rows, material.items))
     facts |= {"tests": tests, "left_out": simplify(list(material.left_out))}
     facts = {"conclusion": simplify(claim.document()), **facts}
-    return {**facts, "changes": changes, "strata": strata, "confusion": confusion, "learning": learning, "idle": idle}
+    return {**facts, "changes": changes, "confusion": confusion, "learning": learning, "idle": idle}
+
+
+def _list_strata_facts(material: Material) -> dict[str, Any]:
+    """List the results by stratum, how strata differ, and how methods differ within them."""
+    spec, rows, items = material.spec, material.rows, material.items
+    return {
+        "strata": [
+            {"column": name_stratum(spec, stratum.metric), **simplify(stratum)} for stratum in list_strata(rows, items)
+        ],
+        "strata_differences": [
+            {"column": name_stratum(spec, pair.metric), **simplify(pair)} for pair in list_differences(rows, items)
+        ],
+        "methods_within": [
+            {"column": name_stratum(spec, pair.metric), **_name_value(simplify(pair))}
+            for pair in compare_methods_within(rows, items)
+        ],
+    }
+
+
+def _name_value(fact: dict[str, Any]) -> dict[str, Any]:
+    """Name the value of a stratum instead of a cell."""
+    return {WHERE: fact.pop("cell")[WHERE], **fact}

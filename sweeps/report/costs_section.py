@@ -23,6 +23,8 @@ def show_costs(material: Material) -> Section:
     """Show what was estimated, metered and billed."""
     kinds = [costs for costs in material.spending if costs.stages]
     parts: list[Part] = [Paragraph(_say_spent(material))]
+    if material.incidents:
+        parts.append(Paragraph(f"On the way: {'; '.join(material.incidents)}. What was lost was done again."))
     if kinds:
         parts.append(_draw_costs(kinds))
     if material.billed:
@@ -52,7 +54,7 @@ def _say_spent(material: Material) -> str:
         words += f", {format_usd(unreconciled)} unreconciled"
     reused = sum(costs.reused for costs in material.spending)
     return (
-        f"{words}; {format_usd(reused)} of the estimate was saved, because other sweeps had paid for these stages."
+        f"{words}; {format_usd(reused)} of the estimate was saved, because earlier sweeps had the results already."
         if reused
         else f"{words}."
     )

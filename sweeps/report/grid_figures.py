@@ -25,7 +25,7 @@ VALUES = 24  # of axes, in one figure
 TIED = 7  # the colour of cells that are worse than the best
 AXES = (
     "Each value of an axis is compared with the mean of runs that are alike in everything else; ± half of the 95 % "
-    "interval over seeds."
+    "interval over seeds. The means are over all values of the other axes, so one very bad value there can decide them."
 )
 
 
@@ -49,8 +49,9 @@ def draw_cells(name: str, choice: BestCell, ranked: Sequence[GridCell], change: 
     left = f" The {DRAWN} best of {len(ranked):,} conditions are drawn." if len(ranked) > DRAWN else ""
     legend = f"Grey: worse than the best; all others are not clearly worse.{left}"
     note = (
-        "Means over the seeds with their 95 % intervals. Worse by: than the best, seed by seed. Tied: not clearly "
-        "worse when all conditions are judged together (Holm)."
+        "Means over the seeds with their 95 % intervals. Worse by: than the best, seed by seed. Clearly worse: also "
+        "when all conditions are judged together (Holm). What is not clearly worse need not be as good: its seeds may "
+        "differ too much to tell."
     )
     shown = [_show_cell(cell, choice) for cell in ranked]
     shown += [{**dict.fromkeys(shown[0], None), **_show_untrained(ranked[0], choice, change)}] if change else []
@@ -65,7 +66,7 @@ def _show_cell(cell: GridCell, choice: BestCell) -> dict[str, Any]:
         "seeds": cell.runs.measured,
         **{metric: show_estimate(estimate, mark=mark_told(cell.told)) for metric, estimate in measured.items()},
         "worse by": show_estimate(cell.behind),
-        "tied": "best" if cell is choice.best else not cell.apart,
+        "clearly worse": "best" if cell is choice.best else cell.apart,
     }
 
 

@@ -10,6 +10,7 @@ from sweeps.analysis.run_counts import describe_troubled_answers
 from sweeps.analysis.targets import describe_cell
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.experiments.kind import Experiment
+from sweeps.experiments.repeated_metrics import find_repeated_metrics
 from sweeps.formatting import format_count
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
@@ -28,6 +29,10 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     notices += _describe_left_out(material.left_out, list_leading(material.spec))
     notices += describe_troubled_answers(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
+    notices += [
+        f"{metric} has the value of {first} in every run, so what is said of {first} holds for both."
+        for metric, first in find_repeated_metrics(material.spec, material.rows).items()
+    ]
     notices += [_describe_idle(*idle) for idle in list_idle(material.rows, material.items)]
     if material.state == "cancelled":
         notices.append("This sweep was cancelled.")

@@ -25,7 +25,7 @@ AT_DEFAULT = "Settings at their default value, written in the file or not (docs/
 
 def show_words(material: Material) -> Section:
     """Explain the words that every report uses."""
-    words = WORDS | explain_metrics(name for row in material.rows for name in row.metrics)
+    words = WORDS | explain_metrics((name for row in material.rows for name in row.metrics), material.spec)
     meanings = [{"word": word, "meaning": meaning} for word, meaning in words.items()]
     return Section("What the words mean", (make_table(meanings, caption="Words", folded=True),))
 

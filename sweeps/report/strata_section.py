@@ -17,6 +17,11 @@ DIFFERENT = (
     "Intervals are for other items, or other groups of items, and with several seeds for other seeds too. * clear, "
     "also when all pairs of one metric and condition are judged together (Holm)."
 )
+WITHIN = (
+    "Methods on the same items of one value, with the 95 % interval for other items of that value, or other groups of "
+    "them, and with several seeds for other seeds too. * clear, also when all pairs of one metric are judged together "
+    "(Holm)."
+)
 LONG = 24  # rows of a table that is shown at once
 NOTE = (
     "The held-out items of each value. 95 % intervals are for other groups of items if the data has groups, else for "
@@ -99,6 +104,18 @@ def show_differences(spec: Spec, differences: Sequence[StratumDifference]) -> li
     return [_show_pairs(f"Do values of {column} differ?", listed) for column, listed in columns.items() if column]
 
 
+def show_methods_within(spec: Spec, differences: Sequence[StratumDifference]) -> list[Section]:
+    """Say which methods clearly differ within a stratum, and tabulate all pairs; nothing without pairs."""
+    columns: dict[str, list[StratumDifference]] = {}
+    for pair in differences:
+        columns.setdefault(name_stratum(spec, pair.metric), []).append(pair)
+    return [
+        _show_pairs(f"Do methods differ within {column}?", listed, WITHIN)
+        for column, listed in columns.items()
+        if column
+    ]
+
+
 def show_test_differences(differences: Sequence[StratumDifference]) -> list[Section]:
     """Say which test sets clearly differ, and tabulate all pairs; nothing without pairs."""
     if not differences:
@@ -107,7 +124,7 @@ def show_test_differences(differences: Sequence[StratumDifference]) -> list[Sect
     return [replace(section, parts=(*section.parts, Paragraph(OTHER_ITEMS)))]
 
 
-def _show_pairs(title: str, differences: Sequence[StratumDifference]) -> Section:
+def _show_pairs(title: str, differences: Sequence[StratumDifference], words: str = DIFFERENT) -> Section:
     cells = {canonicalize_row(pair.cell): pair.cell for pair in differences}
     names = dict(zip(cells, name_cells(list(cells.values())), strict=True))
     compared = [pair for pair in differences if not pair.refused]
@@ -118,7 +135,7 @@ def _show_pairs(title: str, differences: Sequence[StratumDifference]) -> Section
         parts.append(Paragraph(f"{len(clear) - NAMED} more differences are clear; the table has them."))
     if compared:
         rows = [_make_difference_row(pair, names) for pair in compared]
-        parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(DIFFERENT)]
+        parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(words)]
     refused = dict.fromkeys(pair.refused for pair in differences if pair.refused)
     parts += [Paragraph(f"Not compared: {'; '.join(list(refused)[:NAMED])}.")] if refused else []
     return Section(title, tuple(parts))

@@ -42,7 +42,9 @@ class StratumDifference:
     refused: str = ""
 
 
-class _Stratum(NamedTuple):
+class Stratum(NamedTuple):
+    """The items of one value, and their scores by seed."""
+
     name: str
     rows: SeedRows
     scores: Mapping[int, Scores]
@@ -67,21 +69,21 @@ def can_be_compared(metric: str) -> bool:
     return not (known is not None and known.fixed) and get_base_name(metric) not in BIASED
 
 
-def _read_strata(rows: Mapping[str, SeedRows], metric: str) -> list[_Stratum]:
+def read_strata(rows: Mapping[str, SeedRows], metric: str) -> list[Stratum]:
     """Read the strata whose items tell the metric."""
     strata = []
     for name, by_seed in rows.items():
         scores = {seed: scored for seed, kept in by_seed.items() if (scored := score_rows(kept, metric)).amounts}
         if scores:
-            strata.append(_Stratum(name, by_seed, scores))
+            strata.append(Stratum(name, by_seed, scores))
     return strata
 
 
 def compare_strata(cell: Mapping[str, Json], metric: str, rows: Mapping[str, SeedRows]) -> list[StratumDifference]:
     """Compare each pair of strata of a cell."""
-    strata = _read_strata(rows, metric)
+    strata = read_strata(rows, metric)
     too_many = f"there are {len(strata)} values; at most {MOST} are compared" if len(strata) > MOST else ""
-    weak = {stratum.name: too_many or _find_weakness(stratum, metric) for stratum in strata}
+    weak = {stratum.name: too_many or find_weakness(stratum, metric) for stratum in strata}
     if too_many:
         return [StratumDifference(cell, metric, strata[0].name, strata[1].name, refused=too_many)]
     pairs = [_compare_pair(cell, metric, first, second, weak) for first, second in combinations(strata, 2)]
@@ -90,7 +92,7 @@ def compare_strata(cell: Mapping[str, Json], metric: str, rows: Mapping[str, See
 
 
 def _compare_pair(
-    cell: Mapping[str, Json], metric: str, first: _Stratum, second: _Stratum, weak: Mapping[str, str]
+    cell: Mapping[str, Json], metric: str, first: Stratum, second: Stratum, weak: Mapping[str, str]
 ) -> StratumDifference:
     refused = weak[first.name] or weak[second.name] or _find_other_classes(first, second, metric)
     difference = None if refused else compare_parts(first.scores, second.scores)
@@ -101,7 +103,7 @@ def _compare_pair(
     return StratumDifference(cell, metric, first.name, second.name, difference.mean, low, high, difference.claim.p)
 
 
-def _find_weakness(stratum: _Stratum, metric: str) -> str:
+def find_weakness(stratum: Stratum, metric: str) -> str:
     """Say what a stratum has too little of; nothing if it can be compared."""
     items, clusters = set[object](), set[object]()
     for scores in stratum.scores.values():
@@ -117,12 +119,12 @@ def _find_weakness(stratum: _Stratum, metric: str) -> str:
     return ""
 
 
-def _find_other_classes(first: _Stratum, second: _Stratum, metric: str) -> str:
+def _find_other_classes(first: Stratum, second: Stratum, metric: str) -> str:
     """Say that two strata have different classes, so that a mean over classes is of different things."""
     if not is_of_classes(get_base_name(metric)) or _count(first).keys() == _count(second).keys():
         return ""
     return f"{first.name} and {second.name} have different classes"
 
 
-def _count(stratum: _Stratum) -> dict[int, int]:
+def _count(stratum: Stratum) -> dict[int, int]:
     return count_classes(next(iter(stratum.rows.values())))

@@ -116,7 +116,7 @@ def test_the_best_is_the_one_that_the_results_name(night: Night) -> None:
     best = best_cell(views.read_results(night.store, "s"), metric="nll").best
     assert best is not None
     assert best.cell == {"train.rank": 1}
-    assert sentence.startswith("best: train.rank=1: nll 1.5000 ± 0.7071 (standard deviation over the seeds); ")
+    assert sentence.startswith("best: train.rank=1: nll 1.5000 (sd 0.7071 over the seeds); ")
 
 
 def test_the_most_frequent_causes_come_first_with_a_stage_to_look_at(night: Night) -> None:
@@ -204,7 +204,7 @@ def test_the_untrained_model_is_no_rival_of_the_best_size(night: Night) -> None:
     for (size, seed), loss in losses.items():
         night.do(f"evaluate-{size}s{seed}", "s", {"nll": loss})
     (best,) = build_digest(night.store, "s").best
-    assert best.endswith("(standard deviation over the seeds)")
+    assert best.endswith("over the seeds)")
 
 
 def test_of_sizes_none_is_called_the_best(night: Night) -> None:

@@ -13,6 +13,22 @@ def test_every_metric_of_an_evaluator_is_explained() -> None:
     assert set(explain_metrics(["validation.f1_cat", "hospital.ece", "episode.fuel"])) == {"f1_cat", "ece"}
 
 
+def test_what_only_the_user_knows_is_explained_by_their_code() -> None:
+    evaluate = [
+        {"name": "answers", "label": "behaviour", "check": "line_checks:behaves"},
+        {"name": "answers", "check": "choice"},
+        {"name": "task_completion", "environment": "markets.calm:Market"},
+        {"name": "task_completion", "label": "crisis", "environment": "markets.calm:Crisis"},
+    ]
+    names = ["behaviour.accuracy", "accuracy", "episode.turnover", "validation.crisis.episode.drawdown"]
+    words = explain_metrics(names, {"evaluate": evaluate})
+    assert list(words) == ["behaviour.accuracy", "accuracy", "episode.turnover", "episode.drawdown"]
+    assert "line_checks.py" in words["behaviour.accuracy"]
+    assert words["accuracy"] == MEANINGS["accuracy"]
+    assert "`Market`" in words["episode.turnover"]
+    assert "`Crisis`" in words["episode.drawdown"]
+
+
 def test_details_are_shown_where_the_file_names_them() -> None:
     shown = choose_shown({}, MEASURED)
     assert shown == ["nll", "validation.accuracy", "accuracy", "pulse.mine"]

@@ -102,8 +102,8 @@ def test_a_grid_says_what_may_be_as_good_as_the_best() -> None:
     spec: dict[str, Json] = {"experiment": "grid", "best": {"metric": "nll", "mode": "min"}}
     report = conclude(spec, [*rows, run({"rate": 0.9, "rank": 16}, 0, nll=math.nan)])
     assert report.answer[0].startswith("Best: rate=0.1, rank=")
-    cells = list_rows(report, "tied")
-    assert [row["tied"].value for row in cells] == ["best", True, False, False]
+    cells = list_rows(report, "clearly worse")
+    assert [row["clearly worse"].value for row in cells] == ["best", False, True, True]
     assert [row["rate"].value for row in cells] == [0.1, 0.1, 0.9, 0.9]
     warnings = " ".join(list_warnings(report))
     assert "4 conditions by nll" in warnings

@@ -83,7 +83,7 @@ def test_a_grid_that_also_says_best_answers_each_metric_by_its_own_values(first:
     spec: dict[str, Json] = {**SPEC, "best": {"metric": first, "mode": "min"}}
     known, report = facts(spec, grid(), items())["best"], conclude(spec, grid(), items())
     assert [chosen["metric"] for chosen in known] == ["episode.drawdown", "episode.pnl"]
-    winners = [row for row in list_rows(report, "tied") if row["tied"].value == "best"]
+    winners = [row for row in list_rows(report, "clearly worse") if row["clearly worse"].value == "best"]
     for chosen, sentence, winner in zip(known, report.answer, winners, strict=True):
         assert winner[chosen["metric"]].value == pytest.approx(chosen["best"]["held_out"]["mean"])
         assert winner["train.rank"].value == chosen["best"]["cell"]["train.rank"]
@@ -108,7 +108,7 @@ def test_an_untrained_model_does_not_compete() -> None:
     conclusion = conclude(SPEC, rows).conclusion
     assert conclusion
     assert (conclusion.claim, conclusion.against) == ("worse", "untrained")
-    ranked = [row for row in list_rows(conclude(SPEC, rows), "tied") if row["train.rank"].text != "untrained"]
+    ranked = [row for row in list_rows(conclude(SPEC, rows), "clearly worse") if row["train.rank"].text != "untrained"]
     assert len(ranked) == 4, "two cells by two metrics"
 
 
