@@ -28,9 +28,17 @@ async def read_form(request: Request) -> Mapping[str, str]:
         raise Forbidden(f"expected a form ({FORM})")
     text = (await request.body()).decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
+        form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError:
         raise Forbidden(f"a form has at most {FIELDS} fields") from None
+    request.state.form = form
+    return form
+
+
+def recall_form(request: Request) -> Mapping[str, str]:
+    """Recall the form of ours that this request sent, to offer it again; empty if there is none to be shown."""
+    form: Mapping[str, str] = getattr(request.state, "form", {})
+    return form if "token" in form else {}  # what logs in is a secret
 
 
 Form = Annotated[Mapping[str, str], Depends(read_form)]

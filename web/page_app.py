@@ -19,6 +19,7 @@ from scheduler.state.store import Store
 from sweeps.errors import SweepsError
 from web.api.callers import PREFIX, Desk
 from web.api.problems import make_problem
+from web.forms import recall_form
 from web.guard import Guard
 from web.lazy_api import LazyApi
 from web.live import Watcher
@@ -109,9 +110,13 @@ def ask_for_login(request: Request, _: Exception) -> Response:
     return RedirectResponse(f"/login?next={quote(onward, safe='')}", 303)
 
 
-def wait_for_redis(_: Request, error: Exception) -> Response:
-    """Say that Redis is away, on a page that tries again."""
-    response = _show_error(503, f"Redis does not answer. This page tries again by itself. ({error})", again=5)
+def wait_for_redis(request: Request, error: Exception) -> Response:
+    """Say that Redis is away: on a page that tries again, or that has what was sent, to be sent again."""
+    if request.method == "GET":
+        response = _show_error(503, f"Redis does not answer. This page tries again by itself. ({error})", again=5)
+    else:
+        values = {"form": recall_form(request), "path": request.url.path, "problem": str(error)}
+        response = show_page("unsent.html", None, values, 503)
     response.headers["Retry-After"] = "5"
     return response
 

@@ -13,7 +13,7 @@ from scheduler.state import costs, keys, views
 from scheduler.state.bug_log import describe_bug
 from scheduler.state.states import ENDED_SWEEPS
 from scheduler.state.views import SweepView
-from scheduler.state.workers import read_live_workers
+from scheduler.state.workers import read_leader, read_live_workers
 from scheduler.waiting_reasons import (
     FleetStatus,
     Reason,
@@ -98,6 +98,7 @@ def read_home(site: Site, _: str) -> Mapping[str, Any]:
         "rows": rows,
         "total": total,
         "troubles": list(dict.fromkeys(_list_troubles(site, fleet, rows))),
+        "leads": bool(read_leader(store.client)[0]),
         "workers": len(workers),
         "threads": sum(int(report["threads"]) for report in workers.values()),
         "busy": sum(int(report["busy"]) for report in workers.values()),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from web.forms import Form, OwnForm
-from web.site import Here, Site
+from web.site import Here, Site, Visiting
 from web.templating import show_page
 from web.visitors import LASTS
 
@@ -18,6 +18,12 @@ router = APIRouter(include_in_schema=False)
 def show_login(code: str = "", onward: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Ask for a token; with a link, for one click: programs that look at links in messages must not use it up."""
     return show_page("login.html", None, {"code": code[:200], "onward": keep_local(onward), "problem": ""})
+
+
+@router.get("/session")
+def show_session(visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+    """Say that there is a session and that Redis answers: a page asks before it sends a form."""
+    return Response(status_code=204)
 
 
 @router.post("/login")
