@@ -4,6 +4,7 @@ Errors go to stderr as `Error: …` with status 1. Wrong usage has status 2, Ctr
 has that status.
 """
 
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -86,6 +87,9 @@ class LazyGroup(click.Group):
             return None
         module, _ = COMMANDS[cmd_name]
         command: click.Command = import_module(f"scheduler.cli.{module}").commands[cmd_name]
+        if os.environ.get("SWEEP_SERVER"):
+            sending = import_module("scheduler.cli.remote.sent_command")  # by name: it knows the commands, and so us
+            command = sending.send_to_server(cmd_name, command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

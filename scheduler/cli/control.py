@@ -2,9 +2,9 @@
 
 import click
 
-from scheduler.cli.console.options import make_local_actor, open_store
+from scheduler.cli.console.caller import find_actor
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
-from scheduler.services import SERVICES
 from scheduler.settings import read_settings
 from scheduler.state.people import sweep_changes as changes
 from sweeps.formatting import format_count
@@ -17,7 +17,7 @@ def pause(output: Output, name: str) -> None:
     """Pause NAME: its running stages save a checkpoint and stop."""
     settings = read_settings()
     with open_store(settings) as store:
-        before, after = changes.pause_sweep(store, make_local_actor(settings), name)
+        before, after = changes.pause_sweep(store, find_actor(settings), name)
     _print_state(output, name, after)
     if before == "active":
         output.say(f"{name}: paused; running stages save a checkpoint and stop; `sweep resume {name}` continues it")
@@ -35,9 +35,9 @@ def resume(output: Output, name: str | None) -> None:
     """
     settings = read_settings()
     with open_store(settings) as store:
-        actor = make_local_actor(settings)
+        actor = find_actor(settings)
         before, after = changes.resume_sweep(store, actor, name) if name else ("", "")
-        services = [service for service in SERVICES if store.scripts.run("resume_service", service)]
+        services = changes.resume_services(store, actor, by_the_way=name is not None)
     for service in services:
         output.say(f"{service}: trying one small step; if it succeeds, work on this service continues")
     rows = [{"sweep": name, "state": after}] if name else []
@@ -60,7 +60,7 @@ def cancel(output: Output, name: str) -> None:
     """Cancel NAME. Stages that other sweeps share continue."""
     settings = read_settings()
     with open_store(settings) as store:
-        before, after = changes.cancel_sweep(store, make_local_actor(settings), name)
+        before, after = changes.cancel_sweep(store, find_actor(settings), name)
     _print_state(output, name, after)
     if output.for_people:
         done = before != after
@@ -75,7 +75,7 @@ def retry(output: Output, name: str, failed: bool) -> None:
     """Try the failed, skipped and cancelled stages of NAME again."""
     settings = read_settings()
     with open_store(settings) as store:
-        again, cancelled = changes.retry_sweep(store, make_local_actor(settings), name, failed=failed)
+        again, cancelled = changes.retry_sweep(store, find_actor(settings), name, failed=failed)
     if not output.for_people:
         output.print_rows("sweeps", [{"sweep": name, "reopened_stages": again}])
     elif again:
@@ -97,7 +97,7 @@ def priority(output: Output, name: str, number: int) -> None:
     """
     settings = read_settings()
     with open_store(settings) as store:
-        before = changes.set_priority(store, make_local_actor(settings), name, number)
+        before = changes.set_priority(store, find_actor(settings), name, number)
     if output.for_people:
         output.say(f"{name}: priority {number} (it was {before})")
     else:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import make_local_actor, open_store
+from scheduler.cli.console.caller import find_actor
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.settings import read_settings
 from scheduler.state import views
@@ -192,7 +193,7 @@ def budget(output: Output, name: str, usd: int) -> None:
     """
     settings = read_settings()
     with open_store(settings) as store:
-        used = describe_held(set_budget(store, make_local_actor(settings), name, usd))
+        used = describe_held(set_budget(store, find_actor(settings), name, usd))
     if output.for_people:
         output.say(f"{name}: budget {format_usd(usd)} ({used})")
     else:

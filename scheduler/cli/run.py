@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from scheduler.cli.console.caller import is_for_sender
 from scheduler.cli.console.options import open_store, split_words, take_files
 from scheduler.cli.console.output import Output
 from scheduler.cli.plan import describe_to_pay, print_summary
@@ -81,9 +82,8 @@ def run(output: Output, words: tuple[str, ...], detach: bool) -> None:
             return
         seen = [views.read_sweep(store, name) for name in names]
         if not have_ended(seen):
-            output.say("Ctrl-C stops it without losing anything; the same command continues")
-            with keep_everything_up(settings, output) as still_up:
-                _say_where_the_page_is(store, settings, output)
+            worked_on = _follow_a_server(output) if is_for_sender() else keep_everything_up(store, settings, output)
+            with worked_on as still_up:
                 seen = _watch_to_end(store, names, output, still_up)
         for name in names:
             show_results(store, settings, name, output)
@@ -150,12 +150,21 @@ def _list_failures(view: SweepView, causes: Sequence[StageCause]) -> list[str]:
 
 def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) -> None:
     up = "`sweep up` is running and works on it" if is_up(settings.home) else "`sweep up` starts the work"
+    up = "the server does the work" if is_for_sender() else up
     output.say(f"{up}; `sweep watch {' '.join(names)}` shows the progress, `sweep results NAME` the results")
 
 
 @contextmanager
-def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSupervisor"]:
+def _follow_a_server(output: Output) -> Iterator[Callable[[], None]]:
+    """Start nothing: the server's `sweep up` does the work."""
+    output.say("The server does the work, also after Ctrl-C")
+    yield lambda: None
+
+
+@contextmanager
+def keep_everything_up(store: Store, settings: Settings, output: Output) -> Iterator[Callable[[], None]]:
     """Keep all processes of this machine running while the block runs: ours, or those of another `sweep up`."""
+    output.say("Ctrl-C stops it without losing anything; the same command continues")
     with interrupt_on_signals() as asked:
         still_up = LocalSupervisor(settings, output, asked)
         try:
@@ -163,6 +172,7 @@ def keep_everything_up(settings: Settings, output: Output) -> Iterator["LocalSup
             if still_up.anothers and (addresses := read_addresses(settings.home)):
                 output.say(addresses.server)
                 output.say(addresses.flower)
+            _say_where_the_page_is(store, settings, output)
             yield still_up
         finally:
             still_up.stop()

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scheduler.cli.console.caller import is_for_sender
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.service_facts_text import describe_facts, make_facts_document
@@ -79,7 +80,9 @@ def status(output: Output, name: str | None) -> None:
         output.print_csv(state["sweeps"], columns=_list_columns(state["sweeps"]))
     else:
         _print(output, sweeps, state, troubles)
-        _print_where(output, settings, accounts)
+        _print_accounts(output, accounts)
+        if not is_for_sender():  # whose browser does not reach what listens on this machine
+            _print_where(output, settings)
 
 
 def read_sweep_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:
@@ -275,9 +278,12 @@ def _describe_workers(workers: Sequence[Mapping[str, Any]], idle: str) -> str:
     return f"{format_count(len(workers), 'worker')}, {busy} of {threads} threads busy{also}"
 
 
-def _print_where(output: Output, settings: Settings, accounts: Sequence[ServiceFacts]) -> None:
+def _print_accounts(output: Output, accounts: Sequence[ServiceFacts]) -> None:
     for account in accounts:
         output.say(f"account {account.service}: {describe_facts(account)}")
+
+
+def _print_where(output: Output, settings: Settings) -> None:
     addresses = read_addresses(settings.home) if is_up(settings.home) else None  # a killed supervisor leaves its file
     if addresses is not None:
         output.say(addresses.flower)

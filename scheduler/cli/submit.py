@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.console.options import make_local_actor, open_store, take_file
+from scheduler.cli.console.caller import find_actor
+from scheduler.cli.console.options import open_store, take_file
 from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import read_forward_class
 from scheduler.prepare import Prepared, build_submission, prepare_to_submit, store_data
@@ -51,7 +52,7 @@ def write_submission(store: Store, prepared: Prepared, submission: Submission, s
     """Write the data, then the plan, so that no stage names missing data. Raises SettingsDisagree."""
     for note in prepared.notes:
         click.echo(f"Warning: {note}", err=True)
-    return submit_as(make_local_actor(settings), store, prepared, submission, settings)
+    return submit_as(find_actor(settings), store, prepared, submission, settings)
 
 
 def submit_as(actor: Actor, store: Store, prepared: Prepared, submission: Submission, settings: Settings) -> Submitted:

@@ -1,6 +1,7 @@
 """What of this machine a spec may use while it is planned: all that its author can read, or only what came with it."""
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scheduler.web_data import make_confined_reach, make_reach
 from sweeps.data.bounded_reading import DataReach
 from sweeps.spec.home_paths import expand
 
+ALL_CLOSED = threading.Event()  # set in a process that works for somebody elsewhere, and never reset
 NO_CODE = "no-code"  # a folder that does not exist: an operator who names none installed no code in one
 
 
@@ -39,8 +41,15 @@ class SpecGrounds:
         return load_named_tokenizer(address, self.folder)
 
 
+def close_all_grounds() -> None:
+    """From now on, let this process plan specs that were sent only, whichever command it runs."""
+    ALL_CLOSED.set()
+
+
 def open_grounds(folder: Path, settings: Settings) -> SpecGrounds:
     """Let a spec use what its author can read: it is planned where it was written."""
+    if ALL_CLOSED.is_set():
+        return close_grounds(folder, settings)
     reach = make_reach(settings.data.limit, settings.data.hosts)
     return SpecGrounds(folder, reach, (folder.absolute(), settings.environments))
 

@@ -17,6 +17,7 @@ PART = re.compile(r"part-\d+.*")  # as Spark writes them
 PATTERN = re.compile(r"[*\[]")
 DATA = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md")
 PACKED = (".gz", ".bz2", ".xz", ".zst")
+DESCRIPTIONS = ("state.json",)  # what `save_to_disk` writes beside the rows
 WEB = ("http://", "https://")
 
 

@@ -12,7 +12,8 @@ from sweeps.data import text_formats
 from sweeps.data.bounded_reading import ANYWHERE, PACKED, DataReach, refuse_outside, unpack_bounded
 from sweeps.data.columnar import read_arrow, read_parquet
 from sweeps.data.columns import ColumnReader, refuse_columns
-from sweeps.data.folders import find_files
+from sweeps.data.folders import DESCRIPTIONS, find_files
+from sweeps.data.offline_sources import OFFLINE
 from sweeps.data.rows import Parsed, read_rows
 from sweeps.data.text_formats import Found
 from sweeps.errors import DataError
@@ -107,6 +108,21 @@ def read_file(
 
     parsed = read_rows(list_rows(), where, form, columns)
     return parsed._replace(notes=(_describe_file(parsed, where, ways), *parsed.notes[1:]))
+
+
+def list_local_files(source: str, folder: Path) -> list[Path]:
+    """List the files of this machine that a source stands for; none for a URL, or what this installation brings.
+
+    A data set that `save_to_disk` wrote has its description among them. Raises DataError where one is missing.
+    """
+    if "://" in source or source.startswith(OFFLINE):
+        return []
+    with _naming(source, source, folder):
+        files = [Path(file.path) for file in find_files(source, source, folder)]
+        for file in files:
+            file.stat()
+    root = Path((folder / expand(source)).absolute())
+    return files + [root / name for name in DESCRIPTIONS if root.is_dir() and (root / name).is_file()]
 
 
 def _describe_file(parsed: Parsed, where: str, ways: Sequence[str]) -> str:

@@ -17,10 +17,11 @@ from web.api.callers import PREFIX
 SWEEP = "table"
 FILE = "0" * 64
 SPEC = {"spec": "sweep: nothing\n"}
+PAUSE = {"command": "pause", "values": {"name": SWEEP}, "version": "any"}
 EVENTS = "/events"  # never ends, so it is only asked by those whom it refuses
 READS = (
     *("/sweeps", f"/sweeps/{SWEEP}", "/fleet", EVENTS, f"/data/{FILE}", "/stages/train-x0000"),
-    *(f"/sweeps/{SWEEP}/{part}" for part in ("runs", "cells", "results", "events", "costs", "items", "report")),
+    *(f"/sweeps/{SWEEP}/{part}" for part in ("spec", "runs", "cells", "results", "events", "costs", "items", "report")),
     "/stages/evaluate-base/items/0",
     "/storage?service=offline",
 )
@@ -32,7 +33,12 @@ CHANGES = {
     f"/sweeps/{SWEEP}/retry": ("POST", {"failed": True}),
     f"/sweeps/{SWEEP}/cancel": ("POST", None),
 }
-SENDS = {"/plan": ("POST", SPEC), "/sweeps": ("POST", SPEC), f"/data/{FILE}": ("PUT", None)}
+SENDS = {
+    "/plan": ("POST", SPEC),
+    "/sweeps": ("POST", SPEC),
+    f"/data/{FILE}": ("PUT", None),
+    "/commands": ("POST", PAUSE),
+}
 ROUTES = [
     *(("GET", path, None) for path in READS),
     *((method, path, body) for path, (method, body) in (CHANGES | SENDS).items()),

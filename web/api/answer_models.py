@@ -3,7 +3,7 @@
 docs/reference/json.md lists every key with its meaning. An answer may have more keys than its model.
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from scheduler.state.people.sweep_changes import HIGHEST_PRIORITY
 from sweeps.stage import MOST_DOLLARS
 
 Facts = dict[str, Any]
+Text = Annotated[str, Field(max_length=100_000)]
 Amount = float | None  # US dollars, or a statistic; null: unknown
 
 
@@ -188,6 +189,11 @@ class PlanAnswer(ApiAnswer):
     refusals: list[str]
 
 
+class SpecAnswer(ApiAnswer):
+    sweep: str
+    spec: Facts = Field(description="as it was submitted, with what only its data could say")
+
+
 class SubmittedSweep(ApiAnswer):
     sweep: str
     new: bool
@@ -237,6 +243,37 @@ class SentSpec(BaseModel):
     data: dict[str, str] = Field(
         {}, max_length=100, description="each file that the spec names, and the SHA-256 under which it was uploaded"
     )
+
+
+class SentTerminal(BaseModel):
+    """What the output of a command goes to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    out: bool = Field(False, strict=True, description="the standard output is a terminal")
+    err: bool = Field(False, strict=True, description="the standard error is one")
+    columns: int = Field(80, ge=1, le=10_000, strict=True)
+    lines: int = Field(24, ge=1, le=10_000, strict=True)
+    looks: dict[
+        Literal["TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"],
+        Annotated[str, Field(pattern=r"^[\w.+-]{0,40}$")],
+    ] = Field({}, description="variables that say what the terminal can show")
+    minutes_ahead: int = Field(0, ge=-1440, le=1440, strict=True, description="of the sender's clock, of UTC")
+
+
+class CommandOrder(BaseModel):
+    """A command of the command line, with what was typed for each of its parameters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str = Field(max_length=40, description="its name, such as report")
+    values: dict[str, bool | Text | Annotated[list[Text], Field(max_length=10_000)]] = Field({}, max_length=40)
+    form: Literal["table", "json", "csv"] = "table"
+    files: dict[Text, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
+        {}, max_length=5_000, description="each file by its path from the sender's folder, with its SHA-256"
+    )
+    terminal: SentTerminal = Field(default_factory=lambda: SentTerminal.model_validate({}))
+    version: str = Field(max_length=100, description="of the sender's program; the server has the same, or refuses")
 
 
 class NewPriority(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from web.api import answer_models, changing, details, listening, sending, sweep_views
+from web.api import answer_models, changing, command_route, details, listening, sending, sweep_views
 from web.api.callers import PREFIX, Desk
 from web.api.problems import add_problems
 
@@ -35,7 +35,7 @@ def create_api(desk: Desk) -> FastAPI:
         root_path_in_servers=False,
     )
     api.state.desk = desk
-    for routes in (sweep_views, details, listening, changing, sending):
+    for routes in (sweep_views, details, listening, changing, sending, command_route):
         api.include_router(routes.router)
     add_problems(api)
     return api

@@ -13,6 +13,7 @@ from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import find_token
 from scheduler.state.store import Store
 from web.api.answer_memory import AnswerMemory
+from web.api.command_room import CommandRoom
 from web.api.problems import Unidentified
 from web.live import Watcher
 
@@ -28,6 +29,7 @@ class Desk:
     watcher: Watcher
     ending: threading.Event  # the process ends
     memory: AnswerMemory = field(default_factory=AnswerMemory)
+    room: CommandRoom = field(default_factory=CommandRoom)
 
 
 def find_desk(request: Request) -> Desk:

@@ -25,12 +25,24 @@ from sweeps.formatting import escape_lines
 
 MEDIA = "application/problem+json"
 AGAIN = 5  # seconds after which a client may ask again, where something is away
+
+
+class TooMany(SchedulerError):
+    """More is asked for at once than is done."""
+
+
+class VersionsDiffer(SchedulerError):
+    """A client and the server have different versions of this program."""
+
+
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownSweep, 404),
     (UnknownRun, 404),
     (NotAllowed, 403),
     (SweepConflict, 409),
     (BudgetTooSmall, 409),
+    (VersionsDiffer, 409),
+    (TooMany, 429),
     (StoreUnavailable, 503),
     (ArtefactError, 503),
     (SchedulerError, 422),
@@ -46,6 +58,7 @@ TITLES = {
     413: "Too large",
     415: "Unsupported media type",
     422: "Cannot be done like this",
+    429: "Too many at once",
     503: "Not available now",
 }
 
@@ -110,7 +123,7 @@ def add_problems(app: FastAPI) -> None:
     @app.exception_handler(SweepsError)
     def refuse(_: Request, error: Exception) -> Response:
         status = next(status for kind, status in STATUSES if isinstance(error, kind))
-        headers = {"Retry-After": str(AGAIN)} if status == 503 else {}
+        headers = {"Retry-After": str(AGAIN)} if status in (429, 503) else {}
         return make_problem(status, name_code(error), str(error), headers)
 
     @app.exception_handler(RequestValidationError)

@@ -27,6 +27,7 @@ from scheduler.state.service_facts import find_forward_class
 from web.api import answer_models as answers
 from web.api.callers import Desk, Here, Reader, Submitter
 from web.api.cursors import answer
+from web.api.laid_files import lay_files
 from web.api.problems import NothingThere, NotSent, TooMuch, describe_problems
 
 PLANNERS = 2  # plans that are made at the same time
@@ -74,7 +75,7 @@ def _prepare(desk: Desk, actor: Actor, sent: answers.SentSpec, *, to_submit: boo
     try:
         with tempfile.TemporaryDirectory(prefix="sweep-plan-") as place:
             folder = Path(place)
-            _lay_files(desk, sent.data, folder)
+            lay_files(desk, _place_files(sent.data, folder), folder)
             settings = replace(desk.settings, user=actor.user)
             forward = find_forward_class(desk.store, "tinker")
             yield prepare_sent(sent.spec, sent.overrides, folder, settings, forward, to_submit=to_submit)
@@ -82,26 +83,13 @@ def _prepare(desk: Desk, actor: Actor, sent: answers.SentSpec, *, to_submit: boo
         planning.release()
 
 
-def _lay_files(desk: Desk, data: Mapping[str, str], folder: Path) -> None:
-    """Lay the files that were sent where the spec expects them. Raise NotSent or TooMuch."""
-    artefacts, room = Artefacts(desk.settings.store), desk.settings.data.limit
-    for name, sha256 in data.items():
+def _place_files(data: Mapping[str, str], folder: Path) -> dict[Path, str]:
+    """Find the place of each file below the folder of the spec. Raise NotSent."""
+    for name in data:
         parts = name.split("/")
         if len(parts) > PARTS or not all(PART.fullmatch(part) for part in parts):
             raise NotSent(f"data: {name!r}: expected a path such as data/rows.jsonl, from the folder of the spec")
-        if not re.fullmatch("[0-9a-f]{64}", sha256) or not artefacts.has(locate_upload(sha256)):
-            raise NotSent(f"data: {name}: no file {sha256[:64]!r} was sent; send it first: PUT /api/v1/data/SHA256")
-        content = artefacts.read(locate_upload(sha256))
-        room -= len(content)
-        if room < 0:
-            raise TooMuch(f"data: {name}: the files of one spec may have {desk.settings.data.limit:,} bytes together")
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise NotSent(f"data: {name}: the file {sha256} was changed in the store; send it again")
-        target = folder.joinpath(*parts)
-        if any(above.is_file() for above in target.parents if above.is_relative_to(folder)) or target.is_dir():
-            raise NotSent(f"data: {name}: is a folder and a file; name each file once")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+    return {folder / name: sha256 for name, sha256 in data.items()}
 
 
 @router.get("/data/{sha256}", response_model=answers.UploadAnswer, responses={**PROBLEMS, **describe_problems(404)})

@@ -53,6 +53,12 @@ def show_sweep(request: Request, name: str, desk: Here, _: Reader) -> Response:
     return answer(request, desk.memory.take(f"status {name}", mark, make, lasts=FRESH))
 
 
+@router.get("/sweeps/{name}/spec", response_model=answers.SpecAnswer, responses=OF_A_SWEEP)
+def show_spec(request: Request, name: str, desk: Here, _: Reader) -> Response:
+    """Show the spec with which a sweep was submitted."""
+    return answer(request, {"sweep": name, "spec": dict(views.read_sweep(desk.store, name).spec)})
+
+
 @router.get("/sweeps/{name}/runs", response_model=answers.RunList, responses=OF_A_SWEEP)
 def list_runs(request: Request, name: str, desk: Here, _: Reader, limit: Limit = 100, cursor: Cursor = "") -> Response:
     """List the runs of a sweep in the order of its plan."""

@@ -1,6 +1,5 @@
 """What several commands share: their arguments, and access to the store."""
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +10,6 @@ import click
 from scheduler.errors import BugFound, StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.state.connection import Away, Refused, StoreBug, check_server, connect
-from scheduler.state.people.actors import Actor
 from scheduler.state.server.embedded_redis import open_server
 from scheduler.state.store import Store
 from sweeps.spec.home_paths import expand
@@ -54,11 +52,6 @@ class OutputPath(click.Path):
             cause = error.strerror if isinstance(error, OSError) else error
             self.fail(f"{value}: {cause}; choose another path", param, ctx)
         return target
-
-
-def make_local_actor(settings: Settings) -> Actor:
-    """Say who acts on this machine. Whoever can write to Redis may do everything."""
-    return Actor(settings.user, f"cli@{socket.gethostname()}")
 
 
 @contextmanager

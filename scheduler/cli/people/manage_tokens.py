@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from scheduler.cli.console.options import make_local_actor, open_store
+from scheduler.cli.console.caller import find_actor
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.processes.user_name import read_user
 from scheduler.settings import read_settings
@@ -101,7 +102,7 @@ def create(
     settings = read_settings()
     acts = read_user("--user", user or name)
     with open_store(settings) as store:
-        actor = make_local_actor(settings)
+        actor = find_actor(settings)
         secret = tokens.create_token(store, actor, name, scope=Scope(scope), user=acts, lifetime=expires)
         if budgets:
             set_user_budget(store, actor, acts, dict(budgets))
@@ -128,7 +129,7 @@ def budget(output: Output, user: str, budgets: tuple[tuple[Period, int | None], 
     settings = read_settings()
     acts = read_user("USER", user)
     with open_store(settings) as store:
-        set_user_budget(store, make_local_actor(settings), acts, dict(budgets))
+        set_user_budget(store, find_actor(settings), acts, dict(budgets))
     if not output.for_people:
         output.print_rows("users", _make_budget_rows(acts, budgets))
         return
@@ -152,7 +153,7 @@ def revoke(output: Output, name: str) -> None:
     """Revoke the token NAME: from now on it lets nobody in, and its sessions end."""
     settings = read_settings()
     with open_store(settings) as store:
-        tokens.revoke_token(store, make_local_actor(settings), name)
+        tokens.revoke_token(store, find_actor(settings), name)
     if output.for_people:
         output.say(f"{name}: revoked")
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from scheduler.cli.console.caller import find_actor
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.upkeep.service_questions import LIVE, ask_service
@@ -13,6 +14,7 @@ from scheduler.prepare import read_price_book
 from scheduler.service_check import OFFLINE_MODELS
 from scheduler.settings import read_settings
 from scheduler.state.keeping.service_checkpoints import ServiceCheckpoint, classify, discard
+from scheduler.state.people.audit_log import audit_change
 from sweeps.formatting import format_count, format_duration, format_usd
 from sweeps.stage import MICRO
 
@@ -35,6 +37,8 @@ def checkpoints(output: Output, offline: bool, delete: tuple[Any, ...]) -> None:
     rows = ask_service(settings, model, LISTING)["checkpoints"]
     with open_store(settings) as store:
         there = classify(store, rows)
+        if delete:
+            audit_change(store, find_actor(settings), "delete checkpoints", "", ", ".join(delete))
         deleted = discard(store, model, there, uses=delete) if delete else 0
         now = store.read_now().timestamp()
     price = read_price_book(settings).kept

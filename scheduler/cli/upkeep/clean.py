@@ -5,12 +5,14 @@ from dataclasses import asdict
 import click
 
 from scheduler.artefacts import Artefacts
-from scheduler.cli.console.options import make_local_actor, open_store
+from scheduler.cli.console.caller import find_actor
+from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.settings import Settings, read_settings
 from scheduler.state.keeping.cleaning import Cleaning
 from scheduler.state.keeping.removal import NotEnded, list_belongings, remove_sweep
 from scheduler.state.keeping.stage_files import Freed, list_stage_files, remove_stage_files
+from scheduler.state.people.audit_log import audit_change
 from scheduler.state.people.sweep_changes import begin_change
 from scheduler.state.store import Store
 from scheduler.state.views import read_sweep
@@ -34,7 +36,7 @@ def rm(output: Output, name: str, yes: bool) -> None:
             raise NotEnded(f"{name} is {state}; `sweep cancel {name}` ends it, then remove it")
         size = _measure(store, settings, belongings.own)
         if yes:
-            begin_change(store, make_local_actor(settings), "remove", name)
+            begin_change(store, find_actor(settings), "remove", name)
             remove_sweep(store, name)
             remove_stage_files(Artefacts(settings.store), store.read_fleet_name(), belongings.own)
     row = {
@@ -71,6 +73,7 @@ def gc(output: Output) -> None:
     """Delete now what is older than the setting SWEEP_KEEP allows. A worker does the same once a day."""
     settings = read_settings()
     with open_store(settings) as store:
+        audit_change(store, find_actor(settings), "gc", "")
         cleaned = Cleaning(store, settings.store, settings.keep).run()
     row = asdict(cleaned)
     if not output.for_people:

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from scheduler.cli.console.caller import find_actor
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.upkeep.service_questions import LIVE, ask_service
 from scheduler.service_check import OFFLINE_MODELS
 from scheduler.settings import read_settings
 from scheduler.state.keeping.session_comparison import KnownSession, SessionComparison, compare_sessions
+from scheduler.state.people.audit_log import audit_change
 from scheduler.state.server.failover import close_books
 from sweeps.formatting import format_count
 
@@ -42,6 +44,7 @@ def reconcile(output: Output, offline: bool, days: int, book: bool) -> None:
         found_sessions = compare_sessions(store, sessions, since, counted)
         closes = book and bool(found_sessions.lacking)
         if closes:
+            audit_change(store, find_actor(settings), "close books", "")
             first = min(row.session.began for row in found_sessions.lacking)
             close_books(store, "`sweep reconcile --book`", datetime.fromtimestamp(first, UTC) - SECOND)
     if output.for_people:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 import httpx
 
+from scheduler.cli.console.caller import find_actor
 from scheduler.cli.console.options import OutputPath, open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.results import read_results_document
@@ -16,6 +17,7 @@ from scheduler.cli.upkeep.service_questions import ask_service
 from scheduler.errors import SchedulerError, UnknownRun
 from scheduler.settings import read_settings
 from scheduler.state import views
+from scheduler.state.people.sweep_changes import begin_change
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from sweeps.evaluation.registry import choose_direction
@@ -48,6 +50,7 @@ def weights(
     """
     settings = read_settings()
     with open_store(settings) as store:
+        begin_change(store, find_actor(settings), "keep weights", name, f"{days} days")
         results = read_results_document(store, settings, name)
         runs = _choose_runs(store, name, results, best=best, where=where, seed=seed)
         if target is not None and len(runs) > MOST:

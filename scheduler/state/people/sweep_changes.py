@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.errors import BudgetTooSmall, NotAllowed, SchedulerError
+from scheduler.services import SERVICES
 from scheduler.state import keys
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.audit_log import audit_change
@@ -63,6 +64,18 @@ def resume_sweep(store: Store, actor: Actor, name: str) -> Moved:
     """Resume a sweep, if it is paused. Raise UnknownSweep or NotAllowed."""
     begin_change(store, actor, "resume", name)
     return _find_move(store.scripts.run("resume_sweep", name), {SweepState.PAUSED}, SweepState.ACTIVE)
+
+
+def resume_services(store: Store, actor: Actor, *, by_the_way: bool) -> list[str]:
+    """Let services be tried that refused the key or were not paid; return which they are.
+
+    They serve everybody, so only an admin may. Raise NotAllowed, unless this is `by_the_way`.
+    """
+    if not actor.scope.allows(Scope.ADMIN):
+        if by_the_way:
+            return []
+        raise NotAllowed("resume: a service is everybody's; ask an admin, or name a sweep of yours")
+    return [service for service in SERVICES if store.scripts.run("resume_service", service)]
 
 
 def cancel_sweep(store: Store, actor: Actor, name: str) -> Moved:
