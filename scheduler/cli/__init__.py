@@ -38,7 +38,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "events": ("events", "Show what happened to the stages of NAME, newest last."),
     "digest": ("digest", "Sum up NAME: progress, cost, best results, failures, time left."),
     "pause": ("control", "Pause NAME: its running stages save a checkpoint and stop."),
-    "resume": ("control", "Continue NAME after a pause, a refused key or an unpaid bill."),
+    "resume": ("control", "Continue after a pause, a refused key or an unpaid bill."),
     "cancel": ("control", "Cancel NAME."),
     "retry": ("control", "Try the failed, skipped and cancelled stages of NAME again."),
     "priority": ("control", "Set the priority of NAME."),
@@ -51,7 +51,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     ),
     "weights": (
         "upkeep.take_weights",
-        "Say where the weights of NAME are, and keep them longer.",
+        "Say where weights of NAME are; keep them at least 30 days.",
     ),
     "backup": ("upkeep.backups", "Save the state and all artefacts into FOLDER."),
     "restore": ("upkeep.backups", "Restore what FOLDER saved, into an empty state."),
@@ -65,7 +65,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Estimate how large the machines of a fleet must be."),
-    "health": ("upkeep.probe_health", "Exit with 0 if PART of the fleet works, for probes."),
+    "health": ("upkeep.probe_health", "For probes: exit with 0 if a worker, the page, … works."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

@@ -29,9 +29,11 @@ def pause(output: Output, name: str) -> None:
 @click.argument("name", required=False)
 @click.pass_obj
 def resume(output: Output, name: str | None) -> None:
-    """Continue NAME after a pause, a refused key or an unpaid bill.
+    """Continue after a pause, a refused key or an unpaid bill.
 
-    A service is stopped when it refuses the API key or when a bill is unpaid. Without NAME, only services are tried.
+    A service that refuses the API key, or has an unpaid bill, is stopped for all sweeps. This command tests each
+    stopped service again with one small training step. If that succeeds, all sweeps continue there. A paused sweep
+    continues only if you give its NAME.
     """
     settings = read_settings()
     with open_store(settings) as store:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -70,7 +71,9 @@ def evaluate(
         sweep = build_evaluation_sweep(views.read_sweep(store, name).spec, evaluation, other, overrides)
         prepared = plan_to_submit(sweep, folder, settings, forward)
         refuse_untrained(store, name, prepared)
-        submitted = write_submission(store, prepared, build_submission(prepared), settings)
+        submitted = write_submission(
+            store, prepared, replace(build_submission(prepared), renames="--as NAME"), settings
+        )
         line = describe_submission(store, prepared, submitted)
     if output.for_people:
         output.say(line)

@@ -18,6 +18,7 @@ from sweeps.formatting import format_count, format_duration, format_number, form
 from sweeps.planning.duration import Cycles, estimate_cycles
 from sweeps.planning.notes.horizons import WARNING
 from sweeps.planning.plan_json import build_plan_document
+from sweeps.report.table_cells import TableCell
 from sweeps.stage import Json, Plan, Stage, to_dollars
 
 FEW = 24  # stages that are listed without --all
@@ -240,11 +241,16 @@ def _make_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
     row: dict[str, object] = {
         "label": stage.label,
         "stage": stage.id,
-        "steps": stage.steps or None,
+        "steps": TableCell(f"about {stage.steps:,}", stage.steps) if _ends_by_tokens(stage) else stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
         "cost": _format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)) if age is None else None,
     }
     return row | ({"reused": f"{format_duration(age)} old"} if age is not None else {})
+
+
+def _ends_by_tokens(stage: Stage) -> bool:
+    """Whether the number of steps is an estimate: RL that ends at a number of tokens."""
+    return bool(stage.recipe.get("tokens")) and stage.recipe.get("steps") is None
 
 
 def _make_csv_row(stage: Stage, there: ReusableResults) -> dict[str, object]:

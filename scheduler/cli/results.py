@@ -81,9 +81,7 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
     for metric, meaning in explain_metrics(shown, view.spec).items():
         output.say(f"{metric}: {meaning}")
     if hidden := sort_metrics({metric for row in rows for metric in row.metrics} - {*shown}):
-        more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
-        named = f"to have one here, add it to `metrics` in the sweep file, behind {shown[0] if shown else 'the others'}"
-        output.say(f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows them; {named}")
+        output.say(_describe_hidden(name, view.spec, shown, hidden))
     show_findings(output, report)
     output.say(f"\n{_describe_use(view, any(row.tokens for row in rows))}")
     if incidents := read_incidents(store, view).describe():
@@ -110,6 +108,19 @@ def _describe_sizes(spec: Mapping[str, Any], rows: Sequence[RunResult]) -> str:
 
 def _list_named(rows: Sequence[RunResult], key: str) -> list[str]:
     return list(dict.fromkeys(str(row.cell[key]) for row in rows if row.cell.get(key) is not None))
+
+
+def _describe_hidden(name: str, spec: Mapping[str, Json], shown: Sequence[str], hidden: Sequence[str]) -> str:
+    """Name the metrics that the table leaves out, and how to see them: what a sweep was submitted with stays."""
+    more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
+    them, any_of_them = ("it", "it") if len(hidden) == 1 else ("them", "one of them")
+    left_out = f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows {them}"
+    command = f"sweep run FILE sweep=NAME metrics=[{','.join([*shown, hidden[0]])}]"
+    named = (
+        "run the file with `sweep=NAME` and a longer list in `metrics`" if spec.get("metrics") else f"run `{command}`"
+    )
+    again = "finished stages are reused" if spec.get("reuse", "all") == "all" else "all stages run again"
+    return f"{left_out}. To see {any_of_them} here, too, {named}; {again}"
 
 
 def _describe_use(view: SweepView, has_used: bool) -> str:

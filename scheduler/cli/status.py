@@ -35,7 +35,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
 NO_SWEEP = "No sweep was submitted here yet: start with `sweep run FILE` (`sweep examples` lists some)"
-KEPT = "; the client of a training may stay open for its evaluations"  # so more are open than trainings run
+KEPT = " (a client may stay open after its training, for the evaluations)"  # so more are open than trainings run
 TITLES = {"running": "running (nll: of the latest training batch)"}
 
 
@@ -181,15 +181,14 @@ def _make_bug_row(bug: Bug) -> dict[str, Any]:
 def _describe_slots(services: Sequence[Mapping[str, Any]]) -> str:
     """Say how many clients are open, in each pool that has any."""
     pools = [(name, pool) for service in services for name, pool in service["pools"].items() if pool["taken"]]
-    return ", ".join(f"{_count_open(pool)} ({name}{_explain_kept(name)})" for name, pool in pools)
+    return ", ".join(_count_open(name, pool) for name, pool in pools)
 
 
-def _count_open(pool: Mapping[str, Any]) -> str:
-    return f"{pool['taken'] - pool['queued']} of {pool['limit']} allowed clients open"
-
-
-def _explain_kept(pool: str) -> str:
-    return KEPT if pool.endswith("/training") else ""
+def _count_open(name: str, pool: Mapping[str, Any]) -> str:
+    """Count the clients of one kind at a service; the name of a pool has both."""
+    service, _, kind = name.partition("/")
+    kept = KEPT if kind == "training" else ""
+    return f"{pool['taken'] - pool['queued']} of {pool['limit']} allowed {kind} clients open at {service}{kept}"
 
 
 def make_sweep_row(view: SweepView, output: Output | None = None) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Submission:
     window: str = ""  # JSON of the spec's section
     deadline: int | None = None  # milliseconds since 1970
     restated: Mapping[str, Json] = field(default_factory=dict)  # keys that the file sets to their default
+    renames: str = "sweep=NAME"  # what the command that submits takes for another name
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _describe_conflict(store: Store, submission: Submission) -> str:
     what = "\n".join(lines) or f"  the file is the same, but {OTHER_CONTENT} changed since"
     return (
         f"sweep {name!r} was submitted before with other content:\n{what}\n"
-        "use another name (`sweep=NAME`, `--as` of `sweep evaluate`), or submit the file as it was"
+        f"use another name (`{submission.renames}`), or submit what was submitted before"
     )
 
 

@@ -162,7 +162,7 @@ def _account(
     }
     gone["are of a group that is held out"] = len(source.rows) - len(train) - sum(gone.values()) + repeated
     losses = ", ".join(f"{count:,} {what}" for what, count in gone.items() if count)
-    return f"{source.read:,} rows read{f', of which {losses}' if losses else ''}; {len(train):,} are left"
+    return f"{source.read:,} rows read{f', of which {losses}' if losses else ''}"
 
 
 def _select_context(made: Dataset, context: str) -> Dataset:

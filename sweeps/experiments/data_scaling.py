@@ -203,13 +203,13 @@ def _tabulate_fits(
     notes = [Paragraph(explain_columns([law for _, law in every]))] if any(law.curve for _, law in every) else []
     if any(fit.alternatives and fit.refused is None for fit in fits.values()):
         notes.append(Paragraph(WHY_IT_LEADS))
-    narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
-    notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
     lows = {name: explain_low_end(fit, units[name]) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in lows.items() if words]
     highs = {name: explain_high_end(fit, units[name]) for name, fit in fits.items()}
     notes += [Paragraph(f"{name}: {words}.") for name, words in highs.items() if words]
-    refusals = [f"{name}: no law answers: {law.refused}" for name, law in every if law.curve and law.refused]
+    narrower = {name: say_what_would_narrow(fit.minimum_data) for name, fit in fits.items()}
+    notes += [Paragraph(f"{name}: {words}") for name, words in narrower.items() if words]
+    refusals = [f"{name}: no law answers, because {law.refused}" for name, law in every if law.curve and law.refused]
     return [laws, *notes, *(Paragraph(f"{words}.", warning=True) for words in (*dict.fromkeys(refusals), *warnings))]
 
 

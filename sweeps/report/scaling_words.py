@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sweeps.analysis.guessing import find_beaten, weigh_guess
 from sweeps.analysis.targets import choose_side, describe_met_sizes, read_zero_shot, write_formula, write_law
 from sweeps.analysis.told_items import count_told
@@ -10,7 +12,7 @@ from sweeps.formatting import percent
 from sweeps.report.table_cells import MINUS
 from sweeps.results import RunResult, group_by_cell
 from sweeps.scaling.fit import ScalingFit
-from sweeps.scaling.minimum_data import MinimumData
+from sweeps.scaling.minimum_data import MinimumData, find_half_widths
 from sweeps.scaling.profile import REACH
 from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
@@ -84,20 +86,20 @@ def say_what_would_narrow(least: MinimumData | None) -> str:
 
 
 def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
-    """Say why an interval begins below a size whose mean misses the target, where few seeds are the reason; or ""."""
-    least, seeds = fit.minimum_data, fit.blocks.seeds if fit.blocks else 0
-    if least is None or not least.has_interval or least.low is None or not 2 <= seeds <= FEW_SEEDS:
+    """Say why an interval includes a size whose mean misses the target, where few seeds are the reason; or ""."""
+    least = fit.minimum_data
+    if least is None or not least.has_interval or least.low is None or fit.curve is None or fit.blocks is None:
         return ""
-    misses = fit.loss < least.target if fit.law == "bounded" else fit.loss > least.target
-    above = fit.n[misses & (fit.n > least.low)]
-    if not len(above):
+    missed = fit.loss < least.target if fit.law == "bounded" else fit.loss > least.target
+    places = np.flatnonzero(missed & (fit.n > least.low))
+    if not 2 <= fit.blocks.seeds <= FEW_SEEDS or not len(places):
         return ""
-    size = unit.write(above[-1])
-    mean = fit.loss[fit.n == above[-1]][0]
-    return (
-        f"the interval holds sizes below {size}, although the mean with {size} ({mean:.4g}) misses the target "
-        f"({least.target:.4g}): with {seeds} seeds that miss is within the noise"
-    )
+    first = places[0]
+    now, then = (find_half_widths(fit.curve, fit.blocks, more)[0, first] for more in (0, 1))
+    missed_by = f"although the mean there ({fit.loss[first]:.4g}) misses the target ({least.target:.4g})"
+    known = f"From {fit.blocks.seeds} seeds, the mean of all seeds is known only to ±{now:.2g} there (95 %)"
+    more_seeds = f"one seed more with the same scatter would make that ±{then:.2g}"
+    return f"the interval includes {unit.write(fit.n[first])}, {missed_by}. {known}; {more_seeds}"
 
 
 def explain_high_end(fit: ScalingFit, unit: SizeUnit) -> str:
@@ -117,7 +119,7 @@ def _summarise_without_target(name: str, fit: ScalingFit, metric: str, unit: Siz
     if least is not None and least.reason and fit.trust:
         goal = f"{metric} {choose_side(metric)} {least.target:.4g}"
         far = float(fit.n[-1]) * fit.trust.times
-        return f"{name}: no answer for {goal}: {least.reason}; trust the curve up to {unit.write(far)}."
+        return f"{name}: no answer for {goal}, because {least.reason}; trust the curve up to {unit.write(far)}."
     if fit.refused or fit.curve is None:
         known = describe_met_sizes(fit, metric, unit) or measured
         return f"{name}: {known}; no law was fitted: {fit.refused}." if known else f"{name}: no answer: {fit.refused}."

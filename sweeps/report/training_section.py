@@ -35,6 +35,7 @@ class Course:
     place: int  # 0: the first, and mostly the only one
     chain: int  # how many trainings there are
     points: Sequence[tuple[float, float]]
+    ends: tuple[float, float]  # the means over the first and the last quarter of the steps, and over the seeds
     seeds: int
     broken: bool  # a value of it was not finite
 
@@ -71,6 +72,7 @@ def _courses(rows: Sequence[RunResult], curves: Sequence[LearningCurve]) -> list
             place=place,
             chain=len(row.before) + 1,
             points=_mean(by_seed.values(), log=what not in chained),
+            ends=_average_ends(by_seed.values()),
             seeds=len(by_seed),
             broken=not all(map(_finite, by_seed.values())),
         )
@@ -106,6 +108,17 @@ def _mean(curves: Iterable[LearningCurve], *, log: bool) -> list[tuple[float, fl
     return [
         (_middle(part), statistics.fmean(statistics.fmean(values[step]) for step in part)) for part in parts.values()
     ]
+
+
+def _average_ends(curves: Iterable[LearningCurve]) -> tuple[float, float]:
+    """Average what is finite over the first and over the last quarter of the steps, and over the seeds."""
+    points = [point for curve in curves for point in curve.points]
+    begin, end = min(step for step, _ in points), max(step for step, _ in points)
+    quarter = (end - begin) / 4
+    parts = ((begin, begin + quarter), (end - quarter, end))
+    kept = [[value for step, value in points if a <= step <= b and math.isfinite(value)] for a, b in parts]
+    first, last = (statistics.fmean(values) if values else math.nan for values in kept)
+    return first, last
 
 
 def _locate_step(step: float, steps: Collection[float], *, log: bool) -> float:
@@ -164,11 +177,11 @@ def _axis(courses: Sequence[Course]) -> str | None:
 
 
 def _row(course: Course) -> dict[str, object]:
-    first, last = (course.points[0], course.points[-1]) if course.points else ((0, math.nan), (0, math.nan))
+    first, last = course.ends
     return {
         "condition": course.label,
         "seeds": course.seeds,
-        f"{course.what} of the first batches": first[1],
-        f"{course.what} of the last batches": last[1],
+        f"mean {course.what}, first quarter of the steps": first,
+        f"mean {course.what}, last quarter of the steps": last,
         "NaN or infinity": course.broken,
     }

@@ -258,7 +258,7 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     curve, refused = fit.drawn, None
     warnings: tuple[str, ...] = ()
     if fit.trust and fit.trust.is_refused:
-        failed = f"past forecasts of the {curve.law} law failed: {fit.trust.reason}"
+        failed = fit.trust.reason
         if curve.law == "bounded" and fit.blocks is not None and not contradicted:
             failed += "; the seeds do not contradict it, so use more items or seeds"
         refused = CodedText("law_failed", failed)
@@ -280,7 +280,7 @@ def _judged(fit: ScalingFit, error: float, contradicted: bool, answer: MinimumDa
     residuals = fit.loss - fit.line(fit.n)
     r2 = float(1 - np.sum(residuals**2) / np.sum((fit.loss - fit.loss.mean()) ** 2))
     if refused is None and (r2 <= 0 or curve.is_flat[0]):
-        constant = f"a constant fits as well: the curve explains no more than chance would (R² {r2:.2g})"
+        constant = f"a constant fits as well; the curve explains no more than chance would (R² {r2:.2g})"
         refused = CodedText("flat", constant)
         answer = answer and MinimumData(answer.target, "refused")
     return replace(

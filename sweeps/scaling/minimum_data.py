@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.scaling.laws import Floats
-from sweeps.scaling.profile import FARTHEST, LEVEL, SURE, Parts, Question, find_parts, find_reach
+from sweeps.scaling.laws import Curves, Floats
+from sweeps.scaling.profile import FARTHEST, LEVEL, SURE, Blocks, Parts, Question, find_parts, find_reach
 from sweeps.scaling.trust import Trust
 
 BEYOND = 2  # times the point: of published intervals without an upper end, five in six had one after such a run
@@ -102,18 +102,27 @@ def _judge_sizes(question: Question) -> _Measured:
 
     One seed alone shows nothing.
     """
-    from scipy.special import stdtrit  # the quantile of t
-
     curves, aim, blocks = question.curves, question.aim, question.blocks
     experiments = len(aim.target)
     if blocks is None or blocks.seeds < 2:
         return _Measured(np.zeros(experiments, bool), np.zeros(experiments))
-    spread = np.sqrt(blocks.scatter[:, None] * np.diag(blocks.nesting) / curves.weights)
     items = aim.interpolate(curves, np.broadcast_to(curves.n, (experiments, len(curves.n))))
-    half = np.hypot(stdtrit(blocks.seeds - 1, (1 + LEVEL) / 2) * spread, SURE * items)
+    half = np.hypot(find_half_widths(curves, blocks), SURE * items)
     goals = aim.target[:, None]
     misses = curves.loss - half > goals
     return _Measured(curves.loss[:, -1] + half[:, -1] <= aim.target, np.where(misses, curves.n, 0.0).max(axis=1))
+
+
+def find_half_widths(curves: Curves, blocks: Blocks, more: int = 0) -> Floats:
+    """(R, M) half of the 95 % interval of each size's mean for other seeds (t, with the scatter of all sizes).
+
+    `more`: what it would be with so many seeds more and the same scatter. At least 2 seeds are needed.
+    """
+    from scipy.special import stdtrit  # the quantile of t
+
+    spread = np.sqrt(blocks.scatter[:, None] * np.diag(blocks.nesting) / curves.weights)
+    seeds = blocks.seeds + more
+    return np.asarray(stdtrit(seeds - 1, (1 + LEVEL) / 2) * spread * math.sqrt(blocks.seeds / seeds))
 
 
 def _size(n: float, *, up: bool) -> float | None:

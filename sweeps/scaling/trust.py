@@ -41,20 +41,20 @@ def find_trust(misfit: Misfit, row: int) -> Trust:
     n, past, kept = misfit.curves.n, 1.0, float(misfit.kept[row])
     before = float(misfit.tests.newest[row, 0])
     if misfit.tests.known is not None and kept > 0 and abs(before) > REFUSE:
-        return Trust(1.0, 1.0, _describe_failure(n[:-1], 1, before))
+        return Trust(1.0, 1.0, _describe_failure(misfit, n[:-1], 1, before))
     for left, error in enumerate(misfit.tests.last[row].tolist(), 1):
         times = float(n[-1] / n[-1 - left])
         if abs(error) > REFUSE and (left == 1 or kept > 0):
-            return Trust(past, 1.0 if left == 1 else math.sqrt(past * times), _describe_failure(n, left, error))
+            return Trust(past, 1.0 if left == 1 else math.sqrt(past * times), _describe_failure(misfit, n, left, error))
         past = times
     return Trust(past)
 
 
-def _describe_failure(n: Floats, left: int, error: float) -> str:
-    """Name the sizes that were fitted, and how far off the largest was, with `left` sizes left out."""
+def _describe_failure(misfit: Misfit, n: Floats, left: int, error: float) -> str:
+    """Name the sizes that were fitted, and how far off the last of `n` was, with `left` sizes left out."""
     size, largest = float(n[-1 - left]), float(n[-1])
-    off = f"the law was off by {percent(abs(error), 0)} at ×{largest / size:.3g} ({largest:,.0f})"
-    return f"from the first {len(n) - left} sizes (up to {size:,.0f}), {off}"
+    fitted = f"the {misfit.curves.law} law, fitted to the first {len(n) - left} sizes (up to {size:,.0f})"
+    return f"{fitted}, misses the size {largest:,.0f} (×{largest / size:.3g}) by {percent(abs(error), 0)}"
 
 
 def trust_laws(misfit: Misfit, asked: Floats) -> npt.NDArray[np.bool_]:

@@ -49,10 +49,10 @@ def describe_equal(equal: Equal, *, acts: bool = False) -> str:
     share = "for each method and seed"
     if equal.examples is not None:
         return f"about {equal.examples:,} rows {share}{' (of rl, tasks)' if acts else ''}"
-    of_rl = " (rl counts what it reads and samples, too, and ends at the nearest whole iteration)" if acts else ""
+    of_rl = " (for rl: prompts, samples and what is trained on; it ends at the nearest whole iteration)" if acts else ""
     if equal.tokens is not None:
-        return f"about {equal.tokens:,} training tokens {share}{of_rl}"
-    return f"about ${equal.usd:g} {share}, as training tokens at the price list's prices{of_rl}"
+        return f"about {equal.tokens:,} tokens in training {share}{of_rl}"
+    return f"about ${equal.usd:g} {share}, as tokens in training at the price list's prices{of_rl}"
 
 
 def count_warmup(warmup: float, steps: int) -> int:

@@ -15,10 +15,10 @@ from scheduler.settings import read_settings
 @click.option("--liveness", is_flag=True, help="Also succeed if Redis does not answer: for probes that restart.")
 @click.pass_obj
 def health(output: Output, part: str, anywhere: bool, liveness: bool) -> None:
-    """Exit with 0 if PART of the fleet works, for probes.
+    """For probes: exit with 0 if a worker, the page, … works.
 
-    PART is scheduler, worker, page, flower or redis. Status 0 if it is healthy, 1 if not; one line says why. It starts
-    nothing.
+    PART is scheduler, worker, page, flower or redis. The exit status is 0 if that is healthy, and 1 if not; one line
+    says why. The command starts nothing.
     """
     found_health = check_health(read_settings(), part, None if anywhere else socket.gethostname())
     if not output.for_people:

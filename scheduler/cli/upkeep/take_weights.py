@@ -37,13 +37,21 @@ PATIENCE = 60.0  # seconds between two pieces of a file
 @click.option("--best", is_flag=True, help="Only the best condition, by the metric of the conclusion.")
 @click.option("--cell", "where", multiple=True, metavar="KEY=VALUE", help="Only this condition: size=128, method=sl.")
 @click.option("--seed", type=int, help="Only this seed. [default with --best: the lowest]")
-@click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Keep them at least so long.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="Keep them at least this many days from now.",
+)
 @click.option("-o", "--output", "target", type=OutputPath(), help="Download them into this folder.")
 @click.pass_obj
 def weights(
     output: Output, *, name: str, best: bool, where: tuple[str, ...], seed: int | None, days: int, target: Path | None
 ) -> None:
-    """Say where the weights of NAME are, and keep them longer.
+    """Say where weights of NAME are; keep them at least 30 days.
+
+    The days count from now; --days gives another number. Weights that would be kept longer anyway stay so.
 
     With -o it downloads them, in the layout of PEFT where the service offers that, with the recipe and the answer as a
     model card beside them.

@@ -20,9 +20,16 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
         yield f"equal for all methods: {describe_equal(sweep.equal, acts=bool(acting))}"
     if acting:
         yield (
-            "rl: a group is not trained on if all of its rollouts get the same reward; the low estimate assumes that "
-            f"{LEAST_KEPT:.0%} of the groups are trained on, the high one that all are"
+            f"rl: the low estimate assumes the shortest episodes and that {LEAST_KEPT * 100:.0f} % of the groups are "
+            "trained on; the high one the longest episodes, and all groups. A group is not trained on if all of its "
+            "rollouts get the same reward"
         )
+        if any(stage.recipe.get("tokens") for stage in acting):
+            yield (
+                "rl: a training with a number of tokens ends at the nearest whole iteration, so its steps are an "
+                "estimate. Low: half of the longest iteration below that number, with fewer of the tokens trained "
+                "on. High: one iteration above it, because the last one may be the longest"
+            )
         yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
 
 

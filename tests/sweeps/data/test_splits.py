@@ -173,4 +173,4 @@ def test_a_count_that_is_too_high_says_what_became_of_the_rows(tmp_path: Path) -
     message = refusal(tmp_path, "d.jsonl", holdout=64)
     assert "23 of 24 different rows (64 rows read, 40 of which repeat another)" in message
     data = load(tmp_path, "d.jsonl", holdout=4, validation=2)
-    assert data.account == "64 rows read, of which 40 repeat another, 4 are held out, 2 are for validation; 18 are left"
+    assert data.account == "64 rows read, of which 40 repeat another, 4 are held out, 2 are for validation"

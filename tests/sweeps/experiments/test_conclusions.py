@@ -946,7 +946,14 @@ def test_few_seeds_explain_an_interval_that_begins_below_a_size_that_misses() ->
     assert least is not None
     missed = [size for size, loss in zip(fit.n, fit.loss, strict=True) if loss > 1.7 and size > (least.low or 0)]
     words = explain_low_end(fit, EXAMPLES)
-    mean = fit.loss[fit.n == missed[-1]][0]
-    assert {f"{missed[-1]:.0f}", "2", f"{mean:.4g}", "1.7"} <= {*re.findall(r"\d+(?:\.\d+)?", words)}
+    mean, misses = fit.loss[fit.n == missed[0]][0], []
+    for size in fit.n:
+        values = [row.metrics["nll"] for row in case.rows if row.cell["size"] == size]
+        misses += [value / np.mean(values) - 1 for value in values]
+    scatter = np.sum(np.square(misses)) / (len(misses) / 2)  # one degree of freedom at each size with its two seeds
+    now, then = mean * STUDENT[1] * (scatter / 2) ** 0.5, mean * STUDENT[2] * (scatter / 3) ** 0.5
+    assert mean - 1.7 < now, "a size that misses by more is not in the interval"
+    written = {f"{missed[0]:.0f}", "2", f"{mean:.4g}", "1.7", f"{now:.2g}", f"{then:.2g}"}
+    assert written <= {*re.findall(r"\d+(?:\.\d+)?", words)}
     more = fit_runs(case.spec, keep_measured(sizes(measured=SIZES[:5], seeds=range(4), base=2.35, sd=0.08)))
     assert explain_low_end(more, EXAMPLES) == ""

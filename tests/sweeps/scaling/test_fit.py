@@ -268,7 +268,7 @@ def test_a_target_is_answered_with_how_it_was_found(target: float, status: str) 
         (
             SIZES,
             [3, 2.99, 2.98, 2.97, 2.96, 2.95, 2.94, 2.0, 1.5],
-            "(up to 4,096), the law was off by 77 % at ×2 (8,192)",
+            "(up to 4,096), misses the size 8,192 (×2) by 77 %",
         ),
         ([], [], "0 sizes"),
     ],

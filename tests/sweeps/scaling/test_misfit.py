@@ -168,7 +168,7 @@ def test_a_question_is_refused_where_the_law_failed_before_and_answered_nearer()
     assert (far.status, far.point, far.low, far.high) == ("refused", None, None, None)
     assert fits[2].trust
     assert fits[2].trust.times == pytest.approx(2)
-    assert all(part in far.reason for part in ("first 7 sizes", "2,048", "13 % at ×4 (8,192)"))
+    assert all(part in far.reason for part in ("first 7 sizes", "2,048", "8,192 (×4) by 13 %"))
     assert fits[2].refused is None
 
 
