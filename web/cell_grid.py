@@ -49,32 +49,45 @@ class GridPage:
     following: int | None  # the number of the first grid of the next page
 
 
-def lay_out_cells(cells: Sequence[Cell], metric: str, *, first: int = 0, most: int = MOST) -> GridPage:
+@dataclass(frozen=True)
+class GridPlan:
+    """Which cells stand in which grid. It depends on the plan alone, and is made once."""
+
+    down: str
+    across: str
+    grids: tuple[tuple[str, tuple[int, ...]], ...]  # the title, and the numbers of the cells
+
+
+def plan_grids(coordinates: Sequence[Mapping[str, Any]]) -> GridPlan:
+    """Divide cells, given by what they are, into grids."""
+    down, across, others = _choose_axes(coordinates)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number, cell in enumerate(coordinates):
+        groups.setdefault(tuple(_name(name, cell) for name in others), []).append(number)
+    titles = [", ".join(f"{name} {value}" for name, value in zip(others, key, strict=True)) for key in groups]
+    return GridPlan(down, across, tuple(zip(titles, map(tuple, groups.values()), strict=True)))
+
+
+def lay_out_cells(plan: GridPlan, cells: Sequence[Cell], metric: str, *, first: int = 0, most: int = MOST) -> GridPage:
     """Lay out the grids from number `first` on, as many as a page has room for: `most` cells."""
-    down, across, others = _choose_axes(cells)
-    groups: dict[tuple[str, ...], list[tuple[int, Cell]]] = {}
-    for number, cell in enumerate(cells):
-        key = tuple(_name(name, cell["cell"]) for name in others)
-        groups.setdefault(key, []).append((number, cell))
     limits = _find_limits(cells, metric)
     grids: list[CellGrid] = []
-    room, listed = most, [*groups.items()]
-    for place, (key, members) in enumerate(listed[first:], first):
-        if grids and len(members) > room:
+    room = most
+    for place, (title, numbers) in enumerate(plan.grids[first:], first):
+        if grids and len(numbers) > room:
             return GridPage(tuple(grids), len(cells), place)
-        title = ", ".join(f"{name} {value}" for name, value in zip(others, key, strict=True))
-        made = [(_make_cell(number, cell, metric, limits), cell["cell"]) for number, cell in members[:most]]
-        grids.append(_make_grid(title, down, across, made))
-        room -= len(members)
+        made = [(_make_cell(number, cells[number], metric, limits), cells[number]["cell"]) for number in numbers[:most]]
+        grids.append(_make_grid(title, plan.down, plan.across, made))
+        room -= len(numbers)
     return GridPage(tuple(grids), len(cells), None)
 
 
-def _choose_axes(cells: Sequence[Cell]) -> tuple[str, str, list[str]]:
+def _choose_axes(coordinates: Sequence[Mapping[str, Any]]) -> tuple[str, str, list[str]]:
     """Choose what runs across (numbers, where there are any), what runs down, and the rest."""
     values: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        for name, value in cell["cell"].items():
-            values.setdefault(name, {})[_name(name, cell["cell"])] = value
+    for cell in coordinates:
+        for name, value in cell.items():
+            values.setdefault(name, {})[_name(name, cell)] = value
     varied = [name for name, known in values.items() if len(known) > 1]
     if not varied:
         return "", next(iter(values), ""), []

@@ -23,9 +23,11 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import costs, views
 from scheduler.state.connection import connect
 from scheduler.state.events import Event, read_events
+from scheduler.state.runs.planned_part import PlanIndex, read_plan_index
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.stage_causes import StageCause, read_causes
 from scheduler.state.store import Store
+from web.cell_grid import GridPlan, plan_grids
 
 EVENTS = 30  # of a sweep that its page shows
 LARGE = 1000  # stages from which a sweep is computed in a process of its own
@@ -64,7 +66,26 @@ def compose_report(store: Store, settings: Settings, name: str) -> Any:
     return compose(report_inputs.gather_inputs(store, name, now, url=settings.store))
 
 
-KINDS: Mapping[str, Callable[[Store, Settings, str], Any]] = {"facts": read_facts, "report": compose_report}
+@dataclass(frozen=True)
+class PlannedCells:
+    """What pages need of a plan. It never changes."""
+
+    index: PlanIndex
+    grids: GridPlan
+
+
+def plan_cells(store: Store, settings: Settings, name: str) -> PlannedCells:
+    """Read the cells of a sweep's plan, and divide them into grids."""
+    del settings
+    index = read_plan_index(store, name)
+    return PlannedCells(index, plan_grids(index.cells))
+
+
+KINDS: Mapping[str, Callable[[Store, Settings, str], Any]] = {
+    "facts": read_facts,
+    "report": compose_report,
+    "plan": plan_cells,
+}
 
 
 def compute(kind: str, store: Store, settings: Settings, name: str) -> Any:

@@ -8,17 +8,20 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from scheduler.errors import StoreUnavailable
 from scheduler.settings import Settings
 from scheduler.state import views
 from scheduler.state.people.actors import Scope
+from scheduler.state.runs.planned_part import read_indexed_cells
 from scheduler.state.store import Store
 from web.background import Background, Drawings
-from web.computations import SweepFacts, compute
+from web.computations import PlannedCells, SweepFacts, compute
 from web.login_limits import LoginLimits
 from web.visitors import BrowserSessions, RecentVisits, Visitor
 
 THREADS = 3  # that compute in the background, or wait for a process that does
 ITEMS = 10_000  # of an evaluation that are ranked
+PATIENCE = 60.0  # seconds for a plan that is read for the first time
 SAMPLES = 4  # evaluations whose items are kept
 
 
@@ -43,8 +46,9 @@ class Site:
         self.limits = LoginLimits()
         self.recent = RecentVisits()
         self.drawings = Drawings()
+        plan_pool = ThreadPoolExecutor(1, thread_name_prefix="plans")  # its own: who reads cells waits for a plan
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="background")
-        self.plans = Background[list[dict[str, Any]]](pool, lambda name: views.read_planned_rows(store, name))
+        self.plans = Background[PlannedCells](plan_pool, partial(compute, "plan", store, settings))
         self.cells = Background[list[dict[str, Any]]](pool, self._read_cells, share=0.3)
         self.facts = Background[SweepFacts](pool, partial(compute, "facts", store, settings))
         self.reports = Background[Any](pool, partial(compute, "report", store, settings))
@@ -56,10 +60,16 @@ class Site:
         return f"sweep_{self.store.read_fleet_name()[:12]}"
 
     def _read_cells(self, name: str) -> list[dict[str, Any]]:
-        """Read the cells of a sweep, by its plan, which never changes."""
-        view = views.read_sweep(self.store, name)
-        plan = self.plans.look(name, str(view.submitted)).read_version(str(view.submitted))
-        return views.read_cells(self.store, name, plan)
+        return read_indexed_cells(self.store, name, self.read_plan(name).index)
+
+    def read_plan(self, name: str) -> PlannedCells:
+        """Read the cells of a sweep's plan, which never changes, once. Raises UnknownSweep and SchedulerError."""
+        submitted = str(views.read_sweep(self.store, name).submitted)
+        look = self.plans.look(name, submitted, patience=PATIENCE)
+        plan = look.read_version(submitted)
+        if plan is None:
+            raise StoreUnavailable(look.failed or f"the plan of {name} is being read; try again in a moment")
+        return plan
 
     def _read_samples(self, request: str) -> Any:
         """Read the samples that a request asks for: JSON with the sweep's name, the metric and what chooses the run."""

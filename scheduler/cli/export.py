@@ -14,9 +14,10 @@ from scheduler.cli.console.output_files import open_replacement
 from scheduler.cli.console.streams import make_exact
 from scheduler.cli.track import track
 from scheduler.settings import read_settings
-from scheduler.state import run_history, views
+from scheduler.state import views
 from scheduler.state.answer_inputs import read_conclusion
 from scheduler.state.evaluation_items import read_told_results
+from scheduler.state.runs import run_history
 from scheduler.state.store import Store
 from scheduler.trackers import FORMS as TRACKERS
 from sweeps.analysis.tables import INSTALL, build_frame, flatten_run, list_columns

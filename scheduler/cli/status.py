@@ -19,6 +19,7 @@ from scheduler.services import SERVICES
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.bug_log import Bug, describe_bug, read_bugs
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.missing_rights import read_refusal
 from scheduler.state.server.failover import read_books
 from scheduler.state.service_facts import ServiceFacts, read_known_accounts
@@ -134,7 +135,10 @@ def make_status_document(store: Store, settings: Settings, sweeps: list[SweepVie
 
 def _read_first_stages(store: Store, state: StageState, name: str | None) -> list[StageView]:
     """Read the first stages in a state, of one sweep or of all."""
-    return views.read_stages(store, name, state)[:MOST] if name else views.read_stages_in_state(store, state, MOST)
+    if name is None:
+        return views.read_stages_in_state(store, state, MOST)
+    store = open_archive(store, name)
+    return views.read_stage_views(store, views.list_stages(store, name, state)[:MOST])
 
 
 def _make_service_row(service: ServiceView) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from rich.progress import track as progress
 
 from scheduler.cli.console.output import Output
 from scheduler.errors import TrackerUnusable
-from scheduler.state import run_history
 from scheduler.state.answer_inputs import read_conclusion
 from scheduler.state.evaluation_items import read_told_results
+from scheduler.state.runs import run_history
 from scheduler.state.store import Store
 from scheduler.trackers import Tracker, open_tracker
 from sweeps.formatting import format_count

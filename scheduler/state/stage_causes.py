@@ -17,7 +17,9 @@ from sweeps.formatting import format_count
 SHOWN = 5  # causes in a list for people
 COUNTS = [f"{FAILED}{fault}" for fault in Fault]
 FIELDS = ["state", "cause", "lost", "progress", "since", "not_before", *COUNTS]
+CHEAP = ["state", "lost"]
 UNDER_WAY = (StageState.READY, StageState.DISPATCHED, StageState.RUNNING)
+TOLD = (*UNDER_WAY, StageState.FAILED)  # states of which more than the losses is told
 NOUNS = {"environment": "episode", "check": "answer"}
 
 
@@ -60,9 +62,19 @@ def read_causes(store: Store, name: str) -> list[StageCause]:
     stages = store.client.zrange(keys.sweep_stages(name), 0, -1)
     if not stages:
         read_sweep(store, name)
-    answers = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), FIELDS))
-    pairs = (zip(FIELDS, values, strict=True) for _, values in answers)
-    return list_causes({key: value for key, value in row if value is not None} for row in pairs)
+    first = read_in_pages(store.client, stages, lambda pipe, stage: pipe.hmget(keys.stage(stage), CHEAP))
+    rows = {stage: _drop_unset(CHEAP, values) for stage, values in first}
+    # Most stages succeed or wait: the many fields of the others alone are read.
+    troubled = [stage for stage, row in rows.items() if row.get("state") in TOLD]
+    for stage, values in read_in_pages(
+        store.client, troubled, lambda pipe, stage: pipe.hmget(keys.stage(stage), FIELDS)
+    ):
+        rows[stage] = _drop_unset(FIELDS, values)
+    return list_causes(rows.values())
+
+
+def _drop_unset(fields: Sequence[str], values: Sequence[str | None]) -> dict[str, str]:
+    return {field: value for field, value in zip(fields, values, strict=True) if value is not None}
 
 
 def list_causes(rows: Iterable[Mapping[str, str]]) -> list[StageCause]:

@@ -162,21 +162,26 @@ def read_planned_results(store: Store, name: str, rows: Sequence[Mapping[str, An
     store = open_archive(store, name)
     needed = sorted({stage for row in rows for stage in list_row_stages(row)})
     stages = {stage.id: stage for stage in read_stage_views(store, needed)}
-    values = _read_values(store, name)  # after the states: what succeeds in between must not look unmeasured
-    return [_make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
+    # Read after the states: what succeeds in between must not look unmeasured.
+    values = group_values(store.client.hgetall(keys.sweep_values(name)))
+    return [make_result(row, stages, values.get(str(row["run"]), {})) for row in rows]
 
 
-def read_cells(store: Store, name: str, planned: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+def read_cells(store: Store, name: str) -> list[dict[str, Any]]:
     """Read the running aggregates as the verbs keep them: {"cell", "runs", "metrics": {name: {count, mean, variance}}}.
 
-    The variance divides by count - 1, and is None for a single value. `planned` are the planned rows, where they are
-    known: they never change.
+    The variance divides by count - 1, and is None for a single value.
     """
     store = open_archive(store, name)
     cells: dict[str, dict[str, Any]] = {}
-    for row in read_planned_rows(store, name) if planned is None else planned:
+    for row in read_planned_rows(store, name):
         cell = cells.setdefault(str(row["number"]), {"cell": row["cell"], "runs": 0, "metrics": {}})
         cell["runs"] += 1
+    return add_aggregates(store, name, cells)
+
+
+def add_aggregates(store: Store, name: str, cells: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add the metrics to the cells, by their numbers; return them."""
     moments: dict[tuple[str, str], dict[str, float]] = {}
     for key, text in store.client.hgetall(keys.sweep_cells(name)).items():
         number, metric, what = key.split("|")
@@ -260,16 +265,18 @@ def list_row_stages(row: Mapping[str, Json]) -> list[str]:
     return [str(stage) for stage in (*own, *measures.values())]
 
 
-def _read_values(store: Store, name: str) -> dict[str, dict[str, float]]:
-    """Read the values: run -> metric -> value."""
+def group_values(texts: Mapping[str, str | None]) -> dict[str, dict[str, float]]:
+    """Group values by run: run -> metric -> value."""
     values: dict[str, dict[str, float]] = {}
-    for key, text in store.client.hgetall(keys.sweep_values(name)).items():
+    for key, text in texts.items():
         run, _, metric = key.partition("|")
-        values.setdefault(run, {})[metric] = float(text)
+        if text is not None:
+            values.setdefault(run, {})[metric] = float(text)
     return values
 
 
-def _make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
+def make_result(row: Mapping[str, Json], stages: Mapping[str, StageView], metrics: Mapping[str, float]) -> RunResult:
+    """Make the result of a planned row from its stages and values."""
     own = [stages[stage] for stage in dict.fromkeys(list_row_stages(row))]
     train = stages[str(row["stage"])] if row["stage"] else None
     cell, measures, before = row["cell"], row["measures"], row["before"]

@@ -1,5 +1,6 @@
 """A finished sweep of a thousand runs, laid straight into the store: what a report reads, without the night."""
 
+import json
 from typing import Any
 
 from scheduler.state import keys
@@ -42,6 +43,7 @@ def lay(store: Store, question: Plan) -> None:
         value = 1 + domain / 50 + 2 * size**-0.4 + run.seed / 1e4
         pipe.hset(keys.sweep_values("large"), f"{number}|nll", repr(value))
         pipe.set(keys.curve(str(run.stage)), points)
+        pipe.hset(keys.stage(run.measures["nll"]), "metrics", json.dumps({"nll": value}))
     for stage in question.stages:
         pipe.hset(keys.stage(stage.id), mapping={"state": "succeeded", "tokens": 1000, "micro_usd": 1000})
     pipe.execute()

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web.cell_grid import ShownCell, lay_out_cells
+from web.cell_grid import ShownCell, lay_out_cells, plan_grids
 
 
 def make_cells(sizes: int, names: int, rates: int) -> list[dict[str, Any]]:
@@ -24,10 +24,11 @@ MOST = 30
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 5))
 def test_each_cell_is_on_one_page_at_its_place(sizes: int, names: int, rates: int) -> None:
     cells = make_cells(sizes, names, rates)
+    plan = plan_grids([cell["cell"] for cell in cells])
     seen: list[int] = []
     first: int | None = 0
     while first is not None:
-        page = lay_out_cells(cells, "nll", first=first, most=MOST)
+        page = lay_out_cells(plan, cells, "nll", first=first, most=MOST)
         assert page.cells == len(cells)
         shown = [cell for grid in page.grids for _, row in grid.rows for cell in row if cell is not None]
         assert len(shown) <= MOST
@@ -51,7 +52,7 @@ def assert_coordinates(cells: Any, down: str, across: str, columns: Any, rows: A
 def test_a_cell_says_how_many_of_its_runs_are_measured() -> None:
     cells = make_cells(2, 1, 1)
     cells[0]["metrics"] = {}
-    ((_, (empty, part)),) = lay_out_cells(cells, "nll").grids[0].rows
+    ((_, (empty, part)),) = lay_out_cells(plan_grids([cell["cell"] for cell in cells]), cells, "nll").grids[0].rows
     assert empty is not None
     assert part is not None
     assert (empty.fill, empty.mean, empty.measured, part.fill, part.measured, part.runs) == (

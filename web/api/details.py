@@ -6,8 +6,10 @@ stage and its number.
 
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,7 +22,10 @@ from scheduler.service_check import OFFLINE_MODELS
 from scheduler.state import keys, views
 from scheduler.state.evaluation_items import BROKEN, find_items_files
 from scheduler.state.events import read_stage_events
+from scheduler.state.keeping.archive import open_archive
 from scheduler.state.keeping.service_checkpoints import classify
+from scheduler.state.runs.planned_part import count_runs, read_part
+from scheduler.state.store import Store
 from sweeps.evaluation.item_rows import read_rows
 from sweeps.stage import to_dollars
 from web.api import answer_models as answers
@@ -29,6 +34,7 @@ from web.api.cursors import Cursor, Limit, answer, read_cursor, take_part
 from web.api.problems import NothingThere, describe_problems
 from web.api.sweep_views import OF_A_SWEEP, PROBLEMS
 
+RUNS = 200  # of which the items are looked for at once
 STAGE = re.compile(r"(train|evaluate)-[\w.-]{1,100}")
 
 router = APIRouter(tags=["look closer"])
@@ -38,17 +44,29 @@ router = APIRouter(tags=["look closer"])
 def list_items(request: Request, name: str, desk: Here, _: Reader, limit: Limit = 100, cursor: Cursor = "") -> Response:
     """List the evaluations of a sweep of which items are kept, and how many. No text of a model is in it."""
     after = read_cursor(cursor, int, str) or [-1, ""]
-    rows = views.read_planned_rows(desk.store, name)
-    measured = ((row, measure, str(stage)) for row in rows for measure, stage in sorted(row["measures"].items()))
-    places = [(int(row["run"]), measure, stage, row) for row, measure, stage in measured]
-    files = find_items_files(desk.store, sorted({stage for _, _, stage, _ in places}))
-    kept = [place for place in places if place[2] in files and list(place[:2]) > after]
+    kept = list(islice(_list_kept(desk.store, name, after), limit + 1))
     taken, following = take_part(kept, limit, lambda place: place[:2])
     evaluations = [
-        {"stage": stage, "measure": measure, "cell": row["cell"], "seed": row["seed"], "items": files[stage].rows}
-        for _, measure, stage, row in taken
+        {"stage": stage, "measure": measure, "cell": row["cell"], "seed": row["seed"], "items": count}
+        for _, measure, stage, row, count in taken
     ]
     return answer(request, {"evaluations": evaluations, "next": following})
+
+
+def _list_kept(store: Store, name: str, after: Sequence[Any]) -> Iterator[tuple[int, str, str, Mapping[str, Any], int]]:
+    """List the evaluations whose items are kept, in the order of the plan: run, measure, stage, row, items."""
+    count = count_runs(store, name)
+    for start in range(max(0, after[0]), count, RUNS):
+        rows = read_part(store, name, range(start, min(count, start + RUNS)))
+        places = [
+            (int(row["run"]), measure, str(row["measures"][measure]), row)
+            for row in rows
+            for measure in sorted(row["measures"])
+        ]
+        files = find_items_files(open_archive(store, name), sorted({stage for _, _, stage, _ in places}))
+        for run, measure, stage, row in places:
+            if stage in files and [run, measure] > list(after):
+                yield run, measure, stage, row, files[stage].rows
 
 
 @router.get("/stages/{stage}", response_model=answers.StageAnswer, responses=OF_A_SWEEP)

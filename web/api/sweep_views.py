@@ -13,6 +13,13 @@ from scheduler.cli.status import make_sweep_row, read_sweep_document
 from scheduler.state import costs, keys, views
 from scheduler.state.events import Event, read_events
 from scheduler.state.people.user_budgets import read_user_costs
+from scheduler.state.runs.planned_part import (
+    count_runs,
+    read_indexed_cells,
+    read_part,
+    read_part_results,
+    read_plan_index,
+)
 from web.api import answer_models as answers
 from web.api.callers import Desk, Here, Reader
 from web.api.cursors import Cursor, Limit, answer, read_cursor, take_part, write_cursor
@@ -63,9 +70,10 @@ def show_spec(request: Request, name: str, desk: Here, _: Reader) -> Response:
 def list_runs(request: Request, name: str, desk: Here, _: Reader, limit: Limit = 100, cursor: Cursor = "") -> Response:
     """List the runs of a sweep in the order of its plan."""
     after = read_cursor(cursor, int) or [-1]
-    planned = [row for row in views.read_planned_rows(desk.store, name) if int(row["run"]) > after[0]]
-    taken, following = take_part(planned, limit, lambda row: (int(row["run"]),))
-    results = views.read_planned_results(desk.store, name, taken)
+    numbers = range(max(0, after[0] + 1), count_runs(desk.store, name))
+    part, following = take_part(numbers, limit, lambda number: (number,))
+    taken = read_part(desk.store, name, part)
+    results = read_part_results(desk.store, name, taken)
     rows = [make_run_row(result) | {"run": row["run"]} for row, result in zip(taken, results, strict=True)]
     return answer(request, {"runs": rows, "next": following})
 
@@ -74,7 +82,12 @@ def list_runs(request: Request, name: str, desk: Here, _: Reader, limit: Limit =
 def list_cells(request: Request, name: str, desk: Here, _: Reader, limit: Limit = 100, cursor: Cursor = "") -> Response:
     """List the conditions of a sweep with their means so far."""
     after = read_cursor(cursor, int) or [-1]
-    cells = [(number, cell) for number, cell in enumerate(views.read_cells(desk.store, name)) if number > after[0]]
+    submitted = str(views.read_sweep(desk.store, name).submitted)
+    index = desk.memory.take(
+        f"plan {name}", submitted, lambda: {"index": read_plan_index(desk.store, name)}, lasts=KEPT
+    )
+    read = read_indexed_cells(desk.store, name, index["index"])
+    cells = [(number, cell) for number, cell in enumerate(read) if number > after[0]]
     taken, following = take_part(cells, limit, lambda place: (place[0],))
     return answer(request, {"cells": [cell for _, cell in taken], "next": following})
 
@@ -115,9 +128,10 @@ def show_costs(request: Request, name: str, desk: Here, _: Reader) -> Response:
     """Show what was estimated, spent and billed."""
     views.read_sweep(desk.store, name)
     now = desk.store.scripts.read_time()
-    known = costs.read_costs(desk.store, name)
+    make = partial(costs.read_costs, desk.store, name)
+    known = desk.memory.take(f"costs {name}", mark_sweep(desk.store, name), lambda: {"costs": make()}, lasts=KEPT)
     days, users = costs.read_today(desk.store, now), read_user_costs(desk.store, now)
-    return answer(request, make_costs_document([known], days, users))
+    return answer(request, make_costs_document([known["costs"]], days, users))
 
 
 @router.get(

@@ -1,6 +1,7 @@
 """The runs of a sweep, and one run: its learning curve, its stages with every attempt, its checkpoints."""
 
 import json
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from scheduler.state import keys, views
 from scheduler.state.events import Event, read_stage_events
 from scheduler.state.keeping.archive import open_archive
+from scheduler.state.runs.planned_part import count_runs, read_part, read_part_results
 from scheduler.state.states import StageState
 from scheduler.state.store import Store
 from scheduler.state.views import StageView
@@ -52,18 +54,12 @@ class RunRow:
     result: RunResult
 
 
-def read_plan(site: Site, name: str) -> list[dict[str, Any]]:
-    """Read the planned rows, which never change."""
-    view = views.read_sweep(site.store, name)
-    plan = site.plans.look(name, str(view.submitted), patience=20.0).read_version(str(view.submitted))
-    return plan if plan is not None else views.read_planned_rows(site.store, name)
-
-
 def find_run(site: Site, name: str, number: int) -> dict[str, Any]:
     """Find a planned row by its number. Raise NotFound."""
-    row = next((row for row in read_plan(site, name) if int(row["run"]) == number), None)
-    if row is None:
+    count = count_runs(site.store, name)
+    if not 0 <= number < count:
         raise NotFound(f"{name} has no run {number}")
+    (row,) = read_part(site.store, name, [number])
     return row
 
 
@@ -75,7 +71,7 @@ def read_run(site: Site, subject: str) -> Mapping[str, Any]:
 
     number, _, name = subject.partition(":")
     row = find_run(site, name, int(number))
-    (result,) = views.read_planned_results(site.store, name, [row])
+    (result,) = read_part_results(site.store, name, [row])
     stages = read_run_stages(site.store, name, row)
     curves = read_curves(site.store, [result], {stage.view.id: stage.view.label for stage in stages})
     section = show_trainings([result], curves)
@@ -138,16 +134,16 @@ router = APIRouter(include_in_schema=False)
 @router.get("/sweeps/{name}/runs")
 def list_runs(name: str, site: Here, visitor: Visiting, cell: int | None = None, after: int = -1) -> Response:
     """List the runs of one cell, or of all, a page of them; `after` is the number of the last run before."""
-    plan = read_plan(site, name)
-    numbers = list(dict.fromkeys(str(row["number"]) for row in plan))
-    wanted = None if cell is None or not 0 <= cell < len(numbers) else numbers[cell]
-    rows = [row for row in plan if wanted in (None, str(row["number"])) and int(row["run"]) > after]
-    page = rows[:PAGE]
-    results = views.read_planned_results(site.store, name, page)
+    numbers: Sequence[int] = range(count_runs(site.store, name))
+    if cell is not None:
+        numbers = site.read_plan(name).index.list_runs(cell)
+    following = numbers[bisect_right(numbers, after) :]
+    page = read_part(site.store, name, following[:PAGE])
+    results = read_part_results(site.store, name, page)
     runs = [RunRow(int(row["run"]), result) for row, result in zip(page, results, strict=True)]
     metrics = list(dict.fromkeys(metric for result in results for metric in result.metrics))[:6]
-    more = int(page[-1]["run"]) if len(rows) > PAGE else None
-    values = {"name": name, "runs": runs, "metrics": metrics, "cell": cell if wanted else None, "more": more}
+    more = int(page[-1]["run"]) if len(following) > PAGE else None
+    values = {"name": name, "runs": runs, "metrics": metrics, "cell": cell, "more": more}
     return show_page("runs.html", visitor, {**values, "after": after})
 
 
@@ -173,9 +169,14 @@ def list_stages(name: str, site: Here, visitor: Visiting, state: str = "", after
     if state and state not in known:
         raise NotFound(f"no stage is in a state {state[:40]!r}; expected one of {', '.join(known)}")
     view, store = views.read_sweep(site.store, name), open_archive(site.store, name)
-    stages = views.list_stages(store, name, StageState(state) if state else None)
-    start = min(max(0, after), len(stages))
-    rows = views.read_stage_views(store, stages[start : start + PAGE])
-    more = start + PAGE if start + PAGE < len(stages) else None
-    values = {"view": view, "rows": rows, "state": state, "total": len(stages), "start": start, "more": more}
+    if state:
+        stages = views.list_stages(store, name, StageState(state))
+        total, start = len(stages), min(max(0, after), len(stages))
+        stages = stages[start : start + PAGE]
+    else:
+        total, start = view.total, min(max(0, after), view.total)
+        stages = store.client.zrange(keys.sweep_stages(name), start, start + PAGE - 1)
+    rows = views.read_stage_views(store, stages)
+    more = start + PAGE if start + PAGE < total else None
+    values = {"view": view, "rows": rows, "state": state, "total": total, "start": start, "more": more}
     return show_page("stages.html", visitor, {**values, "states": known})

@@ -12,7 +12,7 @@ from scheduler.cli.status import read_fleet
 from scheduler.state import views
 from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.waiting_reasons import describe_retries, explain_waiting
-from web.cell_grid import lay_out_cells
+from web.cell_grid import lay_out_cells, plan_grids
 from web.marks import hash_text, mark_sweep
 from web.pages.control_page import ACTIONS, list_actions
 from web.parts import Filled, Part, answer_part, fill_part
@@ -66,7 +66,8 @@ def read_grid(site: Site, name: str, metric: str = "", first: int = 0) -> Mappin
     cells, ready = (cells or []), cells is not None
     metrics = choose_metrics(view.spec, cells)
     chosen = metric if metric in metrics else next(iter(metrics), "")
-    page = lay_out_cells(cells, chosen, first=first)
+    grids = site.read_plan(name).grids if ready else plan_grids([])
+    page = lay_out_cells(grids, cells, chosen, first=first)
     return {"name": name, "page": page, "metrics": metrics, "metric": chosen, "first": first, "ready": ready}
 
 

@@ -94,6 +94,7 @@ ANSWERS: Mapping[str, Callable[..., Any]] = {
     "hmget": lambda content, fields: [content.get(field) for field in fields],
     "zrange": lambda content, start, end: content[start:] if end == -1 else content[start : end + 1],
     "zcard": len,
+    "hlen": len,
 }
 
 

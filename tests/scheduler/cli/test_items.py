@@ -24,8 +24,9 @@ from scheduler.cli.track import track
 from scheduler.errors import ItemsUnread, UnknownMetric, UnknownSweep
 from scheduler.settings import read_settings
 from scheduler.state import evaluation_items as reading
-from scheduler.state import keys, run_history, views
+from scheduler.state import keys, views
 from scheduler.state.evaluation_items import KeptItems, read_items
+from scheduler.state.runs import run_history
 from scheduler.state.store import Store
 from sweeps import best_cell, compare, item_key
 from sweeps.analysis.changes import compare_with_baselines

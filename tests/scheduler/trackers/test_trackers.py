@@ -21,8 +21,9 @@ from click.testing import CliRunner
 
 from scheduler.cli import sweep as command
 from scheduler.errors import TrackerUnusable
-from scheduler.state import keys, run_history, views
+from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_conclusion
+from scheduler.state.runs import run_history
 from scheduler.state.store import CURVE_POINTS, Meter, Store
 from scheduler.trackers import KINDS, open_tracker
 from sweeps.errors import NotInstalled
