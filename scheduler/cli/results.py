@@ -19,6 +19,7 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics
 from sweeps.analysis.told_items import Told, list_conditional
+from sweeps.evaluation.metric_prefixes import SOURCE, VALIDATION
 from sweeps.evaluation.metric_words import explain_metrics
 from sweeps.formatting import format_cell, format_count, format_usd
 from sweeps.records import canonicalize_row
@@ -115,12 +116,12 @@ def _describe_hidden(name: str, spec: Mapping[str, Json], shown: Sequence[str], 
     more = f" and {len(hidden) - FEW} more" if len(hidden) > FEW else ""
     them, any_of_them = ("it", "it") if len(hidden) == 1 else ("them", "one of them")
     left_out = f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows {them}"
-    command = f"sweep run FILE sweep=NAME metrics=[{','.join([*shown, hidden[0]])}]"
-    named = (
-        "run the file with `sweep=NAME` and a longer list in `metrics`" if spec.get("metrics") else f"run `{command}`"
-    )
+    names = list(dict.fromkeys(name.removeprefix(SOURCE).removeprefix(VALIDATION) for name in (*shown, hidden[0])))
+    command = f"run `sweep run FILE sweep=NAME metrics=[{','.join(names)}]`"
+    if spec.get("metrics") or any("." in name for name in names):  # the first may be a mapping, as in the file
+        command = "name it in `metrics`, beside the others, and run the file with `sweep=NAME`"
     again = "finished stages are reused" if spec.get("reuse", "all") == "all" else "all stages run again"
-    return f"{left_out}. To see {any_of_them} here, too, {named}; {again}"
+    return f"{left_out}. To see {any_of_them} here, too, {command}; {again}"
 
 
 def _describe_use(view: SweepView, has_used: bool) -> str:

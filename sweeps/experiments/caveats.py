@@ -111,7 +111,7 @@ WORDS: Mapping[Caveat, str] = {
     "may_be_unreachable": "perhaps no amount of data is enough",
     "laws_tie": "several scaling laws fit about equally well",
     "law_misses": "a curve that is fitted without the two largest sizes misses them",
-    "law_bends": "a law with a bend forecast the largest sizes better",
+    "law_bends": "fitted to the smaller sizes, a law with a bend was nearer to the largest",
     "seeds_contradict": "the law misses sizes by more than their seeds differ",
     "limit_unknown": "the answer or its interval reaches beyond the measured sizes, and the curve's limit is unknown",
     "far_uncertain": "the answer or its interval reaches beyond the measured sizes, where the curve is uncertain",

@@ -54,9 +54,9 @@ class Bend:
         return np.asarray(self.floor + self.scale * power).reshape(n.shape)
 
     def describe(self) -> str:
-        """Say where the curve bends, and by how much a law that bends there forecast better."""
+        """Say where the curve bends, and by how much better a law that bends there forecast the largest sizes."""
         errors = f"off by {percent(self.error, 1)} instead of {percent(self.law_error, 1)}"
-        better = f"a law with a bend there forecast the largest sizes better ({errors})"
+        better = f"fitted to the smaller sizes, a law with a bend there was nearer to the largest ({errors})"
         return f"the curve bends at a size of about {float(f'{self.size:.2g}'):,.0f}: {better}"
 
 

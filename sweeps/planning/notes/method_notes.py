@@ -27,8 +27,8 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
         if any(stage.recipe.get("tokens") for stage in acting):
             yield (
                 "rl: a training with a number of tokens ends at the nearest whole iteration, so its steps are an "
-                "estimate. Low: half of the longest iteration below that number, with fewer of the tokens trained "
-                "on. High: one iteration above it, because the last one may be the longest"
+                "estimate. Low ends half of the longest iteration before that number, and trains on fewer of its "
+                "tokens. High ends one iteration after it, because the last one may be the longest"
             )
         yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
 

@@ -163,6 +163,21 @@ def test_at_size_0_a_model_is_untrained_only_where_nothing_trained_it(night: Nig
     assert [row[:4] for row in rows if row[:2] == ["a", "b"]] == [["a", "b", "0", "1/1"]]
 
 
+def test_the_command_that_shows_a_hidden_metric_names_all_metrics_and_another_sweep(
+    night: Night, tmp_path: Path
+) -> None:
+    stages = [train("n8"), evaluate("n8", "train-n8")]
+    spec: dict[str, Json] = {"sweep": "s", "experiment": "data_scaling", "model": "offline/ngram-s"}
+    night.submit(plan("s", stages, [Run({"size": 8}, 0, "train-n8", {"nll": "evaluate-n8"})]), spec=spec)
+    night.do("train-n8", "s", {})
+    night.do("evaluate-n8", "s", {"nll": 2.0, "bits_per_byte": 1.0})
+    text = StringIO()
+    console = Console(file=text, width=400, markup=False)
+    show_results(night.store, read_settings({"SWEEP_STORE": str(tmp_path)}), "s", Output("table", console))
+    (command,) = re.findall(r"`(sweep run .*?)`", text.getvalue())
+    assert command.split()[3:] == ["sweep=NAME", "metrics=[nll,bits_per_byte]"]
+
+
 def test_what_is_drawn_has_its_numbers_once_in_the_table_of_cells(night: Night, tmp_path: Path) -> None:
     spec = {
         "sweep": "s",

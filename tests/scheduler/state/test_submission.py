@@ -146,6 +146,9 @@ def test_another_question_under_the_same_name_is_refused_with_a_diff_and_changes
     assert (numbers["train.rank"], numbers["seeds"]) == (["8", "16"], ["2"])
     assert "steps" not in message
     assert night.snapshot() == before
+    assert "--as" not in message
+    with pytest.raises(SweepConflict, match=r"`--as NAME`"):
+        submit(night.store, replace(submission(single("s", 3)), renames="--as NAME"))
 
 
 def test_the_same_file_about_data_that_changed_is_refused_and_says_so(night: Night) -> None:

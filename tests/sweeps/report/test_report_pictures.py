@@ -5,6 +5,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -188,6 +189,13 @@ def test_the_trainings_of_a_chain_stand_one_after_another() -> None:
     assert [line[0] for line in figure.table.texts] == [
         "method=chain, training 1 of 2",
         "method=chain, training 2 of 2",
+    ]
+    ends = [
+        [fmean(1 / step for step in part) for part in (range(1, 1 + n // 4), range(1 + n - n // 4, 1 + n))]
+        for n in (40, 20)
+    ]
+    assert [[float(text) for text in line[2:4]] for line in figure.table.texts] == [
+        pytest.approx(means, abs=1e-4) for means in ends
     ]
     paths = [path.get("d") or "" for path in ET.fromstring(draw_svg(figure.chart, WIDE, "wide")).iter("path")]
     spans = [[float(place.split()[0]) for place in re.split("[ML]", path) if place] for path in paths]
