@@ -65,11 +65,11 @@ class _Call:
     def __init__(self, receive: Receive, send: Send, most: float) -> None:
         self._receive, self._send, self._most = receive, send, most
         self._size = 0
-        self._is_refused = False
+        self._is_refused = self._is_whole = False
         self.has_started = False
 
     async def receive(self) -> Message:
-        if self.has_started:  # only the end of the connection can come
+        if self.has_started or self._is_whole:  # only the end of the connection can come
             return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), PATIENCE)
@@ -80,6 +80,7 @@ class _Call:
         if self._size > self._most:
             self._is_refused = True
             raise TooLarge
+        self._is_whole = not message.get("more_body", False)
         return message
 
     async def refuse(self) -> None:

@@ -149,8 +149,8 @@ def _list_failures(view: SweepView, causes: Sequence[StageCause]) -> list[str]:
 
 
 def _say_how_to_go_on(output: Output, settings: Settings, names: Sequence[str]) -> None:
-    up = "`sweep up` is running and works on it" if is_up(settings.home) else "`sweep up` starts the work"
-    up = "the server does the work" if is_for_sender() else up
+    starts = "the server's `sweep up` does the work" if is_for_sender() else "`sweep up` starts the work"
+    up = "`sweep up` is running and works on it" if is_up(settings.home) else starts
     output.say(f"{up}; `sweep watch {' '.join(names)}` shows the progress, `sweep results NAME` the results")
 
 

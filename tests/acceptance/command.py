@@ -116,6 +116,24 @@ class Desk:
         return {**inherited, **ours, **self.environment, **changes}
 
 
+@dataclass
+class DeskElsewhere(Desk):
+    """The desk of somebody on another machine, who has an address and a token, and nothing of the fleet."""
+
+    fleet_home: Path = Path("nowhere")
+
+    @property
+    def home(self) -> Path:
+        return self.fleet_home
+
+    def variables(self, changes: dict[str, str]) -> dict[str, str]:
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith(("SWEEP_", "TINKER_", "REDIS"))
+        }
+        own = {"HOME": str(self.folder / "at-home"), "USER": "stranger", "LOGNAME": "stranger"}
+        return {**inherited, **own, **self.environment, **changes}
+
+
 def until(happens: Callable[[], object], what: str, *, seconds: float = 60) -> None:
     """Look until something is so, less often the longer it takes; fail, saying what it was, if it never is."""
     give_up, gap = time.monotonic() + seconds, 0.1

@@ -1,5 +1,6 @@
 """A desk for each test; and one fleet for all tests whose law is not how a fleet starts or ends."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,13 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.
 
 @pytest.fixture
 def fleet_desk(shared_fleet: SharedFleet, tmp_path: Path) -> Desk:
-    """A desk with a folder of its own, at a fleet that is up: `run` starts no processes but its own."""
+    """A desk with a folder of its own, at a fleet that is up: `run` starts no processes but its own.
+
+    With OVER=server it is one on another machine, which knows the fleet by its address and a token alone.
+    """
     shared_fleet.start()
+    if os.environ.get("OVER") == "server":
+        return shared_fleet.seat_elsewhere(tmp_path, "operator", "admin")
     return Desk(tmp_path, {"SWEEP_HOME": str(shared_fleet.desk.home)})
 
 
