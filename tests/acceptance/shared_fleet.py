@@ -4,8 +4,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from scheduler.processes.addresses import read_addresses
 from tests.acceptance.command import Desk, DeskElsewhere, until
+
+
+def is_served(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @dataclass
@@ -28,6 +37,7 @@ class SharedFleet:
         self.start()
         addresses = read_addresses(self.desk.home)
         assert addresses is not None
+        until(lambda: is_served(addresses.page_url), "the page answers", seconds=120)
         name = f"{user}-{scope}"
         if name not in self._secrets:
             words = ("-f", "json", "token", "create", name, "--user", user, "--scope", scope)

@@ -22,6 +22,8 @@ COMMANDS = (
     *("-f json status", "-f json events planted", "-f json plan planted.yaml", "-f json token list", "doctor"),
 )
 
+SENT = ("status", "run planted.yaml", "audit")  # by somebody elsewhere, whom also Flower's password is not for
+
 
 @pytest.fixture
 def secrets(fleet_desk: Desk) -> dict[str, str]:
@@ -44,14 +46,17 @@ def secrets(fleet_desk: Desk) -> dict[str, str]:
 
 
 def test_what_was_planted_is_found_nowhere(
-    fleet_desk: Desk, shared_fleet: SharedFleet, secrets: dict[str, str]
+    fleet_desk: Desk, shared_fleet: SharedFleet, secrets: dict[str, str], tmp_path: Path
 ) -> None:
+    elsewhere = shared_fleet.seat_elsewhere(tmp_path, "planter", "admin")
+    secrets["token elsewhere"] = elsewhere.environment["SWEEP_TOKEN"]
     shown = {
         **dict(visit_pages(fleet_desk, secrets)),
         **dict(call_routes(fleet_desk, secrets["token"])),
         **dict(look_at_flower(fleet_desk)),
         "metrics": scrape(shared_fleet),
         **{words: write_down(fleet_desk.call(*words.split())) for words in COMMANDS},
+        **{f"from elsewhere: {words}": write_down(elsewhere.call(*words.split())) for words in SENT},
         **dict(read_incident(fleet_desk)),
         **dict(read_files(fleet_desk.home)),
         **dict(read_processes(fleet_desk)),

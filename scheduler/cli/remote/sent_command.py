@@ -24,7 +24,7 @@ from scheduler.cli.remote.command_places import (
 )
 from scheduler.cli.remote.command_words import make_relative, read_values
 from scheduler.cli.remote.received_files import ReceivedFiles, name_outputs
-from scheduler.cli.remote.server_link import SERVER, Frame, ServerLink, read_version
+from scheduler.cli.remote.server_link import SERVER, Frame, ServerLink, ServerUnusable, read_version
 from scheduler.errors import SchedulerError
 from sweeps.spec.home_paths import expand
 
@@ -78,6 +78,7 @@ class _Errand:
     command: ServerCommand
     output: Output
     values: dict[str, Value]
+    has_begun: bool = False  # the server has said something
 
     def run(self, link: ServerLink) -> int:
         """Send what the command needs, have it run, show what it says. Return its status."""
@@ -99,12 +100,12 @@ class _Errand:
         try:
             with received.keep_open():
                 return self._show(link.run(order), received)
-        except KeyboardInterrupt:
-            if not self.command.follows:
+        except (KeyboardInterrupt, ServerUnusable) as error:
+            if not self.command.follows or not self.has_begun:
                 raise
             names = " ".join(sweeps or list_words(self.values.get("names")))
-            goes_on = f"Stopped looking. What was submitted goes on at the server: `sweep watch {names}` shows it"
-            raise KeyboardInterrupt(goes_on) from None
+            goes_on = f"What was submitted goes on at the server; `sweep watch {names}` shows it"
+            raise type(error)(f"{str(error) or 'Stopped looking.'}\n{goes_on}") from None
 
     def _replace(self, parameter: str, typed: str, sent: str) -> None:
         value = self.values[parameter]
@@ -139,6 +140,7 @@ class _Errand:
             held: list[Frame] = []
             at_the_end.callback(_print_frames, held)
             for frame in frames:
+                self.has_begun = True
                 if "file" in frame:
                     received.take(frame)
                 elif "status" in frame:
