@@ -85,8 +85,8 @@ def test_a_holdout_that_is_too_large_names_the_line_of_the_holdout(folder: Path)
 
 def test_a_size_that_is_too_large_names_the_line_of_the_sizes_and_the_data(folder: Path) -> None:
     (line,) = refusal(folder, "few.jsonl").splitlines()
-    assert line.startswith("sweep.yaml:11: sizes: mine has 5 ")
-    assert not lacks(line, "too large: 8;")
+    assert line.startswith("sweep.yaml:11: sizes: too large: 8; use at most 5: mine ")
+    assert not lacks(line, "5 9 4")
     (line,) = refusal(folder, "few.jsonl", "", "sizes=[4, 18]").splitlines()
     assert line.startswith("command line: ")
     assert not lacks(line, "sizes: good mine 18")
