@@ -25,7 +25,7 @@ from sweeps.results import RunResult
 from sweeps.stage import Json
 from sweeps.stats.paired_items import ItemKey, Items, item_key
 
-MOST_VALUES = 160_000  # rows times metrics: some seconds, and about 100 MB for one metric
+MOST_VALUES = 480_000  # rows times metrics: some seconds, and about 100 MB for three metrics
 MOST_BYTES = 24_000_000  # as stored; episodes keep whole transcripts
 IN_A_ROW = 3  # unreadable files, after which the store counts as unreachable
 

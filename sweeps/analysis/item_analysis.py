@@ -199,8 +199,9 @@ def list_strata(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[S
 
 def list_stratum_rows(cell: Mapping[str, Json], runs: Sequence[RunResult], items: Items) -> dict[str, SeedRows]:
     """List the rows of a cell by stratum and seed, in the order of the strata's names."""
-    kept = {run.seed: share_classes(items.get(item_key(cell, run.seed), ())) for run in runs}
-    names = sorted({row.stratum for rows in kept.values() for row in rows if row.stratum is not None})
+    read = {run.seed: items.get(item_key(cell, run.seed), ()) for run in runs}
+    names = sorted({row.stratum for rows in read.values() for row in rows if row.stratum is not None})
+    kept = {seed: share_classes(rows) for seed, rows in read.items()} if names else {}
     inside = {
         name: {seed: [row for row in rows if row.stratum == name] for seed, rows in kept.items()} for name in names
     }

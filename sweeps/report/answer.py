@@ -1,6 +1,7 @@
 """Answer the question of a sweep: the part of a report that the terminal shows too."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from sweeps.analysis.item_analysis import StratumResult, list_changes, list_strata
@@ -62,11 +63,12 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
         named = shown if material.spec.get("metrics") else ()
         changes = show_changes(list_changes(done, material.items), named, shown)
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
-        strata = show_strata(material.spec, _sort_shown(list_strata(done, material.items), shown))
-        between = _sort_shown(list_differences(done, material.items), shown)
+        told = _keep_shown(done, shown)  # what no table shows takes most of the time
+        strata = show_strata(material.spec, _sort_shown(list_strata(told, material.items), shown))
+        between = _sort_shown(list_differences(told, material.items), shown)
         strata += show_differences(material.spec, between)
-        strata += show_methods_within(material.spec, _sort_shown(compare_methods_within(done, material.items), shown))
-        tests = _show_tests(material, done, shown)
+        strata += show_methods_within(material.spec, _sort_shown(compare_methods_within(told, material.items), shown))
+        tests = _show_tests(material, told, shown)
         sections = (
             *answer.sections,
             *tests,
@@ -78,6 +80,13 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
     except UNANSWERED as error:
         words = f"No answer could be drawn from the rows: {error}"
         return Answer((words,), (Section("The answer", (Paragraph(words, warning=True),)),))
+
+
+def _keep_shown(rows: Sequence[RunResult], shown: Sequence[str]) -> list[RunResult]:
+    """Keep of the rows the metrics that are shown, by their whole name or behind that of a data set or test set."""
+    names = {name for row in rows for name in row.metrics}
+    kept = {name for name in names if any(f".{name}".endswith(f".{own}") or own.endswith(f".{name}") for own in shown)}
+    return [replace(row, metrics={name: row.metrics[name] for name in row.metrics if name in kept}) for row in rows]
 
 
 def _sort_shown(parts: Sequence[Part], shown: Sequence[str]) -> list[Part]:
