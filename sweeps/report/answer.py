@@ -63,12 +63,12 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
         named = shown if material.spec.get("metrics") else ()
         changes = show_changes(list_changes(done, material.items), named, shown)
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
-        told = _keep_shown(done, shown)  # what no table shows takes most of the time
-        strata = show_strata(material.spec, _sort_shown(list_strata(told, material.items), shown))
-        between = _sort_shown(list_differences(told, material.items), shown)
+        main = _keep_shown(done, shown)  # what no table shows takes most of the time
+        strata = show_strata(material.spec, _sort_shown(list_strata(main, material.items), shown))
+        between = _sort_shown(list_differences(main, material.items), shown)
         strata += show_differences(material.spec, between)
-        strata += show_methods_within(material.spec, _sort_shown(compare_methods_within(told, material.items), shown))
-        tests = _show_tests(material, told, shown)
+        strata += show_methods_within(material.spec, _sort_shown(compare_methods_within(main, material.items), shown))
+        tests = _show_tests(material, main, shown)
         sections = (
             *answer.sections,
             *tests,
