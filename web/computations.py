@@ -66,6 +66,14 @@ def compose_report(store: Store, settings: Settings, name: str) -> Any:
     return compose(report_inputs.gather_inputs(store, name, now, url=settings.store))
 
 
+def write_report(store: Store, settings: Settings, name: str) -> str:
+    """Write the report as the file that `sweep report` writes."""
+    from scheduler.report_inputs import read_style
+    from sweeps.report.html import render_html
+
+    return render_html(compose_report(store, settings, name), read_style())
+
+
 @dataclass(frozen=True)
 class PlannedCells:
     """What pages need of a plan. It never changes."""
@@ -84,6 +92,7 @@ def plan_cells(store: Store, settings: Settings, name: str) -> PlannedCells:
 KINDS: Mapping[str, Callable[[Store, Settings, str], Any]] = {
     "facts": read_facts,
     "report": compose_report,
+    "file": write_report,
     "plan": plan_cells,
 }
 

@@ -22,6 +22,7 @@ from web.visitors import BrowserSessions, RecentVisits, Visitor
 THREADS = 3  # that compute in the background, or wait for a process that does
 ITEMS = 10_000  # of an evaluation that are ranked
 PATIENCE = 60.0  # seconds for a plan that is read for the first time
+FILES = 2  # reports as they are saved
 SAMPLES = 4  # evaluations whose items are kept
 
 
@@ -52,6 +53,7 @@ class Site:
         self.cells = Background[list[dict[str, Any]]](pool, self._read_cells, share=0.3)
         self.facts = Background[SweepFacts](pool, partial(compute, "facts", store, settings))
         self.reports = Background[Any](pool, partial(compute, "report", store, settings))
+        self.files = Background[str](pool, partial(compute, "file", store, settings), kept=FILES)
         self.samples = Background[Any](pool, self._read_samples, kept=SAMPLES)
 
     @cached_property

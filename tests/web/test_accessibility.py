@@ -10,16 +10,10 @@ import pytest
 
 from tests.browser import AXE, Tab
 from tests.web.conftest import PASTED
+from tests.web.judged import FINDINGS, SIDEWAYS
 from tests.web.served import Served
 
-SIDEWAYS = "document.documentElement.scrollWidth - window.innerWidth"
 LOOKS = ((1280, False), (390, True))  # `make screenshots` looks at all four
-# One line for each finding: the rule, and where.
-FINDINGS = """
-axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
-  .filter(({ impact }) => impact === "serious" || impact === "critical")
-  .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`)))
-"""
 PATHS = (
     *("/", "/sweeps", "/sweeps/half", "/sweeps/half/cells", "/sweeps/half/report", "/sweeps/half/stages?state=failed"),
     *("/sweeps/half/runs", "/sweeps/half/runs/0", "/sweeps/half/runs/4"),

@@ -170,3 +170,15 @@ def test_a_subject_that_is_not_there_is_no_outage(page: Served) -> None:
             with guest.stream("GET", "/events", params={"of": subject}) as stream:
                 line = next(line for line in stream.iter_lines() if line.startswith("data: "))
             assert json.loads(line.removeprefix("data: "))["away"] is False
+
+
+def test_a_metric_that_tables_hide_can_be_chosen(page: Served, night: Night) -> None:
+    night.submit(scaling("hiding", [96], seeds=1), spec={**SPEC, "sweep": "hiding", "metrics": [{"metric": "nll"}]})
+    night.do("train-n96s0", "hiding")
+    night.do("evaluate-n96s0", "hiding", {"nll": 1.0, "adaptive_ece": 0.3125})
+    with page.log_in() as guest:
+        shown = guest.get("/sweeps/hiding/cells").text
+        chosen = guest.get("/sweeps/hiding/cells", params={"metric": "adaptive_ece"}).text
+        runs = guest.get("/sweeps/hiding/runs", params={"metric": "adaptive_ece"}).text
+    assert ("0.3125" in shown, "0.3125" in chosen) == (False, True)
+    assert runs.index(">adaptive_ece</th>") < runs.index(">nll</th>")

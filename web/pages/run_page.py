@@ -4,10 +4,10 @@ import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from markupsafe import Markup
 
 from scheduler.state import keys, views
@@ -19,11 +19,13 @@ from scheduler.state.store import Store
 from scheduler.state.views import StageView
 from sweeps.results import RunResult
 from web.marks import hash_text
+from web.metric_choice import list_metrics
 from web.parts import Filled, Part, answer_part, fill_part
 from web.site import Here, NotFound, Site, Visiting, Watching
 from web.templating import link_sweep, show_page
 
 SUBJECT = "run:"  # before NUMBER:NAME, as what browsers listen to
+COLUMNS = 5  # metrics beside each other
 PAGE = 50  # runs or stages on a page
 
 
@@ -44,6 +46,15 @@ class StageOfRun:
     kind: str
     events: Sequence[Event]  # newest last
     checkpoints: Sequence[SavedCheckpoint]
+
+
+@dataclass(frozen=True)
+class RunWish:
+    """Which runs a list shows, and by what."""
+
+    cell: int | None = None  # None: all
+    after: int = -1  # the number of the last run before
+    metric: str = ""  # that comes first; the others are those that tables show
 
 
 @dataclass(frozen=True)
@@ -132,19 +143,20 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sweeps/{name}/runs")
-def list_runs(name: str, site: Here, visitor: Visiting, cell: int | None = None, after: int = -1) -> Response:
-    """List the runs of one cell, or of all, a page of them; `after` is the number of the last run before."""
+def list_runs(name: str, site: Here, visitor: Visiting, wish: Annotated[RunWish, Depends()]) -> Response:
+    """List the runs of one cell, or of all, a page of them."""
     numbers: Sequence[int] = range(count_runs(site.store, name))
-    if cell is not None:
-        numbers = site.read_plan(name).index.list_runs(cell)
-    following = numbers[bisect_right(numbers, after) :]
+    if wish.cell is not None:
+        numbers = site.read_plan(name).index.list_runs(wish.cell)
+    following = numbers[bisect_right(numbers, wish.after) :]
     page = read_part(site.store, name, following[:PAGE])
     results = read_part_results(site.store, name, page)
     runs = [RunRow(int(row["run"]), result) for row, result in zip(page, results, strict=True)]
-    metrics = list(dict.fromkeys(metric for result in results for metric in result.metrics))[:6]
+    known = list_metrics(views.read_sweep(site.store, name).spec, {key for result in results for key in result.metrics})
+    metrics = list(dict.fromkeys([wish.metric, *known] if wish.metric in known else known))[:COLUMNS]
     more = int(page[-1]["run"]) if len(following) > PAGE else None
-    values = {"name": name, "runs": runs, "metrics": metrics, "cell": cell, "more": more}
-    return show_page("runs.html", visitor, {**values, "after": after})
+    values = {"name": name, "runs": runs, "metrics": metrics, "known": known, "more": more, **asdict(wish)}
+    return show_page("runs.html", visitor, values)
 
 
 @router.get("/sweeps/{name}/runs/{number}")

@@ -1,7 +1,7 @@
 """A sweep: what it asks, what it says so far, its cells as they fill in, its cost, and what went wrong."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,6 +14,7 @@ from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.waiting_reasons import describe_retries, explain_waiting
 from web.cell_grid import lay_out_cells, plan_grids
 from web.marks import hash_text, mark_sweep
+from web.metric_choice import list_metrics
 from web.pages.control_page import ACTIONS, list_actions
 from web.parts import Filled, Part, answer_part, fill_part
 from web.site import Here, Site, Visiting, Watching
@@ -24,6 +25,7 @@ PATIENCE = 0.15  # seconds that a page waits for what is computed beside it
 FIRST = 2.0  # seconds for the cells, without which it says little
 RUNNING = 8  # stages that are shown
 ROOM = 400_000  # characters of figures and tables, which are sent compressed
+ROWS = 20_000  # of a section, beyond which it has no room anyway
 
 
 def mark_subject(site: Site, subject: str) -> str:
@@ -64,46 +66,41 @@ def read_grid(site: Site, name: str, metric: str = "", first: int = 0) -> Mappin
     view = views.read_sweep(site.store, name)
     cells = site.cells.look(name, mark_sweep(site.store, name), patience=FIRST).value
     cells, ready = (cells or []), cells is not None
-    metrics = choose_metrics(view.spec, cells)
+    metrics = list_metrics(view.spec, {metric for cell in cells for metric in cell["metrics"]})
     chosen = metric if metric in metrics else next(iter(metrics), "")
     grids = site.read_plan(name).grids if ready else plan_grids([])
     page = lay_out_cells(grids, cells, chosen, first=first)
     return {"name": name, "page": page, "metrics": metrics, "metric": chosen, "first": first, "ready": ready}
 
 
-def choose_metrics(spec: Mapping[str, Any], cells: list[dict[str, Any]]) -> list[str]:
-    """Choose the metrics to show, the one that the sweep is about first."""
-    from sweeps.analysis.tables import sort_metrics
-    from sweeps.spec.metric_wishes import choose_shown
-
-    there = sort_metrics({metric for cell in cells for metric in cell["metrics"]})
-    shown = list(choose_shown(spec, there)) or list(there)
-    wishes = (spec.get(key) for key in ("target", "best"))
-    asked = [str(wish["metric"]) for wish in wishes if isinstance(wish, dict) and wish.get("metric")]
-    return list(dict.fromkeys([metric for metric in asked if metric in there] + shown))
-
-
 def read_findings(site: Site, name: str) -> Mapping[str, Any]:
     """Read the tables and figures of the answer, as many as a page has room for; the report has all."""
     look = site.reports.look(name, mark_sweep(site.store, name))
-    markup = site.drawings.draw(name, look.version, lambda: draw_findings(look.value)) if look.value else []
+    markup = draw_sections(site, f"findings {name}", look.version, look.value.findings) if look.value else []
     hidden = len(look.value.findings) - len(markup) if look.value else 0
     return {"name": name, "sections": markup, "hidden": hidden, "is_composed": look.value is not None}
 
 
-def draw_findings(report: Any) -> list[Markup]:
-    """Draw the sections of the answer."""
+def draw_sections(site: Site, name: str, version: str, sections: Sequence[Any]) -> list[Markup]:
+    """Draw sections of a report, once for each version: those that a page has room for."""
+    return site.drawings.draw(name, version, lambda: list(_draw(sections)))
+
+
+def _draw(sections: Sequence[Any]) -> Iterator[Markup]:
     from sweeps.report.html import render_section
 
-    drawn: list[Markup] = []
     room = ROOM
-    for place, section in enumerate(report.findings):
-        markup = render_section(place, section)
-        if len(markup) > room:
-            break
-        room -= len(markup)
-        drawn.append(Markup(markup))  # noqa: S704 - escaped
-    return drawn
+    for place, section in enumerate(sections):
+        markup = render_section(place, section) if count_rows(section) <= ROWS else ""
+        if markup and len(markup) <= room:
+            room -= len(markup)
+            yield Markup(markup)  # noqa: S704 - escaped
+
+
+def count_rows(section: Any) -> int:
+    """Count the rows of the tables and figures of a section."""
+    tables = (getattr(part, "table", part) for part in section.parts)
+    return sum(len(getattr(table, "rows", ())) for table in tables)
 
 
 def read_money(site: Site, name: str) -> Mapping[str, Any]:
@@ -163,28 +160,27 @@ def show_cells(name: str, site: Here, visitor: Visiting, metric: str = "", first
 @router.get("/sweeps/{name}/report")
 def show_report(name: str, site: Here, visitor: Visiting) -> Response:
     """Show the whole report."""
-    from sweeps.report.html import render_head, render_section
+    from sweeps.report.html import render_head
 
     view = views.read_sweep(site.store, name)
     look = site.reports.look(name, mark_sweep(site.store, name), patience=5.0)
-    sections = enumerate(look.value.sections) if look.value else ()
-    body = [Markup(render_section(place, section)) for place, section in sections]  # noqa: S704 - escaped
+    sections = look.value.sections if look.value else ()
+    body = draw_sections(site, f"report {name}", look.version, sections)
     head = Markup(render_head(look.value)) if look.value else ""  # noqa: S704 - escaped
-    return show_page("report.html", visitor, {"view": view, "head": head, "sections": body, "failed": look.failed})
+    hidden = len(sections) - len(body)
+    values = {"view": view, "head": head, "sections": body, "hidden": hidden, "failed": look.failed}
+    return show_page("report.html", visitor, values)
 
 
 @router.get("/sweeps/{name}/report.html")
 def save_report(name: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
     """Send the report as the file that `sweep report` writes."""
-    from scheduler.report_inputs import read_style
-    from sweeps.report.html import render_html
-
     views.read_sweep(site.store, name)
-    look = site.reports.look(name, mark_sweep(site.store, name), patience=30.0)
+    look = site.files.look(name, mark_sweep(site.store, name), patience=30.0)
     if look.value is None:
         return Response("The report is being composed; try again in a moment.", 503, {"Retry-After": "5"})
     quoted = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
     headers = {
         "Content-Disposition": f'attachment; filename="{quoted.encode("ascii", "replace").decode()}-report.html"'
     }
-    return HTMLResponse(render_html(look.value, read_style()), headers=headers)
+    return HTMLResponse(look.value, headers=headers)
