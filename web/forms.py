@@ -17,13 +17,13 @@ class FormInvalid(SchedulerError):
     """A field has a wrong value."""
 
 
+OTHER_SESSION = "this form is from another session; open the page again"
 FOREIGN = "another site sent this form; open the page here and use its own button"
 
 
 async def read_form(request: Request) -> Mapping[str, str]:
     """Read a form of ours that need not come from a session. Raise Forbidden if another site sent it."""
-    if not is_own(request):
-        raise Forbidden(FOREIGN)
+    refuse_foreign(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         raise Forbidden(f"expected a form ({FORM})")
     text = (await request.body()).decode("utf-8", "replace")
@@ -47,11 +47,17 @@ Form = Annotated[Mapping[str, str], Depends(read_form)]
 def read_own_form(form: Form, visitor: Visiting) -> Mapping[str, str]:
     """Read a form of the visitor's session. Raise Forbidden if it does not carry the session's token."""
     if not visitor.owns(form.get("token", "")):
-        raise Forbidden("this form is from another session; open the page again")
+        raise Forbidden(OTHER_SESSION)
     return form
 
 
 OwnForm = Annotated[Mapping[str, str], Depends(read_own_form)]
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raise Forbidden if another site sent this."""
+    if not is_own(request):
+        raise Forbidden(FOREIGN)
 
 
 def is_own(request: Request) -> bool:

@@ -20,7 +20,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 LARGEST = 1_000_000  # bytes of a body
-UPLOADS = "/api/v1/data/"  # below it, what takes a body bounds it itself, by a setting
+UPLOADS = ("/api/v1/data/", "/new")  # what takes a body there bounds it itself, by a setting
 PATIENCE = 10.0  # seconds for the next piece of a body
 
 REFUSAL = json.dumps(

@@ -1,10 +1,12 @@
 """Pages that ask for something: a spec is planned and submitted for who sent it, and sweeps are compared."""
 
+import hashlib
 import re
 
 import httpx
 import pytest
 
+from scheduler.artefacts import Artefacts, locate_upload
 from scheduler.state import views
 from scheduler.state.people.actors import Scope
 from scheduler.state.people.audit_log import read_audit
@@ -12,12 +14,20 @@ from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.web.conftest import PASTED, SPEC
 from tests.web.served import Served
+from web.forms import FormInvalid
 from web.pages.items_page import split_turns
+from web.sent_files import TEXT, read_fields, split_parts
 
 
 def send_spec(guest: httpx.Client, spec: str, do: str) -> httpx.Response:
     token = guest.get("/new").text.split('name="token" value="')[-1].split('"')[0]
-    return guest.post("/new", data={"token": token, "do": do, "spec": spec})
+    return send_form(guest, {"token": token, "do": do, "spec": spec})
+
+
+def send_form(guest: httpx.Client, fields: dict[str, str], *files: tuple[str, str, bytes]) -> httpx.Response:
+    """Send the form of the page as a browser does; a file is its field, its name and its content."""
+    texts = [(name, (None, text)) for name, text in fields.items()]
+    return guest.post("/new", files=[*texts, *((field, (name, content)) for field, name, content in files)])
 
 
 def test_a_pasted_spec_is_planned_and_then_submitted_for_who_pasted_it(page: Served) -> None:
@@ -36,7 +46,7 @@ def test_a_reader_plans_and_submits_nothing(page: Served) -> None:
     with page.log_in(Scope.READ) as guest:
         assert guest.get("/new").status_code == 403
         token = guest.get("/").text.split('name="token" value="')[-1].split('"')[0]
-        assert guest.post("/new", data={"token": token, "do": "submit", "spec": PASTED}).status_code == 403
+        assert send_form(guest, {"token": token, "do": "submit", "spec": PASTED}).status_code == 403
 
 
 @pytest.mark.parametrize("spec", ["", "sweep: [", PASTED.replace("offline:reference", "/etc/passwd"), "x" * 10_000])
@@ -45,6 +55,69 @@ def test_what_cannot_be_planned_says_why_and_keeps_the_text(page: Served, spec: 
         answer = send_spec(guest, spec, "plan")
     assert answer.status_code == 422
     assert spec[:50].strip().splitlines()[:1] == [] or spec.strip().splitlines()[0] in answer.text
+
+
+ROWS = b"".join(b'{"text": "row number %d"}\n' % number for number in range(40))
+WITH_FILE = PASTED.replace("offline:reference", "rows.jsonl").replace("sweep: pasted", "sweep: sent")
+
+
+def test_a_spec_and_its_files_are_sent_once_and_planned_and_submitted(page: Served) -> None:
+    with page.log_in(Scope.SUBMIT, "bob") as guest:
+        token = read_value(guest.get("/new").text, "token")
+        empty = ("spec", "", b""), ("files", "", b"")  # a browser sends fields of files that nobody filled in
+        assert send_form(guest, {"token": token, "do": "plan", "spec": WITH_FILE}, *empty).status_code == 422
+        spec = ("spec", "sweep.yaml", WITH_FILE.encode())
+        planned = send_form(guest, {"token": token, "do": "plan", "spec": ""}, spec, ("files", "rows.jsonl", ROWS))
+        assert re.search(r"sent: \d+ stages", planned.text)
+        kept = re.search(r'name="kept" hidden aria-hidden="true">([^<]*)<', planned.text)
+        assert kept is not None
+        again = {"token": token, "do": "submit", "spec": WITH_FILE, "kept": kept[1]}
+        assert send_form(guest, again).headers["location"] == "/sweeps/sent"
+    assert views.read_sweep(page.store, "sent").user == "bob"
+
+
+@pytest.mark.parametrize("name", ["../rows.jsonl", "a/b.jsonl", ".hidden", "rows.jsonl\n", "é.jsonl", "x" * 101])
+def test_a_file_has_a_plain_name(page: Served, name: str) -> None:
+    with page.log_in(Scope.SUBMIT, "bob") as guest:
+        fields = {"token": read_value(guest.get("/new").text, "token"), "do": "plan", "spec": PASTED}
+        assert send_form(guest, fields, ("files", name, ROWS)).status_code == 400
+
+
+def test_files_of_another_session_of_a_reader_and_of_another_site_are_not_kept(page: Served) -> None:
+    content = b"planted rows that nobody may send"
+    digest = hashlib.sha256(content).hexdigest()
+    with page.log_in(Scope.READ) as reader, page.log_in(Scope.SUBMIT, "bob") as guest:
+        fields = {"token": read_value(guest.get("/new").text, "token"), "do": "plan", "spec": PASTED}
+        assert send_form(reader, fields, ("files", "rows.jsonl", content)).status_code == 403
+        assert send_form(guest, {**fields, "token": "x"}, ("files", "rows.jsonl", content)).status_code == 403
+        guest.headers["origin"] = "http://evil.example"
+        assert send_form(guest, fields, ("files", "rows.jsonl", content)).status_code == 403
+    assert not Artefacts(page.settings.store).has(locate_upload(digest))
+
+
+def test_a_form_that_is_cut_off_or_too_large_is_refused() -> None:
+    whole = b'--b\r\nContent-Disposition: form-data; name="spec"\r\n\r\nsweep: x\r\n--b--\r\n'
+    assert [(part.name, whole[part.start : part.end]) for part in split_parts(whole, b"b")] == [("spec", b"sweep: x")]
+    for body in (
+        b"",
+        b"x",
+        whole[:-6],
+        whole.replace(b"--b", b"--c", 1),
+        whole.replace(b"name=", b"title="),
+        b"--b\r\n",
+    ):
+        with pytest.raises(FormInvalid):
+            list(split_parts(body, b"b"))
+    with pytest.raises(FormInvalid):
+        list(split_parts((whole[:-8] + b"\r\n") * 60 + b"--b--", b"b"))
+    large = whole.replace(b"sweep: x", b"x" * (TEXT + 1))
+    with pytest.raises(FormInvalid):
+        read_fields(large, split_parts(large, b"b"))
+
+
+def read_value(text: str, name: str) -> str:
+    """The value of a hidden field."""
+    return text.rsplit(f'name="{name}" value="', maxsplit=1)[-1].split('"', maxsplit=1)[0]
 
 
 def test_sweeps_are_compared_where_they_share_conditions(page: Served, night: Night) -> None:

@@ -106,7 +106,7 @@ def test_without_a_script_a_form_that_met_an_outage_is_offered_again_and_done_on
             form = {"token": read_field(guest.get("/new").text, "token"), "do": "submit", "spec": PASTED}
             secret = page.make_token("mine", Scope.READ)
             server.end(signal.SIGKILL)
-            refused, looked = guest.post("/new", data=form), guest.get("/new")
+            refused, looked = send_with_files(guest, form), guest.get("/new")
             login = guest.post("/login", data={"secret": secret, "next": "/"})
             server.start()
             again = {name: read_field(refused.text, name) for name in form}
@@ -119,6 +119,11 @@ def test_without_a_script_a_form_that_met_an_outage_is_offered_again_and_done_on
         assert again == form
         assert [answer.status_code for answer in sent] == [303, 303]
         assert done[0] == done[1]
+
+
+def send_with_files(guest: httpx.Client, form: dict[str, str]) -> httpx.Response:
+    """As a browser sends a form that has fields for files."""
+    return guest.post("/new", files=[(name, (None, text)) for name, text in form.items()])
 
 
 def read_field(text: str, name: str) -> str:

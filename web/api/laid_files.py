@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scheduler.artefacts import Artefacts, locate_upload
-from web.api.callers import Desk
+from scheduler.settings import Settings
 from web.api.problems import NotSent, TooMuch
 
 
-def lay_files(desk: Desk, files: Mapping[Path, str], folder: Path) -> None:
+def lay_files(settings: Settings, files: Mapping[Path, str], folder: Path) -> None:
     """Lay files, each by its place below `folder` and its SHA-256. Raise NotSent or TooMuch."""
-    artefacts, room = Artefacts(desk.settings.store), desk.settings.data.limit
+    artefacts, room = Artefacts(settings.store), settings.data.limit
     for target, sha256 in files.items():
         name = target.name
         if not re.fullmatch("[0-9a-f]{64}", sha256) or not artefacts.has(locate_upload(sha256)):
@@ -20,7 +20,7 @@ def lay_files(desk: Desk, files: Mapping[Path, str], folder: Path) -> None:
         content = artefacts.read(locate_upload(sha256))
         room -= len(content)
         if room < 0:
-            raise TooMuch(f"{name}: the files of one spec may have {desk.settings.data.limit:,} bytes together")
+            raise TooMuch(f"{name}: the files of one spec may have {settings.data.limit:,} bytes together")
         if hashlib.sha256(content).hexdigest() != sha256:
             raise NotSent(f"{name}: the file {sha256} was changed in the store; send it again")
         if any(above.is_file() for above in target.parents if above.is_relative_to(folder)) or target.is_dir():

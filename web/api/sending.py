@@ -75,7 +75,7 @@ def _prepare(desk: Desk, actor: Actor, sent: answers.SentSpec, *, to_submit: boo
     try:
         with tempfile.TemporaryDirectory(prefix="sweep-plan-") as place:
             folder = Path(place)
-            lay_files(desk, _place_files(sent.data, folder), folder)
+            lay_files(desk.settings, _place_files(sent.data, folder), folder)
             settings = replace(desk.settings, user=actor.user)
             forward = find_forward_class(desk.store, "tinker")
             yield prepare_sent(sent.spec, sent.overrides, folder, settings, forward, to_submit=to_submit)
