@@ -81,11 +81,11 @@ bench-chat: setup
 	@$(BIN)/python -m tests.bench.chat_speed
 	@$(BIN)/python -m tests.bench.chat_rewards
 
-# Checks the short form of what can go wrong with a whole fleet, beside the storm and the messages of `make test`: a cap,
-# kills and an outage; a worker that leaves, freezes or goes deaf; a failover that loses writes; an upgrade; four hosts.
-# Minutes.
+# Checks the short form of what can go wrong with a whole fleet, beside the messages of `make test`: a storm; each part
+# of `sweep run` stopped or killed; a cap, kills and an outage; a worker that leaves, freezes or goes deaf; a failover
+# that loses writes; an upgrade; four hosts. Minutes.
 chaos-short: setup
-	CHAOS=short $(BIN)/python -m pytest tests/chaos tests/deploy/test_hosts.py
+	CHAOS=short $(BIN)/python -m pytest tests/chaos tests/deploy/test_hosts.py tests/acceptance/test_bad_nights.py
 
 # Runs 200 stages under 55 kills, and tells 200 attempts to leave: 15 minutes. `make chaos SEED=7` repeats a storm.
 chaos: setup

@@ -14,6 +14,7 @@ from scheduler.state.connection import connect
 from scheduler.state.server.embedded_redis import find_server_url
 from tests.acceptance.command import Desk, until
 from tests.acceptance.small_nights import SLOW, finished, small
+from tests.chaos.fleet import IN_SHORT
 
 CHILDREN = {
     "worker-1": "worker.app worker",
@@ -54,6 +55,7 @@ def redis_of(desk: Desk) -> int:
     return number
 
 
+@IN_SHORT
 @pytest.mark.timeout(240)
 def test_whatever_is_stopped_or_killed_is_replaced_and_the_sweep_ends(desk: Desk) -> None:
     """Stop every process that `sweep up` starts, all at once; then kill Redis and the supervisor itself.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import IN_SHORT, Fleet
 from tests.chaos.storm import SHORT, Storm, in_the_storm, verify
 
 
@@ -15,6 +15,7 @@ def say(what: object) -> None:
     print(what)  # noqa: T201
 
 
+@IN_SHORT
 @pytest.mark.timeout(300)
 def test_a_storm_loses_nothing_and_pays_for_nothing_twice(tmp_path: Path) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
