@@ -89,6 +89,8 @@ def _load_once(key: str, load: "Callable[[], PretrainedTokenizer]") -> "Pretrain
 
 
 def _load_for_model(name: str, model: str) -> "PretrainedTokenizer":
+    if (here := Path(name).absolute()).exists():  # in whichever folder this runs, perhaps one of somebody else
+        raise ServiceRefused(f"{model}: the folder {here} would be taken for this model; run the command elsewhere")
     asked = _read_trusted().get(name)
     files, problem = _fetch_files(name, model, revision=asked)
     if asked is None:

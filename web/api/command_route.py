@@ -96,7 +96,7 @@ class CommandStream(StreamingResponse):
     """A stream that gives everything back when it ends, however it ends."""
 
     def __init__(self, frames: AsyncGenerator[bytes], closing: ExitStack) -> None:
-        super().__init__(frames, media_type=MEDIA)
+        super().__init__(frames, media_type=MEDIA, headers={"X-Accel-Buffering": "no"})  # a proxy holds nothing back
         self._frames, self._closing = frames, closing
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:

@@ -238,3 +238,13 @@ def test_the_real_one_of_kimi_is_refused() -> None:
 
 def test_offline_models_have_ours() -> None:
     assert isinstance(tokenizer_for("offline/ngram-s"), OfflineTokenizer)
+
+
+def test_a_folder_that_happens_to_have_the_name_of_a_model_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that was sent runs among files of its sender."""
+    (tmp_path / "acme" / "planted").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ServiceRefused, match=str(tmp_path)):
+        tokenizer_for("acme/planted")
