@@ -136,7 +136,7 @@ def every_file_of_the_store_is_documented(desk: Desk) -> None:
     assert files
     stage = re.compile(r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.\w{32}\.")  # evaluate-46a0.711fd9bf-13.DIGEST.items
     known = {
-        re.sub(r"(data|tokenizers)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name))
+        re.sub(r"(data|tokenizers|uploads)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name))
         for name in files
     }
     known = {re.sub(r"-\d{6}\.", "-STEPS.", re.sub(r"stages/\w+/[\w.-]+\.probe", "HOST.probe", name)) for name in known}

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ class _Errand:
         }
         received = ReceivedFiles(name_outputs(self.command.list_outputs(self.values), named))
         try:
-            with received.keep_open():
+            with self._hear_signals(), received.keep_open():
                 return self._show(link.run(order), received)
         except (KeyboardInterrupt, ServerUnusable) as error:
             if not self.command.follows or not self.has_begun:
@@ -106,6 +106,14 @@ class _Errand:
             names = " ".join(sweeps or list_words(self.values.get("names")))
             goes_on = f"What was submitted goes on at the server; `sweep watch {names}` shows it"
             raise type(error)(f"{str(error) or 'Stopped looking.'}\n{goes_on}") from None
+
+    def _hear_signals(self) -> AbstractContextManager[object]:
+        """Let `kill` end `sweep run` as Ctrl-C does, here as at the fleet's own machine."""
+        if self.path != "run":
+            return nullcontext()
+        from scheduler.cli.run import interrupt_on_signals  # only with this command is it loaded already
+
+        return interrupt_on_signals()
 
     def _replace(self, parameter: str, typed: str, sent: str) -> None:
         value = self.values[parameter]
