@@ -17,6 +17,7 @@ from scheduler.state.store import Store
 from web.background import Background, Drawings
 from web.computations import PlannedCells, SweepFacts, compute
 from web.login_limits import LoginLimits
+from web.stored_checkpoints import StoredCheckpoints
 from web.visitors import BrowserSessions, RecentVisits, Visitor
 
 THREADS = 3  # that compute in the background, or wait for a process that does
@@ -53,6 +54,7 @@ class Site:
         self.cells = Background[list[dict[str, Any]]](pool, self._read_cells, share=0.3)
         self.facts = Background[SweepFacts](pool, partial(compute, "facts", store, settings))
         self.reports = Background[Any](pool, partial(compute, "report", store, settings))
+        self.stored = StoredCheckpoints(ThreadPoolExecutor(2, thread_name_prefix="storage"), store, settings)
         self.files = Background[str](pool, partial(compute, "file", store, settings), kept=FILES)
         self.samples = Background[Any](pool, self._read_samples, kept=SAMPLES)
 

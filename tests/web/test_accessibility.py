@@ -18,7 +18,7 @@ PATHS = (
     *("/", "/sweeps", "/sweeps/half", "/sweeps/half/cells", "/sweeps/half/report", "/sweeps/half/stages?state=failed"),
     *("/sweeps/half/runs", "/sweeps/half/runs/0", "/sweeps/half/runs/4"),
     *("/sweeps/half/items", "/sweeps/half/change/budget", "/compare"),
-    *("/fleet", "/nowhere"),
+    *("/fleet", "/storage", "/nowhere"),
 )
 
 

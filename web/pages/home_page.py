@@ -11,6 +11,7 @@ from scheduler.engine.admission import MONEY
 from scheduler.notify.outbox import list_troubled_webhooks
 from scheduler.state import costs, keys, views
 from scheduler.state.bug_log import describe_bug
+from scheduler.state.people.user_budgets import read_user_costs
 from scheduler.state.states import ENDED_SWEEPS
 from scheduler.state.views import SweepView
 from scheduler.state.workers import read_leader, read_live_workers
@@ -104,6 +105,7 @@ def read_home(site: Site, _: str) -> Mapping[str, Any]:
         "busy": sum(int(report["busy"]) for report in workers.values()),
         "pools": pools,
         "days": days,
+        "users": [user for user in read_user_costs(store, fleet.now) if user.limit is not None],
         "offline_only": all(row.view.services == ["offline"] for row in rows),
     }
 
