@@ -4,6 +4,9 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +27,7 @@ from tests.scheduler.plans import scaling
 from tests.support import TRUSTED, FakeClock, redis_server, wait_until
 from tests.web.served import Served, serve_page
 from web.api.callers import PREFIX
+from web.api.command_process import PROGRAM
 from web.api.command_room import AT_ONCE, FOLLOWING_OF_ONE, CommandRoom
 from web.api.problems import TooMany
 
@@ -209,6 +213,25 @@ def test_a_command_ends_when_its_caller_goes_and_shows_no_secret(api: httpx.Clie
         assert server.settings.redis_url.encode() not in shown
         assert b"half" not in (process / "cmdline").read_bytes()
     wait_until(lambda: not {*list_children()} - before, "the command ends")
+
+
+def test_a_command_whose_server_was_killed_leaves_nothing(server: Served, tmp_path: Path) -> None:
+    """The kernel then sends it the signal that this test sends."""
+    place = tmp_path / "place"
+    (place / "here").mkdir(parents=True)
+    actor = {"user": "ada", "origin": "a test", "scope": "read"}
+    asked = {**order("watch", names=["half"]), "form": "table", "place": str(place), "folder": str(place / "here")}
+    environment = {"REDIS_URL": server.settings.redis_url or "", "SWEEP_HOME": str(tmp_path)}
+    pipe, command = subprocess.PIPE, [sys.executable, "-m", PROGRAM]
+    with subprocess.Popen(command, env={**os.environ, **environment}, text=True, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({**asked, "actor": actor}))
+        process.stdin.close()
+        assert process.stdout.readline()
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert not place.exists()
 
 
 def test_commands_wait_for_each_other_and_no_token_takes_every_place() -> None:

@@ -80,7 +80,7 @@ async def run(
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="sweep-command-")))
         here = await run_in_threadpool(_lay_out, desk, command, sent, folder)
         process = CommandProcess(
-            _make_order(actor, sent, here),
+            _make_order(actor, sent, folder, here),
             _make_environment(desk.settings, actor, sent.terminal),
             TerminalSize(**sent.terminal.model_dump(include={"out", "err", "columns", "lines"})),
         )
@@ -140,9 +140,10 @@ def _lay_out(desk: Desk, command: ServerCommand, sent: answers.CommandOrder, fol
     return here
 
 
-def _make_order(actor: Actor, sent: answers.CommandOrder, here: Path) -> dict[str, Any]:
+def _make_order(actor: Actor, sent: answers.CommandOrder, folder: Path, here: Path) -> dict[str, Any]:
     who = {"user": actor.user, "origin": actor.origin, "scope": actor.scope.value}
-    return {**sent.model_dump(include={"command", "values", "form"}), "folder": str(here), "actor": who}
+    asked = sent.model_dump(include={"command", "values", "form"})
+    return {**asked, "place": str(folder), "folder": str(here), "actor": who}
 
 
 def _make_environment(settings: Settings, actor: Actor, terminal: answers.SentTerminal) -> dict[str, str]:

@@ -6,8 +6,11 @@ are what the sender sees. It never works with paths, code or data of this machin
 
 import json
 import os
+import shutil
+import signal
 import sys
 import warnings
+from types import FrameType
 
 import click
 
@@ -25,6 +28,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     load_secrets()
     order = json.load(sys.stdin)
+    _leave_nothing(order["place"])
     os.nice(POLITE)
     who = order["actor"]
     act_for(Actor(who["user"], who["origin"], Scope(who["scope"])))
@@ -36,6 +40,16 @@ def main() -> None:
         error.show()
         sys.exit(2)
     run_command(["-f", order["form"], *order["command"].split(), *words])
+
+
+def _leave_nothing(place: str) -> None:
+    """Remove the sender's files when a signal ends this process: the server may have been killed, and does not."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        shutil.rmtree(place, ignore_errors=True)
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 if __name__ == "__main__":
