@@ -1,4 +1,4 @@
-"""Name the service of a model, and the lane and pool of a stage.
+"""Name the service of a model, the lane and pool of a stage, and the task of an attempt.
 
 The model's name decides the service; there is no fallback. A fleet has one account at each service, so its limits,
 its health and today's cost are stored under the service's name.
@@ -16,6 +16,11 @@ SERVICES = ("offline", "tinker")
 CLIENTS = ("training", "sampling")
 
 Client = Literal["training", "sampling"]
+
+
+def name_task(stage: str, attempt: int) -> str:
+    """Name the task of an attempt, as Celery and Flower know it. A nudge that comes twice has the same name."""
+    return f"{stage}-{attempt}"
 
 
 def find_service(model: str) -> str:

@@ -34,6 +34,7 @@ from web.pages import (
     login_page,
     new_page,
     run_page,
+    stage_page,
     storage_page,
     sweep_page,
 )
@@ -43,7 +44,7 @@ from web.templating import load_assets, show_page
 
 PAGES = (
     *(login_page, home_page, sweep_page, control_page, run_page, items_page, compare_page, new_page, fleet_page),
-    *(health_page, storage_page),
+    *(health_page, stage_page, storage_page),
 )
 WORDS = {404: "There is no such page.", 405: "This page cannot be called like that."}
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from scheduler.errors import StoreUnavailable
+from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.settings import Settings
 from scheduler.state import views
 from scheduler.state.people.actors import Scope
@@ -62,6 +63,11 @@ class Site:
     def cookie(self) -> str:
         """The cookie's name: browsers share cookies among the ports of a machine, on which other fleets may be."""
         return f"sweep_{self.store.read_fleet_name()[:12]}"
+
+    def find_flower(self) -> str:
+        """Find where Flower is, which watches the workers of this machine; empty if it does not run here."""
+        addresses = read_addresses(self.settings.home) if is_up(self.settings.home) else None
+        return addresses.flower_url if addresses else ""
 
     def _read_cells(self, name: str) -> list[dict[str, Any]]:
         return read_indexed_cells(self.store, name, self.read_plan(name).index)

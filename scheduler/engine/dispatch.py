@@ -3,6 +3,7 @@
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from scheduler.services import name_task
 from scheduler.state import keys
 from scheduler.state.connection import Away, Client, RedisError, classify_error, make_broker_settings
 
@@ -41,8 +42,10 @@ class Nudges:
 
     def send(self, stage: str, attempt: int, label: str) -> bool:
         """Send one nudge. Return False if the broker is unreachable: the claim runs out and the stage comes back."""
+        # Flower shows the label and the path of the stage on the page, and finds the row by the attempt.
+        shown = {"argsrepr": label, "kwargsrepr": f"page: /stages/{stage}", "task_id": name_task(stage, attempt)}
         try:
-            self._app.send_task(ATTEMPT, args=[stage, attempt], argsrepr=label, retry=False)
+            self._app.send_task(ATTEMPT, args=[stage, attempt], retry=False, **shown)
         except OperationalError:
             return False
         except RedisError as error:  # Celery's own connection to Redis

@@ -18,7 +18,7 @@ PATHS = (
     *("/", "/sweeps", "/sweeps/half", "/sweeps/half/cells", "/sweeps/half/report", "/sweeps/half/stages?state=failed"),
     *("/sweeps/half/runs", "/sweeps/half/runs/0", "/sweeps/half/runs/4"),
     *("/sweeps/half/items", "/sweeps/half/change/budget", "/compare"),
-    *("/fleet", "/storage", "/nowhere"),
+    *("/fleet", "/storage", "/stages/evaluate-n8s0", "/nowhere"),
 )
 
 
@@ -59,6 +59,7 @@ def test_nothing_serious_is_found_in_a_plan(judge: Tab, page: Served, spec: str)
 
 
 def test_nothing_serious_is_found_before_the_login(judge: Tab, page: Served) -> None:
+    judge.visit(page.url)
     judge.click(".bar button")
     for path in ("/login", "/login?code=x"):
         judge.visit(page.url + path)

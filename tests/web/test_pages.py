@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from itertools import islice
 
 import httpx
@@ -182,3 +183,15 @@ def test_a_metric_that_tables_hide_can_be_chosen(page: Served, night: Night) -> 
         runs = guest.get("/sweeps/hiding/runs", params={"metric": "adaptive_ece"}).text
     assert ("0.3125" in shown, "0.3125" in chosen) == (False, True)
     assert runs.index(">adaptive_ece</th>") < runs.index(">nll</th>")
+
+
+def test_a_stage_leads_to_the_sweeps_and_runs_that_have_it(page: Served) -> None:
+    runs = {row["seed"]: row["run"] for row in views.read_planned_rows(page.store, "half") if row["cell"]["size"] == 16}
+    with page.log_in() as guest:
+        text = guest.get("/stages/evaluate-n16s1").text
+        base = guest.get("/stages/evaluate-base").text
+        for unknown in ("train-nothing", "x", "train-..%2Fx"):
+            assert guest.get(f"/stages/{unknown}").status_code == 404
+    assert re.findall(r"/sweeps/half/runs/(\d+)", text) == [str(runs[1])]
+    assert len(re.findall(r"/sweeps/half/runs/(\d+)", base)) == len(views.read_planned_rows(page.store, "half"))
+    assert "running → succeeded" in text

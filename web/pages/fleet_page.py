@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.cli.status import make_status_document
-from scheduler.processes.addresses import is_up, read_addresses
 from scheduler.state.people.audit_log import read_audit
 from scheduler.state.service_facts import read_known_accounts
 from scheduler.state.workers import read_leader
@@ -21,13 +20,12 @@ CHANGES = 50  # of people that are shown
 
 def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
     """Read everything that the page shows: what `sweep -f json status` prints, and who changed what."""
-    store, home = site.store, site.settings.home
-    addresses = read_addresses(home) if is_up(home) else None
+    store = site.store
     leader, ticked = read_leader(store.client)
     return {
         "document": make_status_document(store, site.settings, [], None),
         "accounts": [(account.service, describe_facts(account)) for account in read_known_accounts(store)],
-        "flower": addresses.flower_url if addresses else "",
+        "flower": site.find_flower(),
         "leader": leader,
         "tick_seconds": ticked.seconds,
         "changes": list(reversed(read_audit(store, last=CHANGES))),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from markupsafe import Markup
 
+from scheduler.services import name_task
 from scheduler.state import keys, views
 from scheduler.state.events import Event, read_stage_events
 from scheduler.state.keeping.archive import open_archive
@@ -45,6 +46,7 @@ class StageOfRun:
     view: StageView
     kind: str
     events: Sequence[Event]  # newest last
+    task: str  # of its last attempt, as Flower knows it; empty: it was never attempted
     checkpoints: Sequence[SavedCheckpoint]
 
 
@@ -95,22 +97,26 @@ def read_run(site: Site, subject: str) -> Mapping[str, Any]:
         "stages": stages,
         "drawing": drawing,
         "measures": defaultdict(str, measures),
+        "flower": site.find_flower(),
     }
 
 
 def read_run_stages(store: Store, name: str, row: Mapping[str, Any]) -> list[StageOfRun]:
     """Read the stages of a planned row."""
-    store = open_archive(store, name)
-    stages = views.read_stage_views(store, list(dict.fromkeys(views.list_row_stages(row))))
-    trained = {*row["before"], row["stage"]}
+    return read_stages_of_run(open_archive(store, name), list(dict.fromkeys(views.list_row_stages(row))))
+
+
+def read_stages_of_run(store: Store, stages: Sequence[str]) -> list[StageOfRun]:
+    """Read stages with what happened to them."""
     return [
         StageOfRun(
             view=stage,
-            kind="training" if stage.id in trained else "evaluation",
+            kind="training" if stage.id.startswith("train-") else "evaluation",
             events=read_stage_events(store, stage.id),
+            task=name_task(stage.id, stage.attempt) if stage.attempt else "",
             checkpoints=[read_checkpoint(text) for text in store.client.lrange(keys.checkpoints(stage.id), 0, -1)],
         )
-        for stage in stages
+        for stage in views.read_stage_views(store, stages)
     ]
 
 
