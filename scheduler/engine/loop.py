@@ -9,6 +9,7 @@ from types import FrameType
 
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
+from scheduler.engine.fleet import read_service
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.errors import SettingsDisagree
 from scheduler.notify.alerts import AlertWatch
@@ -22,12 +23,14 @@ from scheduler.state.connection import Away, RedisError, check_server, connect, 
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.server.failover import ServerWatch
+from scheduler.state.slot_series import note_slots
 from scheduler.state.store import Store
 from scheduler.state.workers import REPORT_LASTS, TickReport, name_process, report_scheduler
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
 CLAIM = (5.0, 1 / 3)  # a worker has this many seconds, or this share of a lease, to claim a stage
+NOTE = 60.0  # seconds between two notes of the slots that are taken
 LOOK = 30.0  # seconds between two checks of the server
 PAUSE = 0.1  # seconds between two ticks that found nothing to do
 TROUBLE = 2.0  # seconds between two tries while Redis is in trouble, so that the log does not fill the disk
@@ -86,7 +89,7 @@ class Scheduler:
         self._watch = ServerWatch()
         self._alerts = AlertWatch(store, settings)
         self._ticked = TickReport()
-        self._look_at = self._write_at = self._report_at = 0.0
+        self._look_at = self._write_at = self._report_at = self._note_at = 0.0
 
     def run_tick(self) -> float:
         """Tick if we lead. Return the seconds until the next tick. Wait for a Redis in trouble as long as it takes."""
@@ -100,6 +103,7 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             self._alerts.look_if_due()
+            self._note_slots()
             return PAUSE if self._tick() else 0
         except SettingsDisagree:
             raise  # the others joined while Redis or we were away
@@ -116,6 +120,16 @@ class Scheduler:
         idle = tick(self._store, self._nudges, self._limits).idle
         self._ticked = TickReport(self._store.scripts.read_time(), round(time.monotonic() - began, 6))
         return idle
+
+    def _note_slots(self) -> None:
+        """Note now and then how many slots of each service are taken, for the page."""
+        if time.monotonic() < self._note_at:
+            return
+        for service in (read_service(self._store, name, self._limits.slots) for name in SERVICES):
+            pools = service.pools.values()
+            taken, limit = sum(pool.snapshot.taken for pool in pools), sum(pool.capacity.limit for pool in pools)
+            note_slots(self._store, service.name, taken, limit, service.state)
+        self._note_at = time.monotonic() + NOTE
 
     def _report(self) -> None:
         """Report now and then that we are alive, so that the supervisor replaces us if we stop for ever."""

@@ -218,6 +218,11 @@ def bug(verb: str) -> str:
     return f"{PREFIX}bug:{verb}"
 
 
+def slot_series(service: str) -> str:
+    """String: how many slots of a service were taken, five minutes a place, for a day."""
+    return f"{PREFIX}series:{service}"
+
+
 def account(service: str) -> str:
     """Hash: facts about our account at a service, each with its time."""
     return f"{PREFIX}account:{service}"

@@ -37,7 +37,10 @@ def test_every_page_but_the_login_asks_for_one(page: Served) -> None:
     assert len(paths) > 5
     with page.open_guest() as guest:
         for path in paths:
-            answer = guest.get(path.format(name="half", part="cells", number=0, what="pause"), params={"of": "home"})
+            answer = guest.get(
+                path.format(name="half", part="cells", number=0, what="pause", stage="train-n8s0"),
+                params={"of": "home"},
+            )
             assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), path
         assert guest.get("/", headers={"accept": "*/*"}).status_code == 401
 

@@ -10,6 +10,7 @@ import pytest
 
 from scheduler.report_inputs import gather_inputs
 from scheduler.state import views
+from scheduler.state.slot_series import note_slots
 from scheduler.state.states import StageState
 from scheduler.state.workers import TickReport, name_process, report_scheduler
 from sweeps.report.compose import compose_answer
@@ -195,3 +196,11 @@ def test_a_stage_leads_to_the_sweeps_and_runs_that_have_it(page: Served) -> None
     assert re.findall(r"/sweeps/half/runs/(\d+)", text) == [str(runs[1])]
     assert len(re.findall(r"/sweeps/half/runs/(\d+)", base)) == len(views.read_planned_rows(page.store, "half"))
     assert "running → succeeded" in text
+
+
+def test_the_fleet_draws_the_slots_of_the_last_day(page: Served) -> None:
+    note_slots(page.store, "tinker", 5, 9, "closed")
+    with page.log_in() as guest:
+        text = guest.get("/fleet").text
+    assert "tinker: slots taken in the last day, at most 5" in text
+    assert "offline: slots taken" not in text

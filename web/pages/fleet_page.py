@@ -7,11 +7,15 @@ from fastapi import APIRouter, Request, Response
 
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.cli.status import make_status_document
+from scheduler.services import SERVICES
 from scheduler.state.people.audit_log import read_audit
 from scheduler.state.service_facts import read_known_accounts
+from scheduler.state.slot_series import read_slot_series
+from scheduler.state.store import Store
 from scheduler.state.workers import read_leader
 from web.parts import Part, answer_part, fill_part
 from web.site import Here, Site, Visiting, Watching
+from web.slot_chart import SlotChart, draw_slots
 from web.templating import show_page
 
 FLEET = "fleet"
@@ -26,10 +30,16 @@ def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
         "document": make_status_document(store, site.settings, [], None),
         "accounts": [(account.service, describe_facts(account)) for account in read_known_accounts(store)],
         "flower": site.find_flower(),
+        "charts": [chart for chart in (read_chart(store, service) for service in SERVICES) if chart],
         "leader": leader,
         "tick_seconds": ticked.seconds,
         "changes": list(reversed(read_audit(store, last=CHANGES))),
     }
+
+
+def read_chart(store: Store, service: str) -> SlotChart | None:
+    """Read how many slots of a service were taken in the last day."""
+    return draw_slots(service, read_slot_series(store, service, store.scripts.read_time()))
 
 
 PART = Part("fleet", "Fleet", read_fleet_page)

@@ -16,6 +16,7 @@ from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import create_login, create_token
 from scheduler.state.people.user_budgets import set_user_budget
 from scheduler.state.service_facts import record_facts
+from scheduler.state.slot_series import note_slots
 from scheduler.state.store import Meter, Renewal
 from scheduler.state.workers import report_scheduler
 from tests.scheduler.conftest import named
@@ -36,6 +37,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.scripts.run("take_duty", "w1", 10_000, keys.HOUSEKEEPER.removeprefix(keys.PREFIX))
     night.store.read_fleet_name()
     night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)
+    note_slots(night.store, "offline", 3, 4, "closed")
     record_facts(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
