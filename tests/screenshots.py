@@ -34,6 +34,7 @@ PAGES = {
     "change": f"/sweeps/{GRID}/change/budget",
     "compare": f"/compare?first={SCALING}&second={GRID}",
     "fleet": "/fleet",
+    "storage": "/storage",
     "new": "/new",
     "missing": "/nowhere",
 }
