@@ -65,7 +65,7 @@ COMMANDS = {  # name: (module of this package, first sentence of its help), so t
     "audit": ("people.audit_trail", "Show who changed what, when, and from where, newest last."),
     "play": ("play", "Walk through an episode of ENVIRONMENT, and check it."),
     "sizing": ("upkeep.fleet_size", "Estimate how large the machines of a fleet must be."),
-    "health": ("upkeep.probe_health", "For probes: exit with 0 if a worker, the page, … works."),
+    "health": ("upkeep.probe_health", "For probes: exit with 0 if one part works, such as the page."),
     "doctor": ("doctor", "Check this machine and say how to fix problems."),
 }
 

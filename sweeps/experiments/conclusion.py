@@ -168,16 +168,21 @@ def _write_effect(claim: Conclusion, *, sign: str = "", turn: bool = False) -> s
     effect, low, high = (None if end is None else -end if turn else end for end in (claim.effect, *ends))
     if turn:
         low, high = high, low
-    text = f"{effect:{sign}.4f}"
-    if low is not None and high is not None:
-        text += f" (95 % interval {low:{sign}.4f} to {high:{sign}.4f})"
-    return text.replace("-", MINUS)
+    return f"{effect:{sign}.4f}{_write_interval(low, high, sign)}".replace("-", MINUS)
+
+
+def _write_interval(low: float | None, high: float | None, sign: str = "") -> str:
+    if low is None or high is None:
+        return ""
+    return f" (95 % interval {low:{sign}.4f} to {high:{sign}.4f})"
 
 
 def say_ahead(claim: Conclusion) -> str:
-    """Say better by +0.02, or worse by +0.02: not better by less than nothing."""
-    worse = (claim.effect or 0) < 0
-    return f"{'worse' if worse else 'better'} by {_write_effect(claim, sign='+', turn=worse)}"
+    """Say better by 0.02, or worse by 0.02, or no better: not better by less than nothing."""
+    effect = claim.effect or 0.0
+    if claim.effect is not None and round(effect, 4) == 0:
+        return f"no better{_write_interval(claim.low, claim.high)}".replace("-", MINUS)
+    return f"{'worse' if effect < 0 else 'better'} by {_write_effect(claim, turn=effect < 0)}"
 
 
 def _write_sizes(claim: Conclusion) -> str:

@@ -27,7 +27,7 @@ def find_too_large(key: str, sizes: set[int], datasets: Iterable[Dataset]) -> st
     least = min(dataset.train.units for dataset in short)
     over = "; ".join(f"{size:,}" for size in sorted(sizes) if size > least)
     have = ", ".join(f"{dataset.name} has {_describe_rows(dataset)}" for dataset in short)
-    return f"{key}: too large: {over}; use at most {least:,}: {have}"
+    return f"{key}: too large: {over}; use at most {least}: {have}"
 
 
 def _describe_rows(dataset: Dataset) -> str:

@@ -105,7 +105,7 @@ def test_more_groups_than_there_are_is_refused_with_what_there_is(desk: Desk) ->
     desk.write("windows.yaml", SPEC)
     refused = desk.call("plan", "windows.yaml", "sizes=[2, 19]")
     assert refused.status == 1
-    for fact in ("sizes: ecg has 18 groups", "108 training rows", "too large: 19;"):
+    for fact in ("ecg has 18 groups", "108 training rows", "too large: 19;"):
         assert fact in refused.err
     wrong = desk.call("plan", "windows.yaml", "data.ecg.columns={qestion: signal}")
     assert wrong.status == 1

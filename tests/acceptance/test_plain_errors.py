@@ -25,7 +25,7 @@ from tests.tinker_offline.process import KEY, REFUSED, Server
     [
         ("train: {metod: sl}", ["sweep.yaml:5", "train.metod", "method"]),
         ("seeds: many", ["sweep.yaml:8", "seeds", "many"]),
-        ("sizes: [32, 1000000]", ["1000000", "636", "reference"]),
+        ("sizes: [32, 1000000]", ["1,000,000", "636", "reference"]),
         ("data: {mine: {source: nowhere.jsonl}}", ["nowhere.jsonl"]),
         ("data: {mine: {source: empty.jsonl}}", ["empty.jsonl", "empty"]),
         ("data: {mine: {source: bad.jsonl}}", ["bad.jsonl:2"]),

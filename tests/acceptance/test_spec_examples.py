@@ -68,7 +68,13 @@ def test_what_acts_runs_and_costs_what_its_plan_said(fleet_desk: Desk) -> None:
             file.write_text(file.read_text().replace(whole, part))
     run_output = fleet_desk.call("run", *map(str, files))
     assert run_output.status == 0, run_output.err
-    for part in ("Which method?", "20,000 training tokens", "other seeds and other items", "sl_then_rl", "untrained"):
+    for part in (
+        "Which method?",
+        "20,000 tokens in training",
+        "other seeds and other items",
+        "sl_then_rl",
+        "untrained",
+    ):
         assert part in run_output.out
     if LONG:
         assert "Best: train.environment=offline:arithmetic\n" in run_output.out

@@ -15,7 +15,7 @@ from scheduler.settings import read_settings
 @click.option("--liveness", is_flag=True, help="Also succeed if Redis does not answer: for probes that restart.")
 @click.pass_obj
 def health(output: Output, part: str, anywhere: bool, liveness: bool) -> None:
-    """For probes: exit with 0 if a worker, the page, … works.
+    """For probes: exit with 0 if one part works, such as the page.
 
     PART is scheduler, worker, page, flower or redis. The exit status is 0 if that is healthy, and 1 if not; one line
     says why. The command starts nothing.

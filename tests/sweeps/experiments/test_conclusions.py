@@ -894,7 +894,7 @@ def test_a_size_that_is_not_sure_is_that_of_the_law_and_says_what_is_not_clear()
     losses: dict[Any, list[float]] = {}
     for row in case.rows:
         losses.setdefault(row.cell["size"], []).append(row.metrics["nll"])
-    assert f"+{2.35 - min(map(np.mean, losses.values())):.4f}" in case.conclusion.sentence
+    assert f"{2.35 - min(map(np.mean, losses.values())):.4f}" in case.conclusion.sentence
     assert WORDS["learning_unclear"] not in describe_caveats(case.conclusion), "the sentence says it"
     sure = replace(case, rows=sizes(measured=SIZES[:5], seeds=range(2), base=2.35))
     assert "learning_unclear" not in sure.conclusion.caveats
