@@ -27,6 +27,11 @@ def read_json(*words: str) -> dict[str, Any]:
     return document
 
 
+def find_process(worker: str) -> int:
+    """Find the process id in the name of a worker: HOST-PROCESS-INSTANCE."""
+    return int(worker.split("-")[-2])
+
+
 def kill_worker() -> bool:
     """Kill the worker as a crash would, if a fifth of the stages are done and it works on others."""
     status = read_json("status", NAME)
@@ -35,7 +40,7 @@ def kill_worker() -> bool:
     if not status["running"] or not status["workers"]:
         return False
     worker = status["workers"][0]["worker"]
-    os.kill(int(worker.rpartition("-")[2]), signal.SIGKILL)  # its name ends with its process id
+    os.kill(find_process(worker), signal.SIGKILL)
     print(f"night.py: killed {worker}, which ran {len(status['running'])} stages", flush=True)
     return True
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from scheduler.state.workers import name_process
 from tests.acceptance.command import Desk
-from tests.acceptance.community.example_modules import IN_SHORT
+from tests.acceptance.community.example_modules import IN_SHORT, import_module
 from tests.acceptance.community.example_runs import copy_new, run_example
 
 SMALL = [
@@ -45,6 +46,11 @@ def play_night(desk: Desk, folder: Path) -> tuple[Desk, str]:
     )
     assert night.returncode == 0, night.stderr + night.stdout[-2000:]
     return inside, night.stdout
+
+
+def test_the_night_finds_the_process_of_a_worker_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    night = import_module(monkeypatch, "overnight", "night")
+    assert night.find_process(name_process()) == os.getpid()
 
 
 def list_values(results: dict[str, Any]) -> list[tuple[Any, ...]]:
