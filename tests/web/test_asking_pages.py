@@ -58,7 +58,7 @@ def test_what_cannot_be_planned_says_why_and_keeps_the_text(page: Served, spec: 
 
 
 ROWS = b"".join(b'{"text": "row number %d"}\n' % number for number in range(40))
-WITH_FILE = PASTED.replace("offline:reference", "rows.jsonl").replace("sweep: pasted", "sweep: sent")
+WITH_FILE = PASTED.replace("offline:reference", "rows.jsonl").replace("sweep: pasted", "sweep: uploaded")
 
 
 def test_a_spec_and_its_files_are_sent_once_and_planned_and_submitted(page: Served) -> None:
@@ -68,12 +68,12 @@ def test_a_spec_and_its_files_are_sent_once_and_planned_and_submitted(page: Serv
         assert send_form(guest, {"token": token, "do": "plan", "spec": WITH_FILE}, *empty).status_code == 422
         spec = ("spec", "sweep.yaml", WITH_FILE.encode())
         planned = send_form(guest, {"token": token, "do": "plan", "spec": ""}, spec, ("files", "rows.jsonl", ROWS))
-        assert re.search(r"sent: \d+ stages", planned.text)
+        assert re.search(r"uploaded: \d+ stages", planned.text)
         kept = re.search(r'name="kept" hidden aria-hidden="true">([^<]*)<', planned.text)
         assert kept is not None
         again = {"token": token, "do": "submit", "spec": WITH_FILE, "kept": kept[1]}
-        assert send_form(guest, again).headers["location"] == "/sweeps/sent"
-    assert views.read_sweep(page.store, "sent").user == "bob"
+        assert send_form(guest, again).headers["location"] == "/sweeps/uploaded"
+    assert views.read_sweep(page.store, "uploaded").user == "bob"
 
 
 @pytest.mark.parametrize("name", ["../rows.jsonl", "a/b.jsonl", ".hidden", "rows.jsonl\n", "é.jsonl", "x" * 101])
