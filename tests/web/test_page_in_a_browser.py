@@ -5,6 +5,7 @@ Skipped where there is none, as for the report (tests/sweeps/report/test_report_
 
 from typing import Any
 
+from scheduler.state import keys
 from tests.browser import Tab
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
@@ -12,6 +13,7 @@ from tests.support import wait_until
 from tests.web.conftest import SPEC
 from tests.web.served import Served
 
+LEADERLESS = "document.querySelector('main').innerText.includes('none leads')"
 MEASURED = "[...document.querySelectorAll('.grid td')].filter(cell => cell.innerText.includes('1.2500')).length"
 
 
@@ -41,3 +43,23 @@ def is_listened_to(page: Served, tab: Tab, name: str) -> bool:
     tab.ask("1")
     listeners: Any = page.watcher.listeners
     return listeners[f"sweep:{name}"] > 0 and page.watcher.find(f"sweep:{name}") is not None
+
+
+def test_a_scheduler_that_goes_and_comes_back_is_told_without_reloading(page: Served, night: Night, tab: Tab) -> None:
+    client = night.store.client
+    night.store.report_worker("a-worker", threads=7, busy=3, ttl=600, host="here")
+    client.set(keys.LEADER, "here-1-abcdef")
+    tab.look()
+    tab.visit(f"{page.url}/login?code={page.make_link()}")
+    tab.click("form button")
+    tab.ask("window.stays = true")
+    wait_until(lambda: tab.ask("1") and page.watcher.listeners["home"] > 0, "the page listens")
+    assert tab.ask(LEADERLESS) is False
+    client.delete(keys.LEADER)
+    wait_until(lambda: tab.ask(LEADERLESS), "the page says that no scheduler leads", seconds=30)
+    client.set(keys.LEADER, "here-2-abcdef")
+    wait_until(lambda: not tab.ask(LEADERLESS), "the page says that one leads", seconds=30)
+    assert tab.ask("window.stays") is True
+    tab.visit("about:blank")
+    client.delete(keys.LEADER)
+    night.store.forget_worker("a-worker")

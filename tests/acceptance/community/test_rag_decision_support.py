@@ -80,7 +80,8 @@ def test_what_is_read_in_training_decides(desk: Desk) -> None:
     assert (conclusion["claim"], conclusion["metric"]) == ("worse", "mixed")
     assert (conclusion["subject"], conclusion["against"]) == ("after_closed", "reader")
     fallen = {(claim["subject"], claim["metric"]) for claim in conclusion["others"] if claim["claim"] == "worse"}
-    assert ("after_passages", "abstention") in fallen, "and in the headline, because nothing is better in mixed"
+    assert ("after_closed", "cites.mixed") in fallen
+    assert ("after_passages", "abstention") not in fallen, "its seeds differ too much"
     assert "one_of_several" in conclusion["caveats"]
     assert max(read_means(results, "closed_book").values()) == 0
     for metric in ("mixed", "cites.mixed"):
