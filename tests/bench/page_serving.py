@@ -130,7 +130,7 @@ def main(runs: int) -> None:
                 told = (
                     f"{1000 * seconds:.0f} ms of the processor, {size:,} bytes, painted after {1000 * painted:.0f} ms"
                 )
-                sys.stdout.write(f"{path}: {told} (limits {1000 * limit:.0f} ms, {LIMIT_BYTES:,} bytes, 1 s)\n")
+                sys.stdout.write(f"{path}: {figures} (limits {1000 * limit:.0f} ms, {LIMIT_BYTES:,} bytes, 1 s)\n")
     if not within:
         sys.exit("a limit was passed")
 
