@@ -127,7 +127,7 @@ def main(runs: int) -> None:
                 seconds, size = measure(guest, path), ask(guest, path)
                 painted = paint(tab, page.url + path) if tab else 0.0
                 within &= seconds <= limit and size <= LIMIT_BYTES and painted <= LIMIT_PAINT
-                told = (
+                figures = (
                     f"{1000 * seconds:.0f} ms of the processor, {size:,} bytes, painted after {1000 * painted:.0f} ms"
                 )
                 sys.stdout.write(f"{path}: {figures} (limits {1000 * limit:.0f} ms, {LIMIT_BYTES:,} bytes, 1 s)\n")
