@@ -28,14 +28,20 @@ def shared_fleet(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.
 
 
 @pytest.fixture
-def fleet_desk(shared_fleet: SharedFleet, tmp_path: Path) -> Desk:
+def fleet_desk(shared_fleet: SharedFleet, home_desk: Desk, tmp_path: Path) -> Desk:
     """A desk with a folder of its own, at a fleet that is up: `run` starts no processes but its own.
 
     With OVER=server it is one on another machine, which knows the fleet by its address and a token alone.
     """
-    shared_fleet.start()
     if os.environ.get("OVER") == "server":
         return shared_fleet.seat_elsewhere(tmp_path, "operator", "admin")
+    return home_desk
+
+
+@pytest.fixture
+def home_desk(shared_fleet: SharedFleet, tmp_path: Path) -> Desk:
+    """A desk on the fleet's own machine, with OVER=server too: for what does not travel, such as code of the user's."""
+    shared_fleet.start()
     return Desk(tmp_path, {"SWEEP_HOME": str(shared_fleet.desk.home)})
 
 

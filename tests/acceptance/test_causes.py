@@ -58,32 +58,32 @@ def list_causes(desk: Desk, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(300)
-def test_what_other_peoples_code_lost_is_named_in_run_and_status(fleet_desk: Desk) -> None:
+def test_what_other_peoples_code_lost_is_named_in_run_and_status(home_desk: Desk) -> None:
     for name, body in BODIES.items():
-        fleet_desk.write(f"my_{name}.py", ENVIRONMENT.replace("{body}", body))
-        fleet_desk.write(f"{name}.yaml", PLAYED.format(name=name, module=f"my_{name}"))
-    fleet_desk.write("ratio_checks.py", CHECK)
+        home_desk.write(f"my_{name}.py", ENVIRONMENT.replace("{body}", body))
+        home_desk.write(f"{name}.yaml", PLAYED.format(name=name, module=f"my_{name}"))
+    home_desk.write("ratio_checks.py", CHECK)
     for part, first in (("mine", 10), ("held", 0)):
         rows = (f'{{"question": "q{at}? ", "answer": "a{at}"}}\n' for at in range(first, first + 6))
-        fleet_desk.write(f"{part}.jsonl", "".join(rows))
-    fleet_desk.write("checked.yaml", CHECKED)
-    done = fleet_desk.call("run", *(f"{name}.yaml" for name in (*BODIES, "checked")))
+        home_desk.write(f"{part}.jsonl", "".join(rows))
+    home_desk.write("checked.yaml", CHECKED)
+    done = home_desk.call("run", *(f"{name}.yaml" for name in (*BODIES, "checked")))
     assert done.status == 1
 
-    (broke,) = list_causes(fleet_desk, "breaks")
+    (broke,) = list_causes(home_desk, "breaks")
     assert (broke["kind"], broke["name"]) == ("environment", "my_breaks:Shop")
     assert (broke["lost"], broke["among"]) == (32, 32), "of a training and of the untrained model"
     assert (broke["failed_stages"], broke["stages"]) == (2, 2)
     line = ENVIRONMENT.partition("{body}")[0].count("\n") + 1
     place = rf"\(my_breaks\.py, line {line}, in decoder\.py, line \d+\)"
     assert re.search(f"raised JSONDecodeError: .* {place}", broke["cause"])
-    (blurred,) = list_causes(fleet_desk, "blurs")
+    (blurred,) = list_causes(home_desk, "blurs")
     assert (blurred["lost"], blurred["failed_stages"], "nan" in blurred["cause"]) == (32, 2, True)
-    (bent,) = list_causes(fleet_desk, "bends")
+    (bent,) = list_causes(home_desk, "bends")
     assert 0 < bent["lost"] < bent["among"] / 2
     assert (bent["failed_stages"], "inf" in bent["cause"]) == (0, True)
     assert re.search(r"seed \d+", bent["first"])
-    (checked,) = list_causes(fleet_desk, "checked")
+    (checked,) = list_causes(home_desk, "checked")
     assert (checked["kind"], checked["name"], checked["lost"], checked["among"]) == (
         "check",
         "ratio_checks:precision",
@@ -94,8 +94,8 @@ def test_what_other_peoples_code_lost_is_named_in_run_and_status(fleet_desk: Des
 
     failed, others = done.err, done.out
     for cause, expected in ((broke, failed), (blurred, failed), (bent, others), (checked, others)):
-        sweep = next(name for name in (*BODIES, "checked") if cause in list_causes(fleet_desk, name))
-        for text in (expected, fleet_desk.call("status", sweep).out):
+        sweep = next(name for name in (*BODIES, "checked") if cause in list_causes(home_desk, name))
+        for text in (expected, home_desk.call("status", sweep).out):
             words = " ".join(text.split())
             for fact in (cause["name"], cause["cause"], f"{cause['lost']} of {cause['among']}"):
                 assert fact in words, (sweep, fact)

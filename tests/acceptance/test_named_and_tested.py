@@ -58,11 +58,11 @@ def write_files(desk: Desk) -> None:
 
 
 @pytest.fixture
-def measured(fleet_desk: Desk) -> Desk:
-    write_files(fleet_desk)
-    done = fleet_desk.call("run", "hospitals.yaml")
+def measured(home_desk: Desk) -> Desk:
+    write_files(home_desk)
+    done = home_desk.call("run", "hospitals.yaml")
     assert done.status == 0, done.err
-    return fleet_desk
+    return home_desk
 
 
 def check_plan(plan: dict[str, Any]) -> None:

@@ -185,9 +185,9 @@ def test_all_right_answers_and_passages_are_read(written: Desk) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_one_file_of_each_format_runs_to_its_end(written: Desk, fleet_desk: Desk) -> None:
+def test_one_file_of_each_format_runs_to_its_end(written: Desk, home_desk: Desk) -> None:
     """The file of the page with one name changed, and no more; each trains its four steps and is measured."""
-    written.environment.update(fleet_desk.environment)
+    written.environment.update(home_desk.environment)
     files = []
     for file in RUN:
         name = file.partition(".")[0]

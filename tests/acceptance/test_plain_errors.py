@@ -126,10 +126,10 @@ def test_a_budget_stops_the_sweep_before_it_is_crossed(fleet_desk: Desk) -> None
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
     desk = fleet_desk
     file = desk.write("capped.yaml", small("capped", sizes=(32, 64, 128, 256), seeds=2))
-    planned = desk.call("-f", "json", "plan", str(file)).json
+    planned = desk.call("-f", "json", "plan", file.name).json
     budget = planned["totals"]["usd"] / 2
     file.write_text(file.read_text() + f"budget: {{usd: {budget:.6f}}}\n")
-    with desk.sweeping("run", str(file)) as process:
+    with desk.sweeping("run", file.name) as process:
         until(lambda: "budget:" in json.dumps(_status(desk)), f"the budget stops it: {desk.said()}", seconds=90)
         until(lambda: _status(desk)["running"] == [], "nothing runs any more")
         process.send_signal(signal.SIGTERM)
