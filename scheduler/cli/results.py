@@ -117,9 +117,9 @@ def _describe_hidden(name: str, spec: Mapping[str, Json], shown: Sequence[str], 
     them, any_of_them = ("it", "it") if len(hidden) == 1 else ("them", "one of them")
     left_out = f"Not in the table: {', '.join(hidden[:FEW])}{more}. `sweep report {name}` shows {them}"
     names = list(dict.fromkeys(name.removeprefix(SOURCE).removeprefix(VALIDATION) for name in (*shown, hidden[0])))
-    command = f"run `sweep run FILE sweep=NAME metrics=[{','.join(names)}]`"
+    command = f"run `sweep run FILE sweep=NEW_NAME 'metrics=[{','.join(names)}]'`"
     if spec.get("metrics") or any("." in name for name in names):  # the first may be a mapping, as in the file
-        command = "name it in `metrics`, beside the others, and run the file with `sweep=NAME`"
+        command = "name it in `metrics`, beside the others, and run the file with `sweep=NEW_NAME`"
     again = "finished stages are reused" if spec.get("reuse", "all") == "all" else "all stages run again"
     return f"{left_out}. To see {any_of_them} here, too, {command}; {again}"
 

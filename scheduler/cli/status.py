@@ -36,7 +36,7 @@ from sweeps.formatting import format_count, format_duration, format_usd
 MOST = 20  # rows of each list
 ORDER = [state.value for state in StageState]
 NO_SWEEP = "No sweep was submitted here yet: start with `sweep run FILE` (`sweep examples` lists some)"
-KEPT = " (a client may stay open after its training, for the evaluations)"  # so more are open than trainings run
+KEPT = " (trainings and losses need one each; one may stay open after its training, for the evaluations)"
 TITLES = {"running": "running (nll: of the latest training batch)"}
 
 

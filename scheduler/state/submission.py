@@ -182,7 +182,7 @@ def _read_keep(execution: Mapping[str, Json]) -> str:
 def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
     lines = [
-        f"  {path}: {_spell(old)} was submitted, the new file has {_spell(new)}"
+        f"  {path}: {_spell(old)} was submitted, now it is {_spell(new)}"
         for path, old, new in _find_changes(store, name, submission.spec)
     ]
     what = "\n".join(lines) or f"  the file is the same, but {OTHER_CONTENT} changed since"

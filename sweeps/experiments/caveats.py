@@ -108,7 +108,7 @@ WORDS: Mapping[Caveat, str] = {
     "law_failed": "laws that were fitted to the smaller sizes missed the larger ones",
     "chance_unknown": "the score of guessing is unknown",
     "extrapolated": "the size is beyond the measured ones",
-    "may_be_unreachable": "perhaps no amount of data is enough",
+    "may_be_unreachable": "the curve may level off before the target",
     "laws_tie": "several scaling laws fit about equally well",
     "law_misses": "a curve that is fitted without the two largest sizes misses them",
     "law_bends": "fitted to the smaller sizes, a law with a bend was nearer to the largest",

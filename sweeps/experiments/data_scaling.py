@@ -296,7 +296,7 @@ def describe_law(name: str, fit: ScalingFit, unit: SizeUnit = EXAMPLES) -> dict[
 
 def _show_needed(least: MinimumData) -> TableCell:
     """Show the size with its interval, which is open where its upper end is out of reach."""
-    perhaps = ", perhaps never" if least.may_be_unreachable and least.status != "unreachable" else ""
+    perhaps = ", may level off first" if least.may_be_unreachable and least.status != "unreachable" else ""
     interval = write_interval(least)
     if least.point is None:
         return TableCell(f"{interval}{perhaps}" if interval else MISSING, least.low)

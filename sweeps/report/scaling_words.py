@@ -65,7 +65,7 @@ def explain_fit(name: str, fit: ScalingFit, origin: str, unit: SizeUnit) -> str:
 
 def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     """Say why an interval has no upper end, and which run would probably give it one; "" where it has one."""
-    never = "perhaps no amount of data reaches the target"
+    never = "the curve may level off before the target"
     if least.next_size is None:
         return f" But {never}." if least.may_be_unreachable else ""
     reason = never if least.may_be_unreachable else f"even {REACH} times the largest size may miss the target"
@@ -97,8 +97,8 @@ def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
     first = places[0]
     now, then = (find_half_widths(fit.curve, fit.blocks, more)[0, first] for more in (0, 1))
     missed_by = f"although the mean there ({fit.loss[first]:.4g}) misses the target ({least.target:.4g})"
-    known = f"From {fit.blocks.seeds} seeds, the mean of all seeds is known only to ±{now:.2g} there (95 %)"
-    more_seeds = f"one seed more with the same scatter would make that ±{then:.2g}"
+    known = f"With {fit.blocks.seeds} seeds the 95 % interval of that mean is ±{now:.2g}, by the scatter of all sizes"
+    more_seeds = f"one seed more, with the same scatter, would make it ±{then:.2g}"
     return f"the interval includes {unit.write(fit.n[first])}, {missed_by}. {known}; {more_seeds}"
 
 
@@ -158,7 +158,11 @@ def explain_columns(fits: Sequence[ScalingFit]) -> str:
     """Write the laws of a table with their letters, and say what its error is."""
     laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
     formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
-    return f"Laws: {formulas}. Error: how far a curve that is fitted without the 2 largest sizes misses them."
+    return (
+        f"Laws: {formulas}. R²: the share of the variance that the curve explains, each size alike; the fit weighs "
+        "sizes (losses by their relative errors), so the better law may have the lower R². Error: how far a curve that "
+        "is fitted without the 2 largest sizes misses them."
+    )
 
 
 def describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.targets import format_multiplier
-from sweeps.analysis.transfer_gains import Overall, TransferCell, TransferMatrix
+from sweeps.analysis.transfer_gains import Asymmetry, Overall, TransferCell, TransferMatrix
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import find_metric
 from sweeps.figures.charts import HeatMap
@@ -160,16 +160,28 @@ def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
     parts: list[Part] = [
         make_table(rows, caption=f"What a transfer is worth, as a multiple of the n target {unit.many}")
     ]
-    for asymmetry in matrix.asymmetries:
-        if asymmetry.after_holm and asymmetry.size == sizes[-1]:
-            ahead, behind = (
-                (asymmetry.one, asymmetry.other) if asymmetry.difference.mean > 0 else (asymmetry.other, asymmetry.one)
-            )
-            gap = format_estimate(asymmetry.difference._replace(mean=abs(asymmetry.difference.mean)), 3, signed=True)
-            more = f"{ahead} helps {behind} more than {behind} helps {ahead}"
-            words = f"With {unit.write_of_target(asymmetry.size)} {more}: {gap}."
-            parts.append(Paragraph(words))
+    parts += [
+        Paragraph(_describe_asymmetry(matrix, asymmetry, unit))
+        for asymmetry in matrix.asymmetries
+        if asymmetry.after_holm and asymmetry.size == sizes[-1]
+    ]
     return parts
+
+
+def _describe_asymmetry(matrix: TransferMatrix, asymmetry: Asymmetry, unit: SizeUnit) -> str:
+    """Say which of two domains helps the other more, or hurts it less."""
+    ahead, behind = asymmetry.one, asymmetry.other
+    if asymmetry.difference.mean < 0:
+        ahead, behind = behind, ahead
+    gains = (matrix.cell(*pair, asymmetry.size).gain for pair in ((ahead, behind), (behind, ahead)))
+    better, worse = (gain.mean if gain else 0.0 for gain in gains)
+    words = f"{ahead} helps {behind} more than {behind} helps {ahead}"
+    if better <= 0:
+        words = f"{behind} hurts {ahead} more than {ahead} hurts {behind}"
+    elif worse < 0:
+        words = f"{ahead} helps {behind}, while {behind} hurts {ahead}"
+    gap = format_estimate(asymmetry.difference._replace(mean=abs(asymmetry.difference.mean)), 3)
+    return f"With {unit.write_of_target(asymmetry.size)} {words}: the gains differ by {gap}."
 
 
 def _draw_forgetting(

@@ -26,9 +26,9 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
         )
         if any(stage.recipe.get("tokens") for stage in acting):
             yield (
-                "rl: a training with a number of tokens ends at the nearest whole iteration, so its steps are an "
-                "estimate. Low ends half of the longest iteration before that number, and trains on fewer of its "
-                "tokens. High ends one iteration after it, because the last one may be the longest"
+                "rl: where the tokens are given, the number of iterations is an estimate. A training may end half of "
+                "the longest iteration before them (low, which also trains on fewer of its tokens) or, if its last "
+                "iteration turns out the longest, a whole one after them (high)"
             )
         yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
 
