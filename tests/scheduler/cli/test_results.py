@@ -2,6 +2,7 @@
 
 import random
 import re
+import shlex
 import statistics
 from collections.abc import Sequence
 from io import StringIO
@@ -175,7 +176,7 @@ def test_the_command_that_shows_a_hidden_metric_names_all_metrics_and_another_sw
     console = Console(file=text, width=400, markup=False)
     show_results(night.store, read_settings({"SWEEP_STORE": str(tmp_path)}), "s", Output("table", console))
     (command,) = re.findall(r"`(sweep run .*?)`", text.getvalue())
-    assert command.split()[3:] == ["sweep=NAME", "metrics=[nll,bits_per_byte]"]
+    assert shlex.split(command)[3:] == ["sweep=NEW_NAME", "metrics=[nll,bits_per_byte]"]
 
 
 def test_what_is_drawn_has_its_numbers_once_in_the_table_of_cells(night: Night, tmp_path: Path) -> None:
