@@ -62,6 +62,7 @@ def _make_evaluation(evaluation: EvaluationSamples) -> dict[str, Any]:
         "measure": evaluation.measure,
         "metric": evaluation.metric,
         "items": evaluation.items,
+        "others": evaluation.others,
         "after": _make_run(runs.after, evaluation.metric),
         "before": _make_run(runs.before, evaluation.metric) if runs.before else None,
         "against": runs.against,

@@ -1,7 +1,7 @@
 """Read samples of the answers that the evaluations of a sweep kept, from the artefact store. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from scheduler.artefacts import Artefacts, locate_records
@@ -52,6 +52,7 @@ class EvaluationSamples(NamedTuple):
     metric: str
     runs: ComparedRuns
     items: int
+    others: int  # trained runs with a value of the metric, beside the one that is shown
     chosen: ChosenSamples
     notes: tuple[str, ...]  # what is missing
 
@@ -59,6 +60,7 @@ class EvaluationSamples(NamedTuple):
 class SweepSamples(NamedTuple):
     """The samples of a sweep; `unsampled` says by evaluation why it has none."""
 
+    metrics: Sequence[str]  # one of each evaluation whose models write text, whether it was asked for or not
     evaluations: Sequence[EvaluationSamples]
     unsampled: Mapping[str, str]
 
@@ -67,19 +69,21 @@ def read_samples(store: Store, url: str, name: str, request: WantedSamples) -> S
     """Read the samples of each evaluation of a sweep. Raises UnknownSweep, UnknownMetric and UnknownRun."""
     reader = _SampleReader(store, url, name, request)
     recipes = views.read_recipes(store, list(reader.stages.values()))
-    evaluations, unsampled = [], dict[str, str]()
+    metrics, evaluations, unsampled = [], [], dict[str, str]()
     for measure, stage in reader.stages.items():
         options = _read_options(measure, recipes[stage])
         evaluator = find_evaluator(str(options["name"]), options)
-        if not writes_text(evaluator):
-            unsampled[measure] = UNWRITTEN.format(evaluator.name)
+        written = writes_text(evaluator)
+        if written:
+            metrics += reader.list_metrics(measure, evaluator)[:1]
+        if not reader.wants(measure):
             continue
-        samples = reader.read(measure, evaluator)
+        samples = reader.read(measure, evaluator) if written else UNWRITTEN.format(evaluator.name)
         if isinstance(samples, str):
             unsampled[measure] = samples
         else:
             evaluations.append(samples)
-    return SweepSamples(evaluations, unsampled)
+    return SweepSamples(metrics, evaluations, unsampled)
 
 
 def _list_measures(planned: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -109,14 +113,14 @@ def _refuse_unknown_runs(planned: Sequence[Mapping[str, Any]], where: Mapping[st
             )
 
 
-def _select_measure(stages: Mapping[str, str], rows: Sequence[RunResult], metric: str) -> dict[str, str]:
-    """Select the evaluation of a metric. Raises UnknownMetric."""
+def _find_measure(measures: Collection[str], rows: Sequence[RunResult], metric: str) -> str:
+    """Find the evaluation of a metric. Raises UnknownMetric."""
     measure = find_measure(metric)
-    if measure in stages:
-        return {str(measure): stages[str(measure)]}
+    if measure in measures:
+        return str(measure)
     known = sort_metrics({name for row in rows for name in row.metrics})
     raise UnknownMetric(
-        f"--metric: expected a metric that this sweep measured, got {metric!r}; "
+        f"metric: expected one that this sweep measured, got {metric!r}; "
         f"{suggest(metric, known) if known else 'nothing is measured yet'}"
     )
 
@@ -134,15 +138,20 @@ class _SampleReader:
         self._rows, self._planned = views.read_results(store, name), views.read_planned_rows(store, name)
         self.stages = _list_measures(self._planned)  # by evaluation, one of them
         _refuse_unknown_runs(self._planned, request.where)
-        if request.metric is not None:
-            self.stages = _select_measure(self.stages, self._rows, request.metric)
+        self._measure = None if request.metric is None else _find_measure(self.stages, self._rows, request.metric)
+
+    def wants(self, measure: str) -> bool:
+        return self._measure in (None, measure)
+
+    def list_metrics(self, measure: str, evaluator: Evaluator) -> list[str]:
+        """List what an evaluation has measured, as it names it."""
+        prefix = measure[: measure.rfind(".") + 1]
+        measured = {name for row in self._rows for name in row.metrics}
+        return [f"{prefix}{name}" for name in evaluator.metric_names if f"{prefix}{name}" in measured]
 
     def read(self, measure: str, evaluator: Evaluator) -> EvaluationSamples | str:
         """Return the samples, or say why there are none."""
-        prefix = measure[: measure.rfind(".") + 1]
-        measured = {name for row in self._rows for name in row.metrics}
-        named = [f"{prefix}{name}" for name in evaluator.metric_names if f"{prefix}{name}" in measured]
-        metric = self._request.metric or next(iter(named), "")
+        metric = self._request.metric or next(iter(self.list_metrics(measure, evaluator)), "")
         runs = choose_runs(self._rows, metric, self._request.where)
         if runs is None:
             return self._explain_missing()
@@ -157,7 +166,8 @@ class _SampleReader:
         if not (chosen.worst or chosen.best):
             return f"no item has a value of {metric}"
         notes = [*unread, *broken, *self._describe_runs(runs, metric)]
-        return EvaluationSamples(measure, metric, runs, len({row.item for row in after}), chosen, tuple(notes))
+        items, others = len({row.item for row in after}), self._count_runs(metric, measured=True) - 1
+        return EvaluationSamples(measure, metric, runs, items, others, chosen, tuple(notes))
 
     def _read_recipe(self, measure: str, run: RunResult) -> Mapping[str, Json]:
         """Read the recipe of a run's evaluation: another run may have other questions."""
@@ -190,11 +200,12 @@ class _SampleReader:
             ]
 
     def _describe_runs(self, runs: ComparedRuns, metric: str) -> list[str]:
-        others = sum(row.stage is not None and metric in row.metrics for row in self._rows) - 1
-        missing = sum(row.stage is not None and metric not in row.metrics for row in self._rows)
+        missing = self._count_runs(metric, measured=False)
         notes = [] if runs.before else ["the model before training has no result of this evaluation"]
-        notes += [f"{format_count(others, 'other trained run')} not shown: choose one with KEY=VALUE"] if others else []
         return notes + ([f"{format_count(missing, 'trained run')} not measured yet, or failed"] if missing else [])
+
+    def _count_runs(self, metric: str, *, measured: bool) -> int:
+        return sum(row.stage is not None and (metric in row.metrics) is measured for row in self._rows)
 
     def _explain_missing(self) -> str:
         """Say why no trained run is measured."""

@@ -149,18 +149,17 @@ def read_number(text: str) -> int | None:
 
 def choose_items(sampled: Any, beside: Any, words: str, start: int) -> Mapping[str, Any]:
     """Choose the evaluation and the items of a page."""
-    known = [evaluation.metric for evaluation in sampled.evaluations]
     evaluation = next(iter(sampled.evaluations), None)
     problem = "; ".join(f"{measure}: {reason}" for measure, reason in sampled.unsampled.items())
     if evaluation is None:
-        return {"evaluation": None, "known": known, "problem": problem or "nothing is measured yet"}
+        return {"evaluation": None, "known": sampled.metrics, "problem": problem or "nothing is measured yet"}
     chosen = [sample for sample in evaluation.chosen.worst if not words or holds(sample, words)]
-    matches = [known for known in beside.evaluations if known.metric == evaluation.metric] if beside else []
+    matches = [match for match in beside.evaluations if match.metric == evaluation.metric] if beside else []
     match = next(iter(matches), None)
     others = None if match is None else {sample.item: sample for sample in match.chosen.worst}
     return {
         "evaluation": evaluation,
-        "known": known,
+        "known": list(dict.fromkeys([*sampled.metrics, evaluation.metric])),
         "problem": "",
         "items": list(join_samples(chosen[start : start + PAGE], others)),
         "found": len(chosen),

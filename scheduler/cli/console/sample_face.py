@@ -35,6 +35,9 @@ def _show_evaluation(output: Output, evaluation: EvaluationSamples) -> None:
     output.say(f"after:  {_name_run(runs.after)}, {metric} {format_value(runs.after.metrics[metric])}")
     if runs.before is not None:
         output.say(f"before: {runs.against}, {metric} {format_value(runs.before.metrics[metric])}")
+    if evaluation.others:
+        others = format_count(evaluation.others, "other trained run")
+        output.say(f"note: {others} not shown: choose one with KEY=VALUE")
     for note in evaluation.notes:
         output.say(f"note: {note}")
     for kind, some in evaluation.chosen._asdict().items():
