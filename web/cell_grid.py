@@ -99,7 +99,7 @@ def _choose_axes(coordinates: Sequence[Mapping[str, Any]]) -> tuple[str, str, li
 
 
 def _make_grid(title: str, down: str, across: str, members: Sequence[tuple[ShownCell, Mapping[str, Any]]]) -> CellGrid:
-    places = {(_name(down, cell), _name(across, cell)): made for made, cell in members}
+    places = {(_name(down, cell) if down else "", _name(across, cell)): made for made, cell in members}
     columns = {_name(across, cell): cell.get(across) for _, cell in members}
     rows = dict.fromkeys(row for row, _ in places)
     ordered = sorted(columns, key=lambda name: _order(columns[name]))

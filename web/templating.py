@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from sweeps.figures.svg import mark_code
 from sweeps.formatting import format_cell, format_count, format_duration, format_usd, format_value
 from web.visitors import Visitor
 
@@ -26,13 +27,9 @@ def format_time(milliseconds: int | None) -> Markup:
     )
 
 
-def mark_code(text: str) -> Markup:
+def write_prose(text: str) -> Markup:
     """Escape a sentence of ours, and show what stands between backticks as code."""
-    pieces = str(escape(text)).split("`")
-    if len(pieces) % 2 == 0:
-        return Markup("`").join(map(Markup, pieces))
-    marked = (f"<code>{piece}</code>" if place % 2 else piece for place, piece in enumerate(pieces))
-    return Markup("".join(marked))  # noqa: S704 - escaped
+    return Markup(mark_code(text))  # noqa: S704 - escaped
 
 
 def link_sweep(name: str, *parts: str, **query: object) -> str:
@@ -59,7 +56,7 @@ def load_templates() -> Environment:
         "count": format_count,
         "value": format_value,
         "time": format_time,
-        "prose": mark_code,
+        "prose": write_prose,
         "score": lambda value: f"{value:.4f}",
         "cell": lambda value, key: format_cell(key, value),
     }

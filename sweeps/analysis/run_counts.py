@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweeps.evaluation.metric_prefixes import CUT, UNCHECKED, get_base_name
+from sweeps.formatting import percent
 from sweeps.results import GIVEN_UP, RunResult
 
 TROUBLES = {  # of answers, by how the metric of their share begins
@@ -57,7 +58,7 @@ def describe_troubled_answers(runs: Sequence[RunResult]) -> list[str]:
         for trained, whose in ((True, ""), (False, " of the untrained model")):
             by_share: dict[str, list[str]] = {}
             for metric, share in find_shares(runs, prefix, trained=trained).items():
-                by_share.setdefault(f"{share:.1%}", []).append(metric)
+                by_share.setdefault(percent(share, 1), []).append(metric)
             if by_share:
                 most = "; ".join(f"{share} ({', '.join(metrics)})" for share, metrics in by_share.items())
                 sentences.append(f"Some answers{whose} {what}: up to {most}.")

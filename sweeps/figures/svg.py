@@ -20,6 +20,14 @@ def escape(text: object) -> str:
     return escape_html(UNSPEAKABLE.sub("\N{REPLACEMENT CHARACTER}", str(text)))
 
 
+def mark_code(text: object) -> str:
+    """Escape a sentence of ours for content, and show what stands between backticks as code."""
+    pieces = escape(text).split("`")
+    if len(pieces) % 2 == 0:
+        return "`".join(pieces)
+    return "".join(tag("code", piece) if place % 2 else piece for place, piece in enumerate(pieces))
+
+
 def tag(name: str, *children: str, **attributes: Value | None) -> str:
     """Write one element; `class_` is class, `stroke_width` stroke-width, None leaves an attribute out."""
     written = "".join(
@@ -59,9 +67,10 @@ def measure_text(text: str, size: float = SMALL) -> float:
 
 
 def fit_text(text: str, room: float, size: float = SMALL) -> str:
-    """Shorten a text to the room there is."""
+    """Shorten a text to the room there is: in its middle, because names that begin alike end apart."""
     most = max(1, int(room / (EM * size)))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    end = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
 
 
 def wrap_svg(name: str, title: str, description: str, body: str, *, width: float, height: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sweeps.figures.charts import draw_svg
-from sweeps.figures.svg import NARROW, WIDE, escape, tag
+from sweeps.figures.svg import NARROW, WIDE, escape, mark_code, tag
 from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -39,7 +39,7 @@ def render_html(report: Report, style: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return escape(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
+    return mark_code(TOGETHER.sub("\N{NO-BREAK SPACE}", text))
 
 
 def _render_footer(report: Report) -> str:

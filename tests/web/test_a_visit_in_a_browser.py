@@ -29,9 +29,18 @@ COMPARED: dict[str, Json] = {
     "equal": {"tokens": 1000},
     "best": {"metric": "accuracy", "mode": "max"},
 }
+OWN_DATA = PASTED.replace("pasted", "visited").replace("offline:reference", "notes.jsonl")
+SEND = """
+    const sent = new DataTransfer()
+    const rows = Array.from({length: 24}, (_, row) => JSON.stringify({text: `note ${row}: pump ${row} leaks`}))
+    sent.items.add(new File([rows.join('\\n')], 'notes.jsonl'))
+    document.querySelector('#files').files = sent.files
+    document.querySelector('#files').files.length
+"""
 TEXT = "document.querySelector('main').innerText"
 MEASURED = "[...document.querySelectorAll('.grid td')].filter(cell => cell.innerText.includes('1.2500')).length"
 ACTIONS = "document.querySelectorAll('nav.actions a').length"
+OFFERED = "[...document.querySelectorAll('#metric option')].map(one => one.value)"
 PAUSED = "fetch('/sweeps/half/change/pause', {method: 'POST', body: new FormData()}).then(answer => answer.status)"
 
 
@@ -102,9 +111,10 @@ def test_a_visit_from_the_login_to_the_log_out_and_one_of_a_reader(
 
 
 def submit_and_watch(page: Served, night: Night, tab: Tab) -> None:
-    """Paste a spec, read its price, submit it, see a cell fill in without reloading, and open a run."""
+    """Paste a spec with its data, read its price, submit it, see a cell fill in without reloading, and open a run."""
     tab.visit(f"{page.url}/new")
-    tab.ask(f"document.querySelector('#spec').value = {PASTED.replace('pasted', 'visited')!r}")
+    tab.ask(f"document.querySelector('#spec').value = {OWN_DATA!r}")
+    assert tab.ask(SEND) == 1
     tab.click("main form button")
     assert "$" in tab.ask(TEXT)
     tab.click("main form button")
@@ -128,6 +138,10 @@ def look_at_answers(page: Served, tab: Tab, name: str) -> None:
     first = tab.ask("document.querySelector('.item').innerText")
     assert "3+3=" in first
     assert "7" in first
+    assert tab.ask(OFFERED) == [
+        "accuracy",
+        "task_completion",
+    ]
     tab.visit(f"{page.url}/sweeps/{name}/items?metric=task_completion")
     turns = tab.ask("[...document.querySelectorAll('.item .turn pre')].map(turn => turn.innerText)")
     assert turns[:2] == ["The order?", "call find(7)"]

@@ -63,3 +63,13 @@ def test_a_cell_says_how_many_of_its_runs_are_measured() -> None:
         2,
         3,
     )
+
+
+def test_one_axis_is_one_row_and_the_untrained_model_is_its_last_column() -> None:
+    coordinates: list[dict[str, Any]] = [{"untrained": True}, {"rate": 0.1}, {"rate": 0.02}]
+    cells = [{"cell": cell, "runs": 1, "metrics": {}} for cell in coordinates]
+    page = lay_out_cells(plan_grids(coordinates), cells, "nll")
+    (grid,) = page.grids
+    assert grid.columns == ("0.02", "0.1", "untrained")
+    ((_, row),) = grid.rows
+    assert [cell.number for cell in row if cell] == [2, 1, 0]

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from pathlib import Path
 
 import pytest
@@ -123,11 +122,12 @@ def test_answers_that_were_cut_are_told_of_trained_and_of_untrained_models() -> 
     assert describe_troubled_answers([run(0.0), run(0.0, None)]) == []
     (sentence,) = describe_troubled_answers([run(0.0), run(0.25), run(0.1)])
     assert "source.cut_answers" in sentence
-    assert "25.0%" in sentence
+    assert "25.0 %" in sentence
 
 
 def test_answers_on_which_a_check_failed_are_told_though_no_table_has_their_share() -> None:
     rows = [RunResult({}, seed, "succeeded", {"rhythm.unchecked_answers": 0.1 * seed}, stage="t") for seed in (0, 1, 2)]
     (sentence,) = describe_troubled_answers(rows)
-    assert {"rhythm.unchecked_answers", "20.0%"} <= {*re.findall(r"[\w.%]+", sentence)}
+    assert "rhythm.unchecked_answers" in sentence
+    assert "20.0 %" in sentence
     assert describe_troubled_answers(rows[:1]) == []
