@@ -3,15 +3,18 @@
 import fcntl
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from scheduler.errors import SchedulerError
 
+LISTEN_SECONDS = 0.2  # for a port of this machine to answer; where nobody listens, it refuses at once
 PROBE_SECONDS = 0.5  # that `is_up` of another process may hold the lock
 
 
@@ -64,6 +67,14 @@ def is_up(home: Path) -> bool:
     """Does a supervisor run for this state folder?"""
     with _open_lock(home) as lock:
         return not _try_lock(lock, fcntl.LOCK_SH)  # several processes may ask at once
+
+
+def is_listening(url: str) -> bool:
+    """Does a process listen at the port of an address of this machine?"""
+    parts = urlsplit(url)
+    with suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 0), LISTEN_SECONDS):
+        return True
+    return False
 
 
 def read_uptime(home: Path) -> float | None:

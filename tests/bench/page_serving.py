@@ -42,6 +42,7 @@ PATHS = (
     *("/", "/sweeps/large", "/sweeps/large/cells", "/sweeps/large/report", "/fleet"),
     *("/sweeps/large/runs", "/sweeps/large/runs?cell=7", "/sweeps/large/runs/7"),
     *("/sweeps/large/stages", "/sweeps/large/stages?state=succeeded"),
+    *("/sweeps", "/sweeps/large/items", "/compare", "/storage"),
 )
 
 

@@ -3,11 +3,13 @@
 import html
 import json
 import re
+import socket
 from itertools import islice
 
 import httpx
 import pytest
 
+from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.report_inputs import gather_inputs
 from scheduler.state import views
 from scheduler.state.slot_series import note_slots
@@ -145,6 +147,23 @@ def test_the_fleet_names_its_workers(page: Served) -> None:
     page.store.forget_worker("a-worker")
     assert "a-worker" in text
     assert "3 of 7" in text
+
+
+def test_the_fleet_says_when_flower_does_not_answer(page: Served) -> None:
+    home, texts, tags = page.settings.home, list[str](), list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as flower, hold_supervisor_lock(home), page.log_in() as guest:
+        url = f"http://127.0.0.1:{flower.getsockname()[1]}"
+        publish(home, Addresses("", url, "user", "hunter2", 0, "a server"))
+        for _ in range(2):
+            part = guest.get("/fleet/part")
+            texts.append(part.text)
+            tags.append(part.headers["etag"])
+            flower.close()
+        withdraw(home)
+    assert [f'href="{url}"' in text for text in texts] == [True, False]
+    assert "does not answer" in texts[1]
+    assert tags[0] != tags[1], "so an open page asks for it"
+    assert "hunter2" not in "".join(texts)
 
 
 def test_who_comes_back_sees_what_has_changed_meanwhile(page: Served, night: Night) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from scheduler.cli.service_facts_text import describe_facts
 from scheduler.cli.status import make_status_document
+from scheduler.processes.addresses import is_listening
 from scheduler.services import SERVICES
 from scheduler.state.people.audit_log import read_audit
 from scheduler.state.service_facts import read_known_accounts
@@ -26,10 +27,12 @@ def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
     """Read everything that the page shows: what `sweep -f json status` prints, and who changed what."""
     store = site.store
     leader, ticked = read_leader(store.client)
+    flower = site.find_flower()
     return {
         "document": make_status_document(store, site.settings, [], None),
         "accounts": [(account.service, describe_facts(account)) for account in read_known_accounts(store)],
-        "flower": site.find_flower(),
+        "flower": flower,
+        "flower_answers": is_listening(flower) if flower else False,
         "charts": [chart for chart in (read_chart(store, service) for service in SERVICES) if chart],
         "leader": leader,
         "tick_seconds": ticked.seconds,
