@@ -88,7 +88,7 @@ def _open(store: Store, submission: Submission) -> str:
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
-        "defaults": json.dumps({**submission.restated, **dict(plan.defaults)}),
+        "defaults": json.dumps(_list_defaults(submission)),
         "left_out": json.dumps([evaluation._asdict() for evaluation in plan.left_out]),
         "models": " ".join(submission.rates),
     }
@@ -179,16 +179,24 @@ def _read_keep(execution: Mapping[str, Json]) -> str:
     return "" if keep in (None, "last") else str(keep)
 
 
+def _list_defaults(submission: Submission) -> dict[str, Json]:
+    """List the settings that are at their default, written in the file or not, by their dotted paths."""
+    return {**submission.restated, **dict(submission.plan.defaults)}
+
+
 def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
+    before = json.loads(store.client.hget(keys.sweep(name), "defaults") or "{}")
+    now = _list_defaults(submission)
     lines = [
-        f"  {path}: {_spell(old)} was submitted, now it is {_spell(new)}"
+        f"  {path}: {_spell(old, before.get(path))} was submitted, now it is {_spell(new, now.get(path))}"
         for path, old, new in _find_changes(store, name, submission.spec)
     ]
     what = "\n".join(lines) or f"  the file is the same, but {OTHER_CONTENT} changed since"
+    again = ", or submit what was submitted before" if submission.renames == Submission.renames else ""
     return (
         f"sweep {name!r} was submitted before with other content:\n{what}\n"
-        f"use another name (`{submission.renames}`), or submit what was submitted before"
+        f"use another name (`{submission.renames}`){again}"
     )
 
 
@@ -208,8 +216,11 @@ def _find_changes(store: Store, name: str, spec: Mapping[str, Json]) -> Iterator
     return find_differences(json.loads(store.client.hget(keys.sweep(name), "spec") or "{}"), spec)
 
 
-def _spell(value: str) -> str:
-    return "the default" if value == "null" else value
+def _spell(value: str, default: Json = None) -> str:
+    """Write a value as JSON has it; one that no file gives is the default, which is named if it is known."""
+    if value != "null":
+        return value
+    return "the default" if default is None else f"{json.dumps(default)} (the default)"
 
 
 def find_differences(

@@ -159,9 +159,9 @@ def explain_columns(fits: Sequence[ScalingFit]) -> str:
     laws = dict.fromkeys(fit.law for fit in fits if fit.law is not None)
     formulas = "; ".join(f"{law}: {write_law(law)}" for law in laws).replace("-", MINUS)
     return (
-        f"Laws: {formulas}. R²: the share of the variance that the curve explains, each size alike; the fit weighs "
-        "sizes (losses by their relative errors), so the better law may have the lower R². Error: how far a curve that "
-        "is fitted without the 2 largest sizes misses them."
+        f"Laws: {formulas}. R²: the share of the variance of the means that the curve explains. It counts absolute "
+        "misses; a loss is fitted by relative ones, so a law that fits better may have the lower R². Error: how far a "
+        "curve that is fitted without the 2 largest sizes misses them."
     )
 
 
