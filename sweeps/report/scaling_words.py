@@ -96,10 +96,19 @@ def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
         return ""
     first = places[0]
     now, then = (find_half_widths(fit.curve, fit.blocks, more)[0, first] for more in (0, 1))
-    missed_by = f"although the mean there ({fit.loss[first]:.4g}) misses the target ({least.target:.4g})"
+    mean, target = write_apart(fit.loss[first], least.target)
+    missed_by = f"although the mean there ({mean}) misses the target ({target})"
     known = f"With {fit.blocks.seeds} seeds the 95 % interval of that mean is ±{now:.2g}, by the scatter of all sizes"
     more_seeds = f"one seed more, with the same scatter, would make it ±{then:.2g}"
     return f"the interval includes {unit.write(fit.n[first])}, {missed_by}. {known}; {more_seeds}"
+
+
+def write_apart(number: float, other: float) -> tuple[str, str]:
+    """Write two numbers that differ with as many digits as tell them apart, at least four."""
+    for digits in range(4, 17):
+        if f"{number:.{digits}g}" != f"{other:.{digits}g}":
+            return f"{number:.{digits}g}", f"{other:.{digits}g}"
+    return f"{number:.17g}", f"{other:.17g}"
 
 
 def explain_high_end(fit: ScalingFit, unit: SizeUnit) -> str:

@@ -27,7 +27,7 @@ from sweeps.report.compose import compose, compose_answer, list_facts
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
-from sweeps.report.scaling_words import explain_low_end
+from sweeps.report.scaling_words import explain_low_end, write_apart
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.size_units import EXAMPLES
 from sweeps.stage import Json, LeftOut
@@ -957,3 +957,10 @@ def test_few_seeds_explain_an_interval_that_begins_below_a_size_that_misses() ->
     assert written <= {*re.findall(r"\d+(?:\.\d+)?", words)}
     more = fit_runs(case.spec, keep_measured(sizes(measured=SIZES[:5], seeds=range(4), base=2.35, sd=0.08)))
     assert explain_low_end(more, EXAMPLES) == ""
+
+
+def test_two_numbers_that_differ_are_written_so_that_they_differ() -> None:
+    assert write_apart(1.86542, 1.86518) == ("1.8654", "1.8652")
+    assert write_apart(2.5, 1.865) == ("2.5", "1.865")
+    larger, smaller = write_apart(0.1 + 0.2, 0.3)
+    assert float(larger) > float(smaller)
