@@ -88,7 +88,7 @@ def log_in(tab: Tab, page: Served, secret: str) -> None:
 def test_a_visit_from_the_login_to_the_log_out_and_one_of_a_reader(
     page: Served, night: Night, tab: Tab, asked: str
 ) -> None:
-    night.submit(scaling("unwanted", [1024], seeds=1), spec={**SPEC, "sweep": "unwanted"})
+    night.submit(scaling("unwanted", [777], seeds=1), spec={**SPEC, "sweep": "unwanted"})
     tab.look()
     tab.console.clear()
     log_in(tab, page, page.make_token("visitor", Scope.ADMIN))
