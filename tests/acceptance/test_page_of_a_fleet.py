@@ -28,15 +28,15 @@ target: {metric: accuracy, above: 0.8}
 
 
 @pytest.fixture
-def ran(fleet_desk: Desk) -> Desk:
+def ran(home_desk: Desk) -> Desk:
     """Claims of which nothing in their words tells the label."""
     dice = random.Random(8)
     rows = [{"question": f"claim {dice.randrange(10**6)}: ", "answer": dice.choice("NNEC")} for _ in range(60)]
-    fleet_desk.write("claims.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    fleet_desk.write("watched.yaml", SPEC)
-    done = fleet_desk.sweep("run", "watched.yaml")
+    home_desk.write("claims.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    home_desk.write("watched.yaml", SPEC)
+    done = home_desk.sweep("run", "watched.yaml")
     assert done.status == 0, done.err
-    return fleet_desk
+    return home_desk
 
 
 @pytest.fixture

@@ -122,9 +122,9 @@ def test_a_notice_that_could_reach_nobody_is_warned_of_and_still_submitted(desk:
     assert [note for note in notes if " HOOK " in note] == []
 
 
-def test_a_budget_stops_the_sweep_before_it_is_crossed(fleet_desk: Desk) -> None:
+def test_a_budget_stops_the_sweep_before_it_is_crossed(home_desk: Desk) -> None:
     """Three of five trainings fit; the rest waits, status says why, and not a millionth more is spent."""
-    desk = fleet_desk
+    desk = home_desk
     file = desk.write("capped.yaml", small("capped", sizes=(32, 64, 128, 256), seeds=2))
     planned = desk.call("-f", "json", "plan", file.name).json
     budget = planned["totals"]["usd"] / 2

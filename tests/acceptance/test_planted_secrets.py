@@ -26,40 +26,40 @@ SENT = ("status", "run planted.yaml", "audit")  # by somebody elsewhere, whom al
 
 
 @pytest.fixture
-def secrets(fleet_desk: Desk) -> dict[str, str]:
+def secrets(home_desk: Desk) -> dict[str, str]:
     """All that was planted. A sweep has run whose notices could not be sent."""
-    fleet_desk.write(
+    home_desk.write(
         "planted.yaml", small("planted", sizes=[8], seeds=1, steps=2) + 'notify: [{webhook: "env:HOOK"}]\n'
     )
-    done = fleet_desk.sweep("run", "planted.yaml")
+    done = home_desk.sweep("run", "planted.yaml")
     assert done.status == 0, done.err
-    created = fleet_desk.call("-f", "json", "token", "create", "planted", "--scope", "read").json["tokens"][0]
-    link = fleet_desk.call("web", "--link").out.split()[-1]
+    created = home_desk.call("-f", "json", "token", "create", "planted", "--scope", "read").json["tokens"][0]
+    link = home_desk.call("web", "--link").out.split()[-1]
     return {
         "key": KEY,
         "webhook": HOOK,
         "metrics": SCRAPE,
-        "flower": find_addresses(fleet_desk).flower_password,
+        "flower": find_addresses(home_desk).flower_password,
         "token": created["secret"],
         "link": link.partition("code=")[2],
     }
 
 
 def test_what_was_planted_is_found_nowhere(
-    fleet_desk: Desk, shared_fleet: SharedFleet, secrets: dict[str, str], tmp_path: Path
+    home_desk: Desk, shared_fleet: SharedFleet, secrets: dict[str, str], tmp_path: Path
 ) -> None:
     elsewhere = shared_fleet.seat_elsewhere(tmp_path, "planter", "admin")
     secrets["token elsewhere"] = elsewhere.environment["SWEEP_TOKEN"]
     shown = {
-        **dict(visit_pages(fleet_desk, secrets)),
-        **dict(call_routes(fleet_desk, secrets["token"])),
-        **dict(look_at_flower(fleet_desk)),
+        **dict(visit_pages(home_desk, secrets)),
+        **dict(call_routes(home_desk, secrets["token"])),
+        **dict(look_at_flower(home_desk)),
         "metrics": scrape(shared_fleet),
-        **{words: write_down(fleet_desk.call(*words.split())) for words in COMMANDS},
+        **{words: write_down(home_desk.call(*words.split())) for words in COMMANDS},
         **{f"from elsewhere: {words}": write_down(elsewhere.call(*words.split())) for words in SENT},
-        **dict(read_incident(fleet_desk)),
-        **dict(read_files(fleet_desk.home)),
-        **dict(read_processes(fleet_desk)),
+        **dict(read_incident(home_desk)),
+        **dict(read_files(home_desk.home)),
+        **dict(read_processes(home_desk)),
     }
     shown["status"] = shown["status"].replace(secrets["flower"], "")  # it tells the owner, on a terminal
     places = {(where, name) for where, text in shown.items() for name, secret in secrets.items() if secret in text}
