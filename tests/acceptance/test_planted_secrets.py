@@ -28,9 +28,7 @@ SENT = ("status", "run planted.yaml", "audit")  # by somebody elsewhere, whom al
 @pytest.fixture
 def secrets(home_desk: Desk) -> dict[str, str]:
     """All that was planted. A sweep has run whose notices could not be sent."""
-    home_desk.write(
-        "planted.yaml", small("planted", sizes=[8], seeds=1, steps=2) + 'notify: [{webhook: "env:HOOK"}]\n'
-    )
+    home_desk.write("planted.yaml", small("planted", sizes=[8], seeds=1, steps=2) + 'notify: [{webhook: "env:HOOK"}]\n')
     done = home_desk.sweep("run", "planted.yaml")
     assert done.status == 0, done.err
     created = home_desk.call("-f", "json", "token", "create", "planted", "--scope", "read").json["tokens"][0]
