@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 from scheduler.errors import FiguresUnavailable
-from scheduler.notify.incidents import read_incidents
 from scheduler.state import costs, keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
+from scheduler.state.incidents import read_incidents
 from scheduler.state.keeping.archive import open_archive
 from scheduler.state.keeping.packing import read_points
 from scheduler.state.milliseconds import read_moment
@@ -51,7 +51,7 @@ def gather_inputs(store: Store, name: str, now: int, *, url: str | None = None) 
             BilledAmount(bill.service, bill.tokens, bill.micro_usd, format_moment(bill.at)) for bill in spent.billed
         ],
         limit=spent.limit,
-        incidents=read_incidents(store, view).describe(),
+        incidents=read_incidents(store, view).sentence,
         services=view.services,
         curves=read_curves(store, rows, {stage.id: stage.label for stage in stages}),
         defaults=json.loads(kept[1]) if kept[1] else None,

@@ -9,11 +9,11 @@ from scheduler.cli.compare_sweeps import show_across, split_names
 from scheduler.cli.console.options import open_store
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_conclusion, show_findings
-from scheduler.notify.incidents import read_incidents
 from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.evaluation_items import read_told_results
+from scheduler.state.incidents import read_incidents
 from scheduler.state.keeping.kept_answers import read_kept_answer
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
@@ -85,8 +85,8 @@ def show_results(store: Store, settings: Settings, name: str, output: Output) ->
         output.say(_describe_hidden(name, view.spec, shown, hidden))
     show_findings(output, report)
     output.say(f"\n{_describe_use(view, any(row.tokens for row in rows))}")
-    if incidents := read_incidents(store, view).describe():
-        output.say(f"On the way: {'; '.join(incidents)}. What was lost was done again.")
+    if incidents := read_incidents(store, view).sentence:
+        output.say(incidents)
 
 
 def read_results_document(store: Store, settings: Settings, name: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.engine.work_left import estimate_seconds_left
-from scheduler.notify.incidents import Incidents, read_incidents
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
+from scheduler.state.incidents import Incidents, read_incidents
 from scheduler.state.server.failover import read_books
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store

@@ -24,7 +24,7 @@ def show_costs(material: Material) -> Section:
     kinds = [costs for costs in material.spending if costs.stages]
     parts: list[Part] = [Paragraph(_say_spent(material))]
     if material.incidents:
-        parts.append(Paragraph(f"On the way: {'; '.join(material.incidents)}. What was lost was done again."))
+        parts.append(Paragraph(material.incidents))
     if kinds:
         parts.append(_draw_costs(kinds))
     if material.billed:

@@ -62,7 +62,7 @@ class Material:
     spending: Sequence[KindCosts] = ()
     billed: Sequence[BilledAmount] = ()
     limit: int | None = None  # micro-dollars
-    incidents: Sequence[str] = ()  # one phrase for each kind of what befell the sweep without ending it
+    incidents: str = ""  # a sentence on what befell the sweep without ending it
     services: Sequence[str] = ()
     curves: Sequence[LearningCurve] = ()
     learning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # facts of trainings, by stage

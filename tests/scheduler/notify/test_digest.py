@@ -1,19 +1,27 @@
 """A sweep in a few lines: what they say is what the store says."""
 
 import re
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from scheduler.cli.console.output import Output
+from scheduler.cli.results import show_results
 from scheduler.engine.tick import take_back
 from scheduler.engine.work_left import read_progress, read_work, share_work
 from scheduler.errors import UnknownSweep
 from scheduler.notify.digest import FailureCause, build_digest
-from scheduler.notify.incidents import Incidents
+from scheduler.report_inputs import gather_inputs
+from scheduler.settings import read_settings
 from scheduler.state import keys, views
+from scheduler.state.incidents import Incidents
 from scheduler.state.store import Meter
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
+from sweeps.report.compose import compose
+from sweeps.report.markdown import render_markdown
 from sweeps.stage import Json, Plan
 from tests.scheduler.night import LEASE, STALL, Night
 from tests.scheduler.plans import COST, evaluate, plan, scaling, single, train
@@ -193,6 +201,12 @@ def test_outages_and_lost_attempts_while_the_sweep_ran_are_counted(night: Night)
     end_outage(night)
     night.clock.pass_seconds(3600)
     assert build_digest(night.store, "s").incidents == Incidents(1, 90.0, 1)
+    report = compose(gather_inputs(night.store, "s", 0))
+    shown = StringIO()
+    show_results(night.store, read_settings({}), "s", Output("table", Console(file=shown, width=400, markup=False)))
+    for face in (render_markdown(report, None), shown.getvalue()):
+        assert Incidents(1, 90.0, 1).sentence in face
+    assert Incidents().sentence == ""
 
 
 def test_the_untrained_model_is_no_rival_of_the_best_size(night: Night) -> None:

@@ -33,6 +33,12 @@ class Incidents(NamedTuple):
             lines.append(f"{format_count(self.lost_attempts, 'attempt')} {lost}")
         return lines
 
+    @property
+    def sentence(self) -> str:
+        """All of it in a sentence; "" if nothing befell the sweep."""
+        lines = self.describe()
+        return f"On the way: {'; '.join(lines)}. What was lost was done again." if lines else ""
+
 
 def read_incidents(store: Store, view: SweepView) -> Incidents:
     """Read what befell a sweep from its first stage to its end, or until now."""
