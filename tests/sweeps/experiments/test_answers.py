@@ -10,6 +10,7 @@ import pytest
 
 from sweeps.analysis.transfer_gains import transfer_matrix
 from sweeps.report.compose import list_facts
+from sweeps.report.document import Report
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_scaling
@@ -27,10 +28,11 @@ def run(cell: Mapping[str, Json], seed: int, **metrics: float) -> RunResult:
     return RunResult(cell, seed, "succeeded" if metrics else "failed", metrics)
 
 
-def transfer(seeds: int = 3) -> list[RunResult]:
+def transfer(seeds: int = 3, *, there: float = 2.0, back: float = 0.7) -> list[RunResult]:
+    """From a to b the target's data count so many times, and from b to a."""
     random = np.random.default_rng(1)
     rows = []
-    for source, target, times in ((None, "a", 1), (None, "b", 1), ("a", "b", 2.0), ("b", "a", 0.7)):
+    for source, target, times in ((None, "a", 1), (None, "b", 1), ("a", "b", there), ("b", "a", back)):
         for size in (32, 64, 128):
             for seed in range(seeds):
                 nll = 3 - 0.2 * math.log(size * times) + random.normal(0, 0.001)
@@ -51,9 +53,28 @@ def test_a_transfer_is_told_in_examples_and_in_both_directions() -> None:
     assert worth["n = 128"].text == "> ×1"
     assert worth["gain over all sizes"].value == pytest.approx(0.2 * math.log(2), abs=0.005)
     assert worth["gain over all sizes"].text.endswith("▲*")
-    texts = [part.text for section in report.findings for part in section.parts if hasattr(part, "text")]
-    assert any("a helps b" in text for text in texts)
+    (asymmetry,) = list_asymmetries(report)
+    assert "a helps b, while b hurts a:" in asymmetry
     assert any("1 of 37 runs" in text and "1 failed" in text for text in list_warnings(report))
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "words"),
+    [
+        (2.0, 1.3, "a helps b more than b helps a"),
+        (1.3, 2.0, "b helps a more than a helps b"),
+        (0.8, 0.5, "b hurts a more than a hurts b"),
+    ],
+)
+def test_of_two_domains_that_help_or_hurt_each_other_one_does_it_more(there: float, back: float, words: str) -> None:
+    (asymmetry,) = list_asymmetries(conclude({"experiment": "transfer"}, transfer(there=there, back=back)))
+    assert f" {words}: " in asymmetry
+    assert f"{0.2 * abs(math.log(there / back)):.2f}" in asymmetry
+
+
+def list_asymmetries(report: Report) -> list[str]:
+    texts = [part.text for section in report.findings for part in section.parts if hasattr(part, "text")]
+    return [text for text in texts if "the gains differ" in text]
 
 
 def test_a_method_that_failed_at_some_seeds_or_at_all_stands_in_the_table_as_missing() -> None:
