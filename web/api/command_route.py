@@ -132,7 +132,7 @@ def _lay_out(desk: Desk, command: ServerCommand, sent: answers.CommandOrder, fol
     up = max(map(count_up, [place.path for place in places] + [check_path(name) for name in sent.files]), default=0)
     here = folder.joinpath(*[f".above-{number}" for number in range(up)], "here")
     here.mkdir(parents=True)
-    lay_files(desk.settings, {here / name: sha256 for name, sha256 in sent.files.items()}, folder)
+    lay_files(desk.settings, sent.files, here, folder)
     for place in places:
         path = here / place.path
         target = path if place.kind is PathKind.FOLDER else path.parent

@@ -10,11 +10,11 @@ from scheduler.settings import Settings
 from web.api.problems import NotSent, TooMuch
 
 
-def lay_files(settings: Settings, files: Mapping[Path, str], folder: Path) -> None:
-    """Lay files, each by its place below `folder` and its SHA-256. Raise NotSent or TooMuch."""
+def lay_files(settings: Settings, files: Mapping[str, str], here: Path, folder: Path) -> None:
+    """Lay files by their checked paths from `here` and their SHA-256, all in `folder`. Raise NotSent or TooMuch."""
     artefacts, room = Artefacts(settings.store), settings.data.limit
-    for target, sha256 in files.items():
-        name = target.name
+    for name, sha256 in files.items():
+        target = here / name
         if not re.fullmatch("[0-9a-f]{64}", sha256) or not artefacts.has(locate_upload(sha256)):
             raise NotSent(f"{name}: no file {sha256[:64]!r} was sent; send it first: PUT /api/v1/data/SHA256")
         content = artefacts.read(locate_upload(sha256))

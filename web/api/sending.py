@@ -7,7 +7,7 @@ import hashlib
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +75,8 @@ def _prepare(desk: Desk, actor: Actor, sent: answers.SentSpec, *, to_submit: boo
     try:
         with tempfile.TemporaryDirectory(prefix="sweep-plan-") as place:
             folder = Path(place)
-            lay_files(desk.settings, _place_files(sent.data, folder), folder)
+            _check_names(sent.data)
+            lay_files(desk.settings, sent.data, folder, folder)
             settings = replace(desk.settings, user=actor.user)
             forward = find_forward_class(desk.store, "tinker")
             yield prepare_sent(sent.spec, sent.overrides, folder, settings, forward, to_submit=to_submit)
@@ -83,13 +84,12 @@ def _prepare(desk: Desk, actor: Actor, sent: answers.SentSpec, *, to_submit: boo
         planning.release()
 
 
-def _place_files(data: Mapping[str, str], folder: Path) -> dict[Path, str]:
-    """Find the place of each file below the folder of the spec. Raise NotSent."""
-    for name in data:
+def _check_names(names: Iterable[str]) -> None:
+    """Check the paths of files, from the folder of the spec. Raise NotSent."""
+    for name in names:
         parts = name.split("/")
         if len(parts) > PARTS or not all(PART.fullmatch(part) for part in parts):
             raise NotSent(f"data: {name!r}: expected a path such as data/rows.jsonl, from the folder of the spec")
-    return {folder / name: sha256 for name, sha256 in data.items()}
 
 
 @router.get("/data/{sha256}", response_model=answers.UploadAnswer, responses={**PROBLEMS, **describe_problems(404)})

@@ -67,7 +67,7 @@ def prepare(site: Site, spec: str, files: Mapping[str, str], user: str, *, to_su
         forward = find_forward_class(site.store, "tinker")
         with tempfile.TemporaryDirectory(prefix="sweep-plan-") as place:
             folder = Path(place)
-            lay_files(site.settings, {folder / name: sha256 for name, sha256 in files.items()}, folder)
+            lay_files(site.settings, files, folder, folder)
             settings = replace(site.settings, user=user)
             yield prepare_sent(spec, (), folder, settings, forward, to_submit=to_submit)
     finally:
