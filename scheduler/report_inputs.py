@@ -11,11 +11,11 @@ from importlib.resources import files
 from scheduler.errors import FiguresUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
-from scheduler.state.incidents import read_incidents
 from scheduler.state.keeping.archive import open_archive
 from scheduler.state.keeping.packing import read_points
 from scheduler.state.milliseconds import read_moment
 from scheduler.state.pages import read_in_pages
+from scheduler.state.runs.incidents import read_incidents
 from scheduler.state.store import Store
 from scheduler.state.views import StageView, read_recipes
 from sweeps.figures.charts import draw_svg

@@ -13,8 +13,8 @@ from scheduler.settings import Settings, read_settings
 from scheduler.state import views
 from scheduler.state.answer_inputs import read_answer_inputs
 from scheduler.state.evaluation_items import read_told_results
-from scheduler.state.incidents import read_incidents
 from scheduler.state.keeping.kept_answers import read_kept_answer
+from scheduler.state.runs.incidents import read_incidents
 from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.analysis.tables import flatten_run, list_columns, sort_metrics

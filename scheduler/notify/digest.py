@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scheduler.engine.work_left import estimate_seconds_left
 from scheduler.state import keys, views
 from scheduler.state.answer_inputs import read_answer_inputs
-from scheduler.state.incidents import Incidents, read_incidents
+from scheduler.state.runs.incidents import Incidents, read_incidents
 from scheduler.state.server.failover import read_books
 from scheduler.state.states import BreakerState, StageState, SweepState
 from scheduler.state.store import Store

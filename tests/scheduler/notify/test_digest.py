@@ -15,7 +15,7 @@ from scheduler.notify.digest import FailureCause, build_digest
 from scheduler.report_inputs import gather_inputs
 from scheduler.settings import read_settings
 from scheduler.state import keys, views
-from scheduler.state.incidents import Incidents
+from scheduler.state.runs.incidents import Incidents
 from scheduler.state.store import Meter
 from sweeps.analysis.grid_cells import best_cell
 from sweeps.experiments.conclusion import describe_caveats
