@@ -85,6 +85,22 @@ class Artefacts:
             )
         return content
 
+    def copy(self, path: str, target: Path) -> None:
+        """Copy a path to a file of this machine; it need not fit into memory. Raises ArtefactError."""
+        try:
+            self._files.get_file(self._locate(path), str(target))
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            raise ArtefactError(f"cannot read {path} from the artefact store {self.url}: {_explain(error)}") from None
+
+    def find_size(self, path: str) -> int | None:
+        """Find how many bytes a path has; None if nothing is there. Raises ArtefactError."""
+        try:
+            return int(self._files.size(self._locate(path)) or 0)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # noqa: BLE001 - as in `write`
+            raise ArtefactError(f"cannot look at {path} of the artefact store {self.url}: {_explain(error)}") from None
+
     def has(self, path: str) -> bool:
         return bool(self._files.exists(self._locate(path)))
 
@@ -127,9 +143,14 @@ def locate_records(sha256: str) -> str:
     return f"data/{sha256}.jsonl.gz"
 
 
-def locate_upload(sha256: str) -> str:
-    """Return the path of a file that was sent for a spec."""
-    return f"uploads/{sha256}"
+def locate_uploads(user: str = "") -> str:
+    """Return the folder of the files that a user sent; without a user, that of all."""
+    return f"uploads/{hashlib.sha256(user.encode()).hexdigest()[:16]}" if user else "uploads"
+
+
+def locate_upload(user: str, sha256: str) -> str:
+    """Return the path of a file that a user sent for a spec."""
+    return f"{locate_uploads(user)}/{sha256}"
 
 
 def locate_attempt_file(fleet: str, stage: str, fence: str, name: str, content: bytes) -> str:

@@ -7,6 +7,7 @@ A *lane* is where a stage runs: service, kind of client and model. A *pool* is w
 clients of one kind, whatever their models. A setting can limit a lane further.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 OFFLINE_KEY = "tml-offline"  # tinker_offline accepts any; the SDK requires this form
@@ -26,6 +27,12 @@ def name_task(stage: str, attempt: int) -> str:
 def find_service(model: str) -> str:
     """Return `offline` or `tinker`."""
     return "offline" if model.startswith(OFFLINE) else "tinker"
+
+
+def describe_pretend_price(models: Iterable[str]) -> str:
+    """Say that a price is no bill, where all of these models are offline models; else ""."""
+    free = all(find_service(model) == "offline" for model in models)
+    return "a pretend price from the price list; offline models cost nothing" if free else ""
 
 
 def make_lane(model: str, client: Client = "training") -> str:

@@ -28,6 +28,7 @@ Isolation = Literal["auto", "required", "no-network", "off"]
 @dataclass(frozen=True)
 class DataSettings:
     limit: int  # SWEEP_DATA_LIMIT: bytes that a data file may have, unpacked; the variable counts GiB
+    uploads: int  # SWEEP_UPLOADS: bytes of files that a user has sent to a server; the variable counts GiB
     hosts: tuple[str, ...]  # SWEEP_DATA_HOSTS: "example.org *.example.org s3://bucket …": where URLs may lead
 
 
@@ -113,6 +114,7 @@ DEFAULTS = {
     "SWEEP_ENVIRONMENT_MEMORY": "2",
     "SWEEP_SANDBOX": "auto",
     "SWEEP_DATA_LIMIT": "1",
+    "SWEEP_UPLOADS": "10",
     "SWEEP_LOG": "text",
 }
 
@@ -168,7 +170,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _read_data(environment: Mapping[str, str]) -> DataSettings:
     gib = _read_number(environment, "SWEEP_DATA_LIMIT", least=0.001, most=10_000)
-    return DataSettings(int(2**30 * gib), _read_grammar(environment, "SWEEP_DATA_HOSTS", urls.parse_hosts))
+    uploads = _read_number(environment, "SWEEP_UPLOADS", least=0.001, most=10_000)
+    return DataSettings(
+        int(2**30 * gib), int(2**30 * uploads), _read_grammar(environment, "SWEEP_DATA_HOSTS", urls.parse_hosts)
+    )
 
 
 def _read_observation(environment: Mapping[str, str]) -> ObservationSettings:

@@ -39,6 +39,9 @@ sys.dont_write_bytecode = False
 os.environ.setdefault("SWEEP_PAGE", "off")
 os.environ.setdefault("SWEEP_FLOWER_PORT", "off")
 
+# How full this machine is is no test's business: an alert about it would be one notice more for everybody.
+os.environ.setdefault("SWEEP_ALERTS", "disk=off memory=off")
+
 # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that; ours are to hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,4 +1,4 @@
-"""`make screenshots`: a fleet runs two short sweeps, and a real browser takes pictures of every page.
+"""`make screenshots`: a fleet runs short sweeps, of which one fails and one goes on; a real browser takes every page.
 
 Each page is taken light and dark, wide and narrow, into `.sweep/screenshots`; look at them. Home, a sweep and its
 answers go to `docs/images`, for the README. Fails where axe finds something serious, a page scrolls sideways, or a
@@ -19,7 +19,21 @@ IMAGES = ROOT / "docs" / "images"
 MOST = 150_000  # bytes of a picture in the README
 LOOKS = {"light": False, "dark": True}
 WIDTHS = {"wide": 1280, "narrow": 390}
-SCALING, GRID = "demo-scaling", "first-run"
+SCALING, GRID, AGAIN = "demo-scaling", "first-run", "first-run-again"
+SHORT = """
+sweep: {name}
+question: {question}
+experiment: grid
+model: offline/ngram-s
+train: {{method: sl, rank: 8, batch_size: 8, steps: {steps}}}
+data: {{reference: {{source: "offline:reference", holdout: 64}}}}
+vary: {{train.learning_rate: [{rates}]}}
+seeds: 2
+evaluate: [nll, {{task_completion: {{environment: "offline:arithmetic", episodes: 4}}}}]
+"""
+FAILED = SHORT.format(name="too-fast", question="Which rate is too fast?", steps=20, rates="0.01, 1e38")
+RUNNING = SHORT.format(name="all-night", question="Does a long training help?", steps=200_000, rates="0.001, 0.01")
+PLANNED = SHORT.format(name="tomorrow", question="Which rate is best?", steps=100, rates="0.001, 0.01, 0.1")
 PAGES = {
     "home": "/",
     "sweeps": "/sweeps",
@@ -32,7 +46,12 @@ PAGES = {
     "stages": f"/sweeps/{GRID}/stages",
     "answers": f"/sweeps/{GRID}/items?metric=accuracy",
     "change": f"/sweeps/{GRID}/change/budget",
-    "compare": f"/compare?first={SCALING}&second={GRID}",
+    "compare": f"/compare?first={GRID}&second={AGAIN}",
+    "failed": "/sweeps/too-fast",
+    "failed-stages": "/sweeps/too-fast/stages",
+    "episodes": "/sweeps/too-fast/items?metric=task_completion",
+    "running": "/sweeps/all-night",
+    "plan": "/new",
     "fleet": "/fleet",
     "storage": "/storage",
     "new": "/new",
@@ -62,7 +81,7 @@ def main() -> None:
 
 
 def run_sweeps(desk: Desk) -> None:
-    """One sweep ends, and the other goes on."""
+    """Three sweeps end well, one has failures, and one goes on."""
     first_run = ROOT / "examples/community/first_run"
     (desk.folder / "tickets.jsonl").write_bytes((first_run / "tickets.jsonl").read_bytes())
     (desk.folder / "sweep.yaml").write_bytes((first_run / "sweep.yaml").read_bytes())
@@ -70,9 +89,16 @@ def run_sweeps(desk: Desk) -> None:
     submitted = desk.sweep("submit", scaling, "sizes=[32,64,128,256,512]", "budget.usd=5")
     assert submitted.status == 0, submitted.err
     assert desk.sweep("wait", SCALING, "--timeout", "10m", wait=700).status == 0
-    submitted = desk.sweep("submit", "sweep.yaml", "vary.train.learning_rate=[0.001,0.005,0.02]", "seeds=2")
-    assert submitted.status == 0, submitted.err
-    assert desk.sweep("wait", GRID, "--timeout", "10m", wait=700).status == 0
+    for change in ("seeds=2", f"sweep={AGAIN} seeds=[5,6]"):
+        words = ("vary.train.learning_rate=[0.001,0.005,0.02]", *change.split())
+        submitted = desk.sweep("submit", "sweep.yaml", *words)
+        assert submitted.status == 0, submitted.err
+    assert desk.sweep("wait", GRID, AGAIN, "--timeout", "10m", wait=700).status == 0
+    for name, spec, status in (("too-fast", FAILED, 3), ("all-night", RUNNING, 4)):
+        desk.write(f"{name}.yaml", spec)
+        submitted = desk.sweep("submit", f"{name}.yaml")
+        assert submitted.status == 0, submitted.err
+        assert desk.sweep("wait", name, "--timeout", "10m" if status == 3 else "10s", wait=700).status == status
 
 
 def take_pages(tab: Tab, url: str) -> list[str]:
@@ -81,6 +107,9 @@ def take_pages(tab: Tab, url: str) -> list[str]:
     wrong = []
     for name, path in PAGES.items():
         tab.visit(url + path)
+        if name == "plan":
+            tab.ask(f"document.querySelector('#spec').value = {PLANNED!r}")
+            tab.click("main form button")
         until(lambda: tab.ask("!/is being (computed|read)|being drawn/.test(document.body.innerText)"), name)
         tab.ask(AXE.read_text() + "; 0")
         for look, dark in LOOKS.items():

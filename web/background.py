@@ -4,6 +4,7 @@ Whatever is computed again and again gets a share of one processor at most, so a
 not keep the process busy.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -12,8 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
-
-from markupsafe import Markup
 
 from scheduler.state.connection import RedisError
 
@@ -57,18 +56,38 @@ class Background(Generic[T]):
 
     def look(self, name: str, version: str, *, patience: float = 0.0) -> Look[T]:
         """Return what is known; if that is older than `version`, compute it, and wait for it this many seconds."""
+        entry, running = self._start(name, version)
+        if running is not None and patience:
+            wait([running], patience)
+        return entry.known
+
+    async def find(self, name: str, version: str, patience: float, *, is_last: bool = False) -> Look[T]:
+        """Do the same without holding a thread.
+
+        If no other version comes (`is_last`), it is computed although another one was computed a moment ago.
+        """
+        ends = time.monotonic() + patience
+        while True:
+            entry, running = self._start(name, version, at_once=is_last)
+            left = ends - time.monotonic()
+            if running is None or left <= 0:
+                return entry.known
+            await asyncio.wait([asyncio.wrap_future(running)], timeout=left)
+            if not is_last or entry.known.failed:
+                return entry.known
+
+    def _start(self, name: str, version: str, *, at_once: bool = False) -> "tuple[_Entry[T], Future[None] | None]":
+        """Begin to compute a value unless it is known; return what is being computed."""
         with self._lock:
             entry = self._entries.setdefault(name, _Entry())
             self._entries.move_to_end(name)
             self._forget_oldest()
-            is_new = entry.known.version == version
-            if not is_new and entry.running is None and time.monotonic() >= entry.again:
+            if entry.known.version == version:
+                return entry, None
+            if entry.running is None and (at_once or time.monotonic() >= entry.again):
                 entry.asked = version
                 entry.running = self._pool.submit(self._run, name, entry)
-            running = None if is_new else entry.running
-        if running is not None and patience:
-            wait([running], patience)
-        return entry.known
+            return entry, entry.running
 
     def _forget_oldest(self) -> None:
         """Forget what nobody has asked for longest, but nothing that is computed now or was just before."""
@@ -90,24 +109,3 @@ class Background(Generic[T]):
             entry.known, entry.running = known, None
             pause = RETRY if known.failed else 0.0
             entry.again = time.monotonic() + max(pause, (time.monotonic() - began) / self._share)
-
-
-class Drawings:
-    """What is drawn of a value, once for each version of it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._drawn: OrderedDict[str, tuple[str, list[Markup]]] = OrderedDict()
-
-    def draw(self, name: str, version: str, make: Callable[[], list[Markup]]) -> list[Markup]:
-        """Return what `make` draws, or what it drew of the same version."""
-        with self._lock:
-            known = self._drawn.get(name)
-        if known and known[0] == version:
-            return known[1]
-        drawn = make()
-        with self._lock:
-            self._drawn[name] = (version, drawn)
-            while len(self._drawn) > KEPT:
-                self._drawn.popitem(last=False)
-        return drawn

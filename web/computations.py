@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from scheduler.engine.work_left import estimate_seconds_left
 from scheduler.errors import SchedulerError
@@ -26,9 +28,13 @@ from scheduler.state.events import Event, read_events
 from scheduler.state.runs.planned_part import PlanIndex, read_plan_index
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.stage_causes import StageCause, read_causes
+from scheduler.state.states import ENDED_SWEEPS
 from scheduler.state.store import Store
+from web.background import Background, Look
 from web.cell_grid import GridPlan, plan_grids
+from web.marks import mark_sweep
 
+T = TypeVar("T")
 EVENTS = 30  # of a sweep that its page shows
 LARGE = 1000  # stages from which a sweep is computed in a process of its own
 PATIENCE = 900.0  # seconds for that process
@@ -64,6 +70,13 @@ def compose_report(store: Store, settings: Settings, name: str) -> Any:
 
     now = round(time.time() * 1000)
     return compose(report_inputs.gather_inputs(store, name, now, url=settings.store))
+
+
+async def find_report(kind: Background[T], store: Store, name: str, patience: float) -> Look[T]:
+    """Find the newest report of a sweep, composed or written, for whatever shows it. Raises UnknownSweep."""
+    view = await run_in_threadpool(views.read_sweep, store, name)
+    mark = await run_in_threadpool(mark_sweep, store, name)
+    return await kind.find(name, mark, patience, is_last=view.state in ENDED_SWEEPS)
 
 
 def write_report(store: Store, settings: Settings, name: str) -> str:

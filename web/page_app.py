@@ -19,7 +19,6 @@ from scheduler.state.store import Store
 from sweeps.errors import SweepsError
 from web.api.callers import PREFIX, Desk
 from web.api.problems import make_problem
-from web.forms import recall_form
 from web.guard import Guard
 from web.lazy_api import LazyApi
 from web.live import Watcher
@@ -39,6 +38,7 @@ from web.pages import (
     sweep_page,
 )
 from web.parts import Filled, PartCache, fill_part
+from web.received.forms import recall_form
 from web.site import Forbidden, LoginNeeded, NotFound, Site
 from web.templating import load_assets, show_page
 
@@ -59,7 +59,8 @@ def create_app(store: Store, settings: Settings) -> FastAPI:
     for page in PAGES:
         app.include_router(page.router)
     app.include_router(live_router)
-    app.mount(PREFIX, LazyApi(Desk(store, settings, app.state.watcher, app.state.ending)))
+    desk = Desk(store, settings, app.state.watcher, app.state.ending, site.planner, site.reports, site.files)
+    app.mount(PREFIX, LazyApi(desk))
     app.add_api_route("/static/{name}", send_asset, include_in_schema=False)
     _add_errors(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

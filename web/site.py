@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from scheduler.errors import StoreUnavailable
@@ -15,15 +16,19 @@ from scheduler.state import views
 from scheduler.state.people.actors import Scope
 from scheduler.state.runs.planned_part import read_indexed_cells
 from scheduler.state.store import Store
-from web.background import Background, Drawings
+from web.background import Background
 from web.computations import PlannedCells, SweepFacts, compute
 from web.login_limits import LoginLimits
+from web.received.spec_planner import SpecPlanner
 from web.stored_checkpoints import StoredCheckpoints
+from web.version_memory import VersionMemory
 from web.visitors import BrowserSessions, RecentVisits, Visitor
 
 THREADS = 3  # that compute in the background, or wait for a process that does
 ITEMS = 10_000  # of an evaluation that are ranked
-PATIENCE = 60.0  # seconds for a plan that is read for the first time
+PATIENCE = 5.0  # seconds that a request waits for a plan that is read for the first time
+READING = 60.0  # seconds that what is computed beside requests waits for it
+DRAWN = 16  # sections of reports
 FILES = 2  # reports as they are saved
 SAMPLES = 4  # evaluations whose items are kept
 
@@ -48,7 +53,8 @@ class Site:
         self.sessions = BrowserSessions(store)
         self.limits = LoginLimits()
         self.recent = RecentVisits()
-        self.drawings = Drawings()
+        self.drawings = VersionMemory[list[Markup]](DRAWN)
+        self.planner = SpecPlanner(store, settings)
         plan_pool = ThreadPoolExecutor(1, thread_name_prefix="plans")  # its own: who reads cells waits for a plan
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="background")
         self.plans = Background[PlannedCells](plan_pool, partial(compute, "plan", store, settings))
@@ -70,12 +76,12 @@ class Site:
         return addresses.flower_url if addresses else ""
 
     def _read_cells(self, name: str) -> list[dict[str, Any]]:
-        return read_indexed_cells(self.store, name, self.read_plan(name).index)
+        return read_indexed_cells(self.store, name, self.read_plan(name, READING).index)
 
-    def read_plan(self, name: str) -> PlannedCells:
+    def read_plan(self, name: str, patience: float = PATIENCE) -> PlannedCells:
         """Read the cells of a sweep's plan, which never changes, once. Raises UnknownSweep and SchedulerError."""
         submitted = str(views.read_sweep(self.store, name).submitted)
-        look = self.plans.look(name, submitted, patience=PATIENCE)
+        look = self.plans.look(name, submitted, patience=patience)
         plan = look.read_version(submitted)
         if plan is None:
             raise StoreUnavailable(look.failed or f"the plan of {name} is being read; try again in a moment")

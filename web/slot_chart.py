@@ -1,9 +1,9 @@
-"""Draw how many slots of a service were taken in the last day. Pure."""
+"""Draw how many slots of a service were taken in the last day, and how many requests it got. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scheduler.state.slot_series import SlotPlace
+from scheduler.state.service_series import SlotPlace
 
 HIGH = 60  # of the drawing
 
@@ -40,3 +40,21 @@ def draw_slots(service: str, places: Sequence[SlotPlace | None]) -> SlotChart | 
         most,
         top,
     )
+
+
+class RequestChart(NamedTuple):
+    """A path of a drawing that is one unit wide for each place, and HIGH units high."""
+
+    service: str
+    wide: int
+    sent: str
+    most: int  # requests a minute
+
+
+def draw_requests(service: str, places: Sequence[int | None]) -> RequestChart | None:
+    """Draw a series; None if nothing was sent."""
+    most = max((place for place in places if place), default=0)
+    if not most:
+        return None
+    bars = [f"M{x} {HIGH}V{HIGH * (1 - place / most):.4g}h1V{HIGH}z" for x, place in enumerate(places) if place]
+    return RequestChart(service, len(places), "".join(bars), most)

@@ -136,7 +136,7 @@ def _prepare(**_: object) -> None:
         leases,
         Examples(artefacts),
         make_endpoints(settings),
-        make_rate_limiters(store.client, settings),
+        make_rate_limiters(store.client, settings, about),
         read_limits(settings),
         settings.environments,
     )

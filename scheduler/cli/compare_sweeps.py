@@ -1,13 +1,13 @@
 """`sweep results --sweeps a,b`: compare sweeps where their conditions are the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scheduler.cli.console.output import Output
 from scheduler.state import views
 from scheduler.state.evaluation_items import KeptItems, read_items
 from scheduler.state.store import Store
-from scheduler.state.submission import find_differences
+from scheduler.state.submission import find_differences, read_defaults, spell_setting
 from sweeps.analysis.across_sweeps import SharedCondition, join_sweeps
 from sweeps.analysis.item_analysis import WantedItems
 from sweeps.analysis.tables import sort_metrics
@@ -37,7 +37,7 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
         output.print_csv([row for entry in entries for row in _flatten_entry(entry)])
         return
     if shared:
-        title = f"{format_count(len(shared), 'condition')} in all of {', '.join(names)}"
+        title = f"{format_count(len(shared), 'condition')} that each of {', '.join(names)} has"
         output.print_table([format_entry(entry) for entry in entries], title=title)
         output.say(f"Differences are from {names[0]}, paired by seed, ± half of the 95 % interval (Student's t).")
     else:
@@ -50,9 +50,8 @@ def show_across(store: Store, url: str, names: Sequence[str], output: Output) ->
         if others:
             count = format_count(others, "measurement")
             output.say(f"{name} made {count} on other items than {names[0]}: differences there include the items'")
-        for path, there, here in find_differences(specs[names[0]], specs[name]):
-            if path not in NOT_ASKED:
-                output.say(f"{path}: {_quote_value(there)} in {names[0]}, {_quote_value(here)} in {name}")
+        for line in _list_settings(store, names[0], name, find_differences(specs[names[0]], specs[name])):
+            output.say(line)
 
 
 class JoinedSweeps(NamedTuple):
@@ -95,8 +94,14 @@ def _read_measured_items(store: Store, name: str) -> dict[tuple[bytes, str], str
     return {place: items for place, stage in places.items() if isinstance(items := recipes[stage].get("items"), str)}
 
 
-def _quote_value(value: str) -> str:
-    return "the default" if value == "null" else value
+def _list_settings(store: Store, first: str, other: str, changes: Iterable[tuple[str, str, str]]) -> list[str]:
+    """List the settings in which two sweeps differ, each with its value in both."""
+    there, here = read_defaults(store, first), read_defaults(store, other)
+    return [
+        f"{path}: {spell_setting(old, there.get(path))} in {first}, {spell_setting(new, here.get(path))} in {other}"
+        for path, old, new in changes
+        if path not in NOT_ASKED
+    ]
 
 
 def _list_entries(condition: SharedCondition, names: Sequence[str]) -> list[dict[str, Any]]:

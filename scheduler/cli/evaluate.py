@@ -14,12 +14,13 @@ from scheduler.cli.reuse import read_forward_class
 from scheduler.cli.submit import describe_submission, make_submission_row, write_submission
 from scheduler.errors import Untrained
 from scheduler.prepare import Prepared, build_submission, plan_to_submit
+from scheduler.services import describe_pretend_price
 from scheduler.settings import read_settings
 from scheduler.state import views
-from scheduler.state.states import StageState
+from scheduler.state.states import StageState, SweepState
 from scheduler.state.store import Store
 from sweeps.errors import SpecError
-from sweeps.formatting import format_count, format_usd
+from sweeps.formatting import format_count, format_span, format_usd
 from sweeps.spec.parse import Sweep, parse
 from sweeps.spec.scalars import suggest
 from sweeps.stage import Json, Stage
@@ -75,10 +76,13 @@ def evaluate(
             store, prepared, replace(build_submission(prepared), renames="--as NAME"), settings
         )
         line = describe_submission(store, prepared, submitted)
+        finished = views.read_sweep(store, submitted.sweep).state == SweepState.FINISHED
     if output.for_people:
         output.say(line)
-        output.say(_describe_cost(prepared))
-        output.say(f"`sweep up` runs it; `sweep results {submitted.sweep}` shows the results")
+        if not finished:
+            output.say(_describe_cost(prepared))
+        results = f"`sweep results {submitted.sweep}` shows the results"
+        output.say(results if finished else f"`sweep up` runs it; {results}")
     else:
         output.print_rows("sweeps", [make_submission_row(submitted)])
 
@@ -132,8 +136,13 @@ def _describe_cost(prepared: Prepared) -> str:
     least, most = sum(stage.low_tokens for stage in stages), sum(stage.tokens for stage in stages)
     priced = all(stage.micro_usd is not None for stage in stages)
     price = f", at most {format_usd(sum(map(_compute_stage_price, stages)))}" if priced else ""
-    many = format_count(len(stages), "evaluation")
-    return f"{many}, {least:,} to {most:,} tokens{price}; results that exist are not paid again"
+    pretend = (
+        f" ({about})"
+        if priced and (about := describe_pretend_price(str(stage.recipe["model"]) for stage in stages))
+        else ""
+    )
+    many, tokens = format_count(len(stages), "evaluation"), format_span(f"{least:,}", f"{most:,}")
+    return f"{many}, {tokens} tokens{price}{pretend}; results that exist are not paid again"
 
 
 def _compute_stage_price(stage: Stage) -> int:

@@ -11,10 +11,10 @@ from scheduler.cli.console.output import Output
 from scheduler.cli.reuse import ReusableResults, find_reusable, read_forward_class, read_reusable
 from scheduler.cli.service_facts_text import describe_facts, make_facts_document
 from scheduler.prepare import Prepared, complete_spec, prepare
-from scheduler.services import find_service
+from scheduler.services import describe_pretend_price, find_service
 from scheduler.settings import read_settings
 from scheduler.state.store import Store
-from sweeps.formatting import format_count, format_duration, format_number, format_usd
+from sweeps.formatting import format_count, format_duration, format_number, format_span, format_usd
 from sweeps.planning.duration import Cycles, estimate_cycles
 from sweeps.planning.notes.horizons import WARNING
 from sweeps.planning.plan_json import build_plan_document
@@ -141,7 +141,7 @@ def describe_to_pay(planned: Plan, there: ReusableResults) -> str:
     if not priced:
         return f"to pay: {stages}, no price; {reused}"
     low, high = (sum(getattr(stage, name) or 0 for stage in left) for name in ("low_micro_usd", "micro_usd"))
-    cost = _format_span(format_usd(low), format_usd(high))
+    cost = format_span(format_usd(low), format_usd(high))
     return f"to pay: {cost} for {stages} ({_describe_kinds(left)}); {reused}"
 
 
@@ -208,18 +208,17 @@ def print_summary(output: Output, planned: Plan, *, to_pay: str = "") -> None:
     runs = "1 run needs" if len(planned.runs) == 1 else f"{len(planned.runs):,} runs need"
     trainings, evaluations = format_count(totals.train, "train stage"), format_count(totals.evaluate, "evaluate stage")
     output.say(f"{runs} {trainings}{unshared} and {evaluations}")
-    tokens = _format_span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
+    tokens = format_span(f"{totals.low_tokens:,}", f"{totals.tokens:,}")
     cost = (
         "no price"
         if totals.micro_usd is None
-        else _format_span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
+        else format_span(format_usd(totals.low_micro_usd), format_usd(totals.micro_usd))
     )
     exact = totals.low_tokens == totals.tokens
-    free = all(find_service(str(stage.recipe["model"])) == "offline" for stage in planned.stages)
     pretend = (
-        "a pretend price from the price list; offline models cost nothing"
-        if free and totals.micro_usd is not None
-        else ""
+        ""
+        if totals.micro_usd is None
+        else describe_pretend_price(str(stage.recipe["model"]) for stage in planned.stages)
     )
     how = (
         "; ".join(filter(None, ["" if exact else "each stage reserves its higher amount when it starts", pretend]))
@@ -229,11 +228,7 @@ def print_summary(output: Output, planned: Plan, *, to_pay: str = "") -> None:
     if totals.price_dates:
         models = list(dict.fromkeys(str(stage.recipe["model"]) for stage in planned.stages))
         named = " and ".join(models) if len(models) <= NAMED else format_count(len(models), "model")
-        output.say(f"the prices of {named} date from {_format_span(*totals.price_dates)}")
-
-
-def _format_span(low: str, high: str) -> str:
-    return low if low == high else f"{low} to {high}"
+        output.say(f"the prices of {named} date from {format_span(*totals.price_dates)}")
 
 
 def _make_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
@@ -243,7 +238,7 @@ def _make_row(stage: Stage, there: ReusableResults) -> dict[str, object]:
         "stage": stage.id,
         "steps": TableCell(f"about {stage.steps:,}", stage.steps) if _ends_by_tokens(stage) else stage.steps or None,
         "tokens": stage.tokens if stage.low_tokens == stage.tokens else f"{stage.low_tokens:,} to {stage.tokens:,}",
-        "cost": _format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)) if age is None else None,
+        "cost": format_span(format_usd(stage.low_micro_usd), format_usd(stage.micro_usd)) if age is None else None,
     }
     return row | ({"reused": f"{format_duration(age)} old"} if age is not None else {})
 

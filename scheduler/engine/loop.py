@@ -10,6 +10,7 @@ from types import FrameType
 from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.fleet import read_service
+from scheduler.engine.request_meter import RequestMeter
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.errors import SettingsDisagree
 from scheduler.notify.alerts import AlertWatch
@@ -23,9 +24,15 @@ from scheduler.state.connection import Away, RedisError, check_server, connect, 
 from scheduler.state.milliseconds import count_milliseconds
 from scheduler.state.server.embedded_redis import find_server_url
 from scheduler.state.server.failover import ServerWatch
-from scheduler.state.slot_series import note_slots
+from scheduler.state.service_series import note_requests, note_slots
 from scheduler.state.store import Store
-from scheduler.state.workers import REPORT_LASTS, TickReport, name_process, report_scheduler
+from scheduler.state.workers import (
+    REPORT_LASTS,
+    TickReport,
+    name_process,
+    read_live_workers,
+    report_scheduler,
+)
 from sweeps.stage import MICRO
 
 LEAD = 10.0  # seconds for which a leader leads without renewal; a shorter lease shortens it
@@ -89,6 +96,7 @@ class Scheduler:
         self._watch = ServerWatch()
         self._alerts = AlertWatch(store, settings)
         self._ticked = TickReport()
+        self._requests = RequestMeter()
         self._look_at = self._write_at = self._report_at = self._note_at = 0.0
 
     def run_tick(self) -> float:
@@ -103,7 +111,7 @@ class Scheduler:
                 return PAUSE
             self._write_limits()
             self._alerts.look_if_due()
-            self._note_slots()
+            self._note_services()
             return PAUSE if self._tick() else 0
         except SettingsDisagree:
             raise  # the others joined while Redis or we were away
@@ -121,10 +129,12 @@ class Scheduler:
         self._ticked = TickReport(self._store.scripts.read_time(), round(time.monotonic() - began, 6))
         return idle
 
-    def _note_slots(self) -> None:
-        """Note now and then how many slots of each service are taken, for the page."""
+    def _note_services(self) -> None:
+        """Note now and then how many slots of each service are taken, and what is sent to it, for the page."""
         if time.monotonic() < self._note_at:
             return
+        for name, rate in self._requests.measure(read_live_workers(self._store), time.monotonic()).items():
+            note_requests(self._store, name, rate)
         for service in (read_service(self._store, name, self._limits.slots) for name in SERVICES):
             pools = service.pools.values()
             taken, limit = sum(pool.snapshot.taken for pool in pools), sum(pool.capacity.limit for pool in pools)

@@ -20,9 +20,10 @@ from sweeps.analysis.targets import describe_cell, list_compared
 from sweeps.analysis.told_items import may_be_conditional
 from sweeps.evaluation.metric_prefixes import strip_validation
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.experiments.conclusion import Conclusion, describe_caveats
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_count, format_duration, format_usd
+from sweeps.report.document import describe_caveats
 from sweeps.results import RunResult, summarize_cells
 from sweeps.stage import Json
 

@@ -223,6 +223,16 @@ def slot_series(service: str) -> str:
     return f"{PREFIX}series:{service}"
 
 
+def request_series(service: str) -> str:
+    """String: how many requests a minute the fleet sent to a service, five minutes a place, for a day."""
+    return f"{PREFIX}requests:{service}"
+
+
+def canaries(service: str) -> str:
+    """Stream: what the last canaries of a service found, and the state of its breaker after each."""
+    return f"{PREFIX}canaries:{service}"
+
+
 def account(service: str) -> str:
     """Hash: facts about our account at a service, each with its time."""
     return f"{PREFIX}account:{service}"

@@ -15,8 +15,9 @@ nothing for users."""
 
 def check_layout(client: Reads, url: str) -> None:
     """Raise LayoutRefused if another version of this program wrote the state. Write nothing."""
+    has_sweeps = client.zcard(keys.SWEEPS)  # first: a sweep that is opened between the two reads notes its layout
     layout = client.get(keys.LAYOUT)
-    if layout == str(LAYOUT) or (layout is None and not client.zcard(keys.SWEEPS)):
+    if layout == str(LAYOUT) or (layout is None and not has_sweeps):
         return
     raise LayoutRefused(
         f"expected a state of layout {LAYOUT} at {url}, got layout {layout or 1}: another version of tinker-sweeps "

@@ -186,12 +186,12 @@ def _list_defaults(submission: Submission) -> dict[str, Json]:
 
 def _describe_conflict(store: Store, submission: Submission) -> str:
     name = submission.plan.sweep
-    before = json.loads(store.client.hget(keys.sweep(name), "defaults") or "{}")
+    before = read_defaults(store, name)
     now = _list_defaults(submission)
-    lines = [
-        f"  {path}: {_spell(old, before.get(path))} was submitted, now it is {_spell(new, now.get(path))}"
-        for path, old, new in _find_changes(store, name, submission.spec)
-    ]
+    lines = []
+    for path, old, new in _find_changes(store, name, submission.spec):
+        there = spell_setting(old, before.get(path), unset="nothing")
+        lines.append(f"  {path}: {there} was submitted, now it is {spell_setting(new, now.get(path))}")
     what = "\n".join(lines) or f"  the file is the same, but {OTHER_CONTENT} changed since"
     again = ", or submit what was submitted before" if submission.renames == Submission.renames else ""
     return (
@@ -205,22 +205,28 @@ def describe_taken_name(store: Store, name: str, spec: Mapping[str, Json]) -> st
 
     `spec` is that of a submission.
     """
-    settings = [f"{path}: {_spell(old)}" for path, old, _ in _find_changes(store, name, spec)]
+    before = read_defaults(store, name)
+    settings = [f"{path}: {spell_setting(old, before.get(path))}" for path, old, _ in _find_changes(store, name, spec)]
     more = f", and {len(settings) - NAMED:,} more" if len(settings) > NAMED else ""
     other = f"other settings ({', '.join(settings[:NAMED])}{more})" if settings else "the same settings"
     since = "" if settings else f", but {OTHER_CONTENT} changed since"
     return f"the sweep {name!r} was submitted with {other}{since}; choose another name: sweep=NAME"
 
 
+def read_defaults(store: Store, name: str) -> dict[str, Json]:
+    """Read the settings of a sweep that are at their default, by their dotted paths."""
+    return dict(json.loads(store.client.hget(keys.sweep(name), "defaults") or "{}"))
+
+
 def _find_changes(store: Store, name: str, spec: Mapping[str, Json]) -> Iterator[tuple[str, str, str]]:
     return find_differences(json.loads(store.client.hget(keys.sweep(name), "spec") or "{}"), spec)
 
 
-def _spell(value: str, default: Json = None) -> str:
-    """Write a value as JSON has it; one that no file gives is the default, which is named if it is known."""
+def spell_setting(value: str, default: Json = None, unset: str = "not set") -> str:
+    """Write a value as JSON has it. What no file gives is its default, or not set where it has none."""
     if value != "null":
         return value
-    return "the default" if default is None else f"{json.dumps(default)} (the default)"
+    return unset if default is None else f"{json.dumps(default)} (the default)"
 
 
 def find_differences(

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -45,6 +45,10 @@ class Desk:
     @property
     def home(self) -> Path:
         return Path(self.environment.get("SWEEP_HOME") or self.folder / "state")
+
+    def move(self, folder: Path) -> "Desk":
+        """The same person in another folder."""
+        return replace(self, folder=folder, environment={"SWEEP_HOME": str(self.home), **self.environment})
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -125,6 +129,9 @@ class DeskElsewhere(Desk):
     @property
     def home(self) -> Path:
         return self.fleet_home
+
+    def move(self, folder: Path) -> Desk:
+        return replace(self, folder=folder)
 
     def variables(self, changes: dict[str, str]) -> dict[str, str]:
         inherited = {

@@ -32,6 +32,11 @@ class SharedFleet:
             self._is_up = True
             until(lambda: "password" in self.desk.said(), "the fleet is up", seconds=120)
 
+    def seat_at_home(self, folder: Path) -> Desk:
+        """Seat somebody at the machine of the fleet."""
+        self.start()
+        return Desk(folder, {"SWEEP_HOME": str(self.desk.home)})
+
     def seat_elsewhere(self, folder: Path, user: str, scope: str) -> DeskElsewhere:
         """Seat somebody at another machine."""
         self.start()

@@ -1,7 +1,9 @@
 """A small sweep for nights with every real part, and what is known of it while it runs."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import httpx
 
@@ -23,6 +25,13 @@ SLOW = "rules: [{on: forward_backward, slow: 1}]\n"  # a step takes half of that
 
 def small(name: str = "small", *, steps: int | str = 8, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
     return SMALL.format(name=name, steps=steps, sizes=list(sizes), seeds=seeds, rows=find_few_rows())
+
+
+def small_beside(desk: Desk, name: str = "small", *, sizes: Iterable[int] = (32, 64), seeds: int = 2) -> str:
+    """The same with its rows in the desk's folder, so that it travels."""
+    rows = Path(find_few_rows())
+    shutil.copy(rows, desk.folder)
+    return small(name, sizes=sizes, seeds=seeds).replace(str(rows), rows.name)
 
 
 def find_flower(desk: Desk) -> tuple[str, str, str]:

@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 import random
 import re
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.command import Desk, DeskElsewhere, until
+from tests.acceptance.seats import is_over_server
 from tests.acceptance.shared_fleet import SharedFleet
 
 SPEC = """
@@ -67,7 +67,7 @@ def elsewhere(shared_fleet: SharedFleet, tmp_path_factory: pytest.TempPathFactor
     rows = [{"question": f"claim {dice.randrange(10**6)}: ", "answer": dice.choice("NE")} for _ in range(60)]
     (desk.folder / "specs" / "data").mkdir(parents=True)
     desk.write("specs/data/claims.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    for name in ("far", "farther")[: 2 if is_thorough() else 1]:
+    for name in ("far", "farther")[: 2 if is_over_server() else 1]:
         desk.write(f"specs/{name}.yaml", SPEC.format(name=name))
         done = desk.sweep("run", f"specs/{name}.yaml")
         assert done.status == 0, done.err
@@ -76,17 +76,13 @@ def elsewhere(shared_fleet: SharedFleet, tmp_path_factory: pytest.TempPathFactor
     return desk
 
 
-def is_thorough() -> bool:
-    return os.environ.get("OVER") == "server"
-
-
 @pytest.fixture
 def beside(shared_fleet: SharedFleet, elsewhere: DeskElsewhere) -> Desk:
     """Somebody with the same files at the machine of the fleet."""
     return Desk(elsewhere.folder, {"SWEEP_HOME": str(shared_fleet.desk.home), "SWEEP_USER": "ada"})
 
 
-@pytest.mark.parametrize("line", CORE + (MORE if is_thorough() else []))
+@pytest.mark.parametrize("line", CORE + (MORE if is_over_server() else []))
 def test_a_command_says_and_writes_the_same_from_elsewhere(elsewhere: DeskElsewhere, beside: Desk, line: str) -> None:
     spoken = []
     for desk in (beside, elsewhere):

@@ -100,14 +100,14 @@ def test_sizes_count_groups_and_results_are_by_stratum_in_every_face(measured: D
         assert [part for part in strata[16, "nll"] if f"{part['mean']:.4f}" not in face] == []
 
 
-def test_more_groups_than_there_are_is_refused_with_what_there_is(desk: Desk) -> None:
-    write_windows(desk)
-    desk.write("windows.yaml", SPEC)
-    refused = desk.call("plan", "windows.yaml", "sizes=[2, 19]")
+def test_more_groups_than_there_are_is_refused_with_what_there_is(quiet_desk: Desk) -> None:
+    write_windows(quiet_desk)
+    quiet_desk.write("windows.yaml", SPEC)
+    refused = quiet_desk.call("plan", "windows.yaml", "sizes=[2, 19]")
     assert refused.status == 1
     for fact in ("ecg has 18 groups", "108 training rows", "too large: 19;"):
         assert fact in refused.err
-    wrong = desk.call("plan", "windows.yaml", "data.ecg.columns={qestion: signal}")
+    wrong = quiet_desk.call("plan", "windows.yaml", "data.ecg.columns={qestion: signal}")
     assert wrong.status == 1
     assert "data.ecg.columns" in wrong.err
     assert "`question`" in wrong.err

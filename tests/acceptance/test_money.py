@@ -69,26 +69,28 @@ def test_what_lacks_a_price_runs_under_no_limit(desk: Desk, file: str) -> None:
     )
 
 
-def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(desk: Desk, file: str) -> None:
-    planned = desk.call("-f", "json", "plan", file).json["totals"]
-    assert desk.call("submit", file, "budget.usd=1").status == 0
-    assert costs(desk)["sweeps"] == costs(desk, "small")["sweeps"]
-    (sweep_costs,) = costs(desk)["sweeps"]
+def test_a_budget_can_be_raised_and_lowered_and_costs_says_where_the_money_is(quiet_desk: Desk, file: str) -> None:
+    planned = quiet_desk.call("-f", "json", "plan", file).json["totals"]
+    assert quiet_desk.call("submit", file, "budget.usd=1").status == 0
+    assert costs(quiet_desk)["sweeps"] == costs(quiet_desk, "small")["sweeps"]
+    (sweep_costs,) = costs(quiet_desk)["sweeps"]
     assert sweep_costs["budget_usd"] == 1
     for bound in ("low_usd", "high_usd"):
         assert sum(kind[bound] for kind in sweep_costs["kinds"]) == pytest.approx(planned["usd"])
     assert [kind["spent_usd"] for kind in sweep_costs["kinds"]] == [0, 0]
-    assert "$2.50" in desk.call("budget", "small", "2.50").out
-    assert costs(desk)["sweeps"][0]["budget_usd"] == 2.5
-    assert desk.call("-f", "json", "budget", "small", "0").json == {"sweeps": [{"sweep": "small", "budget_usd": 0.0}]}
-    (entry,) = costs(desk)["sweeps"]
+    assert "$2.50" in quiet_desk.call("budget", "small", "2.50").out
+    assert costs(quiet_desk)["sweeps"][0]["budget_usd"] == 2.5
+    assert quiet_desk.call("-f", "json", "budget", "small", "0").json == {
+        "sweeps": [{"sweep": "small", "budget_usd": 0.0}]
+    }
+    (entry,) = costs(quiet_desk)["sweeps"]
     assert entry["budget_usd"] == 0
     assert entry["kinds"], "else nothing was counted"
     assert {kind[key] for kind in entry["kinds"] for key in ("spent_usd", "reserved_usd")} == {0}
-    refused(desk.call("budget", "nobody", "3"), "nobody", "small")
-    refused(desk.call("costs", "nobody"), "nobody")
-    refused(desk.call("budget", "small", "much"), "much", "12.50", status=2)
-    refused(desk.call("budget", "small", "nan"), "nan", status=2)
+    refused(quiet_desk.call("budget", "nobody", "3"), "nobody", "small")
+    refused(quiet_desk.call("costs", "nobody"), "nobody")
+    refused(quiet_desk.call("budget", "small", "much"), "much", "12.50", status=2)
+    refused(quiet_desk.call("budget", "small", "nan"), "nan", status=2)
 
 
 def test_a_plan_whose_cost_is_not_known_beforehand_says_low_and_high() -> None:

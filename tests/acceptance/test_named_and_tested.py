@@ -199,6 +199,9 @@ def test_what_was_trained_on_text_is_asked_questions_afterwards(fleet_desk: Desk
         return bool(row["state"] == "finished")
 
     until(is_finished, "asked to be finished", seconds=120)
+    again = fleet_desk.call("evaluate", "prose", *quiz).out
+    assert "sweep results asked" in again
+    assert "sweep up" not in again, "nothing is left to run"
     results = fleet_desk.call("-f", "json", "results", "asked").json
     assert {omission["on"] for omission in results["left_out"]} == {"prose"}
     for run in results["runs"]:

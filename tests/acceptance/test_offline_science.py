@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sweeps.analysis.transfer_gains import transfer_matrix
+from sweeps.analysis.transfer.transfer_gains import transfer_matrix
 from sweeps.results import RunResult
 from sweeps.scaling.fit import fit_scaling
 from tests.acceptance.offline_model import OfflineModel, domain

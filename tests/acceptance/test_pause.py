@@ -18,16 +18,16 @@ from scheduler.state.store import Meter, Store
 from scheduler.state.views import read_stages_in_state, read_sweep
 from scheduler.waiting_reasons import FleetStatus, explain_waiting
 from tests.acceptance.command import Desk
-from tests.acceptance.small_nights import small
+from tests.acceptance.small_nights import small_beside
 from tests.wording import naming
 
 
 @pytest.fixture
-def store(desk: Desk) -> Iterator[Store]:
+def store(quiet_desk: Desk) -> Iterator[Store]:
     """A sweep named small is submitted, and a scheduler has seen it."""
-    with open_store(read_settings(desk.variables({}))) as store:
-        file = str(desk.write("small.yaml", small(sizes=(32,), seeds=2)))
-        assert desk.call("submit", file).status == 0
+    with open_store(read_settings({"SWEEP_HOME": str(quiet_desk.home)})) as store:
+        file = str(quiet_desk.write("small.yaml", small_beside(quiet_desk, sizes=(32,), seeds=2)))
+        assert quiet_desk.call("submit", file).status == 0
         settle(store)
         yield store
 
@@ -42,74 +42,74 @@ def dispatched(store: Store) -> str:
     return store.dispatch(ready.id, sweep="small", patience=20).refused
 
 
-def test_a_paused_sweep_starts_nothing_until_it_is_resumed(desk: Desk, store: Store) -> None:
-    output = desk.call("pause", "small")
+def test_a_paused_sweep_starts_nothing_until_it_is_resumed(quiet_desk: Desk, store: Store) -> None:
+    output = quiet_desk.call("pause", "small")
     assert (output.status, "small: paused" in output.out) == (0, True)
     settle(store)
     assert dispatched(store) == "the sweep is not active"
-    assert desk.call("-f", "json", "status", "small").json["sweeps"][0]["gate"] == "paused"
-    assert "small is paused" in desk.call("pause", "small").out
-    assert desk.call("-f", "json", "resume", "small").json == {
+    assert quiet_desk.call("-f", "json", "status", "small").json["sweeps"][0]["gate"] == "paused"
+    assert "small is paused" in quiet_desk.call("pause", "small").out
+    assert quiet_desk.call("-f", "json", "resume", "small").json == {
         "sweeps": [{"sweep": "small", "state": "active"}],
         "services": [],
     }
     settle(store)
     assert dispatched(store) == ""
-    assert "small is active" in desk.call("resume", "small").out
+    assert "small is active" in quiet_desk.call("resume", "small").out
 
 
-def test_a_service_that_was_stopped_is_named_and_resume_has_it_tried_again(desk: Desk, store: Store) -> None:
+def test_a_service_that_was_stopped_is_named_and_resume_has_it_tried_again(quiet_desk: Desk, store: Store) -> None:
     store.report_worker("w", threads=4, busy=0, ttl=60)
     store.stop_service("offline", "402: the bill is not paid")
-    stopped = desk.call("-f", "json", "status", "small").json["sweeps"][0]
+    stopped = quiet_desk.call("-f", "json", "status", "small").json["sweeps"][0]
     assert stopped["gate"] == "service stopped"
     assert re.search(naming("offline", "402: the bill is not paid", "`sweep resume`"), stopped["waiting_reason"])
-    assert desk.call("-f", "json", "resume").json == {"sweeps": [], "services": ["offline"]}
-    assert desk.call("-f", "json", "status", "small").json["sweeps"][0]["gate"] == "breaker"
-    assert desk.call("-f", "json", "resume").json == {"sweeps": [], "services": []}
+    assert quiet_desk.call("-f", "json", "resume").json == {"sweeps": [], "services": ["offline"]}
+    assert quiet_desk.call("-f", "json", "status", "small").json["sweeps"][0]["gate"] == "breaker"
+    assert quiet_desk.call("-f", "json", "resume").json == {"sweeps": [], "services": []}
 
 
-def test_a_watch_for_programs_ends_with_how_it_ended(desk: Desk, store: Store) -> None:
-    desk.call("cancel", "small")
+def test_a_watch_for_programs_ends_with_how_it_ended(quiet_desk: Desk, store: Store) -> None:
+    quiet_desk.call("cancel", "small")
     settle(store)
-    assert desk.call("-f", "json", "watch", "small").json["sweeps"][0]["state"] == "cancelled"
+    assert quiet_desk.call("-f", "json", "watch", "small").json["sweeps"][0]["state"] == "cancelled"
 
 
-def test_a_priority_is_changed_and_said(desk: Desk, store: Store) -> None:
-    assert re.findall(r"\d+", desk.call("priority", "small", "7").out) == ["7", "0"]
+def test_a_priority_is_changed_and_said(quiet_desk: Desk, store: Store) -> None:
+    assert re.findall(r"\d+", quiet_desk.call("priority", "small", "7").out) == ["7", "0"]
     assert store.client.hget(keys.sweep("small"), "priority") == "7"
-    assert desk.call("priority", "small", "high").status == 2
+    assert quiet_desk.call("priority", "small", "high").status == 2
 
 
-def test_a_retry_of_what_failed_leaves_what_was_cancelled(desk: Desk, store: Store) -> None:
+def test_a_retry_of_what_failed_leaves_what_was_cancelled(quiet_desk: Desk, store: Store) -> None:
     (first, *_) = read_stages_in_state(store, StageState.READY, 1)
     sent = store.dispatch(first.id, sweep="small", patience=20)
     lease = store.claim(first.id, attempt=sent.attempt, worker="w", lease=60)
     assert lease is not None
     assert store.settle(lease, Meter(0, 0), StageState.FAILED, cost="exact", cause="bad data")
     settle(store)
-    desk.call("cancel", "small")
+    quiet_desk.call("cancel", "small")
     settle(store)
     before = read_sweep(store, "small").counts
     assert (before["failed"], before["cancelled"] > 0) == (1, True)
-    assert "small: " in desk.call("retry", "small", "--failed").out
+    assert "small: " in quiet_desk.call("retry", "small", "--failed").out
     settle(store)
     after = read_sweep(store, "small").counts
     assert (after.get("failed", 0), after["cancelled"]) == (0, before["cancelled"])
-    desk.call("cancel", "small")
+    quiet_desk.call("cancel", "small")
     settle(store)
-    assert desk.call("-f", "json", "retry", "small", "--failed").json["sweeps"][0]["reopened_stages"] == 0
+    assert quiet_desk.call("-f", "json", "retry", "small", "--failed").json["sweeps"][0]["reopened_stages"] == 0
     settle(store)
     assert read_sweep(store, "small").state == "cancelled", "not active, and at once finished"
-    desk.call("retry", "small")
+    quiet_desk.call("retry", "small")
     settle(store)
     assert "cancelled" not in read_sweep(store, "small").counts
 
 
-def test_a_sweep_that_was_cancelled_a_moment_ago_continues_by_a_retry(desk: Desk, store: Store) -> None:
-    desk.call("cancel", "small")
+def test_a_sweep_that_was_cancelled_a_moment_ago_continues_by_a_retry(quiet_desk: Desk, store: Store) -> None:
+    quiet_desk.call("cancel", "small")
     assert read_sweep(store, "small").state == "cancelled"
-    assert "continues" in desk.call("retry", "small").out
+    assert "continues" in quiet_desk.call("retry", "small").out
     assert read_sweep(store, "small").state == "active"
 
 
@@ -171,24 +171,24 @@ NUMBERS = {"slots": ["1 of 2 allowed clients", "1 queued"], "sweep slots": ["1 s
 
 
 @pytest.mark.parametrize("gate", REASONS)
-def test_status_says_at_a_glance_why_anything_waits(desk: Desk, store: Store, gate: str) -> None:
+def test_status_says_at_a_glance_why_anything_waits(quiet_desk: Desk, store: Store, gate: str) -> None:
     REASONS[gate](store)
     settle(store)
-    row = desk.call("-f", "json", "status", "small").json["sweeps"][0]
+    row = quiet_desk.call("-f", "json", "status", "small").json["sweeps"][0]
     assert row["gate"] == gate
     assert all(number in row["waiting_reason"] for number in NUMBERS.get(gate, []))
     assert re.sub(r"\d\d:\d\d:\d\d", "", row["waiting_reason"]) in re.sub(
-        r"\d\d:\d\d:\d\d", "", desk.call("status", "small").out
+        r"\d\d:\d\d:\d\d", "", quiet_desk.call("status", "small").out
     )
 
 
-def test_only_what_is_ready_waits_to_be_tried_again(desk: Desk, store: Store) -> None:
+def test_only_what_is_ready_waits_to_be_tried_again(quiet_desk: Desk, store: Store) -> None:
     failed(store)
     settle(store)
     before = read_sweep(store, "small")
     assert before.delayed == before.counts["ready"] > 0
     assert before.again is not None
-    desk.call("cancel", "small")
+    quiet_desk.call("cancel", "small")
     settle(store)
     after = read_sweep(store, "small")
     assert (after.delayed, after.again) == (0, None)
@@ -202,32 +202,32 @@ def test_workers_that_a_supervisor_is_starting_are_said_to_come(store: Store) ->
     assert ["`sweep up`" in reason.text for reason in reasons] == [True, False, False]
 
 
-def test_a_name_that_is_none_is_refused(desk: Desk, store: Store) -> None:  # noqa: ARG001
+def test_a_name_that_is_none_is_refused(quiet_desk: Desk, store: Store) -> None:  # noqa: ARG001
     for command in ("pause", "resume", "events", "retry"):
-        output = desk.call(command, "smal")
+        output = quiet_desk.call(command, "smal")
         assert output.status == 1
         assert "'smal'" in output.err
 
 
-def test_the_events_of_a_sweep_tell_what_happened_in_order(desk: Desk, store: Store) -> None:
+def test_the_events_of_a_sweep_tell_what_happened_in_order(quiet_desk: Desk, store: Store) -> None:
     assert dispatched(store) == ""
-    rows = desk.call("-f", "json", "events", "small").json["events"]
+    rows = quiet_desk.call("-f", "json", "events", "small").json["events"]
     assert [rows[-1][key] for key in ("from", "to", "detail")] == ["ready", "dispatched", "charged to small"]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
-    events = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
+    events = quiet_desk.call("-f", "json", "events", "small", "--stage", rows[-1]["stage"]).json["events"]
     assert [(row["from"], row["to"]) for row in events] == [("waiting", "ready"), ("ready", "dispatched")]
-    assert len(desk.call("-f", "json", "events", "small", "--last", "1").json["events"]) == 1
-    shown = desk.call("events", "small", "--last", "1").out
+    assert len(quiet_desk.call("-f", "json", "events", "small", "--last", "1").json["events"]) == 1
+    shown = quiet_desk.call("events", "small", "--last", "1").out
     assert "ready → dispatched" in shown
     assert rows[-1]["label"] in shown
-    labelled = desk.call("-f", "json", "events", "small", "--stage", rows[-1]["label"]).json["events"]
+    labelled = quiet_desk.call("-f", "json", "events", "small", "--stage", rows[-1]["label"]).json["events"]
     assert labelled == events
-    missing = desk.call("events", "small", "--stage", "train-nobody")
+    missing = quiet_desk.call("events", "small", "--stage", "train-nobody")
     assert (missing.status, "'train-nobody'" in missing.err) == (1, True)
 
 
 def test_status_says_why_a_stage_failed_how_far_it_was_what_was_skipped_and_how_to_try_again(
-    desk: Desk, store: Store
+    quiet_desk: Desk, store: Store
 ) -> None:
     stage = next(
         candidate for candidate in read_stages_in_state(store, StageState.READY, 9) if candidate.id.startswith("train-")
@@ -238,11 +238,11 @@ def test_status_says_why_a_stage_failed_how_far_it_was_what_was_skipped_and_how_
     store.report_progress(lease, Meter(5, 5), {"step": 3, "steps": 8, "nll": 61.25})
     store.settle(lease, Meter(5, 5), StageState.FAILED, cost="exact", cause="diverged: the loss became 61.25 at step 3")
     settle(store)
-    document = desk.call("-f", "json", "status", "small").json
+    document = quiet_desk.call("-f", "json", "status", "small").json
     (failed,) = document["failed"]
     assert (failed["stage"], failed["step"], failed["nll"]) == (stage.id, 3, 61.25)
     assert document["skipped"] == [{"stages": 1, "cause": f"skipped: {stage.id} failed"}]
-    shown = desk.call("status", "small").out
+    shown = quiet_desk.call("status", "small").out
     for part in (stage.label, "diverged: the loss became 61.25", f"skipped: {stage.id} failed", "`sweep retry small`"):
         assert part in shown
 

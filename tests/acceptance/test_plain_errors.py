@@ -16,7 +16,7 @@ import pytest
 from sweeps.rendering.tokenizer import OfflineTokenizer
 from tests.acceptance.command import Desk, Said, until
 from tests.acceptance.refusals import nothing_was_submitted, refused
-from tests.acceptance.small_nights import small
+from tests.acceptance.small_nights import small, small_beside
 from tests.tinker_offline.process import KEY, REFUSED, Server
 
 
@@ -33,31 +33,35 @@ from tests.tinker_offline.process import KEY, REFUSED, Server
     ],
     ids=["unknown key", "wrong type", "size beyond the data", "no file", "empty data", "bad row", "unknown model"],
 )
-def test_a_bad_spec_is_refused_whole(desk: Desk, wrong: str, parts: list[str]) -> None:
-    desk.write("empty.jsonl", "")
-    desk.write("bad.jsonl", '{"text": "fine"}\n{"tex": "not"}\n')
+def test_a_bad_spec_is_refused_whole(quiet_desk: Desk, wrong: str, parts: list[str]) -> None:
+    quiet_desk.write("empty.jsonl", "")
+    quiet_desk.write("bad.jsonl", '{"text": "fine"}\n{"tex": "not"}\n')
     key = wrong.partition(":")[0]
-    lines = [wrong if line.startswith(key + ":") else line for line in small("sweep").splitlines()]
-    file = str(desk.write("sweep.yaml", "\n".join(lines)))
-    refused(desk.call("submit", file), *parts)
-    nothing_was_submitted(desk)
+    lines = [wrong if line.startswith(key + ":") else line for line in small_beside(quiet_desk, "sweep").splitlines()]
+    file = str(quiet_desk.write("sweep.yaml", "\n".join(lines)))
+    refused(quiet_desk.call("submit", file), *parts)
+    nothing_was_submitted(quiet_desk)
 
 
-def test_ten_million_runs_are_refused_by_counting(desk: Desk) -> None:
-    grid = small("sweep").replace("data_scaling", "grid").replace("sizes: [32, 64]", "vary: {train.learning_rate: 0}")
+def test_ten_million_runs_are_refused_by_counting(quiet_desk: Desk) -> None:
+    grid = (
+        small_beside(quiet_desk, "sweep")
+        .replace("data_scaling", "grid")
+        .replace("sizes: [32, 64]", "vary: {train.learning_rate: 0}")
+    )
     axis = "{uniform: [0.001, 0.1], count: 10000000, seed: 0}"
     file = str(
-        desk.write(
+        quiet_desk.write(
             "sweep.yaml", grid.replace("vary: {train.learning_rate: 0}", f"vary: {{train.learning_rate: {axis}}}")
         )
     )
-    refused(desk.call("plan", file), "20,000,000", "200,000")
+    refused(quiet_desk.call("plan", file), "20,000,000", "200,000")
 
 
-def test_a_name_means_one_question(desk: Desk) -> None:
-    file = str(desk.write("small.yaml", small()))
-    assert desk.call("submit", file).status == 0
-    refused(desk.call("submit", file, "train.rank=16"), "train.rank: 8 ", " 16\n", "another name")
+def test_a_name_means_one_question(quiet_desk: Desk) -> None:
+    file = str(quiet_desk.write("small.yaml", small_beside(quiet_desk)))
+    assert quiet_desk.call("submit", file).status == 0
+    refused(quiet_desk.call("submit", file, "train.rank=16"), "train.rank: 8 ", " 16\n", "another name")
 
 
 @pytest.mark.parametrize("command", ["plan", "submit", "run"])
@@ -72,7 +76,7 @@ def test_a_name_means_one_question(desk: Desk) -> None:
     ],
     ids=["passed deadline", "unknown model", "case", "varied model", "window behind the deadline"],
 )
-def test_what_is_planned_is_what_can_be_submitted(desk: Desk, command: str, line: str, parts: list[str]) -> None:
+def test_what_is_planned_is_what_can_be_submitted(quiet_desk: Desk, command: str, line: str, parts: list[str]) -> None:
     """One and the same look at the file: no command accepts what another refuses."""
     if line.startswith("window"):
         now = datetime.now(UTC)
@@ -80,8 +84,8 @@ def test_what_is_planned_is_what_can_be_submitted(desk: Desk, command: str, line
         ends = (now + timedelta(hours=2)).isoformat(timespec="seconds")
         line = f"window: {{daily: '{opens}'}}\ndeadline: {ends}"
     key = line.partition(":")[0]
-    text = "\n".join(line for line in small("sweep").splitlines() if not line.startswith(f"{key}:"))
-    refused(desk.call(command, str(desk.write("sweep.yaml", f"{text}\n{line}\n"))), *parts)
+    text = "\n".join(line for line in small_beside(quiet_desk, "sweep").splitlines() if not line.startswith(f"{key}:"))
+    refused(quiet_desk.call(command, str(quiet_desk.write("sweep.yaml", f"{text}\n{line}\n"))), *parts)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from scheduler.cli.console.output import Output
 from tests.acceptance.command import Desk, Said
+from tests.acceptance.seats import Seats
 from tests.acceptance.shared_fleet import SharedFleet
 
 GRID = """
@@ -34,16 +35,20 @@ best: {metric: nll, mode: min}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, shared_fleet: SharedFleet) -> Desk:
-    """Two data sets of unlike difficulty; one of the two learning rates always diverges."""
-    shared_fleet.start()
-    desk = Desk(tmp_path_factory.mktemp("desk"), {"SWEEP_HOME": str(shared_fleet.desk.home)})
+def laid(tmp_path_factory: pytest.TempPathFactory, shared_fleet: SharedFleet) -> Desk:
+    """Two data sets of unlike difficulty; one of the two learning rates always diverges. At the fleet's machine."""
+    desk = shared_fleet.seat_at_home(tmp_path_factory.mktemp("desk"))
     rows = ({"prompt": f"{i * 7919}?\n", "completion": f"é☃ {i * i % 997} {i * 31 % 83}"} for i in range(24))
     desk.write("hard.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     desk.write("easy[a].txt", "\n\n".join(f"the {word} is the {word} of the {word}" for word in _words(24)))
     desk.write("rates.yaml", GRID)
     desk.write("more.yaml", GRID.replace("sweep: rates", "sweep: more").replace("1e38", "0.02"))
     return desk
+
+
+@pytest.fixture(scope="module")
+def desk(laid: Desk, seats: Seats) -> Desk:
+    return seats.at_fleet(laid.folder)
 
 
 @pytest.fixture(scope="module")
@@ -132,17 +137,17 @@ def test_the_plan_says_that_a_name_is_taken(desk: Desk, ran: Said) -> None:
     assert "'rates'" in desk.call("-f", "json", "plan", "rates.yaml", "seeds=1").json["refusals"][0]
 
 
-def test_planning_makes_no_state_folder_and_needs_no_redis(desk: Desk) -> None:
-    elsewhere = str(desk.folder / "elsewhere")
-    assert desk.call("-f", "json", "plan", "rates.yaml", SWEEP_HOME=elsewhere).json["reused"]["stages"] == 0
+def test_planning_makes_no_state_folder_and_needs_no_redis(laid: Desk) -> None:
+    elsewhere = str(laid.folder / "elsewhere")
+    assert laid.call("-f", "json", "plan", "rates.yaml", SWEEP_HOME=elsewhere).json["reused"]["stages"] == 0
     assert not Path(elsewhere).exists()
-    away = desk.call("-f", "json", "plan", "rates.yaml", REDIS_URL="redis://127.0.0.1:1/0")
+    away = laid.call("-f", "json", "plan", "rates.yaml", REDIS_URL="redis://127.0.0.1:1/0")
     assert (away.status, away.json["reused"]) == (0, None)
 
 
-def test_the_plan_tells_the_cost_by_kind(desk: Desk) -> None:
+def test_the_plan_tells_the_cost_by_kind(desk: Desk, laid: Desk) -> None:
     kinds = r"train \$0\.\d+, evaluate \$0\.\d+"
-    fresh = desk.call("plan", "rates.yaml", SWEEP_HOME=str(desk.folder / "fresh")).out
+    fresh = laid.call("plan", "rates.yaml", SWEEP_HOME=str(desk.folder / "fresh")).out
     assert re.search(rf"^{kinds}$", fresh, re.MULTILINE)
     assert re.search(rf"^to pay: .*\({kinds}\); reused: ", desk.call("plan", "rates.yaml").out, re.MULTILINE)
 
@@ -162,11 +167,11 @@ def test_into_a_pipe_nothing_is_folded(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_a_terminal_is_not_overrun_and_ids_stay_whole(desk: Desk, columns: int) -> None:
+def test_a_terminal_is_not_overrun_and_ids_stay_whole(laid: Desk, columns: int) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "scheduler.cli", "plan", "rates.yaml"]
-    variables = desk.variables({"COLUMNS": str(columns), "NO_COLOR": "1", "SWEEP_HOME": str(desk.folder / "none")})
-    process = subprocess.Popen(command, env=variables, cwd=desk.folder, stdout=theirs, stderr=theirs)
+    variables = laid.variables({"COLUMNS": str(columns), "NO_COLOR": "1", "SWEEP_HOME": str(laid.folder / "none")})
+    process = subprocess.Popen(command, env=variables, cwd=laid.folder, stdout=theirs, stderr=theirs)
     os.close(theirs)
     printed = b""
     with suppress(OSError):  # how a terminal says that the other side has gone

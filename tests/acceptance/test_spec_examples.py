@@ -30,9 +30,9 @@ LONG = os.environ.get("METHODS") == "all"
         ("grid", (5 * 3 * 2 - 5) * 2, (5 * 3 * 2 - 5) * 2 * 2 + 2, (5 * 3 * 2 - 5) * 2),
     ],
 )
-def test_an_example_plans_as_it_stands(desk: Desk, name: str, train: int, evaluate: int, naive: int) -> None:
-    folder = lay_out(desk.folder / "mine")
-    totals = desk.call("-f", "json", "plan", str(folder / f"{name}.yaml")).json["totals"]
+def test_an_example_plans_as_it_stands(quiet_desk: Desk, name: str, train: int, evaluate: int, naive: int) -> None:
+    folder = lay_out(quiet_desk.folder / "mine")
+    totals = quiet_desk.call("-f", "json", "plan", str(folder / f"{name}.yaml")).json["totals"]
     assert (totals["train"], totals["evaluate"], totals["naive_train"]) == (
         train,
         evaluate,
@@ -41,9 +41,9 @@ def test_an_example_plans_as_it_stands(desk: Desk, name: str, train: int, evalua
     assert totals["usd"] > 0
 
 
-def test_the_night_is_planned_whole(desk: Desk) -> None:
-    folder = lay_out(desk.folder / "mine")
-    planned = desk.call("-f", "json", "plan", str(folder / "night.yaml"))
+def test_the_night_is_planned_whole(quiet_desk: Desk) -> None:
+    folder = lay_out(quiet_desk.folder / "mine")
+    planned = quiet_desk.call("-f", "json", "plan", str(folder / "night.yaml"))
     assert planned.status == 0, planned.err
     assert planned.json["refusals"] == []
 
@@ -142,8 +142,13 @@ def every_file_of_the_store_is_documented(desk: Desk) -> None:
     assert files
     stage = re.compile(r"stages/\w+/\w\w/[a-z]+-\w+\.[\w-]+\.\w{32}\.")  # evaluate-46a0.711fd9bf-13.DIGEST.items
     known = {
-        re.sub(r"(data|tokenizers|uploads)/\w{64}", r"\1/HASH", stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name))
+        re.sub(
+            r"(data|tokenizers|uploads/\w{16})/\w{64}",
+            r"\1/HASH",
+            stage.sub("stages/FLEET/XX/STAGE.FENCE.DIGEST.", name),
+        )
         for name in files
     }
+    known = {re.sub(r"uploads/\w{16}", "uploads/USER", name) for name in known}
     known = {re.sub(r"-\d{6}\.", "-STEPS.", re.sub(r"stages/\w+/[\w.-]+\.probe", "HOST.probe", name)) for name in known}
     assert known - documented == {"HOST.probe"}

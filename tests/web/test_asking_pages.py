@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import tracemalloc
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,9 +16,9 @@ from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.web.conftest import PASTED, SPEC
 from tests.web.served import Served
-from web.forms import FormInvalid
 from web.pages.items_page import split_turns
-from web.sent_files import TEXT, read_fields, split_parts
+from web.received.forms import FormInvalid
+from web.received.sent_files import TEXT, FormReader
 
 
 def send_spec(guest: httpx.Client, spec: str, do: str) -> httpx.Response:
@@ -92,27 +94,72 @@ def test_files_of_another_session_of_a_reader_and_of_another_site_are_not_kept(p
         assert send_form(guest, {**fields, "token": "x"}, ("files", "rows.jsonl", content)).status_code == 403
         guest.headers["origin"] = "http://evil.example"
         assert send_form(guest, fields, ("files", "rows.jsonl", content)).status_code == 403
-    assert not Artefacts(page.settings.store).has(locate_upload(digest))
+    assert not Artefacts(page.settings.store).has(locate_upload("bob", digest))
 
 
-def test_a_form_that_is_cut_off_or_too_large_is_refused() -> None:
-    whole = b'--b\r\nContent-Disposition: form-data; name="spec"\r\n\r\nsweep: x\r\n--b--\r\n'
-    assert [(part.name, whole[part.start : part.end]) for part in split_parts(whole, b"b")] == [("spec", b"sweep: x")]
-    for body in (
-        b"",
-        b"x",
-        whole[:-6],
-        whole.replace(b"--b", b"--c", 1),
-        whole.replace(b"name=", b"title="),
-        b"--b\r\n",
-    ):
-        with pytest.raises(FormInvalid):
-            list(split_parts(body, b"b"))
+WHOLE = b'--b\r\nContent-Disposition: form-data; name="spec"\r\n\r\nsweep: x\r\n--b--\r\n'
+
+
+def read_pieces(body: bytes, folder: Path, size: int = 7) -> FormReader:
+    """Read a form that comes in pieces of a few bytes."""
+    reader = FormReader("multipart/form-data; boundary=b", folder, 10 * TEXT)
+    for start in range(0, len(body), size):
+        reader.take(body[start : start + size])
+    return reader
+
+
+def test_a_form_is_read_whatever_its_pieces_are(tmp_path: Path) -> None:
+    rows = b"".join(b"row %d\r\n--\r\n--x\r\n" % number for number in range(40))
+    head = b'--b\r\ncontent-disposition: form-data; name="files"; filename="rows.jsonl"\r\n\r\n'
+    body = head + rows + b"\r\n" + WHOLE
+    for size in (1, 5, len(body)):
+        reader = read_pieces(body, tmp_path, size)
+        assert reader.finish() == {"spec": "sweep: x"}
+        (file,) = reader.files
+        assert (file.name, file.draft.read_bytes(), file.sha256.digest()) == (
+            "rows.jsonl",
+            rows,
+            hashlib.sha256(rows).digest(),
+        )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"x", WHOLE[:-4], WHOLE[:-5], WHOLE[:-20], b"--b\r\n"),
+        WHOLE.replace(b"--b", b"--c", 1),
+        WHOLE.replace(b"name=", b"title="),
+        WHOLE.replace(b"form-data", b"attachment"),
+        (WHOLE[:-8] + b"\r\n") * 60 + b"--b--",
+        WHOLE.replace(b"Content-", b"X: " + b"x" * 10_000 + b"\r\nContent-"),
+        WHOLE.replace(b"Content-", b"X: x\r\n" * 100 + b"Content-"),
+        WHOLE.replace(b"sweep: x", b"x" * (TEXT + 1)),
+    ],
+    ids=lambda body: f"{len(body)} bytes",
+)
+def test_a_form_that_is_cut_off_or_too_large_is_refused(body: bytes, tmp_path: Path) -> None:
     with pytest.raises(FormInvalid):
-        list(split_parts((whole[:-8] + b"\r\n") * 60 + b"--b--", b"b"))
-    large = whole.replace(b"sweep: x", b"x" * (TEXT + 1))
+        read_pieces(body, tmp_path, 1000).finish()
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", f"x; boundary={'b' * 71}"])
+def test_a_form_has_a_boundary(kind: str, tmp_path: Path) -> None:
     with pytest.raises(FormInvalid):
-        read_fields(large, split_parts(large, b"b"))
+        FormReader(kind, tmp_path, TEXT)
+
+
+def test_a_large_file_of_a_form_takes_no_memory(tmp_path: Path) -> None:
+    reader = FormReader("multipart/form-data; boundary=b", tmp_path, 100 * TEXT)
+    reader.take(b'--b\r\nContent-Disposition: form-data; name="files"; filename="rows.jsonl"\r\n\r\n')
+    piece = b"\r\n--a" * 13_000
+    tracemalloc.start()
+    for _ in range(200):
+        reader.take(piece)
+    assert tracemalloc.get_traced_memory()[1] < 4 * len(piece)
+    tracemalloc.stop()
+    reader.take(b"\r\n--b--")
+    assert reader.finish() == {}
+    assert reader.files[0].draft.stat().st_size == 200 * len(piece)
 
 
 def read_value(text: str, name: str) -> str:

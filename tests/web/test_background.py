@@ -1,5 +1,7 @@
 """What is computed beside the requests is computed once for each version, however many names are asked for."""
 
+import asyncio
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,3 +30,27 @@ def test_a_value_is_of_the_version_that_is_asked_for_or_none() -> None:
         assert background.look("a", "1", patience=10).read_version("1") == "a"
         newer = background.look("a", "2")
         assert (newer.value, newer.read_version("2")) == ("a", None), "the older value is known, and said to be older"
+
+
+def test_who_waits_for_a_value_holds_no_thread_and_the_last_version_is_computed_at_once() -> None:
+    """Forty wait in one thread, which goes on meanwhile."""
+    begun, may_end = threading.Event(), threading.Event()
+    versions = iter("123456")
+
+    def compute(_: str) -> str:
+        begun.set()
+        assert may_end.wait(30)
+        return next(versions)
+
+    async def wait_together(background: Background[str]) -> list[str | None]:
+        waiting = [asyncio.ensure_future(background.find("a", "1", 30)) for _ in range(40)]
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        may_end.set()
+        return [look.value for look in await asyncio.gather(*waiting)]
+
+    with ThreadPoolExecutor(1) as pool:
+        background = Background(pool, compute, share=1e-9)
+        assert asyncio.run(wait_together(background)) == ["1"] * 40
+        assert asyncio.run(background.find("a", "2", 30)).value == "1", "it was computed a moment ago"
+        assert asyncio.run(background.find("a", "2", 30, is_last=True)).value == "2"

@@ -12,7 +12,7 @@ import pytest
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.report_inputs import gather_inputs
 from scheduler.state import views
-from scheduler.state.slot_series import note_slots
+from scheduler.state.service_series import note_requests, note_slots
 from scheduler.state.states import StageState
 from scheduler.state.workers import TickReport, name_process, report_scheduler
 from sweeps.report.compose import compose_answer
@@ -56,6 +56,7 @@ def test_a_part_is_sent_again_only_when_it_has_changed(page: Served, night: Nigh
         assert guest.get("/sweeps/moving/parts/cells", headers=tag).status_code == 304
         night.do("train-n64s0", "moving")
         night.do("evaluate-n64s0", "moving", {"nll": 1.25})
+        wait_until(lambda: guest.get("/sweeps/moving/parts/cells", headers=tag).status_code == 200, "cells are read")
         changed = guest.get("/sweeps/moving/parts/cells", headers=tag)
         plain = guest.get("/sweeps/moving/parts/cells", headers={"accept-encoding": "identity"})
     assert (changed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
@@ -217,9 +218,14 @@ def test_a_stage_leads_to_the_sweeps_and_runs_that_have_it(page: Served) -> None
     assert "running → succeeded" in text
 
 
-def test_the_fleet_draws_the_slots_of_the_last_day(page: Served) -> None:
+def test_the_fleet_draws_slots_and_requests_of_the_last_day_and_lists_canaries(page: Served, night: Night) -> None:
     note_slots(page.store, "tinker", 5, 9, "closed")
+    note_requests(page.store, "tinker", 1_234)
+    row = "'at', 1, 'found', 'down', 'cause', 'no <answer>', 'breaker', 'open'"
+    night.run_lua(f"write('XADD', PREFIX .. 'canaries:tinker', '*', {row})")
     with page.log_in() as guest:
         text = guest.get("/fleet").text
     assert "tinker: slots taken in the last day, at most 5" in text
     assert "offline: slots taken" not in text
+    assert re.search(r"<h3>tinker: requests[^<]* 1,234</h3>", text)
+    assert re.search(r">down</td><td>open</td><td>no &lt;answer&gt;</td>", text)

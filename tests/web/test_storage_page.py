@@ -1,18 +1,23 @@
 """What is stored at a service is shown with its time; only admins delete, and nothing that is needed."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from scheduler.settings import read_settings
 from scheduler.state import keys
 from scheduler.state.people.actors import Scope
 from scheduler.state.people.user_budgets import set_user_budget
 from tests.scheduler.night import Night
 from tests.scheduler.plans import single
 from tests.support import wait_until
-from tests.web.served import ADA, Served
+from tests.tinker_offline.process import Server
+from tests.web.served import ADA, Served, serve_page
 from web import stored_checkpoints
+from web.api.callers import PREFIX
 
 DAY = 86_400
 
@@ -66,6 +71,36 @@ def test_a_service_that_cannot_be_asked_says_why(page: Served) -> None:
         wait_until(lambda: "tinker_offline" in guest.get("/storage").text, "why it cannot be asked")
         assert send(guest, "/storage/delete", service="offline", use="kept").status_code == 400
         assert send(guest, "/storage/ask", service="elsewhere").status_code == 400
+
+
+@pytest.fixture
+def service_of_its_own(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "service")
+    server.start()
+    yield server
+    server.end()
+
+
+def test_a_running_service_is_asked_by_the_page_and_by_the_api(
+    night: Night, service_of_its_own: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the SDK: what it saved is listed. The API asks again after a while only."""
+    server = service_of_its_own
+    monkeypatch.setenv("SWEEP_OFFLINE_URL", server.url)
+    settings = read_settings({"SWEEP_HOME": str(tmp_path / "home"), "SWEEP_OFFLINE_URL": server.url})
+    with server.session() as service, serve_page(night.store, settings) as page:
+        client = service.create_lora_training_client("offline/ngram-s", rank=2, seed=1).result(60)
+        saved = client.save_state("kept").result(60).path
+        with page.log_in(Scope.ADMIN, "asker") as guest:
+            assert send(guest, "/storage/ask", service="offline").status_code == 303
+            wait_until(lambda: saved in guest.get("/storage").text, "the page lists it", seconds=60)
+        headers = {"Authorization": f"Bearer {page.make_token('asks', Scope.READ)}"}
+        with httpx.Client(base_url=page.url + PREFIX, headers=headers, trust_env=False, timeout=60) as api:
+            listed = api.get("/storage", params={"service": "offline"}).json()["checkpoints"]
+            client.save_state("later").result(60)
+            again = api.get("/storage", params={"service": "offline"}).json()["checkpoints"]
+    assert [(row["path"], row["use"]) for row in listed] == [(saved, "foreign")]
+    assert again == listed
 
 
 def test_home_shows_what_users_may_spend(page: Served) -> None:

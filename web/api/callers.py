@@ -1,8 +1,9 @@
 """Who calls the API: a token in the header `Authorization: Bearer …`, and what its scope allows."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -12,12 +13,16 @@ from scheduler.settings import Settings
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import find_token
 from scheduler.state.store import Store
-from web.api.answer_memory import AnswerMemory
 from web.api.command_room import CommandRoom
 from web.api.problems import Unidentified
+from web.background import Background
 from web.live import Watcher
+from web.received.spec_planner import SpecPlanner
+from web.version_memory import VersionMemory
+from web.visitors import make_actor
 
 PREFIX = "/api/v1"
+REMEMBERED = 32  # documents that take long to read
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,10 @@ class Desk:
     settings: Settings
     watcher: Watcher
     ending: threading.Event  # the process ends
-    memory: AnswerMemory = field(default_factory=AnswerMemory)
+    planner: SpecPlanner
+    reports: Background[Any]  # as the page composes them
+    files: Background[str]  # and writes them
+    memory: VersionMemory[Mapping[str, Any]] = field(default_factory=lambda: VersionMemory(REMEMBERED))
     room: CommandRoom = field(default_factory=CommandRoom)
 
 
@@ -50,7 +58,7 @@ def identify(
     if token is None:
         raise Unidentified
     origin = request.client.host if request.client else "unknown"
-    return Actor(token.user, f"{origin} {token.name}", token.scope)
+    return make_actor(token, origin)
 
 
 Reader = Annotated[Actor, Depends(identify)]

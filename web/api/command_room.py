@@ -1,14 +1,13 @@
 """How many commands of others a server runs at once, and for how long."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 
 from web.api.problems import TooMany
+from web.received.waiting_room import WaitingRoom
 
 AT_ONCE = 4  # commands that end by themselves; further ones wait
 PATIENCE = 60.0  # seconds for which they do
-WAITING = 100  # that wait
 FOLLOWING = 24  # commands that last as long as sweeps run
 FOLLOWING_OF_ONE = 6  # of them with one token
 
@@ -17,25 +16,12 @@ class CommandRoom:
     """Places for commands in this process."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._room = WaitingRoom("commands", AT_ONCE, PATIENCE)
         self._following: Counter[str] = Counter()
 
     async def enter(self, who: str, *, follows: bool) -> Callable[[], None]:
         """Take a place, and return what gives it back. Raise TooMany."""
-        return self._enter_following(who) if follows else await self._enter_short()
-
-    async def _enter_short(self) -> Callable[[], None]:
-        if self._waiting >= WAITING:
-            raise TooMany(f"{WAITING} commands wait already; run it again in a minute")
-        self._waiting += 1
-        try:
-            await asyncio.wait_for(self._places.acquire(), PATIENCE)
-        except TimeoutError:
-            raise TooMany(f"{AT_ONCE} other commands run for a minute already; run it again in a while") from None
-        finally:
-            self._waiting -= 1
-        return self._places.release
+        return self._enter_following(who) if follows else await self._room.enter()
 
     def _enter_following(self, who: str) -> Callable[[], None]:
         if self._following[who] >= FOLLOWING_OF_ONE:

@@ -43,8 +43,8 @@ from web.api.command_process import (
     list_new_files,
     read_file_frames,
 )
-from web.api.laid_files import lay_files
 from web.api.problems import NotSent, VersionsDiffer, describe_problems
+from web.received.laid_files import lay_files
 
 MEDIA = "application/x-ndjson"
 LASTS = 900.0  # seconds for a command that ends by itself
@@ -78,7 +78,7 @@ async def run(
     with ExitStack() as closing:
         closing.callback(await desk.room.enter(actor.origin, follows=command.follows))
         folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="sweep-command-")))
-        here = await run_in_threadpool(_lay_out, desk, command, sent, folder)
+        here = await run_in_threadpool(_lay_out, desk, actor, command, sent, folder)
         process = CommandProcess(
             _make_order(actor, sent, folder, here),
             _make_environment(desk.settings, actor, sent.terminal),
@@ -126,13 +126,13 @@ def _check_order(actor: Actor, sent: answers.CommandOrder) -> ServerCommand:
     return command
 
 
-def _lay_out(desk: Desk, command: ServerCommand, sent: answers.CommandOrder, folder: Path) -> Path:
+def _lay_out(desk: Desk, actor: Actor, command: ServerCommand, sent: answers.CommandOrder, folder: Path) -> Path:
     """Lay the sender's files as they lie around the sender's own folder. Return what stands for that."""
     places = [*command.list_paths(sent.values)]
     up = max(map(count_up, [place.path for place in places] + [check_path(name) for name in sent.files]), default=0)
     here = folder.joinpath(*[f".above-{number}" for number in range(up)], "here")
     here.mkdir(parents=True)
-    lay_files(desk.settings, sent.files, here, folder)
+    lay_files(desk.settings, actor.user, sent.files, here, folder)
     for place in places:
         path = here / place.path
         target = path if place.kind is PathKind.FOLDER else path.parent

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ from web.api.cursors import Cursor, Limit, answer, read_cursor, take_part
 from web.api.problems import NothingThere, describe_problems
 from web.api.sweep_views import OF_A_SWEEP, PROBLEMS
 
+LISTED = 30.0  # seconds for which a service's list is told again; who needs what is read each time
 RUNS = 200  # of which the items are looked for at once
 STAGE = re.compile(r"(train|evaluate)-[\w.-]{1,100}")
 
@@ -118,7 +120,8 @@ def show_fleet(request: Request, desk: Here, _: Reader) -> Response:
 
 @router.get("/storage", response_model=answers.StorageAnswer, responses={**PROBLEMS, **describe_problems(401)})
 def show_storage(request: Request, desk: Here, _: Reader, service: Literal["tinker", "offline"] = "tinker") -> Response:
-    """List the checkpoints that the account stores at a service, and who needs them. It asks the service."""
+    """List the checkpoints that the account stores at a service, and who needs them. It asks at most twice a minute."""
     model = OFFLINE_MODELS[0] if service == "offline" else LIVE
-    listed = ask_service(desk.settings, model, LISTING)["checkpoints"]
+    make = partial(ask_service, desk.settings, model, LISTING)
+    listed = desk.memory.take(f"storage {service}", "", make, lasts=LISTED)["checkpoints"]
     return answer(request, {"checkpoints": [asdict(row) for row in classify(desk.store, listed)]})

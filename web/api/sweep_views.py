@@ -1,15 +1,16 @@
 """What the API shows of sweeps: the same documents as the command line prints."""
 
-import time
 from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from scheduler.cli.costs import make_costs_document
 from scheduler.cli.events import make_event_row
 from scheduler.cli.results import make_run_row, read_results_document
 from scheduler.cli.status import make_sweep_row, read_sweep_document
+from scheduler.errors import StoreUnavailable
 from scheduler.state import costs, keys, views
 from scheduler.state.events import Event, read_events
 from scheduler.state.people.user_budgets import read_user_costs
@@ -24,10 +25,12 @@ from web.api import answer_models as answers
 from web.api.callers import Desk, Here, Reader
 from web.api.cursors import Cursor, Limit, answer, read_cursor, take_part, write_cursor
 from web.api.problems import describe_problems
+from web.computations import find_report
 from web.marks import mark_sweep
 
 FRESH = 2.0  # seconds for which a status is told again: it says of the fleet, too, what changes without the sweep
 KEPT = 600.0  # seconds for which results are told again, of a sweep that has not changed
+COMPOSING = 60.0  # seconds for which a report is waited for
 ALL_EVENTS = 1_000_000  # that are looked through for a part
 PROBLEMS = describe_problems(401, 422, 503)
 OF_A_SWEEP: dict[int | str, dict[str, Any]] = {
@@ -143,16 +146,17 @@ def show_costs(request: Request, name: str, desk: Here, _: Reader) -> Response:
         200: {"content": {"text/html": {}, "text/markdown": {}}, "description": "The report"},
     },
 )
-def show_report(name: str, desk: Here, _: Reader, form: Literal["html", "md"] = "md") -> Response:
-    """Write the whole report, as `sweep report` does."""
-    from scheduler import report_inputs  # the science: only an answer needs it
-    from sweeps.report.compose import compose
-    from sweeps.report.html import render_html
-    from sweeps.report.markdown import render_markdown
-
-    now = round(time.time() * 1000)
-    report = compose(report_inputs.gather_inputs(desk.store, name, now, url=desk.settings.store))
+async def show_report(name: str, desk: Here, _: Reader, form: Literal["html", "md"] = "md") -> Response:
+    """Write the whole report, as `sweep report` does. While the sweep runs, it may be some seconds old."""
+    look = await find_report(desk.files if form == "html" else desk.reports, desk.store, name, COMPOSING)
+    if look.value is None:
+        raise StoreUnavailable(look.failed or f"the report of {name} is being composed; ask again in a moment")
     if form == "html":
-        headers = {"Content-Disposition": "attachment"}
-        return Response(render_html(report, report_inputs.read_style()), media_type="text/html", headers=headers)
-    return Response(render_markdown(report, None), media_type="text/markdown")
+        return Response(look.value, media_type="text/html", headers={"Content-Disposition": "attachment"})
+    return Response(await run_in_threadpool(_write_markdown, look.value), media_type="text/markdown")
+
+
+def _write_markdown(report: Any) -> str:
+    from sweeps.report.markdown import render_markdown  # the science: only an answer needs it
+
+    return render_markdown(report, None)

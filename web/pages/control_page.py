@@ -14,7 +14,7 @@ from scheduler.state.store import Store
 from scheduler.state.views import SweepView
 from sweeps.formatting import format_usd
 from sweeps.stage import read_dollars
-from web.forms import FormInvalid, OwnForm
+from web.received.forms import FormInvalid, OwnForm
 from web.site import Forbidden, Here, Visiting
 from web.templating import link_sweep, show_page
 

@@ -11,16 +11,17 @@ from scheduler.processes.addresses import is_listening
 from scheduler.services import SERVICES
 from scheduler.state.people.audit_log import read_audit
 from scheduler.state.service_facts import read_known_accounts
-from scheduler.state.slot_series import read_slot_series
+from scheduler.state.service_series import read_canaries, read_request_series, read_slot_series
 from scheduler.state.store import Store
 from scheduler.state.workers import read_leader
 from web.parts import Part, answer_part, fill_part
 from web.site import Here, Site, Visiting, Watching
-from web.slot_chart import SlotChart, draw_slots
+from web.slot_chart import draw_requests, draw_slots
 from web.templating import show_page
 
 FLEET = "fleet"
 CHANGES = 50  # of people that are shown
+CANARIES = 10  # of a service
 
 
 def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
@@ -33,16 +34,22 @@ def read_fleet_page(site: Site, _: str) -> Mapping[str, Any]:
         "accounts": [(account.service, describe_facts(account)) for account in read_known_accounts(store)],
         "flower": flower,
         "flower_answers": is_listening(flower) if flower else False,
-        "charts": [chart for chart in (read_chart(store, service) for service in SERVICES) if chart],
+        "days": [read_day(store, service) for service in SERVICES],
         "leader": leader,
         "tick_seconds": ticked.seconds,
         "changes": list(reversed(read_audit(store, last=CHANGES))),
     }
 
 
-def read_chart(store: Store, service: str) -> SlotChart | None:
-    """Read how many slots of a service were taken in the last day."""
-    return draw_slots(service, read_slot_series(store, service, store.scripts.read_time()))
+def read_day(store: Store, service: str) -> Mapping[str, Any]:
+    """Read what a service saw of us in the last day."""
+    now = store.scripts.read_time()
+    return {
+        "service": service,
+        "slots": draw_slots(service, read_slot_series(store, service, now)),
+        "requests": draw_requests(service, read_request_series(store, service, now)),
+        "canaries": read_canaries(store, service, CANARIES),
+    }
 
 
 PART = Part("fleet", "Fleet", read_fleet_page)

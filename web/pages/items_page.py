@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request, Response
 from scheduler.errors import UnknownMetric, UnknownRun
 from scheduler.state import views
 from sweeps.formatting import format_cell
-from web.forms import FormInvalid
 from web.marks import mark_sweep
 from web.pages.run_page import find_run
+from web.received.forms import FormInvalid
 from web.site import Here, Site, Visiting
 from web.templating import show_page
 

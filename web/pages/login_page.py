@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from web.forms import Form, OwnForm
+from web.received.forms import Form, OwnForm
 from web.site import Here, Site, Visiting
 from web.templating import show_page
 from web.visitors import LASTS

@@ -5,7 +5,7 @@ from fastapi.responses import RedirectResponse
 
 from scheduler.services import SERVICES
 from scheduler.state.people.actors import Scope
-from web.forms import FormInvalid, OwnForm
+from web.received.forms import FormInvalid, OwnForm
 from web.site import Here, Visiting, require
 from web.templating import show_page
 

@@ -7,18 +7,22 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
+from starlette.concurrency import run_in_threadpool
 
 from scheduler.cli.status import read_fleet
 from scheduler.state import views
 from scheduler.state.states import ENDED_SWEEPS, StageState
 from scheduler.waiting_reasons import describe_retries, explain_waiting
+from web.background import Look
 from web.cell_grid import lay_out_cells, plan_grids
+from web.computations import find_report
 from web.marks import hash_text, mark_sweep
 from web.metric_choice import list_metrics
 from web.pages.control_page import ACTIONS, list_actions
 from web.parts import Filled, Part, answer_part, fill_part
 from web.site import Here, Site, Visiting, Watching
 from web.templating import link_sweep, show_page
+from web.visitors import Visitor
 
 SUBJECT = "sweep:"  # before the name, as what browsers listen to
 PATIENCE = 0.15  # seconds that a page waits for what is computed beside it
@@ -83,7 +87,7 @@ def read_findings(site: Site, name: str) -> Mapping[str, Any]:
 
 def draw_sections(site: Site, name: str, version: str, sections: Sequence[Any]) -> list[Markup]:
     """Draw sections of a report, once for each version: those that a page has room for."""
-    return site.drawings.draw(name, version, lambda: list(_draw(sections)))
+    return site.drawings.take(name, version, lambda: list(_draw(sections)))
 
 
 def _draw(sections: Sequence[Any]) -> Iterator[Markup]:
@@ -158,12 +162,16 @@ def show_cells(name: str, site: Here, visitor: Visiting, metric: str = "", first
 
 
 @router.get("/sweeps/{name}/report")
-def show_report(name: str, site: Here, visitor: Visiting) -> Response:
+async def show_report(name: str, site: Here, visitor: Visiting) -> Response:
     """Show the whole report."""
+    look = await find_report(site.reports, site.store, name, 5.0)
+    return await run_in_threadpool(_show_whole, site, visitor, name, look)
+
+
+def _show_whole(site: Site, visitor: Visitor, name: str, look: Look[Any]) -> Response:
     from sweeps.report.html import render_head
 
     view = views.read_sweep(site.store, name)
-    look = site.reports.look(name, mark_sweep(site.store, name), patience=5.0)
     sections = look.value.sections if look.value else ()
     body = draw_sections(site, f"report {name}", look.version, sections)
     head = Markup(render_head(look.value)) if look.value else ""  # noqa: S704 - escaped
@@ -173,10 +181,9 @@ def show_report(name: str, site: Here, visitor: Visiting) -> Response:
 
 
 @router.get("/sweeps/{name}/report.html")
-def save_report(name: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
+async def save_report(name: str, site: Here, visitor: Visiting) -> Response:  # noqa: ARG001 - only visitors
     """Send the report as the file that `sweep report` writes."""
-    views.read_sweep(site.store, name)
-    look = site.files.look(name, mark_sweep(site.store, name), patience=30.0)
+    look = await find_report(site.files, site.store, name, 30.0)
     if look.value is None:
         return Response("The report is being composed; try again in a moment.", 503, {"Retry-After": "5"})
     quoted = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)

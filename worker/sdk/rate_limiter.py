@@ -6,10 +6,12 @@ Reaches Redis through the permit source it is given.
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Protocol
 
 from scheduler.engine.rate_limit import Rate
+from scheduler.engine.request_meter import SENT
 from scheduler.services import SERVICES, find_service
 from scheduler.settings import Settings
 from scheduler.state.connection import Away, Client
@@ -87,17 +89,24 @@ class Permits:
 
 
 class RateLimiter:
-    """The limits of one service; None means no limit and no request to Redis."""
+    """The limits of one service; None means no limit and no request to Redis. Counts what is sent by `note`."""
 
-    def __init__(self, requests: Permits | None = None, tokens: Permits | None = None) -> None:
+    def __init__(
+        self,
+        requests: Permits | None = None,
+        tokens: Permits | None = None,
+        note: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._requests = requests
         self._tokens = tokens
+        self._note = note
 
     def take(self, *, requests: int, tokens: int, check: Check) -> None:
         """Wait until the fleet may send this much more. Raises what `check` raises while waiting."""
         for make_permits, count in ((self._requests, requests), (self._tokens, tokens)):
             if make_permits is not None:
                 make_permits.take(count, check)
+        self._note(requests)
 
 
 _UNLIMITED = RateLimiter()
@@ -108,8 +117,17 @@ def make_unlimited_limiter(model: str) -> RateLimiter:  # noqa: ARG001 - the sig
     return _UNLIMITED
 
 
-def make_rate_limiters(client: Client, settings: Settings) -> Callable[[str], RateLimiter]:
-    """Return a function from a model to the rate limiter of its service."""
+def make_rate_limiters(
+    client: Client, settings: Settings, report: dict[str, str | int] | None = None
+) -> Callable[[str], RateLimiter]:
+    """Return a function from a model to the rate limiter of its service. `report` gets the requests sent to each."""
+    counts = {} if report is None else report
+    counts.update(dict.fromkeys((SENT + service for service in SERVICES), 0))  # now: whoever copies it meets no new key
+    counting = threading.Lock()
+
+    def note(service: str, requests: int) -> None:
+        with counting:
+            counts[SENT + service] = int(counts[SENT + service]) + requests
 
     def make_permits(what: str, service: str, per_second: float) -> Permits | None:
         return Permits(Rate(client, f"{what}|{service}", per_second=per_second)) if per_second else None
@@ -118,6 +136,7 @@ def make_rate_limiters(client: Client, settings: Settings) -> Callable[[str], Ra
         service: RateLimiter(
             make_permits("requests", service, settings.requests_per_second),
             make_permits("tokens", service, settings.tokens_per_minute / 60),
+            partial(note, service),
         )
         for service in SERVICES
     }

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from scheduler.cli.console.output import Output
-from sweeps.experiments.conclusion import describe_caveats
 from sweeps.figures.charts import LineChart
 from sweeps.figures.terminal import draw_curves
 from sweeps.formatting import format_count
-from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table
+from sweeps.report.document import Code, Figure, Paragraph, Part, Report, Section, Table, describe_caveats
 
 CURVES = 13  # lines in one drawing: the letters of more run into each other
 

@@ -1,7 +1,7 @@
 """Find the files of this machine that go with a command to a server: sweep files, and the data that they name."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from sweeps.data.source_files import list_local_files, redact
 from sweeps.errors import DataError
 from sweeps.spec.home_paths import expand
 from sweeps.spec.parse import Sweep
-from sweeps.spec.sections import DataSpec
+from sweeps.spec.variation_rules import make_values
+
+NAMING_FILES = (".source", ".holdout", ".validation")
 
 
 @dataclass
@@ -37,26 +39,30 @@ class Parcel:
                 f"tokenizer: {sweep.tokenizer}: a server takes a tokenizer on the hub, and none of your machine"
             )
         with sweep.origin.place_errors():
-            for key, spec in sweep.data.items():
-                for file in _list_files(f"data.{key}", spec, folder):
+            for key, source in _list_sources(sweep):
+                for file in _list_files(key, source, folder):
                     inside = os.path.relpath(file, folder)
                     self.files[check_path(os.path.normpath(os.path.join(place, inside)))] = file  # noqa: PTH118
 
 
-def _list_files(key: str, spec: DataSpec, folder: Path) -> Iterator[Path]:
-    for source in _list_sources(spec):
-        try:
-            files = list_local_files(source, folder)
-        except DataError as error:
-            raise DataError(f"{key}: {error}") from None
-        for file in files:
-            is_plain = not source.startswith(("/", "~"))
-            if not is_plain or not file.resolve().is_relative_to(folder.resolve()):
-                advice = "name it by a path from the sweep file, and put it into the folder of that, or below"
-                raise DataError(f"{key}: {redact(source)}: it does not travel to the server: {advice}")
-            yield file
+def _list_sources(sweep: Sweep) -> Iterator[tuple[str, str]]:
+    """List every source of data, with where the spec names it: in a data set, or as a value of `vary`."""
+    for key, spec in sweep.data.items():
+        parts = (spec.source, spec.holdout, spec.validation, *(test.source for test in (spec.tests or {}).values()))
+        yield from ((f"data.{key}", part) for part in parts if isinstance(part, str))
+    for path in sweep.vary:
+        if path.startswith("data.") and path.endswith(NAMING_FILES):
+            yield from ((f"vary.{path}", value) for value in make_values(sweep, path) if isinstance(value, str))
 
 
-def _list_sources(spec: DataSpec) -> Sequence[str]:
-    parts = (spec.source, spec.holdout, spec.validation, *(test.source for test in (spec.tests or {}).values()))
-    return [part for part in parts if isinstance(part, str)]
+def _list_files(key: str, source: str, folder: Path) -> Iterator[Path]:
+    try:
+        files = list_local_files(source, folder)
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from None
+    for file in files:
+        is_plain = not source.startswith(("/", "~"))
+        if not is_plain or not file.resolve().is_relative_to(folder.resolve()):
+            advice = "name it by a path from the sweep file, and put it into the folder of that, or below"
+            raise DataError(f"{key}: {redact(source)}: it does not travel to the server: {advice}")
+        yield file

@@ -15,7 +15,7 @@ from scheduler.state.bug_log import NOBODY, record_bug
 from scheduler.state.keeping.kept_answers import keep_answer
 from scheduler.state.keeping.removal import NotEnded, archive_sweep, drop_details
 from scheduler.state.keeping.retention import DAY, Retention
-from scheduler.state.keeping.stage_files import clean_stage_files
+from scheduler.state.keeping.stage_files import clean_stage_files, clean_uploads
 from scheduler.state.pages import read_in_pages
 from scheduler.state.states import ENDED_SWEEPS, FINISHED
 from scheduler.state.store import Store
@@ -77,7 +77,8 @@ class Cleaning:
         done.curves = self._trim("curve", now - self._keep.curves)
         done.checkpoints = self._trim("checkpoints", now - self._keep.checkpoints)
         freed = clean_stage_files(self._store, self._artefacts, self._keep, now)
-        done.files, done.bytes = freed.files, freed.bytes
+        sent = clean_uploads(self._artefacts, self._keep, now)
+        done.files, done.bytes = freed.files + sent.files, freed.bytes + sent.bytes
         self._store.client.hset(keys.CLEANED, mapping={"at": round(now * SECOND), **asdict(done)})
         return done
 

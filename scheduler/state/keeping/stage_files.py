@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from scheduler.artefacts import Artefacts, StoredFile, locate_stage_files
+from scheduler.artefacts import Artefacts, StoredFile, locate_stage_files, locate_uploads
 from scheduler.state import keys
 from scheduler.state.keeping.packing import unpack
 from scheduler.state.keeping.retention import DAY, Retention
@@ -60,6 +60,16 @@ def clean_stage_files(store: Store, artefacts: Artefacts, keep: Retention, now: 
                 if not must_stay(stage, file, owners.get(stage), keep, now):
                     artefacts.remove(file.path)
                     freed = freed.plus(file)
+    return freed
+
+
+def clean_uploads(artefacts: Artefacts, keep: Retention, now: float) -> Freed:
+    """Delete what people sent long ago. No sweep needs it: whoever submits one stores its rows apart."""
+    freed = Freed()
+    for file in artefacts.list_files(locate_uploads()):
+        if now - file.modified >= max(keep.artefacts, DAY):  # a spec is planned and sent within the day
+            artefacts.remove(file.path)
+            freed = freed.plus(file)
     return freed
 
 

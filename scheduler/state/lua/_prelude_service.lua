@@ -58,3 +58,21 @@ local function move_breaker(service, from, to, cause)
   end
   return true
 end
+
+local NOTE_STEP, NOTE_PLACES = 300000, 288
+
+-- Notes an entry of `wide` characters in a series with a place for each five minutes of the last day. `merge` gets the
+-- entry that the place has, or '', and answers the new one. Places in which nobody looked are dots.
+local function note_place(key, wide, merge)
+  local last, series = string.match(read('GET', key) or '', '^(%d+):(.*)$')
+  local place, known = math.floor(NOW / NOTE_STEP), ''
+  if not last then last, series = place - 1, '' end
+  last = tonumber(last)
+  if place <= last then
+    place, known = last, string.sub(series, -wide)
+    series = string.sub(series, 1, -wide - 1)
+  else
+    series = series .. string.rep(string.rep('.', wide), math.min(place - last - 1, NOTE_PLACES))
+  end
+  write('SET', key, string.format('%d:', place) .. string.sub(series .. merge(known), -NOTE_PLACES * wide))
+end

@@ -1,4 +1,5 @@
--- Moves the breaker of a service by what a canary found. The result of an outdated try changes nothing.
+-- Moves the breaker of a service by what a canary found, and keeps the last results. The result of an outdated try
+-- changes nothing.
 -- Arguments: service, the name of the try, 'healthy', 'down', 'stopped' (the key or the account is refused) or 'unsure'
 -- (the canary could not run), cause, how many tries in a row must fail before the service is down.
 -- Answers the state of the breaker now.
@@ -22,4 +23,7 @@ elseif word == 'down' and state == 'suspect' then
 elseif word == 'down' then
   write('HSET', breaker_key(service), 'cause', cause)
 end
-return read_breaker(service)
+local after = read_breaker(service)
+write('XADD', PREFIX .. 'canaries:' .. service, 'MAXLEN', '~', 100, '*', 'at', NOW, 'found', word, 'cause', cause,
+  'breaker', after)
+return after

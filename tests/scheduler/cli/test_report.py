@@ -276,7 +276,7 @@ def test_sweeps_are_compared_where_they_ask_the_same(
     night.submit(scaling("apart", [32], seeds=2), spec=SPEC)
     printed = said(redis, monkeypatch, tmp_path, "-f", "json", "results", "--sweeps", "s,apart")
     assert json.loads(printed) == {"conditions": []}
-    assert 'model: the default in s, "offline/ngram-m" in other' in text
+    assert 'model: not set in s, "offline/ngram-m" in other' in text
 
 
 def test_sweeps_that_were_measured_on_other_items_are_told_apart(

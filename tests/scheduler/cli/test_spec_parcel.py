@@ -52,6 +52,10 @@ def read(data: str, model: str = "offline/ngram-s") -> Sweep:
         ("{a: {source: rows.jsonl, tests: {quiz: quiz.csv}}}", {"rows.jsonl", "quiz.csv"}),
         ("{a: {source: shards}}", {"shards/a-00000-of-00002.jsonl", "shards/a-00001-of-00002.jsonl"}),
         ('{a: {source: "shards/*.jsonl"}}', {"shards/a-00000-of-00002.jsonl", "shards/a-00001-of-00002.jsonl"}),
+        (
+            "{a: {source: rows.jsonl}}\nvary: {data.a.source: [rows.jsonl, quiz.csv], data.a.holdout: [2, held.jsonl]}",
+            {"rows.jsonl", "quiz.csv", "held.jsonl"},
+        ),
         ('{a: {source: "offline:code"}}', set()),
         ('{a: {source: "https://example.org/rows.jsonl"}}', set()),
     ],

@@ -18,9 +18,9 @@ from scheduler.state import keys, views
 from scheduler.state.runs.incidents import Incidents
 from scheduler.state.store import Meter
 from sweeps.analysis.grid_cells import best_cell
-from sweeps.experiments.conclusion import describe_caveats
 from sweeps.planning.plan import Run
 from sweeps.report.compose import compose
+from sweeps.report.document import describe_caveats
 from sweeps.report.markdown import render_markdown
 from sweeps.stage import Json, Plan
 from tests.scheduler.night import LEASE, STALL, Night

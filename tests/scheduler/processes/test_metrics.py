@@ -78,7 +78,8 @@ def test_a_night_is_told_as_it_is(night: Night, tmp_path: Path) -> None:
     assert plain.items() >= {"leads": 1, "leaders": 1, "tick_age_seconds": 1.5, "tick_duration_seconds": 0.25}.items()
     assert seen["alert"] == dict.fromkeys(((alert,) for alert in FORMS), 0)
     assert night.renew(lost) == ["lost"]
-    AlertWatch(night.store, read_settings({"SWEEP_HOME": str(tmp_path), "SWEEP_ALERTS": "leases_lost=1"})).look()
+    limits = "leases_lost=1 disk=off memory=off"
+    AlertWatch(night.store, read_settings({"SWEEP_HOME": str(tmp_path), "SWEEP_ALERTS": limits})).look()
     assert scrape(night.store)["alert"]["leases_lost",] == 1
 
 

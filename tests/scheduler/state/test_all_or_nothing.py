@@ -199,6 +199,7 @@ def test_small_things_are_written_too(night: Night) -> None:
     assert run("record_billed", "s", "offline", 3, 4) == 1
     assert (run("take_duty", "a", 1000), run("take_duty", "a", 0), run("take_duty", "b", 1000)) == (1, 0, 1)
     run("note_slots", "offline", 3, 4, "c")
+    run("note_requests", "offline", 60)
     run("set_limits", LANE, 4)
     run("set_limits")
     assert night.store.client.hget(keys.LIMITS, LANE) is None

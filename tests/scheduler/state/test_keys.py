@@ -16,7 +16,7 @@ from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import create_login, create_token
 from scheduler.state.people.user_budgets import set_user_budget
 from scheduler.state.service_facts import record_facts
-from scheduler.state.slot_series import note_slots
+from scheduler.state.service_series import note_requests, note_slots
 from scheduler.state.store import Meter, Renewal
 from scheduler.state.workers import report_scheduler
 from tests.scheduler.conftest import named
@@ -38,6 +38,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.read_fleet_name()
     night.store.scripts.run("set_limits", LANE, 4, "day:offline", 10_000_000)
     note_slots(night.store, "offline", 3, 4, "closed")
+    note_requests(night.store, "offline", 60)
     record_facts(night.store, "offline", {"forward": "prefill"})
     fleet.tick()
     base, first, last = fleet.claim_all()
@@ -69,6 +70,8 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     seen |= set(night.snapshot())
     night.store.scripts.run("cancel_sweep", "s")
     night.store.scripts.run("suspect_service", "offline", "planted")
+    assert night.store.take_canary("offline", "try", tokens=1, patience=9, pace=1)
+    night.store.record_canary_result("offline", "try", "down", "planted", tries=2)
     Rate(night.store.client, "requests|offline", per_second=10).draw()
     record_bug(night.store, Refused("planted"), "a test")
     report_scheduler(night.store.client, "s1")

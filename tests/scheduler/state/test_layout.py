@@ -17,7 +17,7 @@ import pytest
 from scheduler.errors import LayoutRefused
 from scheduler.state import keys
 from scheduler.state.connection import Client, check_server
-from scheduler.state.layout import LAYOUT
+from scheduler.state.layout import LAYOUT, check_layout
 from scheduler.state.store import Store
 from tests.acceptance.command import ROOT, Desk
 from tests.scheduler.night import LEASE, Night, read_everything
@@ -106,3 +106,28 @@ def test_an_empty_state_is_taken_and_the_first_sweep_notes_the_layout(trusted: R
     assert read_everything(client) == {}
     night.submit(single("s", 1))
     assert night.store.client.get(keys.LAYOUT) == str(LAYOUT)
+
+
+def test_a_sweep_that_is_opened_while_the_layout_is_checked_is_no_other_version(
+    trusted: RedisServer, night: Night
+) -> None:
+    """Two commands begin on an empty state: the one opens its sweep between any two reads of the other."""
+
+    class Interrupted:
+        """Answers like the server, but a sweep is opened after the first read."""
+
+        reads = 0
+
+        def __getattr__(self, name: str) -> Any:
+            def read(*arguments: Any) -> Any:
+                answer = getattr(night.store.client, name)(*arguments)
+                self.reads += 1
+                if self.reads == 1:
+                    night.submit(single("s", 1))
+                return answer
+
+            return read
+
+    interrupted: Any = Interrupted()
+    check_layout(interrupted, trusted.url)
+    assert interrupted.reads > 1

@@ -145,6 +145,7 @@ def test_another_question_under_the_same_name_is_refused_with_a_diff_and_changes
     numbers = {line.split(":")[0].strip(): re.findall(r"\b\d+\b", line) for line in message.splitlines()}
     assert (numbers["train.rank"], numbers["seeds"]) == (["8", "16"], ["2"])
     assert "steps" not in message
+    assert "default" not in message, "seeds has none here, so none is named"
     assert night.snapshot() == before
     assert "--as" not in message
     with pytest.raises(SweepConflict, match=r"`--as NAME`"):

@@ -133,12 +133,14 @@ def test_between_two_batches_nothing_is_asked_of_redis(client: Client) -> None:
     assert asked(client) == before + 2
 
 
-def test_no_limit_asks_nothing_at_all(client: Client) -> None:
-    pace = make_rate_limiters(client, read_settings({}))("offline/ngram-s")
+def test_no_limit_asks_nothing_at_all_and_counts_what_is_sent(client: Client) -> None:
+    report: dict[str, str | int] = {"host": "h"}
+    pace = make_rate_limiters(client, read_settings({}), report)("offline/ngram-s")
     before = asked(client)
     for _ in range(100):
         pace.take(requests=1, tokens=1000, check=go_on)
     assert asked(client) == before
+    assert report == {"host": "h", "sent:offline": 100, "sent:tinker": 0}
 
 
 def asked(client: Client) -> int:

@@ -1,0 +1,1 @@
+"""What people send: forms, files and specs."""
