@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sweeps.analysis.grid_cells import BestCell, best_cell
     from sweeps.analysis.run_counts import Tally
     from sweeps.analysis.tables import frame
-    from sweeps.analysis.transfer_gains import TransferMatrix, transfer_matrix
+    from sweeps.analysis.transfer.transfer_gains import TransferMatrix, transfer_matrix
     from sweeps.errors import DataError, NotInstalled, PlanError, SpecError, SweepsError
     from sweeps.evaluation.item_rows import ItemRow
     from sweeps.planning.prices import PriceBook, parse_prices
@@ -73,7 +73,7 @@ _HOMES = {
     "spec.parse": ("Sweep", "parse"),
     "stage": ("Plan", "Run", "Stage", "Totals"),
     "analysis.run_counts": ("Tally",),
-    "analysis.transfer_gains": ("TransferMatrix", "transfer_matrix"),
+    "analysis.transfer.transfer_gains": ("TransferMatrix", "transfer_matrix"),
 }
 
 

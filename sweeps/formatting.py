@@ -1,7 +1,7 @@
 """Format values for people, in a terminal, on a phone or on paper."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps.stage import MICRO
@@ -72,6 +72,12 @@ def format_interval(estimate: "Estimate", digits: int, *, signed: bool = False, 
     return f"{mean}{sign}{estimate.half_width:.{digits}f}"
 
 
+def join_names(names: Sequence[str]) -> str:
+    """Join names: a, b and c."""
+    *others, last = names or ("",)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def format_count(number: int, noun: str) -> str:
     """Format a count: 1 sweep, 2 sweeps."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -91,6 +97,11 @@ def format_usd(micro_usd: int | None) -> str:
     if amount >= 1:
         return f"${amount:,.2f}"
     return f"${amount:.4f}" if micro_usd >= 100 or not micro_usd else f"${amount:.6f}"
+
+
+def format_span(low: str, high: str) -> str:
+    """Name two ends of a range, or the one value that both are."""
+    return low if low == high else f"{low} to {high}"
 
 
 def format_duration(seconds: float) -> str:

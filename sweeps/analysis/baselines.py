@@ -6,7 +6,6 @@ A grid has a row for each base model, under the same evaluations, which is measu
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sweeps.analysis.change_estimate import Change
 from sweeps.analysis.change_estimate import change as estimate_change
@@ -95,15 +94,22 @@ def _estimate_change(base: RunResult, runs: Sequence[RunResult], metric: str, it
     return moved if moved and moved.seeds == len(measured) and math.isfinite(moved.low) else None
 
 
-Against = Literal["untrained", "source alone", "target alone"]
+Against = str  # untrained, source alone, target alone, or the method that a comparison is against
 AGAINST: tuple[Against, ...] = ("untrained", "target alone", "source alone")  # in the order in which they are told
 
 
-def list_baselines(cell: Mapping[str, Json], metric: str) -> Iterator[tuple[Against, Mapping[str, Json]]]:
-    """List the baselines of a trained cell, the most informative first; none for an untrained one."""
+def list_baselines(
+    cell: Mapping[str, Json], metric: str, reference: str | None = None
+) -> Iterator[tuple[Against, Mapping[str, Json]]]:
+    """List the baselines of a trained cell, the most informative first; none for an untrained one.
+
+    `reference` is the method that a comparison tells all others against.
+    """
     if "method" in cell:
+        if cell["method"] is not None and reference not in (None, UNTRAINED, cell["method"]):
+            yield str(reference), {**cell, "method": reference}
         if cell["method"] is not None:
-            yield "untrained", {**cell, "method": None}
+            yield UNTRAINED, {**cell, "method": None}
     elif metric.startswith(SOURCE):
         if cell.get("source") is not None and cell.get("size"):
             yield "source alone", {**cell, "size": 0}

@@ -6,6 +6,9 @@ from functools import cached_property
 
 from sweeps.analysis.baselines import list_baselines
 from sweeps.analysis.targets import name_cells
+from sweeps.evaluation.answers import ANSWERS
+from sweeps.evaluation.choice import CHANCE
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.metrics.calibration import Bin, aurc, ece, reliability_bins, selective_accuracy
 from sweeps.records import canonicalize_row
 from sweeps.results import RunResult, group_by_cell, keep_measured
@@ -58,6 +61,7 @@ class Calibration:
     measure: str
     cells: Sequence[StatedAnswers]
     pairs: Sequence[tuple[StatedAnswers, StatedAnswers | None]]
+    written: bool = False  # confidence is the probability of a whole text, and not that of a candidate or of agreement
 
 
 def list_calibrations(rows: Sequence[RunResult], items: Mapping[str, Items]) -> list[Calibration]:
@@ -83,4 +87,11 @@ def _read_measure(measure: str, rows: Sequence[RunResult], items: Items) -> Cali
         baselines = (canonicalize_row(beside) for _, beside in list_baselines(stated.cell, measure))
         pairs.append((stated, next((known[key] for key in baselines if key in known), None)))
     bases = {id(base) for _, base in pairs if base}
-    return Calibration(measure, list(known.values()), [pair for pair in pairs if id(pair[0]) not in bases])
+    apart = [pair for pair in pairs if id(pair[0]) not in bases]
+    return Calibration(measure, list(known.values()), apart, _is_written(measure, items))
+
+
+def _is_written(measure: str, items: Items) -> bool:
+    """Whether the answers are single texts: neither chosen among candidates nor sampled several times."""
+    values = next((row.values for rows in items.values() for row in rows), {})
+    return get_base_name(measure) == ANSWERS.name and not {CHANCE, "agreement"} & values.keys()

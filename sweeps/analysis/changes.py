@@ -31,14 +31,16 @@ class _CellItems(NamedTuple):
     rows: Side
 
 
-def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric: str) -> tuple[Changed, ...]:
+def compare_with_baselines(
+    results: Sequence[RunResult], items: Items, *, metric: str, reference: str | None = None
+) -> tuple[Changed, ...]:
     """Compare every trained cell with its baseline in the same experiment, in the order of the results.
 
-    A method beside the untrained model; a size beside size 0; in transfer, on the target, beside the zero-shot cell
-    and the target alone, and on the source (a metric that begins with "source.") beside the source alone: forgetting.
-    The cell of a grid beside its base model. `items` has, for `item_key(run.cell, run.seed)`, the rows of the
-    evaluation that the metric is of. One run before counts for all seeds; several count for their own, even if some
-    are lost. Cells against the same are one family for Holm.
+    A method beside the one that the comparison is against (`reference`), and the untrained model; a size beside size 0;
+    in transfer, on the target, beside the zero-shot cell and the target alone, and on the source (a metric that begins
+    with "source.") beside the source alone: forgetting. The cell of a grid beside its base model. `items` has, for
+    `item_key(run.cell, run.seed)`, the rows of the evaluation that the metric is of. One run before counts for all
+    seeds; several count for their own, even if some are lost. Cells against the same are one family for Holm.
     """
     cells: dict[bytes, _CellItems] = {}
     for cell, runs in group_by_cell(results):
@@ -46,7 +48,7 @@ def compare_with_baselines(results: Sequence[RunResult], items: Items, *, metric
         cells[canonicalize_row(cell)] = _CellItems(cell, len(runs), kept)
     changes: dict[tuple[Against, bytes], Changed] = {}
     for key, (cell, _, after) in cells.items():
-        for against, beside in list_baselines(cell, metric):
+        for against, beside in list_baselines(cell, metric, reference):
             if (base := cells.get(canonicalize_row(beside))) is None:
                 continue
             shared = base.rows.keys() & after.keys() if base.runs > 1 else None

@@ -80,6 +80,16 @@ class Comparison:
     contestants: tuple[MethodResult, ...]
     differences: tuple[Difference, ...]
     runs: Tally = field(default_factory=Tally)
+    against: str | None = None  # the method that the question is about
+
+    def count_family(self, *pair: str | None) -> int:
+        """Count the pairs that one is judged together with: those with the method asked about, or all of them."""
+        asked = [
+            difference
+            for difference in self.differences
+            if self.against in (difference.one or UNTRAINED, difference.other or UNTRAINED)
+        ]
+        return len(asked if self.against in [name or UNTRAINED for name in pair] else self.differences)
 
 
 def compare(
@@ -121,7 +131,7 @@ def compare(
     unpaired = _compare_unpaired(scores, by_item)
     scale = find_difference_range(metric), grain
     differences = _differences(pairs, by_item, unpaired, conditional, scale=scale, against=against)
-    return Comparison(metric, contestants, tuple(differences), count_runs(results, metric))
+    return Comparison(metric, contestants, tuple(differences), count_runs(results, metric), against)
 
 
 def _contestant(name: str | None, runs: Sequence[RunResult], level: Estimate | None, metric: str) -> MethodResult:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sweeps.analysis.seed_estimates import estimate_level, read_run_scores
+from sweeps.evaluation.choice import CHANCE_MRR, CHANCE_NDCG
 from sweeps.evaluation.item_rows import COMMONEST
 from sweeps.evaluation.majority import MAJORITY
 from sweeps.evaluation.metric_prefixes import find_fact, get_prefix
@@ -18,7 +19,12 @@ from sweeps.stage import Json
 from sweeps.stats.intervals import ALPHA, find_grain
 from sweeps.stats.paired_items import Items, Scores, compare_items, item_key
 
-GUESSES = {MIXED_GUESS: "answering from any one of the passages"}  # in words, of those that are no guessing
+BY_CHANCE = "a random order of the candidates"
+GUESSES = {  # in words, of those that are no guessing
+    MIXED_GUESS: "answering from any one of the passages",
+    CHANCE_MRR: BY_CHANCE,
+    CHANCE_NDCG: BY_CHANCE,
+}
 
 
 class Guess(NamedTuple):
@@ -43,9 +49,10 @@ def find_guess(rows: Sequence[RunResult], metric: str, items: Items | None = Non
     if known.guessed:
         constant = _name_commonest(rows, items)
         by_majority = known.guessed.startswith(MAJORITY)
+        is_share = known.guessed not in (CHANCE_MRR, CHANCE_NDCG)  # of right answers, of which majority is one, too
         words = constant if by_majority else GUESSES.get(known.guessed, "guessing")
         guesses += _read_guess(rows, f"{prefix}{known.guessed}", words)
-        guesses += [] if by_majority else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
+        guesses += [] if by_majority or not is_share else _read_guess(rows, f"{prefix}{MAJORITY}", constant)
     return max(guesses, key=lambda guess: guess.share, default=None)
 
 

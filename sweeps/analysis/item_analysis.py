@@ -5,16 +5,17 @@ with several seeds for other seeds too: that of the same items against zero.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from sweeps.analysis.baselines import AGAINST, Against
+from sweeps.analysis.baselines import AGAINST, UNTRAINED, Against
 from sweeps.analysis.change_estimate import Change
-from sweeps.analysis.changes import compare_with_baselines
+from sweeps.analysis.changes import Changed, compare_with_baselines
 from sweeps.analysis.comparison import METHOD
+from sweeps.analysis.idle_policies import find_inactivity
 from sweeps.analysis.pooled_changes import pool_scores
 from sweeps.analysis.tables import sort_metrics
 from sweeps.analysis.targets import (
@@ -57,6 +58,7 @@ class CellChanges:
     changes: tuple[Change, ...]
     largest: bool  # Is its size the largest, among cells that are alike in everything else?
     known: Mapping[str, Metric | None]  # what is known of each metric
+    aside: bool = False  # the question is about another baseline, so that tables alone have it
 
     @property
     def title(self) -> str:
@@ -115,27 +117,42 @@ def _is_loss(measure: str) -> bool:
     return get_base_name(measure) == NLL.name
 
 
-def list_changes(rows: Sequence[RunResult], items: ItemsBy) -> tuple[CellChanges, ...]:
-    """List for every trained cell, in the order of the rows, what changed besides the loss."""
+def list_changes(rows: Sequence[RunResult], items: ItemsBy, reference: str | None = None) -> tuple[CellChanges, ...]:
+    """List for every trained cell, in the order of the rows, what changed besides the loss.
+
+    With a `reference`, the method that a comparison is against, changes from the untrained model are aside, and left
+    out where all answers of that model were cut, so that its score measures nothing.
+    """
     by_cell: dict[tuple[bytes, Against], tuple[Mapping[str, Json], list[Change]]] = {}
     known: dict[str, Metric | None] = {}
     for metric in sort_metrics({name for row in keep_measured(rows) for name in row.metrics}):
         measure, known[metric] = identify_metric(metric)
         fixed = (kind := known[metric]) is not None and kind.fixed
         if measure is not None and measure in items and not fixed and not _is_loss(measure):
-            for changed in compare_with_baselines(rows, items[measure], metric=metric):
+            for changed in _compare_cells(rows, items[measure], metric, reference):
                 by_cell.setdefault((canonicalize_row(changed.cell), changed.against), (changed.cell, []))[1].append(
                     changed.change
                 )
     same = find_shared_keys([cell for cell, _ in by_cell.values()])
     names = {key: describe_cell(cell, without=same).removeprefix(f"{METHOD}=") for key, (cell, _) in by_cell.items()}
     largest = mark_largest([cell for cell, _ in by_cell.values()])
+    other = {UNTRAINED} if reference in {against for _, against in by_cell} - {UNTRAINED} else set[str]()
     changes = {
-        key: CellChanges(cell, names[key], key[1], tuple(changes), is_largest, known)
+        key: CellChanges(cell, names[key], key[1], tuple(changes), is_largest, known, key[1] in other)
         for (key, (cell, changes)), is_largest in zip(by_cell.items(), largest, strict=True)
     }
     order = {key: place for place, key in enumerate(dict.fromkeys(canonicalize_row(row.cell) for row in rows))}
-    return tuple(changes[key] for key in sorted(changes, key=lambda key: (order[key[0]], AGAINST.index(key[1]))))
+    sides = [*([reference] if reference else []), *AGAINST]
+    return tuple(changes[key] for key in sorted(changes, key=lambda key: (order[key[0]], sides.index(key[1]))))
+
+
+def _compare_cells(rows: Sequence[RunResult], items: Items, metric: str, reference: str | None) -> Iterator[Changed]:
+    """Compare with the baselines; with a reference, not with an untrained model of which all answers were cut."""
+    for changed in compare_with_baselines(rows, items, metric=metric, reference=reference):
+        bases = [row for row in rows if row.cell == changed.beside]
+        is_aside = reference not in (None, UNTRAINED) and changed.against == UNTRAINED
+        if not (is_aside and find_inactivity(bases, items) == "all_cut"):
+            yield changed
 
 
 def mark_largest(cells: Sequence[Mapping[str, Json]]) -> list[bool]:

@@ -64,10 +64,11 @@ def describe_place(sign: LearningSign, same: Collection[str] = ()) -> str:
     cell = ", ".join(f"{key}={format_cell(key, value)}" for key, value in sign.cell.items() if key not in same)
     training = f"training {sign.place} of {sign.chain}" if sign.chain > 1 else ""
     still = "so far" if sign.running else ""
-    return ", ".join(part for part in (cell, training, _name_seeds(sign), still) if part)
+    return ", ".join(part for part in (cell, training, name_seeds(sign), still) if part)
 
 
-def _name_seeds(sign: LearningSign) -> str:
+def name_seeds(sign: LearningSign) -> str:
+    """Name the seeds that show a sign; of many, how many."""
     if len(sign.seeds) > NAMED:
         return f"{len(sign.seeds)} of {sign.all_seeds} seeds"
     return f"seed{'s' if len(sign.seeds) > 1 else ''} {', '.join(map(str, sign.seeds))}"

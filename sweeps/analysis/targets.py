@@ -9,9 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from sweeps.analysis.baselines import UNTRAINED, is_untrained
-from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.guessing import describe_guess
 from sweeps.analysis.told_items import FEWEST, count_told
+from sweeps.analysis.transfer.data_multiplier import Multiplier
 from sweeps.evaluation import registry
 from sweeps.evaluation.answers import RANKED
 from sweeps.evaluation.metric_prefixes import get_base_name, get_prefix
@@ -19,7 +19,7 @@ from sweeps.evaluation.nll import NLL
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.formatting import format_cell
 from sweeps.results import RunResult, find_shared_keys, group_by_cell
-from sweeps.scaling.coded_text import CodedText
+from sweeps.scaling.coded_text import CodedText, read_code
 from sweeps.scaling.fit import ScalingFit, fit_scaling
 from sweeps.spec.evaluation_section import choose_default_best, name_metric
 from sweeps.spec.metric_wishes import list_directed, list_wishes
@@ -30,6 +30,7 @@ from sweeps.stats.paired_items import Items, estimate_error, item_key, read_scor
 
 Spec = Mapping[str, Json]
 
+WORD = re.compile(r"\baccuracy\b")
 CURVES = 64  # of one sweep, whose fits are kept
 FORMULAS = {
     "pure": "{A:.3g}·n^-{a:.3g}",
@@ -169,7 +170,23 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
         )
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_once(tuple(points), goal, chance, None if error is None else tuple(error))
-    return replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings))
+    return _name_value(replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings)), metric)
+
+
+def _name_value(fit: ScalingFit, metric: str) -> ScalingFit:
+    """Name the metric in what a fit says, which knows of accuracies only: another metric may be beside them."""
+    if not registry.is_rising(metric):
+        return fit
+
+    def name(text: str) -> str:
+        return CodedText(read_code(text), WORD.sub(metric, text)) if WORD.search(text) else text
+
+    return replace(
+        fit,
+        warnings=tuple(map(name, fit.warnings)),
+        refused=fit.refused and name(fit.refused),
+        alternatives=tuple(_name_value(other, metric) for other in fit.alternatives),
+    )
 
 
 @lru_cache(maxsize=CURVES)

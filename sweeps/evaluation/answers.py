@@ -14,7 +14,7 @@ from sweeps.evaluation.answer_evaluator import (
     ScoredAnswers,
     audit_metrics,
 )
-from sweeps.evaluation.choice import CHANCE, CHOICE
+from sweeps.evaluation.choice import CHANCE, CHANCE_MRR, CHANCE_NDCG, CHOICE
 from sweeps.evaluation.classes import CLASS_METRICS
 from sweeps.evaluation.confidence import CALIBRATION_METRICS, calibrate, state_confidence
 from sweeps.evaluation.evaluator import FROM_ZERO, Evaluator, Measured, Metric, Option, Options
@@ -27,7 +27,7 @@ from sweeps.rendering.prompts import PromptItem, build_prompt, list_passages
 from sweeps.spec.scalars import Finding
 
 SAMPLED = ("agreement", "pairwise_agreement", "semantic_entropy", "pass_at_k", "pass_hat_k")  # of several samples
-RANKED = ("mrr", "ndcg", CHANCE)  # of candidates
+RANKED = ("mrr", "ndcg", CHANCE, CHANCE_MRR, CHANCE_NDCG)  # of candidates
 CLASSIFIED = tuple(metric.name for metric in CLASS_METRICS)  # of candidates that are classes
 
 

@@ -19,6 +19,7 @@ from sweeps.records import Records, Row
 from sweeps.rendering.prompts import list_choices
 
 CHANCE = "chance"  # the share of right candidates, which is what guessing scores
+CHANCE_MRR, CHANCE_NDCG = "chance_mrr", "chance_ndcg"  # what an order by chance has on average
 
 
 class Choice(ForwardEvaluator):
@@ -28,9 +29,9 @@ class Choice(ForwardEvaluator):
     metrics = (
         Metric("accuracy", "higher", law=True, guessed=CHANCE),
         *CALIBRATION_METRICS,
-        Metric("mrr", "higher"),
-        Metric("ndcg", "higher"),
-        Metric(CHANCE, fixed=True, detail=True),
+        Metric("mrr", "higher", guessed=CHANCE_MRR),
+        Metric("ndcg", "higher", guessed=CHANCE_NDCG),
+        *(Metric(name, fixed=True, detail=True) for name in (CHANCE, CHANCE_MRR, CHANCE_NDCG)),
         Metric(MAJORITY, fixed=True, detail=True),
         *CLASS_METRICS,
     )
@@ -94,6 +95,8 @@ def choose(item: int, logprobs: Sequence[float], right: Sequence[bool], cluster:
         "accuracy": first,
         "mrr": ranking.reciprocal_rank(values, best),
         CHANCE: sum(right) / len(right),
+        CHANCE_MRR: ranking.expect_reciprocal_rank(len(right), sum(right)),
+        CHANCE_NDCG: ranking.expect_ndcg(len(right), sum(right)),
         **state_confidence(float(shares.max() / shares.sum()), first),
     }
     ndcg = ranking.ndcg(values, [float(is_right) for is_right in right])

@@ -24,11 +24,12 @@ MEANINGS: Mapping[str, str] = {
     "accuracy": "the share of items that are answered right",
     "ece": "expected calibration error: how far confidence, the probability of the whole answer, is from the share "
     "that is right; 0 is calibrated, which a model that is surely wrong is, too",
-    "adaptive_ece": "the same, over bins of equally many items",
+    "adaptive_ece": "expected calibration error (ece), over bins of equally many items",
     "brier": "the mean squared difference between confidence and right or wrong; lower is better",
     "aurc": "the mean error rate when only the surest items are answered, over all shares of them; lower is better",
     "selective_accuracy": "the accuracy among the half of the items that the model is surest of",
-    "agreement": "the share of the samples of a question that give its most common answer",
+    "agreement": "the share of the samples of a question that give its most common answer; a model that is "
+    "unsure, and should be, has less",
     "pairwise_agreement": "the share of pairs of samples of a question that agree",
     "semantic_entropy": "how much the answers to a question differ, in nats; 0 if all are equal",
     "pass_at_k": "the share of questions of which one sample or more is right",
@@ -36,6 +37,8 @@ MEANINGS: Mapping[str, str] = {
     "mrr": "the mean over the questions of 1 / the rank of the right candidate; 1 is best",
     "ndcg": "how far up the right candidates are ranked, each place discounted; 1 is best",
     "chance": "what guessing among the candidates scores",
+    "chance_mrr": "the MRR that an order of the candidates by chance has on average",
+    "chance_ndcg": "the nDCG that an order of the candidates by chance has on average",
     "majority": "the accuracy of always giving the most common answer",
     "macro_f1": "the mean over the classes of F1; each class counts the same, however rare",
     "balanced_accuracy": "the mean over the classes of the share that is recognised",
@@ -50,16 +53,17 @@ MEANINGS: Mapping[str, str] = {
     "flip_rate": "the share of questions that are right in some wordings and wrong in others",
     "open_book": "the share that is right with the right passage in the prompt",
     "closed_book": "the share that is right without a passage",
-    "distracted": "the share that is right with other passages only",
+    "distracted": "the share that is right with the other passages of the record only",
     "mixed": "the share that is right with the right passage among others",
     "mixed_guess": "what answering from any one of the passages scores",
     "uplift": "what the right passage is worth: open_book less closed_book",
     "utilisation": "the share of what the passage could gain that it does gain",
     "distractor_robustness": "mixed divided by open_book: what is left of it when other passages stand beside",
     "harmful_context": "the share that other passages make wrong, of what was right without",
-    "abstention": "the share of questions without an answer in the prompt that the model refuses to answer",
-    "abstention_precision": "the share of refusals that were right to make",
-    "false_answers": "the share of questions with other passages only that get a wrong answer and no refusal",
+    "abstention": "the share of questions that the model refuses where its one passage is that of another question",
+    "abstention_precision": "the share of refusals that were right to make, with that passage or with the right one",
+    "false_answers": "the share of questions that get a wrong answer and no refusal where the other passages of the "
+    "record are read; that is another prompt than that of abstention",
     "faithfulness": "the share of answers that follow the passage where another answer is planted in it",
     "token_support": "the share of the words of an answer that stand in the passage",
     "task_completion": "the share of episodes whose task is done",
@@ -81,6 +85,19 @@ OF_KINDS = {
 
 
 JUDGED = "accuracy"  # what a check of the user's own decides
+READ_WITH = {  # what a prompt of the evaluator `rag` has beside the question, by the metric that a check decides
+    "open_book": "with the right passage",
+    "closed_book": "without a passage",
+    "distracted": "with the other passages of the record only",
+    "mixed": "with the right passage among others",
+    "abstention": "with the passage of another question",
+    "faithfulness": "with another answer planted in the passage",
+}
+CITING = {
+    "sweeps.metrics.citations:precision": "the share of its citations that are right, whatever else an answer says",
+    "sweeps.metrics.citations:recall": "the share of the right passages that an answer cites, whatever else it says",
+    "sweeps.metrics.citations:f1": "the harmonic mean of precision and recall of the citations of an answer",
+}
 
 
 def explain_metrics(names: Iterable[str], spec: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -93,34 +110,39 @@ def explain_metrics(names: Iterable[str], spec: Mapping[str, Any] | None = None)
     for name in names:
         base, fact = get_base_name(name), find_fact(name)
         if fact is not None:
-            _, code = _find_code(environments, name[:fact])
+            _, address = _find_code(environments, name[:fact])
+            code = _name_code(address) if ":" in address else ""
             words = f"`{base}` of an episode, as {code} tells it, on average" if code else ""
             explained |= {f"{FACT_PREFIX}{base}": words} if words else {}
             continue
-        label, code = _find_code(checks, get_prefix(name))
+        label, address = _find_code(checks, get_prefix(name))
+        code = _name_code(address) if ":" in address else ""
         if base == JUDGED and code:
             explained[f"{label}{base}"] = f"the share of items whose answer {code} calls right"
+        elif base in READ_WITH and code:
+            judged = CITING.get(address, f"the score that {code} gives an answer")
+            explained[f"{label}{base}"] = f"{judged}; {READ_WITH[base]}"
         elif words := explain_metric(base):
             explained[base] = words
     return explained
 
 
 def _find_code(own: Mapping[str, str], prefix: str) -> tuple[str, str]:
-    """Find the label that ends what stands before a metric, and its code; the longest one counts."""
+    """Find the label that ends what stands before a metric, and what its option names; the longest one counts."""
     known = [label for label in own if prefix.endswith(label)]
     label = max(known, key=len, default="")
     return label, own.get(label, "")
 
 
 def _list_own_code(spec: Mapping[str, Any], option: str) -> dict[str, str]:
-    """List the user's code that an option of evaluations names, by the label that stands before their metrics."""
+    """List what an option of evaluations names, by the label that stands before their metrics."""
     listed = spec.get("evaluate")
     every = [options for options in listed if isinstance(options, Mapping)] if isinstance(listed, list | tuple) else []
     code: dict[str, str] = {}
     for options in every:
         label, address = f"{options['label']}." if options.get("label") else "", str(options.get(option) or "")
         if option in options or label:
-            code[label] = _name_code(address) if ":" in address else ""
+            code[label] = address
     return code
 
 

@@ -24,6 +24,7 @@ Caveat = Literal[
     "items_unknown",
     "items_unread",
     "clear_alone",
+    "sizes_differ",
     "learning_unclear",
     "largest_only",
     "target_within_interval",
@@ -31,6 +32,7 @@ Caveat = Literal[
     "answers_cut",
     "prompts_differ",
     "may_not_have_learnt",
+    "not_trained",
     "parts_worse",
     "parts_not_learnt",
     "parts_below_target",
@@ -81,6 +83,7 @@ WORDS: Mapping[Caveat, str] = {
     "items_unknown": "it is unknown how many items tell the metric",
     "items_unread": "some items could not be read",
     "clear_alone": "the difference is clear by itself, but not when all are judged together",
+    "sizes_differ": "the gain differs between the sizes, so their mean is the gain at none of them",
     "learning_unclear": "no size is clearly better than the untrained model",
     "largest_only": "only the largest measured size reaches the target",
     "target_within_interval": "the interval of the value that reaches the target holds the target",
@@ -88,6 +91,7 @@ WORDS: Mapping[Caveat, str] = {
     "answers_cut": "some answers were cut",
     "prompts_differ": "the conditions were asked with different prompts",
     "may_not_have_learnt": "some trainings may not have learnt",
+    "not_trained": "some runs were not trained",
     "parts_worse": "parts of the items got clearly worse",
     "parts_not_learnt": "nothing was learnt in parts of the items",
     "parts_below_target": "parts of the items miss the target",
@@ -120,7 +124,7 @@ WORDS: Mapping[Caveat, str] = {
     "unknown_experiment": "the kind of experiment is unknown",
 }
 CAVEATS: tuple[Caveat, ...] = tuple(WORDS)
-SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone", "learning_unclear", "largest_only"})
+SAID_IN_SENTENCE: frozenset[Caveat] = frozenset({"clear_alone", "sizes_differ", "learning_unclear", "largest_only"})
 """Caveats that the sentence itself says."""
 SAID_WITH: Mapping[Caveat, Caveat] = {"limit_unknown": "extrapolated", "far_uncertain": "extrapolated"}
 """Caveats that a reader knows from another, where a claim has both: what is beyond the sizes is less certain."""

@@ -1,6 +1,7 @@
 """Comparison: which method does better at equal cost? The mean of each, and one verdict for each pair."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,9 +13,9 @@ from sweeps.analysis.strata.stratum_differences import BIASED
 from sweeps.analysis.targets import Spec, choose_best, name_with_unit, split_variants
 from sweeps.evaluation.metric_prefixes import get_base_name, strip_validation
 from sweeps.experiments.comparison_facts import list_pairs, select_runs
-from sweeps.experiments.comparison_words import list_levels, name_leader
+from sweeps.experiments.comparison_words import list_levels, name_leader, tell_against, tell_confidence, tell_floor
 from sweeps.experiments.conclude_comparison import CONTRASTS, conclude_comparison, rank_methods
-from sweeps.experiments.conclusion import Conclusion, gather, list_claims
+from sweeps.experiments.conclusion import Conclusion, find_claims, gather
 from sweeps.experiments.contrast_table import Contrast, describe_extent, explain_contrasts, list_contrast_rows
 from sweeps.experiments.contrasts import Design, name_method
 from sweeps.experiments.evidence import SENTENCES, list_measured_first
@@ -40,6 +41,8 @@ MEANS = (
     "Means over the seeds with their 95 % intervals for other seeds, on these items (Student's t). Tokens and dollars "
     "are those of one run, with its evaluations."
 )
+
+AGREEING = "Where all seeds agree (sd 0), the interval is a bound of so many items (Wilson), not of seeds."
 
 
 def list_values(sweep: SweepFields) -> Mapping[str, Any]:
@@ -104,10 +107,14 @@ def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusio
     same = [wish for wish in asked if get_base_name(wish.metric) == name]
     answers = len(asked) * len(variants)
     places = [(wish, place, group) for wish in same for place, group in list_measured_first(variants)][:SENTENCES]
+    settings, has_against = [place for _, place, _ in places], Design.read(spec).against is not None
     claims = [
         conclude_comparison(
             spec,
-            [wish, *(other for other in asked if other is not wish)],
+            [
+                wish,
+                *(() if has_against and place in settings[:at] else (other for other in asked if other is not wish)),
+            ],
             group,
             items,
             place=place,
@@ -121,16 +128,19 @@ def conclude(spec: Spec, rows: Sequence[RunResult], items: ItemsBy) -> Conclusio
 
 
 def _drop_repeated(claims: Sequence[Conclusion]) -> list[Conclusion]:
-    """Drop claims about a pair that an earlier one is about: what fell by a metric, and what is asked of it."""
+    """Drop claims about a pair that an earlier one is about, which is told if one of them is."""
     seen = dict[tuple[str | None, ...], Conclusion]()
     for claim in claims:
-        seen.setdefault((claim.metric, claim.place, claim.subject, claim.against), claim)
+        key = (claim.metric, claim.place, claim.subject, claim.against)
+        earlier = seen.setdefault(key, claim)
+        seen[key] = replace(earlier, aside=earlier.aside and claim.aside)
     return [*seen.values()]
 
 
 def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, conclusion: Conclusion) -> Answer:
     """Say what the conclusion leaves out: the best by each metric, the means, the paired differences, and by item."""
-    sentences, sections, asked, design = list[str](), list[Section](), list_asked(spec, rows), Design.read(spec)
+    losses, others, sections = list[str](), list[str](), list[Section]()
+    asked, design = list_asked(spec, rows), Design.read(spec)
     for place, (wish, (variant, group)) in enumerate(product(asked, split_variants(rows, {METHOD}))):
         kept = select_items(items, wish.metric)
         comparison = compare(group, metric=wish.metric, items=kept, cross_check=False, against=design.against)
@@ -139,11 +149,16 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
         of_several = [f"by {wish.metric}"] if len(asked) > 1 else []
         title = ", ".join([*of_several, *filter(None, [variant])])
         if best:
-            headline = list_claims(conclusion, wish.metric, place=variant)
-            leader = name_leader(comparison, best, where, design, headline)
-            sentences.append((leader + _weigh_leader(comparison, best, design, group, items)).strip())
+            headline = [claim for claim in find_claims(conclusion, wish.metric, place=variant) if not claim.aside]
+            contrasts = tell_against(comparison, best, where, design, headline)
+            leader = contrasts or name_leader(comparison, best, where, design, headline)
+            weighed = _weigh_leader(comparison, best, design, group, items) + tell_floor(comparison, best, design)
+            weighed += tell_confidence(group, kept, wish.metric)
+            sentence = (leader + weighed).strip()
+            is_lost = any(claim.claim == "worse" for claim in find_claims(conclusion, wish.metric, place=variant))
+            (losses if contrasts and is_lost else others).append(sentence)
         else:
-            sentences.append(list_levels(comparison, where))
+            others.append(list_levels(comparison, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
             *warn_of_missing(comparison.runs),
@@ -152,14 +167,15 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             *([Paragraph(UNBIASED)] if get_base_name(wish.metric) in BIASED and comparison.differences else []),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts), further=place >= FULL))
-    return Answer(tuple(filter(None, sentences)), say_once(sections))
+    return Answer(tuple(filter(None, [*losses, *others])), say_once(sections))
 
 
 def _weigh_leader(comparison: Comparison, best: Best, design: Design, rows: Sequence[RunResult], items: ItemsBy) -> str:
     """Say whether the leader is better than a guess, if that is known; of a Sharpe ratio, whether it may be luck."""
     ranked, kept = rank_methods(comparison, best.mode, design), select_items(items, comparison.metric)
     leader = ranked[0].name if ranked else None
-    guess = weigh_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept)
+    subject = name_method(leader)
+    guess = weigh_guess(select_runs(rows, leader) if ranked else [], comparison.metric, kept, subject)
     deflated = deflate_methods(comparison, rows, kept).get(leader)
     beyond_luck = deflated.describe("methods") if deflated else ""
     return (f" {guess}" if guess else "") + beyond_luck
@@ -194,7 +210,8 @@ def _draw_means(name: str, comparison: Comparison, best: Best | None) -> Figure:
     across = ", ".join(filter(None, (name_with_unit(comparison.metric), better)))
     words = RowPlot(name, f"{comparison.metric} of each method", describe_rows(rows), across)
     numbers = make_table([_show_method(method, comparison.metric) for method in comparison.contestants])
-    return Figure(IntervalChart(words, rows), numbers, note=MEANS)
+    agree = any(method.estimate and method.estimate.interval for method in comparison.contestants)
+    return Figure(IntervalChart(words, rows), numbers, note=f"{MEANS} {AGREEING}" if agree else MEANS)
 
 
 def _show_method(method: MethodResult, metric: str) -> dict[str, Any]:
@@ -222,20 +239,26 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None, desi
         draw_row(_name_pair(difference), difference.estimate, 0, clear=difference.after_holm, signed=True)
         for difference in drawn
     ]
-    contrasts = [_show_pair(difference) for difference in comparison.differences]
+    count, against = len(comparison.differences), comparison.against
+    contrasts = [_show_pair(difference, single=count == 1) for difference in comparison.differences]
     title = f"Differences{describe_extent(contrasts)}"
     words = RowPlot(name, title, describe_rows(rows), f"difference in {comparison.metric}", zero=True)
     numbers = make_table(list_contrast_rows(comparison.metric, contrasts), folded=many)
     left = f" {len(drawn)} of {len(comparison.differences):,} pairs are drawn, those of {name_method(leader)}."
-    legend = f"Hollow: not clear when pairs are judged together (Holm).{left if many else ''}"
-    return [Figure(IntervalChart(words, rows), numbers, legend, explain_contrasts(contrasts, design.against))]
+    together = f" when {count:,} pairs are judged together (Holm)" if count > 1 else ""
+    legend = f"Hollow: not clear{together}.{left if many else ''}"
+    family = f"the {count:,} pairs of this table" if count > 1 else ""
+    asked = comparison.count_family(against) if against else 0
+    note = explain_contrasts(contrasts, family=family, against=against, asked=asked)
+    return [Figure(IntervalChart(words, rows), numbers, legend, note)]
 
 
-def _show_pair(difference: Difference) -> Contrast:
+def _show_pair(difference: Difference, *, single: bool) -> Contrast:
+    together = "yes" if single else "all pairs"
     return Contrast(
         _name_pair(difference),
         difference.estimate,
-        "all pairs" if difference.after_holm else "alone" if difference.clear else "no",
+        together if difference.after_holm else "alone" if difference.clear else "no",
         difference.covers,
         None if difference.clear else difference.needed_seeds,
         difference.by_item,

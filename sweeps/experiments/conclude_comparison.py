@@ -71,6 +71,7 @@ def conclude_comparison(
 ) -> list[Conclusion]:
     """Conclude what the methods of one variant do by the first metric asked; by the others, what fell.
 
+    Against a method, each of the others is told by every metric, what is clearly worse first.
     At `most` so many contrasts are told, and the rest is aside; with one, the best against the next is aside, too.
     """
     wish, *rest = asked
@@ -80,10 +81,12 @@ def conclude_comparison(
     leader = _conclude_leader(ranked, group, items)
     claims = _join(list_contrasts(ranked.comparison, ranked.design, ranked.sign), leader, most)
     claims += list_controls(ranked.comparison, ranked.design, ranked.sign)
-    limited = [_limit(claim, ranked, _list_caveats(ranked, spec)) for claim in claims]
+    limited = _merge_ties([_limit(claim, ranked, _list_caveats(ranked, spec)) for claim in claims])
     praised = [claim for claim in limited if _praises(claim, leader.subject) and not claim.aside]
-    falls = [fall for wish in rest if praised and wish.mode for fall in _list_falls(praised, spec, wish, group, items)]
-    limited += [replace(fall, aside=at >= FALLS) for at, fall in enumerate(falls)]
+    falls = [fall for wish in rest if wish.mode for fall in _list_others(praised, spec, wish, group, items)]
+    gained = {claim.subject for claim in praised}
+    falls.sort(key=lambda fall: (fall.claim != "worse", fall.subject not in gained))
+    limited += [replace(fall, aside=at >= FALLS or fall.claim != "worse") for at, fall in enumerate(falls)]
     shared: set[Caveat] = {"one_of_several"} if several else set()
     return [replace(claim, place=place, caveats=order_caveats({*claim.caveats, *shared})) for claim in limited]
 
@@ -98,22 +101,37 @@ def _join(contrasts: Sequence[Conclusion], leader: Conclusion, most: int) -> lis
     return claims if len(others) < len(contrasts) else [*claims, replace(leader, aside=bool(claims) and most == 1)]
 
 
+def _merge_ties(claims: Sequence[Conclusion]) -> list[Conclusion]:
+    """Put aside what says again that the same methods have the same value."""
+    seen, merged = set[tuple[str, ...]](), list[Conclusion]()
+    for claim in claims:
+        ties = claim.ties if claim.claim == "no_clear_difference" else ()
+        merged.append(replace(claim, aside=claim.aside or ties in seen))
+        seen |= {ties} if ties and not claim.aside else set()
+    return merged
+
+
 def _praises(claim: Conclusion, leader: str) -> bool:
     """Whether it says of a method that it is better than what was asked about, or that it is the best."""
     return claim.claim == "better" or (claim.claim == "no_clear_difference" and claim.subject == leader)
 
 
-def _list_falls(
+def _list_others(
     praised: Sequence[Conclusion],
     spec: Mapping[str, Json],
     wish: MetricWish,
     group: Sequence[RunResult],
     items: ItemsBy,
 ) -> list[Conclusion]:
-    """List by which of what is praised has fallen by another metric: a gain is told with its price."""
+    """List what another metric says: of every method against what was asked, or else what is praised and has fallen."""
+    if not praised and Design.read(spec).against is None:
+        return []
     other = _rank(spec, wish, group, items)
     ranked = {name_method(method.name) for method in other.methods}
-    falls = list_falls(praised, other.comparison, other.design, other.sign, ranked)
+    falls = [*list_falls(praised, other.comparison, other.design, other.sign, ranked)]
+    asked = list_contrasts(other.comparison, other.design, other.sign)
+    known = {(fall.subject, fall.against) for fall in falls}
+    falls += [claim for claim in asked if (claim.subject, claim.against) not in known]
     return [_limit(fall, other, _list_caveats(other, spec)) for fall in falls]
 
 

@@ -29,6 +29,7 @@ from sweeps.experiments.evidence import (
     orient,
     refuse_direction,
 )
+from sweeps.experiments.measured_sizes import SizeMean, find_around
 from sweeps.formatting import percent
 from sweeps.results import RunResult, group_by_cell, keep_measured, read_values
 from sweeps.scaling.coded_text import read_code
@@ -48,28 +49,42 @@ def conclude_scaling(
 ) -> Conclusion:
     """Conclude from the runs of one data set by the metric of the target, or else the first that is asked."""
     metric = find_metric(spec)
+    runs = size_runs(spec, rows, items, data=data, place=place)
+    if runs is None:
+        return refuse_direction(metric)
+    done = keep_measured(rows)
+    conclusion = _weigh(spec, done, runs) if runs.trained else miss_results(metric, count_runs(rows, metric))
+    limited = limit_by_runs(conclusion if runs.trained else replace(conclusion, subject=runs.name), runs, rows)
+    return replace(limited, caveats=order_caveats({*limited.caveats, "one_of_several"})) if several else limited
+
+
+def limit_by_runs(claim: Conclusion, runs: "SizedRuns", rows: Sequence[RunResult]) -> Conclusion:
+    """Add what the runs of a data set say of any claim about it: which are lost, how many seeds and items there are."""
+    codes = list_run_caveats(count_runs(rows, runs.metric)) | _list_size_caveats(runs) | {*claim.caveats}
+    return replace(claim, unit=runs.unit, caveats=order_caveats(codes))
+
+
+def size_runs(
+    spec: Spec, rows: Sequence[RunResult], items: ItemsBy, *, data: str, place: str = ""
+) -> "SizedRuns | None":
+    """Group the runs of one data set by size; None where nothing says which way the metric is better."""
+    metric = find_metric(spec)
     mode = next((wish.mode for wish in list_wishes(spec) if wish.metric == metric), None)
     if mode is None and not is_directed(metric):
-        return refuse_direction(metric)
-    kept, done, tally = select_items(items, metric), keep_measured(rows), count_runs(rows, metric)
-    trained = {size: runs for size, runs in _group_sizes(done).items() if read_values(runs, metric)}
-    runs = _SizedRuns(
+        return None
+    done = keep_measured(rows)
+    return SizedRuns(
         f"{data} ({place})" if place else data,
         metric,
         1.0 if (mode == "max" if mode else choose_direction(metric) == "higher") else -1.0,
-        trained,
+        {size: runs for size, runs in _group_sizes(done).items() if read_values(runs, metric)},
         [run for run in done if run.cell.get("size") == 0],
-        kept,
+        select_items(items, metric),
         find_unit(spec, [data]),
     )
-    conclusion = _weigh(spec, done, runs) if trained else replace(miss_results(metric, tally), subject=runs.name)
-    codes = list_run_caveats(tally) | _list_size_caveats(runs) | {*conclusion.caveats}
-    if several:
-        codes.add("one_of_several")
-    return replace(conclusion, unit=runs.unit, caveats=order_caveats(codes))
 
 
-class _SizedRuns(NamedTuple):
+class SizedRuns(NamedTuple):
     """The trained runs of one data set by size, and those of the untrained model."""
 
     name: str
@@ -83,11 +98,23 @@ class _SizedRuns(NamedTuple):
     def values(self, size: float) -> Mapping[int, float]:
         return read_values(self.trained[size], self.metric)
 
+    def list_means(self, target: float | None = None) -> list[SizeMean]:
+        """List the mean of each size, from the smallest, and whether it reaches a target."""
+        means = []
+        for size, group in self.trained.items():
+            values = self.values(size)
+            scores = read_run_scores(group, self.metric, self.items)
+            level = orient(estimate_level(values, self.metric, find_grain(values.values()), scores))
+            mean = statistics.fmean(values.values())
+            reaches = None if target is None else self.sign * (mean - target) >= 0
+            means.append(SizeMean(size, mean, level.low, level.high, reaches))
+        return means
+
     def count_told(self) -> list[Told | None]:
         return [count_told(runs, self.metric, self.items) for runs in self.trained.values()]
 
 
-def _list_size_caveats(runs: _SizedRuns) -> set[Caveat]:
+def _list_size_caveats(runs: SizedRuns) -> set[Caveat]:
     if not runs.trained:
         return set()
     codes = list_seed_caveats([len(runs.values(size)) for size in runs.trained])
@@ -104,7 +131,7 @@ def _group_sizes(rows: Sequence[RunResult]) -> dict[float, list[RunResult]]:
     return dict(sorted(groups.items()))
 
 
-def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusion:
+def _weigh(spec: Spec, done: Sequence[RunResult], runs: SizedRuns) -> Conclusion:
     """Weigh first whether anything was learnt, then what the law says of the target, then what more data changes."""
     if any(count.is_too_few for count in runs.count_told() if count):
         return Conclusion("too_few_items", runs.metric, runs.name)
@@ -131,7 +158,7 @@ def _weigh(spec: Spec, done: Sequence[RunResult], runs: _SizedRuns) -> Conclusio
     return replace(conclusion, caveats=order_caveats(codes), details=details)
 
 
-def _weigh_parts(spec: Spec, fit: ScalingFit, runs: _SizedRuns, conclusion: Conclusion) -> dict[Caveat, str]:
+def _weigh_parts(spec: Spec, fit: ScalingFit, runs: SizedRuns, conclusion: Conclusion) -> dict[Caveat, str]:
     """Name the strata that miss a target of its own number, or are too few to tell, at the size that reaches it."""
     wish, least, size = spec.get("target"), fit.minimum_data, conclusion.effect
     is_own = isinstance(wish, Mapping) and wish.get("of") != "zero_shot" and is_rising(runs.metric)
@@ -147,7 +174,7 @@ def _weigh_parts(spec: Spec, fit: ScalingFit, runs: _SizedRuns, conclusion: Conc
     return words
 
 
-def _has_size(fit: ScalingFit, runs: _SizedRuns) -> bool:
+def _has_size(fit: ScalingFit, runs: SizedRuns) -> bool:
     """Whether the law says which size reaches the target, and the untrained model does not reach it."""
     least, base = fit.minimum_data, read_values(runs.base, runs.metric)
     if least is None or least.status == "refused" or least.point is None:
@@ -188,7 +215,7 @@ def _reaches_beyond(fit: ScalingFit) -> bool:
     return least.status != "interpolated" or least.high is None or least.high > fit.n[-1]
 
 
-def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
+def _answer_target(fit: ScalingFit, runs: SizedRuns) -> Conclusion:
     """Answer how much data the target takes."""
     metric, name, least = runs.metric, runs.name, fit.minimum_data
     if least is None:
@@ -203,10 +230,11 @@ def _answer_target(fit: ScalingFit, runs: _SizedRuns) -> Conclusion:
         return Conclusion("unreachable", metric, name, goal)
     if least.point is None:
         return Conclusion("beyond_sizes", metric, name, goal, None, least.low, None)
-    return Conclusion("minimum_data", metric, name, goal, least.point, least.low, least.high)
+    around = find_around(runs.list_means(least.target))
+    return Conclusion("minimum_data", metric, name, goal, least.point, least.low, least.high, around=around)
 
 
-def _judge_met(runs: _SizedRuns, goal: str, target: float, size: float) -> Conclusion:
+def _judge_met(runs: SizedRuns, goal: str, target: float, size: float) -> Conclusion:
     """Conclude that the target is met from a size on: whether larger ones say so too, and how sure its mean is."""
     values, details = runs.values(size), dict[Caveat, str]()
     codes: set[Caveat] = {"largest_only"} if size == max(runs.trained) else set()
@@ -220,7 +248,7 @@ def _judge_met(runs: _SizedRuns, goal: str, target: float, size: float) -> Concl
     return Conclusion("met_from", runs.metric, runs.name, goal, size, caveats=order_caveats(codes), details=details)
 
 
-def _compare_ends(runs: _SizedRuns) -> Conclusion:
+def _compare_ends(runs: SizedRuns) -> Conclusion:
     """Compare the largest size with the smallest, seed by seed; a single size with the untrained model."""
     metric, name, small, large = runs.metric, runs.name, min(runs.trained), max(runs.trained)
     if small == large:
@@ -243,7 +271,7 @@ def _compare_ends(runs: _SizedRuns) -> Conclusion:
     return Conclusion(claim, metric, name, sizes[0], *effect, place=sizes[1])
 
 
-def _compare_with_base(runs: _SizedRuns, size: float) -> Conclusion:
+def _compare_with_base(runs: SizedRuns, size: float) -> Conclusion:
     """Compare the runs of the only size with the untrained model; say what they measure where there is none."""
     metric, trained, values = runs.metric, runs.trained[size], runs.values(size)
     place = f"with {runs.unit.write(size)}"

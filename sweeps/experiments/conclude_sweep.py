@@ -12,10 +12,12 @@ from sweeps.errors import SweepsError
 from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.evaluation.registry import EVALUATORS, find_measure
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
+from sweeps.experiments.conclude_control import DataRoles
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.contrasts import Design, list_control_data
 from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
+from sweeps.experiments.not_trained import drop_explained, leave_untaught, tell_not_trained
 from sweeps.experiments.repeated_metrics import drop_repeated_metrics
 from sweeps.rendering.prompts import find_prompt_axes
 from sweeps.report.inputs import Material
@@ -34,14 +36,19 @@ def conclude_sweep(material: Material) -> Conclusion:
 
 def list_signs(material: Material) -> tuple[LearningSign, ...]:
     """List the signs of not having learnt. That a control learns nothing is none."""
-    signs, design = find_signs(material.rows, material.learning, material.training), Design.read(material.spec)
-    return tuple(sign for sign in signs if not (sign.code in FLAT and design.is_control(sign.cell)))
+    signs = find_signs(material.rows, material.learning, material.training)
+    return tuple(sign for sign in signs if not (sign.code in FLAT and _is_control(material.spec, sign.cell)))
+
+
+def _is_control(spec: Mapping[str, Json], cell: Mapping[str, Json]) -> bool:
+    """Whether a cell is that of a control: a method, or a data set."""
+    return Design.read(spec).is_control(cell) or DataRoles.read(spec).is_control(cell)
 
 
 def list_parts(material: Material, metric: str) -> list[UnlearntPart]:
     """List the parts in which nothing was learnt; what only controls learn from is none, and neither are controls."""
-    design, twins = Design.read(material.spec), list_control_data(material.spec)
-    rows = [row for row in material.rows if not design.is_control(row.cell)]
+    twins = list_control_data(material.spec)
+    rows = [row for row in material.rows if not _is_control(material.spec, row.cell)]
     parts = list_unlearnt(material.spec, rows, material.items, metric)
     return [part for part in parts if part.part.partition(".")[0] not in twins]
 
@@ -53,11 +60,11 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     if kind is None:
         return Conclusion("no_answer", caveats=("unknown_experiment",))
     try:
-        asked = drop_repeated_metrics(material.spec, material.rows)
-        conclusion = kind.conclude(asked, material.rows, material.items)
+        conclusion = _conclude_trained(material, kind, signs)
     except UNANSWERED:
         return Conclusion("no_answer", caveats=("unusable_rows",))
-    shared = _list_shared_caveats(material, signs)
+    material = leave_untaught(material, signs)
+    shared = _list_shared_caveats(material, drop_explained(signs))
     claims = (conclusion, *conclusion.others)
     parts = {metric: list_parts(material, metric) for metric in {claim.metric or "" for claim in claims}}
     every = [
@@ -67,6 +74,17 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
     if any(row.state not in (*GIVEN_UP, "succeeded") for row in material.rows):
         every = [_expect_more(claim) for claim in every]
     return replace(every[0], others=tuple(every[1:]))
+
+
+def _conclude_trained(material: Material, kind: Experiment, signs: Sequence[LearningSign]) -> Conclusion:
+    """Conclude about what was trained, and say what was not."""
+    trained = leave_untaught(material, signs)
+    conclusion = None
+    if keep_measured(trained.rows):
+        asked = drop_repeated_metrics(trained.spec, trained.rows)
+        conclusion = kind.conclude(asked, trained.rows, trained.items)
+    concluded = tell_not_trained(conclusion, material, signs, Design.read(material.spec).against)
+    return concluded or Conclusion("nothing_measured")
 
 
 def _expect_more(claim: Conclusion) -> Conclusion:

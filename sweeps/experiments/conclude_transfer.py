@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sweeps.analysis.transfer_gains import Overall, TransferCell, TransferMatrix
+from sweeps.analysis.transfer.transfer_gains import TransferCell, TransferMatrix
+from sweeps.analysis.transfer.transfer_pairs import Overall
 from sweeps.experiments.caveats import Caveat, order_caveats
 from sweeps.experiments.conclusion import Claim, Conclusion
 from sweeps.experiments.evidence import (
@@ -18,12 +19,11 @@ from sweeps.experiments.evidence import (
     miss_results,
     orient,
 )
+from sweeps.experiments.transfer_words import Pair, count_verdicts, describe_sizes
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stats.intervals import Estimate
 from sweeps.stats.paired_items import Items
-
-Pair = Overall | TransferCell
 
 
 def conclude_transfer(
@@ -48,7 +48,7 @@ def conclude_transfer(
     if known and not taught:
         conclusion, where = _conclude_guesses(rows, metric, sign, items), ""
     elif known:
-        conclusion = _judge_pairs(taught, metric)
+        conclusion = _judge_pairs(taught, metric, matrix, unit)
     else:
         few = any(cell.verdict == "too_few_items" for cell in matrix.cells)
         conclusion = Conclusion("too_few_items", metric) if few else miss_results(metric, matrix.runs)
@@ -86,7 +86,7 @@ def _choose_pairs(matrix: TransferMatrix, unit: SizeUnit) -> tuple[Sequence[Pair
     return (), ""
 
 
-def _judge_pairs(pairs: Sequence[Pair], metric: str) -> Conclusion:
+def _judge_pairs(pairs: Sequence[Pair], metric: str, matrix: TransferMatrix, unit: SizeUnit) -> Conclusion:
     clear = [pair for pair in pairs if pair.after_holm]
     strongest = max(clear or pairs, key=lambda pair: abs(pair.gain.mean) if pair.gain else 0.0)
     gain = strongest.gain
@@ -100,7 +100,14 @@ def _judge_pairs(pairs: Sequence[Pair], metric: str) -> Conclusion:
     alone = isinstance(strongest, TransferCell) and not strongest.size
     against = "the untrained model" if alone else f"{strongest.target} alone"
     subject = f"{strongest.source} → {strongest.target}"
-    return Conclusion(claim, metric, subject, against, *orient(gain), caveats=list_agreement(gain))
+    conclusion = Conclusion(claim, metric, subject, against, *orient(gain), caveats=list_agreement(gain))
+    if claim == "mixed":
+        conclusion = replace(conclusion, counted=count_verdicts(pairs))
+    if isinstance(strongest, Overall) and strongest.sizes_differ:
+        by_size = describe_sizes(strongest, matrix, metric, unit)
+        caveats: tuple[Caveat, ...] = (*conclusion.caveats, "sizes_differ")
+        return replace(conclusion, caveats=caveats, details={"sizes_differ": by_size})
+    return conclusion
 
 
 def _conclude_guesses(rows: Sequence[RunResult], metric: str, sign: float, items: Items | None) -> Conclusion:

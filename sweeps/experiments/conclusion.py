@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from sweeps.evaluation.registry import is_rising
-from sweeps.experiments.caveats import OF_EACH, REASONS, SAID_IN_SENTENCE, SAID_WITH, WORDS, Caveat, order_caveats
+from sweeps.experiments.caveats import REASONS, WORDS, Caveat
+from sweeps.experiments.measured_sizes import SizeMean, say_beside, say_between
+from sweeps.formatting import join_names
 from sweeps.scaling.fit_checks import count_needed_sizes
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
 from sweeps.stage import Json
@@ -29,9 +31,11 @@ Claim = Literal[
     "met_from",
     "beyond_sizes",
     "unreachable",
+    "without_target",
     "more_data_helps",
     "more_data_hurts",
     "nothing_learnt",
+    "not_trained",
     "at_chance",
     "at_majority",
     "too_few_items",
@@ -40,6 +44,7 @@ Claim = Literal[
     "control_learnt_nothing",
     "control_behind",
     "control_as_good",
+    "control_not_judged",
 ]
 CLAIMS: tuple[Claim, ...] = get_args(Claim)
 
@@ -68,7 +73,13 @@ class Conclusion:
     unit: SizeUnit = EXAMPLES  # what sizes count
     others: tuple["Conclusion", ...] = ()  # the same question about the other data sets or settings
     details: Mapping[Caveat, str] = field(default_factory=dict)  # what a caveat says here, with names and counts
+    counted: str = ""  # how many of how many pairs help, hurt, and are not clear
     more: int = 0  # answers that are neither this one nor among the others
+    around: tuple[SizeMean, ...] = ()  # of an answer of a curve: the measured sizes between which the mean reaches it
+    note: str = ""  # what the owner of the subject, a data set, says about it
+    ties: tuple[str, ...] = ()  # who else has the same value; with the two themselves
+    family: int = 0  # pairs that are judged together; 0: not counted
+    over: str = ""  # which items the effect is of, where those are not the ones of the values
     aside: bool = False  # of another: it is in JSON, and the headline is long enough without it
 
     @property
@@ -111,9 +122,9 @@ def _list_fields(claim: Conclusion) -> dict[str, Json]:
     }
 
 
-def list_claims(conclusion: Conclusion, metric: str, *, place: str) -> list[Conclusion]:
-    """List what the headline tells by a metric at a place."""
-    return [claim for claim in conclusion.told if (claim.metric, claim.place) == (metric, place)]
+def find_claims(conclusion: Conclusion, metric: str, *, place: str) -> list[Conclusion]:
+    """Find what is concluded by a metric at a place, in the headline or aside."""
+    return [claim for claim in (conclusion, *conclusion.others) if (claim.metric, claim.place) == (metric, place)]
 
 
 def find_claim(
@@ -130,32 +141,7 @@ def gather(conclusions: Sequence[Conclusion], answers: int) -> Conclusion:
     return replace(first, others=tuple(others), more=answers - len(conclusions))
 
 
-def describe_caveats(claim: Conclusion) -> str:
-    """Write what limits a claim and its others, in one line; or nothing. A caveat of some of them names these."""
-    every = claim.told
-    words = []
-    for code in order_caveats({code for limited in every for code in limited.caveats}):
-        limited = [limited_claim for limited_claim in every if _is_to_be_said(limited_claim, code)]
-        if all(_find_reason(limited_claim) == code for limited_claim in limited):  # each sentence says it
-            continue
-        if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
-            continue
-        if code in OF_EACH and all(code in limited_claim.details for limited_claim in limited):
-            figures = (f"{limited_claim.subject} {limited_claim.details[code]}" for limited_claim in limited)
-            words.append(f"{WORDS[code]}: {', '.join(figures)}")
-            continue
-        names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
-        text = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
-        words.append(text + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
-    return f"Caveats: {'; '.join(words)}." if words else ""
-
-
-def _is_to_be_said(claim: Conclusion, code: Caveat) -> bool:
-    """Whether a claim has a caveat that no other caveat of it says."""
-    return code in claim.caveats and SAID_WITH.get(code) not in claim.caveats
-
-
-def _find_reason(claim: Conclusion) -> Caveat | None:
+def find_reason(claim: Conclusion) -> Caveat | None:
     """Find the caveat that its sentence gives as the reason why there is no answer."""
     return next((code for code in claim.caveats if code in REASONS), None) if claim.claim == "no_answer" else None
 
@@ -182,7 +168,8 @@ def say_ahead(claim: Conclusion) -> str:
     effect = claim.effect or 0.0
     if claim.effect is not None and round(effect, 4) == 0:
         return f"no better{_write_interval(claim.low, claim.high)}".replace("-", MINUS)
-    return f"{'worse' if effect < 0 else 'better'} by {_write_effect(claim, turn=effect < 0)}"
+    word = "different" if claim.effect is None else "worse" if effect < 0 else "better"
+    return f"{word} by {_write_effect(claim, turn=effect < 0)}"
 
 
 def _write_sizes(claim: Conclusion) -> str:
@@ -201,6 +188,26 @@ def _say_not_judged(claim: Conclusion) -> str:
     return f"{best}; it is better than {{against}} by {{signed}}, and nothing says how sure that is."
 
 
+def _say_no_clear_difference(claim: Conclusion) -> str:
+    if claim.ties and "saturated" in claim.caveats:
+        return "{ties} have the best possible {metric}{place}: these items cannot tell them apart."
+    if claim.ties:
+        return "{ties} have the same {metric}{place}: {subject} is {ahead} than {against}{over}{alone}."
+    return "{subject} and {against} do not differ clearly in {metric}{place}: the first is {ahead}{over}{alone}."
+
+
+def _say_minimum_data(claim: Conclusion) -> str:
+    if "seeds_contradict" not in claim.caveats or not claim.around:
+        return "{subject} needs about {sizes} to reach {against}{place}{beside}{doubt}."
+    curve = "The fitted curve, which the seeds contradict, says about {sizes}{doubt}."
+    return f"{{subject}} reaches {{against}}{{place}} {{between}}. {curve}"
+
+
+def _say_without_target(claim: Conclusion) -> str:
+    before = ", {against}" if claim.against else ""
+    return f"{{subject}}: {{metric}} is {{effect}} {{bare_place}}{before}; no target was set for it."
+
+
 def _say_met_from(claim: Conclusion) -> str:
     on = ", the largest size measured" if "largest_only" in claim.caveats else " and with every larger size measured"
     return f"{{subject}} reaches {{against}}{{place}} with {{sizes}}{on}{{doubt}}."
@@ -216,7 +223,7 @@ def _say_nothing_measured(claim: Conclusion) -> str:
 
 
 def _say_no_answer(claim: Conclusion) -> str:
-    reason = _find_reason(claim)
+    reason = find_reason(claim)
     why = WORDS[reason] if reason else "the results do not give one"
     if reason == "too_few_sizes":
         why += f", which needs {count_needed_sizes('bounded' if is_rising(claim.metric or '') else 'pure')}"
@@ -225,13 +232,16 @@ def _say_no_answer(claim: Conclusion) -> str:
     return f"There is no answer{about}{goal}{{place}}: {why}."
 
 
-ALONE = "; this interval excludes 0, but with the correction for the number of comparisons it is not clear"
+def _say_not_trained(claim: Conclusion) -> str:
+    return f"{{subject}}{{place}}: not trained: {claim.details['not_trained']}; nothing can be said about it."
+
+
+ALONE = "; this interval excludes 0, but with the correction for {family} it is not clear"
 GUESS = "{subject} has no clearly better {metric} than {against}{place}: it is {ahead}."
 SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function where the fields choose the words
-    "better": "{subject} has a better {metric} than {against}{place}, by {effect}.",
-    "worse": "{subject} has a worse {metric} than {against}{place}, by {worse}.",
-    "no_clear_difference": "{subject} and {against} do not differ clearly in {metric}{place}: the first is "
-    "{ahead}{alone}.",
+    "better": "{subject} has a better {metric} than {against}{place}, by {effect}{over}.",
+    "worse": "{subject} has a worse {metric} than {against}{place}, by {worse}{over}.",
+    "no_clear_difference": _say_no_clear_difference,
     "not_judged": _say_not_judged,
     "measured": "{subject}{place}: {metric} is {effect}; nothing else was measured that it could be compared with.",
     "best_cell": "{subject} has the best {metric}{place}: better than the next, {against}, by {effect}.",
@@ -239,9 +249,10 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "{signed}{alone}.",
     "helps": "{subject} helps{place}: {metric} is better than {against} by {effect}.",
     "hurts": "{subject} hurts{place}: {metric} is worse than {against} by {worse}.",
-    "mixed": "Some sources help and others hurt{place}; {subject} has the largest effect there: its {metric} is better "
-    "than that of {against} by {signed}.",
-    "minimum_data": "{subject} needs about {sizes} to reach {against}{place}{doubt}.",
+    "mixed": "{counted}{place}; {subject} has the largest effect there: its {metric} is better than that of {against} "
+    "by {signed}.",
+    "minimum_data": _say_minimum_data,
+    "without_target": _say_without_target,
     "met_from": _say_met_from,
     "beyond_sizes": _say_beyond_sizes,
     "unreachable": "No amount of data is enough for {subject} to reach {against}{place}: the fitted curve levels off "
@@ -251,6 +262,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "more_data_hurts": "More data hurts {subject}: {metric} is worse with {bare_place} than with {against} by {worse}.",
     "nothing_learnt": "{subject} is the best, but not clearly better than the {against} model in {metric}{place}: "
     "it is {ahead}{alone}.",
+    "not_trained": _say_not_trained,
     "at_chance": GUESS,
     "at_majority": GUESS,
     "too_few_items": "There is no answer{place}: too few items tell {metric}.",
@@ -260,6 +272,7 @@ SENTENCES: Mapping[Claim, str | Callable[[Conclusion], str]] = {  # a function w
     "{against}{place}.",
     "control_behind": "The control {subject} changed too, but {against} has a better {metric}{place}, by {worse}.",
     "control_as_good": "The control {subject} did about as well as {against}{place}: by {metric} it is {ahead}.",
+    "control_not_judged": "Nothing says how sure it is that the control {subject} is {ahead} than {against}{place}.",
 }
 
 
@@ -272,10 +285,20 @@ def _say_doubt(claim: Conclusion) -> str:
     return f". But {doubt}{law}"
 
 
+def _say_by_size(claim: Conclusion) -> str:
+    """Say a gain size by size, where the mean over the sizes is the gain at none of them."""
+    first = "{counted}{place}. The largest effect: " if claim.claim == "mixed" else ""
+    return f"{first}{{subject}} {{by_size}}; its mean gain is {{signed}}{'' if first else '{place}'}."
+
+
+def _name_family(claim: Conclusion) -> str:
+    return f"{claim.family:,} pairs (Holm)" if claim.family > 1 else "the number of comparisons"
+
+
 def _write_sentence(claim: Conclusion) -> str:
-    words = SENTENCES[claim.claim]
+    words = _say_by_size if "sizes_differ" in claim.caveats else SENTENCES[claim.claim]
     return (words if isinstance(words, str) else words(claim)).format(
-        subject=claim.subject,
+        subject=f"{claim.subject} ({claim.note})" if claim.note else claim.subject,
         metric=claim.metric,
         against=claim.against,
         place=f" ({claim.place})" if claim.place else "",
@@ -284,8 +307,14 @@ def _write_sentence(claim: Conclusion) -> str:
         signed=_write_effect(claim, sign="+"),
         ahead=say_ahead(claim),
         worse=_write_effect(claim, turn=True),
-        alone=ALONE if "clear_alone" in claim.caveats else "",
+        counted=claim.counted,
+        by_size=claim.details.get("sizes_differ"),
+        alone=ALONE.format(family=_name_family(claim)) if "clear_alone" in claim.caveats else "",
         doubt=_say_doubt(claim),
+        ties=join_names(claim.ties),
+        over=claim.over,
         sizes=_write_sizes(claim),
+        beside=say_beside(claim.around, claim.unit),
+        between=say_between(claim.around, claim.unit) if claim.around else "",
         least="" if claim.low is None else claim.unit.write(claim.low),
     )

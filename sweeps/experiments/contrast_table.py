@@ -18,13 +18,12 @@ from sweeps.stats.paired_items import ItemDifference
 BOTH = "Differences, ± half of the 95 % interval for other seeds and other items of the same kind."
 SEEDS = "Differences over the seeds that both have, ± half of the 95 % interval for other seeds, on these items."
 SOME = "Rows over seeds alone hold for other seeds, on these items."
-CLEAR = (
-    "Clear: `alone`, beyond its own interval; `all pairs`, also when {family} are judged together (Holm). Seeds: how "
-    "many would find a difference of this size in four of five experiments."
-)
+CLEAR = "Clear: `alone`, beyond its own interval; `all pairs`, also when {family} are judged together (Holm)."
+SINGLE = "Clear: beyond its interval."
+NEEDED = "Seeds: how many would find a difference of this size in four of five experiments."
 CHECKPOINTS = (
-    "Checkpoints: ± for other items, if these trained models are asked again (* clear among all pairs); items: how "
-    "many would make that clear."
+    "Checkpoints: ± for other items, if these trained models are asked again (* clear{together}); items: how many "
+    "would make that clear."
 )
 SIGNS = "McNemar: the p-value of one being right where the other is wrong, on these items."
 
@@ -66,15 +65,26 @@ def describe_extent(contrasts: Sequence[Contrast]) -> str:
 
 
 def explain_contrasts(
-    contrasts: Sequence[Contrast], against: str | None = None, family: str = "all pairs of this table"
+    contrasts: Sequence[Contrast], *, family: str = "", against: str | None = None, asked: int = 0
 ) -> str:
-    """Say what the columns of these rows mean; those `against` a method are judged among themselves."""
+    """Say what the columns of these rows mean; `asked` of them, those `against` a method, are judged by themselves.
+
+    Without a `family` nothing was corrected.
+    """
     covered = {contrast.covers for contrast in contrasts}
     whole = bool(covered & {"seeds_and_items", "items"})
-    words = [BOTH if whole else SEEDS, *([SOME] if whole and "seeds" in covered else []), CLEAR.format(family=family)]
-    if against:
-        words.append(f"Those with {against}, which the question is about, are judged among themselves.")
-    words += [CHECKPOINTS] if any(contrast.by_item for contrast in contrasts) else []
+    words = [
+        BOTH if whole else SEEDS,
+        *([SOME] if whole and "seeds" in covered else []),
+        CLEAR.format(family=family) if family else SINGLE,
+    ]
+    words.append(NEEDED)
+    if family and against and asked:
+        those = "The one" if asked == 1 else f"The {asked:,}"
+        among = "is judged by itself" if asked == 1 else "are judged among themselves"
+        words.append(f"{those} with {against}, which the question is about, {among}.")
+    together = " among all pairs" if family else ""
+    words += [CHECKPOINTS.format(together=together)] if any(contrast.by_item for contrast in contrasts) else []
     has_signs = any(contrast.by_item and contrast.by_item.mcnemar is not None for contrast in contrasts)
     return " ".join([*words, *([SIGNS] if has_signs else [])])
 

@@ -3,6 +3,7 @@
 Each pair has one interval and one verdict, that of its row in the table of differences.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -92,7 +93,27 @@ def judge_pair(comparison: Comparison, first: str, second: str, sign: float) -> 
     elif estimate.half_width is None and (estimate.seeds < 2 or estimate.mean):
         claim = "not_judged"
     caveats: tuple[Caveat, ...] = (*list_agreement(estimate), *list_coverage(pair.covers))
-    return Conclusion(claim, comparison.metric, first, second, *effect, caveats=caveats)
+    over = describe_common(pair)
+    ties = list_ties(comparison, first, second) if claim == "no_clear_difference" else ()
+    family = comparison.count_family(pair.one, pair.other)
+    claimed = Conclusion(claim, comparison.metric, first, second, *effect, caveats=caveats)
+    return replace(claimed, ties=ties, over=over, family=family)
+
+
+def describe_common(pair: Difference) -> str:
+    """Say of how many items a difference is, where not all tell it: then it is not that of the two means."""
+    kept = pair.by_item
+    if kept is None or not kept.left_out:
+        return ""
+    return f", on the {kept.items:,} of {kept.items + kept.left_out:,} items that both tell"
+
+
+def list_ties(comparison: Comparison, first: str, second: str) -> tuple[str, ...]:
+    """List all that have the value that both have, in the order of the results; nothing if they differ."""
+    means = {name_method(method.name): method.estimate.mean for method in comparison.contestants if method.estimate}
+    if first not in means or second not in means or not math.isclose(means[first], means[second], abs_tol=1e-9):
+        return ()
+    return tuple(name for name, mean in means.items() if math.isclose(mean, means[first], abs_tol=1e-9))
 
 
 def list_contrasts(comparison: Comparison, design: Design, sign: float) -> list[Conclusion]:
@@ -124,7 +145,7 @@ def list_controls(comparison: Comparison, design: Design, sign: float) -> Iterat
 
 
 def _call_as_good(judged: Conclusion) -> Claim:
-    return "not_judged" if judged.claim == "not_judged" else "control_as_good"
+    return "control_not_judged" if judged.claim == "not_judged" else "control_as_good"
 
 
 def _has_matched_gain(comparison: Comparison, design: Design, twin: str, sign: float) -> bool:

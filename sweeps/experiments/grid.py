@@ -36,6 +36,7 @@ from sweeps.report.grid_figures import (
     describe_undirected,
     draw_axes,
     draw_cells,
+    name_alike,
     name_cell,
 )
 from sweeps.report.plain_values import simplify
@@ -221,9 +222,8 @@ def name_best(choice: BestCell, on: str, headline: Conclusion | None = None) -> 
     if held_out is not None:
         interval = " (95 % interval)" if held_out.half_width is not None else ""
         known = f"{format_estimate(held_out)}{interval} over {format_count(held_out.seeds, 'seed')}"
-    ties = f"; {_count_alike(len(choice.alike))} not clearly worse" if choice.alike else ""
-    held = f"held-out {choice.metric} {known}{ties}"
-    return f"Best{on}: {what}, {held}." if what else f"The only condition{on}: {held}."
+    held = f"held-out {choice.metric} {known}"
+    return f"Best{on}: {what}, {held}.{name_alike(choice)}" if what else f"The only condition{on}: {held}."
 
 
 def _weigh_guess(choice: BestCell, rows: Sequence[RunResult], items: ItemsBy) -> str:
@@ -241,10 +241,6 @@ def _say_how_chosen(choice: BestCell, among: int) -> Paragraph:
         biased = f"{chosen} of the holdout itself, which is optimistically biased; add `validation` to the data."
         return Paragraph(biased, warning=True)
     return Paragraph(f"{chosen}; reported on the holdout, which took no part in the choice.")
-
-
-def _count_alike(count: int) -> str:
-    return f"{format_count(count, 'other condition')} {'is' if count == 1 else 'are'}"
 
 
 def _list_unranked(choice: BestCell) -> list[Part]:

@@ -65,4 +65,5 @@ class Experiment:
     acts: bool = False  # it can train by acting, without data
     chooses: bool = False  # it chooses between its cells, on the validation set where there is one
     names_data: bool = False  # metrics of several data sets carry the name of their data set
+    tells_roles: bool = False  # its answer says what each data set is for: `control_of` and `note` of `data`
     competes: bool = True  # one of its cells can be the best; of sizes it is nearly always the largest

@@ -7,7 +7,7 @@ from sweeps.analysis.guessing import Guess, find_unbeaten
 from sweeps.analysis.item_analysis import ItemsBy, select_items
 from sweeps.analysis.targets import Spec, find_metric, split_variants
 from sweeps.analysis.told_items import FEWEST
-from sweeps.analysis.transfer_gains import AXES, TransferCell, TransferMatrix, fill_matrix
+from sweeps.analysis.transfer.transfer_gains import AXES, TransferCell, TransferMatrix, fill_matrix
 from sweeps.errors import DataError, SweepsError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
@@ -17,6 +17,7 @@ from sweeps.experiments.conclude_transfer import conclude_transfer
 from sweeps.experiments.conclusion import Conclusion, find_claim, gather
 from sweeps.experiments.evidence import list_measured_first, refuse_direction
 from sweeps.experiments.kind import Experiment, Fact
+from sweeps.experiments.transfer_words import compare_sources
 from sweeps.formatting import format_count
 from sweeps.planning.cells import Variant
 from sweeps.planning.runs import DatasetRun, plan_sizes
@@ -187,6 +188,8 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, concl
                 headline = find_claim(conclusion, wish.metric, place=place_name)
                 sentence = summarise_size(matrix, size, where, wish.metric, unit, headline=headline)
                 sentences += [sentence] if sentence else []
+            sentences += compare_sources(matrix, where, unit)
+            sentences += [summarise_forgetting(matrix, size, where, unit) for size in sizes[:1]]
             guesses = find_guessing_targets(group, wish.metric, items)
             sentences += [
                 f"On {target}{where}, no training is clearly better than {guess.words} ({guess.share:.4f})."
@@ -195,7 +198,7 @@ def answer_transfer(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, concl
             name = f"transfer-{number}-{place}" if number else f"transfer-{place}"
             parts = tuple(show_matrix(name, matrix, wish.metric, unit))
             sections.append(Section(f"Who helps whom{by}?{where}", parts))
-    return Answer(tuple(sentences), tuple(sections))
+    return Answer(tuple(filter(None, sentences)), tuple(sections))
 
 
 def find_target_unit(spec: Spec, rows: Sequence[RunResult]) -> SizeUnit:
@@ -236,6 +239,31 @@ def summarise_size(
         return f"With {count}{where}{also}: {_list_clear(left, metric)}{unclear}{lacking}."
     rest = f"{unclear}{lacking}".removeprefix("; ")
     return f"With {count}{where}: {rest}." if rest else ""
+
+
+def summarise_forgetting(matrix: TransferMatrix, size: int, where: str, unit: SizeUnit) -> str:
+    """Say in one sentence what training on the target clearly did to the source at one size."""
+    cells = [cell for cell in matrix.cells if cell.size == size and cell.forgetting]
+    if all(cell.forgetting is None or cell.forgetting.half_width is None for cell in cells):
+        return ""
+    clear = sorted((cell for cell in cells if cell.source_after_holm), key=_measure_loss, reverse=True)
+    start = f"After {unit.write_of_target(size)}{where}"
+    if not clear:
+        return f"{start} no source is clearly forgotten."
+    named = ", ".join(
+        f"{cell.source} is {'forgotten' if cell.source_verdict == 'forgotten' else 'better'} after {cell.target} "
+        f"({format_estimate(cell.forgetting, 3, signed=True)})"
+        for cell in clear[:FEW]
+        if cell.forgetting
+    )
+    left = len(clear) - FEW
+    more = f"; {format_count(left, 'more pair')} {'is' if left == 1 else 'are'} clear" if left > 0 else ""
+    unclear = f"; not clear: {len(cells) - len(clear):,} of {format_count(len(cells), 'pair')}"
+    return f"{start} {named}{more}{unclear if len(clear) < len(cells) else ''}."
+
+
+def _measure_loss(cell: TransferCell) -> float:
+    return abs(cell.forgetting.mean) if cell.forgetting else 0.0
 
 
 def _list_clear(cells: Sequence[TransferCell], metric: str) -> str:

@@ -22,7 +22,7 @@ from sweeps.planning.goal_checks import choose_default_metrics, name_goals, sett
 from sweeps.planning.measured_places import MeasuredPlaces, note_candidates
 from sweeps.planning.notes.class_notes import note_classes
 from sweeps.planning.notes.horizons import note_alike, note_horizons
-from sweeps.planning.notes.method_notes import note_methods, note_whole_data
+from sweeps.planning.notes.method_notes import note_methods, note_roles, note_whole_data
 from sweeps.planning.notes.prompt_notes import note_candidate_lengths, note_prompts
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
@@ -184,6 +184,7 @@ def _list_notes(
     unused = [name for name in sweep.data if name not in {*sweep.source_names, *sweep.target_names}]
     if unused:
         yield f"data: {', '.join(unused)} is neither a source nor a target, so it is not used"
+    yield from note_roles(sweep)
     yield from note_whole_data(sweep, data.datasets.values(), stages)
     yield from note_methods(sweep, stages, runs)
     yield from dict.fromkeys(_note_wide_estimates(stages))

@@ -11,7 +11,9 @@ from sweeps.analysis.strata.stratum_differences import StratumDifference, list_d
 from sweeps.analysis.tables import sort_metrics
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material
 from sweeps.experiments.conclusion import Conclusion
+from sweeps.experiments.contrasts import Design
 from sweeps.experiments.kind import Experiment
+from sweeps.experiments.not_trained import leave_untaught
 from sweeps.experiments.repeated_metrics import drop_repeated_metrics
 from sweeps.report.changes_section import show_changes
 from sweeps.report.document import Answer, Paragraph, Report, Section, drop_empty
@@ -36,14 +38,14 @@ NOTHING = "Nothing has been measured yet."
 def answer_question(material: Material, kind: Experiment | None, signs: Sequence[LearningSign]) -> Report:
     """Compose the answer, with what the reader must know first; `signs` are of trainings that may not have learnt."""
     conclusion = conclude_material(material, kind, signs)
-    drawn = draw_answer(material, kind, conclusion)
+    drawn = draw_answer(leave_untaught(material, signs), kind, conclusion)
     return Report(
         sweep=material.sweep,
         question=material.question or (kind.question if kind else ""),
         answer=drawn.sentences,
         conclusion=conclusion,
         facts=tuple(write_facts(material, kind)),
-        notices=tuple(write_notices(material, signs)),
+        notices=tuple(write_notices(material, signs, conclusion)),
         findings=drop_empty(drawn.sections),
         made=material.made,
     )
@@ -60,8 +62,9 @@ def draw_answer(material: Material, kind: Experiment | None, conclusion: Conclus
         asked = drop_repeated_metrics(material.spec, material.rows)
         answer = kind.answer(asked, material.rows, material.items, conclusion)
         shown = choose_shown(material.spec, sort_metrics({name for row in done for name in row.metrics}))
+        reference = Design.read(material.spec).against
         named = shown if material.spec.get("metrics") else ()
-        changes = show_changes(list_changes(done, material.items), named, shown)
+        changes = show_changes(list_changes(done, material.items, reference), named, shown)
         unread = tuple(Paragraph(words, warning=True) for words in material.unread)
         main = _keep_shown(done, shown)  # what no table shows takes most of the time
         strata = show_strata(material.spec, _sort_shown(list_strata(main, material.items), shown))

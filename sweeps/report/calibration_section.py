@@ -22,6 +22,12 @@ NOTE = (
     "as often as it says; below it, it is too sure. ECE is the mean distance from it; where answers are few, chance "
     "alone makes one."
 )
+WRITTEN = (
+    f"Answers in {BINS} bins of equal width by their confidence, all seeds together. Here confidence is the "
+    "probability of the whole answer as it was written. A long answer, or one that ends by chance, has a low one "
+    "whatever the model knows, so the distance from the diagonal (ECE) gives no verdict. Compare the order instead: "
+    "what is right of the answers that it is surest of."
+)
 DECLINING = (
     "What is right among the answers that it is surest of. A curve that falls to the right belongs to a model whose "
     "confidence tells right from wrong."
@@ -46,7 +52,8 @@ def _draw_reliability(name: str, calibration: Calibration) -> Figure:
     words = "; ".join(f"{panel.name}: {', '.join(panel.said)}" for panel in panels)
     legend = _say_left_out(len(panels), len(calibration.pairs))
     plot = Panels(name, title, words, BINS)
-    return Figure(ReliabilityChart(plot, panels), make_table(bins, folded=True), legend, NOTE)
+    note = WRITTEN if calibration.written else NOTE
+    return Figure(ReliabilityChart(plot, panels), make_table(bins, folded=True), legend, note)
 
 
 def _draw_panel(cell: StatedAnswers, base: StatedAnswers | None) -> ReliabilityDiagram:

@@ -1,10 +1,12 @@
 """What training changed besides the loss: the same items before and after."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sweeps.analysis.baselines import AGAINST
 from sweeps.analysis.change_estimate import Change
 from sweeps.analysis.item_analysis import CellChanges
 from sweeps.analysis.strata.stratum_differences import BIASED
@@ -24,12 +26,13 @@ DRAWN = 6  # cells
 FEW_ITEMS = 5  # a change over fewer is left out, unless the file names its metric
 LEAST = 0.01  # of an axis of shares: rounding alone makes changes of a few billionths
 LEGEND = "Hollow: not clear when all conditions are judged together."
+LEGEND_OF_ONE = "Hollow: not clear."
 NOTE = (
-    "The same items before and after; 95 % intervals for other seeds and other items of the same kind, or of a single "
-    "seed for other items. Clear: `alone`, beyond its own interval; `among all`, also when this metric of all "
-    "conditions is judged together (Holm)."
+    "The same items on both sides; 95 % intervals for other seeds and other items of the same kind, or of a single "
+    "seed for other items. Clear: "
 )
-LEFT_OUT = f"0 before and after in every item, or told by fewer than {FEW_ITEMS} items. JSON has them."
+CLEAR_OF_ONE = "beyond its interval."
+LEFT_OUT = f"0 on both sides in every item, or told by fewer than {FEW_ITEMS} items. JSON has them."
 UNBIASED = (
     "A change of a calibration error is less its bias: noise alone makes an error, more in one model than in another. "
     "`before` and `after` are as measured, so the change is not exactly their difference."
@@ -50,29 +53,53 @@ def show_changes(cells: Sequence[CellChanges], named: Sequence[str] = (), order:
         [replace(cell, changes=changes) for cell in kept if (changes := _pick(cell, shown, wanted=wanted))]
         for wanted in (True, False)
     )
-    largest = [cell for cell in cells if cell.largest]
+    largest = [cell for cell in cells if cell.largest and not cell.aside]
     if not (largest or others):
         return Answer(())
     sentences = tuple(f"{words}." for words in describe_context(largest))
     drawn = largest[:DRAWN]
+    families = Counter(cell.against for cell in every)
+    legend = LEGEND if max(families.values()) > 1 else LEGEND_OF_ONE
     charts = [_draw_changes(f"changes-{place}", cell, named) for place, cell in enumerate(drawn)]
     parts: list[Part] = []
     for cell, chart in zip(drawn, charts, strict=True):
-        rows = [show_change(change) for change in cell.changes]
-        parts.append(Figure(chart, make_table(rows), LEGEND) if chart else make_table(rows, caption=cell.title))
-    for cell in cells:
-        if cell not in drawn:
-            rows = [show_change(change) for change in cell.changes]
-            parts.append(make_table(rows, caption=cell.title, folded=True))
-    for cell in others:
-        rows = [show_change(change) for change in cell.changes]
-        parts.append(make_table(rows, caption=f"Other metrics, {cell.title}", folded=True))
-    parts.append(Paragraph(NOTE))
+        rows = _list_rows(cell, families)
+        parts.append(Figure(chart, make_table(rows), legend) if chart else make_table(rows, caption=cell.title))
+    left = [cell for cell in cells if cell not in drawn]
+    parts += [make_table(_list_rows(cell, families), caption=cell.title, folded=True) for cell in left]
+    parts += [
+        make_table(_list_rows(cell, families), caption=f"Other metrics, {cell.title}", folded=True) for cell in others
+    ]
+    parts.append(Paragraph(f"{NOTE}{_describe_families(families)}"))
     if left_out:
         parts.append(Paragraph(f"{format_count(left_out, 'change')} left out: {LEFT_OUT}"))
     if any(get_base_name(change.metric) in BIASED for cell in kept for change in cell.changes):
         parts.append(Paragraph(UNBIASED))
-    return Answer(sentences, (Section("What did training change?", (*parts,)),))
+    compared = next((cell.against for cell in cells if is_of_a_method(cell)), "")
+    title = f"What differs from {compared}?" if compared else "What did training change?"
+    return Answer(sentences, (Section(title, (*parts,)),))
+
+
+def is_of_a_method(cell: CellChanges) -> bool:
+    """Whether a cell is told against another method: then neither side is before the other."""
+    return cell.against not in AGAINST
+
+
+def _describe_families(families: Mapping[str, int]) -> str:
+    """Say what clear means: of several conditions, how many are judged together against each baseline."""
+    if max(families.values()) == 1:
+        return CLEAR_OF_ONE
+    counts = " and ".join(f"the {count:,} conditions against {against}" for against, count in families.items())
+    return (
+        f"`alone`, beyond its own interval; `among all`, also when this metric of {counts} is judged together (Holm)."
+    )
+
+
+def _list_rows(cell: CellChanges, families: Mapping[str, int]) -> list[dict[str, Any]]:
+    """List the changes of a cell as rows; beside another method, each side has its name instead of before and after."""
+    names = (cell.against, cell.name, "difference") if is_of_a_method(cell) else ("before", "after", "change")
+    together = "among all" if families[cell.against] > 1 else "yes"
+    return [show_change(change, names, together) for change in cell.changes]
 
 
 def _pick(cell: CellChanges, shown: Collection[str], *, wanted: bool) -> tuple[Change, ...]:
@@ -99,8 +126,10 @@ def _draw_changes(name: str, cell: CellChanges, named: Sequence[str]) -> Interva
     rows = [_draw_change(change) for change in cell.changes if change.metric in shares]
     if not rows:
         return None
-    title = f"What training changed: {cell.title}"
-    words = RowPlot(name, title, describe_rows(rows), f"after {MINUS} before", zero=True, least=LEAST)
+    what, across = "What training changed", f"after {MINUS} before"
+    if is_of_a_method(cell):
+        what, across = "What differs", f"{cell.name} {MINUS} {cell.against}"
+    words = RowPlot(name, f"{what}: {cell.title}", describe_rows(rows), across, zero=True, least=LEAST)
     return IntervalChart(words, rows)
 
 
@@ -111,16 +140,19 @@ def _draw_change(change: Change) -> Row:
     return Row(change.metric, change.mean, low, high, words, change.after_holm)
 
 
-def show_change(change: Change) -> dict[str, Any]:
-    """Show one change as a row of a table."""
+def show_change(
+    change: Change, names: tuple[str, str, str] = ("before", "after", "change"), together: str = "among all"
+) -> dict[str, Any]:
+    """Show one change as a row of a table; `together` says that it is clear among all that are judged together."""
+    before, after, difference = names
     interval = f"{change.low:+.3f} to {change.high:+.3f}".replace("-", MINUS)
     return {
         "metric": change.metric,
-        "before": show_number(change.before, 3),
-        "after": show_number(change.after, 3),
-        "change": show_number(change.mean, 3, signed=True),
+        before: show_number(change.before, 3),
+        after: show_number(change.after, 3),
+        difference: show_number(change.mean, 3, signed=True),
         "95 % interval": TableCell(interval, [change.low, change.high]) if math.isfinite(change.low) else "unknown",
-        "clear": "among all" if change.after_holm else "alone" if change.clear else "no",
+        "clear": together if change.after_holm else "alone" if change.clear else "no",
         "items": TableCell(Told(change.items, change.items + change.left_out).describe(), change.items)
         if change.left_out
         else change.items,
@@ -142,6 +174,12 @@ def _describe_uplift(uplift: Change, cell: CellChanges) -> str:
     span = metric.difference_span if metric else ANY_NUMBER
     estimate = Estimate(uplift.mean, reach if known else None, uplift.seeds, span)
     change = format_interval(estimate, 2, signed=True, sign=" ± ").replace("-", MINUS)
-    what = "fine-tuning changed the worth of context by" if uplift.clear else "no clear change in the worth of context:"
-    sides = f"{uplift.metric} {uplift.before:.2f} → {uplift.after:.2f}"
-    return f"{what} {change} ({sides}, against {cell.against}; a difference in differences)"
+    sides = f"{uplift.metric} {uplift.before:.2f} → {uplift.after:.2f}, against {cell.against}"
+    if is_of_a_method(cell):
+        what = "the worth of context differs by" if uplift.clear else "no clear difference in the worth of context:"
+        sides = f"{uplift.metric} {uplift.after:.2f}, of {cell.against} {uplift.before:.2f}"
+    elif uplift.clear:
+        what = "fine-tuning changed the worth of context by"
+    else:
+        what = "no clear change in the worth of context:"
+    return f"{what} {change} ({sides}; a difference in differences)"

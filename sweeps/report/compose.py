@@ -11,7 +11,9 @@ from sweeps.analysis.learning_words import list_sign_facts
 from sweeps.analysis.strata.methods_within import WHERE, compare_methods_within
 from sweeps.analysis.strata.stratum_differences import list_differences
 from sweeps.experiments.conclude_sweep import UNANSWERED, conclude_material, list_parts, list_signs
+from sweeps.experiments.contrasts import Design
 from sweeps.experiments.experiment_registry import get_experiment
+from sweeps.experiments.not_trained import leave_untaught
 from sweeps.report.answer import answer_question
 from sweeps.report.calibration_section import show_calibration
 from sweeps.report.confusion_section import list_confusion_facts, show_confusions
@@ -62,14 +64,15 @@ def list_facts(material: Material) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     signs = list_signs(material)
     kind = get_experiment(material.experiment)
-    if kind and keep_measured(material.rows):
+    trained = leave_untaught(material, signs)
+    if kind and keep_measured(trained.rows):
         try:
-            facts[kind.facts_key] = kind.list_facts(material.spec, material.rows, material.items)
+            facts[kind.facts_key] = kind.list_facts(trained.spec, trained.rows, trained.items)
         except UNANSWERED as error:
             facts |= {kind.facts_key: [], "unanswered": str(error)}
     changes = [
         {"cell": dict(cell.cell), "against": cell.against, **simplify(change)}
-        for cell in list_changes(material.rows, material.items)
+        for cell in list_changes(trained.rows, trained.items, Design.read(material.spec).against)
         for change in cell.changes
     ]
     idle = [

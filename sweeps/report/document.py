@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sweeps.experiments.conclusion import Conclusion, describe_caveats
+from sweeps.experiments.caveats import OF_EACH, SAID_IN_SENTENCE, SAID_WITH, WORDS, Caveat, order_caveats
+from sweeps.experiments.conclusion import Conclusion, find_reason
 from sweeps.figures.charts import Chart, is_point
 from sweeps.report.table_cells import TableCell, show_rows
 
@@ -161,3 +162,30 @@ def make_table(rows: Sequence[Mapping[str, Any]], *, caption: str = "", folded: 
 def drop_empty(sections: Iterable[Section]) -> tuple[Section, ...]:
     """Keep the sections that have parts."""
     return tuple(section for section in sections if section.parts)
+
+
+def describe_caveats(claim: Conclusion) -> str:
+    """Write what limits a claim and its others, in one line; or nothing. A caveat of some of them names these."""
+    every = claim.told
+    words = []
+    for code in order_caveats({code for limited in every for code in limited.caveats}):
+        limited = [limited_claim for limited_claim in every if _is_to_be_said(limited_claim, code)]
+        if all(find_reason(limited_claim) == code for limited_claim in limited):  # each sentence says it
+            continue
+        if code in SAID_IN_SENTENCE or (code == "one_of_several" and (claim.others or claim.more)):
+            continue
+        if code in OF_EACH and all(code in limited_claim.details for limited_claim in limited):
+            figures = (f"{limited_claim.subject} {limited_claim.details[code]}" for limited_claim in limited)
+            words.append(f"{WORDS[code]}: {', '.join(figures)}")
+            continue
+        names = dict.fromkeys(limited_claim.subject or limited_claim.place for limited_claim in limited)
+        text = "; ".join(dict.fromkeys(limited_claim.details.get(code, WORDS[code]) for limited_claim in limited))
+        words.append(text + (f" ({', '.join(names)})" if len(limited) < len(every) and all(names) else ""))
+    return f"Caveats: {'; '.join(words)}." if words else ""
+
+
+def _is_to_be_said(claim: Conclusion, code: Caveat) -> bool:
+    """Whether a claim has a caveat that neither its sentence nor another caveat of it says."""
+    is_tied = claim.claim == "no_clear_difference" and bool(claim.ties)
+    is_said = SAID_WITH.get(code) in claim.caveats or claim.claim == code or (code == "saturated" and is_tied)
+    return code in claim.caveats and not is_said

@@ -15,23 +15,50 @@ from sweeps.figures.svg import UNTRAINED
 from sweeps.formatting import format_count, format_number
 from sweeps.report.document import Answer, Figure, Section, make_table
 from sweeps.report.shared_parts import describe_rows, draw_row, mark_told
-from sweeps.report.table_cells import format_estimate, show_estimate, show_number
+from sweeps.report.table_cells import MISSING, TableCell, format_estimate, show_estimate, show_number
 from sweeps.results import RunResult, find_shared_keys, group_by_cell, read_values
 from sweeps.spec.metric_wishes import ask_direction
-from sweeps.stats.intervals import find_grain
+from sweeps.stats.intervals import find_grain, is_clear
 
 DRAWN = 20  # of the best cells
 VALUES = 24  # of axes, in one figure
+NAMED = 6  # conditions that are not ruled out, in a sentence
 TIED = 7  # the colour of cells that are worse than the best
 AXES = (
     "Each value of an axis is compared with the mean of runs that are alike in everything else; ± half of the 95 % "
     "interval over seeds. The means are over all values of the other axes, so one very bad value there can decide them."
+    " Worse by: than the best condition, at its values of the other axes, which no bad value there can decide."
 )
 
 
 def name_cell(cell: GridCell) -> str:
     """Name a cell of a grid without its data set."""
     return describe_cell(cell.cell, without={"data"})
+
+
+def name_alike(choice: BestCell) -> str:
+    """Name the conditions that are not ruled out and by how much they are worse; of many, also the farthest."""
+    alike = choice.alike
+    if not alike:
+        return ""
+    named = [*alike] if len(alike) <= NAMED else [*alike[: NAMED - 1], max(alike[NAMED - 1 :], key=_measure_gap)]
+    words = "; ".join(f"{name_cell(cell)} {_say_gap(cell)}" for cell in named)
+    left = f"; and {len(alike) - NAMED:,} between the last two" if len(alike) > NAMED else ""
+    return (
+        f" Not ruled out, because not clearly worse in {choice.by} when all are judged together: "
+        f"{format_count(len(alike), 'other condition')}: {words}{left}."
+    )
+
+
+def _say_gap(cell: GridCell) -> str:
+    if cell.behind is None:
+        return "(it shares no seed with the best)"
+    alone = ", clear by itself" if is_clear(cell.behind) else ""
+    return f"({format_estimate(cell.behind, signed=True)}{alone})"
+
+
+def _measure_gap(cell: GridCell) -> float:
+    return cell.behind.mean if cell.behind else 0.0
 
 
 def draw_cells(name: str, choice: BestCell, ranked: Sequence[GridCell], change: UntrainedChange | None) -> Figure:
@@ -108,9 +135,22 @@ def _show_axis(axis_value: AxisValue, choice: BestCell) -> dict[str, Any]:
         "value": format_number(axis_value.value),
         f"mean {choice.by}": show_estimate(axis_value.mean, missing="missing"),
         "effect": show_estimate(axis_value.effect, signed=True, missing="missing"),
+        "worse by": _show_at_the_best(axis_value, choice),
         "blocks": axis_value.blocks,
         "left out": axis_value.left_out,
     }
+
+
+def _show_at_the_best(axis_value: AxisValue, choice: BestCell) -> TableCell | str:
+    """Show how much worse a value is than the best condition, at its values of the other axes."""
+    best = choice.best
+    if best is None:
+        return MISSING
+    wanted = {**best.cell, axis_value.axis: axis_value.value}
+    there = next((cell for cell in choice.cells if cell.cell == wanted), None)
+    if there is best:
+        return "best"
+    return show_estimate(there.behind if there else None, missing="missing")
 
 
 def describe_change(choice: BestCell, change: UntrainedChange | None, *, in_headline: bool) -> str:

@@ -9,6 +9,7 @@ from sweeps.analysis.learning_words import describe_signs
 from sweeps.analysis.run_counts import describe_troubled_answers
 from sweeps.analysis.targets import describe_cell
 from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.kind import Experiment
 from sweeps.experiments.repeated_metrics import find_repeated_metrics
 from sweeps.formatting import format_count
@@ -21,12 +22,19 @@ GOING_ON = ("active", "paused", "opening")
 FACTS = 3  # of an idle policy, that are named
 
 
-def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str]:
-    """Write what limits the answer: missing runs, cut answers, trainings that may not have learnt, an open end."""
+def write_notices(material: Material, signs: Sequence[LearningSign], conclusion: Conclusion) -> list[str]:
+    """Write what limits the answer: missing runs, cut answers, trainings that may not have learnt, an open end.
+
+    That a data set cannot give a metric is no limit where the conclusion tells what it gives instead.
+    """
+    claims = (conclusion, *conclusion.others)
+    told_instead = {claim.subject.partition(" (")[0] for claim in claims if claim.claim == "without_target"}
+    left_out = [omission for omission in material.left_out if omission.on not in told_instead]
     notices = []
     if material.state in GOING_ON or any(row.state != "succeeded" for row in material.rows):
         notices.append(_describe_missing(material))
-    notices += _describe_left_out(material.left_out, list_leading(material.spec))
+    asked = material.spec.get("evaluate")
+    notices += _describe_left_out(left_out, list_leading(material.spec), len(asked) if isinstance(asked, list) else 0)
     notices += describe_troubled_answers(material.rows)
     notices += describe_signs(signs, [row.cell for row in material.rows])
     notices += [
@@ -39,12 +47,16 @@ def write_notices(material: Material, signs: Sequence[LearningSign]) -> list[str
     return notices
 
 
-def _describe_left_out(left_out: Sequence[LeftOut], named: Collection[str]) -> list[str]:
+def _describe_left_out(left_out: Sequence[LeftOut], named: Collection[str], asked: int) -> list[str]:
     """Say which evaluations were not made on which data: with the reason if it is one, else all of them in a line.
 
-    Of metrics that some data cannot give, only those that the file is about are said, if it names any.
+    Of metrics that some data cannot give, only those that the file is about are said, if it names any. Data on which
+    none of several evaluations was made is there to be trained on. `asked`: the evaluations of the file.
     """
     whole = [omission for omission in left_out if not omission.metrics]
+    counts = Counter(omission.on for omission in whole)
+    trained = [name for name, count in counts.items() if count == asked > 1]
+    whole = [omission for omission in whole if omission.on not in trained]
     about = [omission for omission in left_out if _is_about(omission, named)]
     lines = [
         f"{omission.describe()}."
@@ -58,7 +70,8 @@ def _describe_left_out(left_out: Sequence[LeftOut], named: Collection[str]) -> l
     for evaluation, names in places.items():
         alike.setdefault((*names,), []).append(evaluation)
     parts = [f"{', '.join(names)} on {', '.join(where)}" for where, names in alike.items()]
-    return [*lines, *([f"Not measured, because the records do not suit it: {'; '.join(parts)}."] if parts else [])]
+    lines += [f"Not measured, because the records do not suit it: {'; '.join(parts)}."] if parts else []
+    return [*lines, *([f"Only trained on, and not measured: {', '.join(trained)}."] if trained else [])]
 
 
 def _is_about(omission: LeftOut, named: Collection[str]) -> bool:

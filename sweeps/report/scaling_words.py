@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from sweeps.analysis.guessing import find_beaten, weigh_guess
-from sweeps.analysis.targets import choose_side, describe_met_sizes, read_zero_shot, write_formula, write_law
+from sweeps.analysis.targets import choose_side, describe_met_sizes, write_formula, write_law
 from sweeps.analysis.told_items import count_told
 from sweeps.evaluation.registry import is_rising
 from sweeps.formatting import percent
 from sweeps.report.table_cells import MINUS
 from sweeps.results import RunResult, group_by_cell
+from sweeps.scaling.coded_text import read_code
 from sweeps.scaling.fit import ScalingFit
 from sweeps.scaling.minimum_data import MinimumData, find_half_widths
 from sweeps.scaling.profile import REACH
 from sweeps.scaling.selection import CLOSE
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
+from sweeps.stats.intervals import critical_t
 from sweeps.stats.paired_items import Items
 
 NARROWED = {  # the parts of an interval in words, and what would make it narrower
@@ -73,16 +75,36 @@ def explain_open_end(least: MinimumData, unit: SizeUnit = EXAMPLES) -> str:
     return f" The interval has no upper end: {reason}. {remedy}."
 
 
-def say_what_would_narrow(least: MinimumData | None) -> str:
-    """Name the parts of the interval, the largest first, and what to do about that one. Without an interval: ""."""
+def say_what_would_narrow(fit: ScalingFit, unit: SizeUnit = EXAMPLES) -> str:
+    """Name the parts of the interval, the largest first, and what to do about that one. Without an interval: "".
+
+    Where the answer lies between two measured sizes, what the law lacks is a size between them, not a larger one.
+    """
+    least = fit.minimum_data
     if least is None or least.parts is None or least.low is None:
         return ""
     parts = sorted(least.parts._asdict().items(), key=lambda part: -part[1])
     listed = [(percent(share, 0), NARROWED[name][0]) for name, share in parts if share >= SMALL]
     (share, source), *others = listed
     rest = "".join(f", {part} from {origin}" for part, origin in others)
-    remedy = f"{NARROWED[parts[0][0]][1]} would narrow the interval most"
-    return f"{remedy}: {share} of the uncertainty comes from {source}{rest}."
+    largest, gap = parts[0][0], find_gap(fit)
+    between = f"a size between {gap[0]:,.0f} and {unit.write(gap[1])}" if gap else ""
+    remedy = between if between and largest == "misfit" else NARROWED[largest][1]
+    is_contradicted = "seeds_contradict" in map(read_code, fit.warnings)
+    apart = f" The seeds contradict the law: {between} would tell without it." if is_contradicted and gap else ""
+    return f"{remedy} would narrow the interval most: {share} of the uncertainty comes from {source}{rest}.{apart}"
+
+
+def find_gap(fit: ScalingFit) -> tuple[float, float] | None:
+    """Find the last measured size whose mean misses the target, and the next one; None unless sizes lie between."""
+    least = fit.minimum_data
+    if least is None or least.status != "interpolated":
+        return None
+    missed = fit.loss < least.target if fit.law == "bounded" else fit.loss > least.target
+    last = int(np.flatnonzero(missed)[-1]) if missed.any() else -1
+    if not 0 <= last < len(fit.n) - 1 or fit.n[last + 1] - fit.n[last] < 2:
+        return None
+    return float(fit.n[last]), float(fit.n[last + 1])
 
 
 def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
@@ -98,9 +120,12 @@ def explain_low_end(fit: ScalingFit, unit: SizeUnit) -> str:
     now, then = (find_half_widths(fit.curve, fit.blocks, more)[0, first] for more in (0, 1))
     mean, target = write_apart(fit.loss[first], least.target)
     missed_by = f"although the mean there ({mean}) misses the target ({target})"
-    known = f"With {fit.blocks.seeds} seeds the 95 % interval of that mean is ±{now:.2g}, by the scatter of all sizes"
-    more_seeds = f"one seed more, with the same scatter, would make it ±{then:.2g}"
-    return f"the interval includes {unit.write(fit.n[first])}, {missed_by}. {known}; {more_seeds}"
+    seeds = fit.blocks.seeds
+    t = f"Student's t for {seeds} seeds ({critical_t(seeds - 1):.1f})"
+    known = f"With {seeds} seeds the 95 % interval of that mean is ±{now:.2g}: {t}, the scatter of all sizes together"
+    why = "The runs of one seed may go up and down together, so t counts seeds, not runs"
+    more_seeds = f"One seed more, with the same scatter, would make it ±{then:.2g}"
+    return f"the interval includes {unit.write(fit.n[first])}, {missed_by}. {known}. {why}. {more_seeds}"
 
 
 def write_apart(number: float, other: float) -> tuple[str, str]:
@@ -179,12 +204,6 @@ def describe_told(rows: Sequence[RunResult], metric: str, items: Items | None) -
     groups = group_by_cell([row for row in rows if row.cell.get("size")])
     counts = [count for _, runs in groups if (count := count_told(runs, metric, items)) and count.is_conditional]
     return f"At the size where the fewest do, {min(counts).describe()} items tell {metric}." if counts else ""
-
-
-def describe_base(rows: Sequence[RunResult], metric: str) -> str:
-    """Say what the untrained model has of a metric without a law."""
-    base = read_zero_shot(rows, metric)
-    return "" if base is None else f"Untrained {base:.4g}."
 
 
 def weigh_largest(rows: Sequence[RunResult], metric: str, items: Items | None) -> str:

@@ -1,5 +1,6 @@
 """Show results by stratum: a table for each metric."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,13 +15,11 @@ from sweeps.report.table_cells import MINUS, TableCell, show_number
 
 NAMED = 6  # differences, and reasons, that are named
 DIFFERENT = (
-    "Intervals are for other items, or other groups of items, and with several seeds for other seeds too. * clear, "
-    "also when all pairs of one metric and condition are judged together (Holm)."
+    "Intervals are for other items, or other groups of items, and with several seeds for other seeds too. * clear"
 )
 WITHIN = (
     "Methods on the same items of one value, with the 95 % interval for other items of that value, or other groups of "
-    "them, and with several seeds for other seeds too. * clear, also when all pairs of one metric are judged together "
-    "(Holm)."
+    "them, and with several seeds for other seeds too. * clear"
 )
 LONG = 24  # rows of a table that is shown at once
 NOTE = (
@@ -135,10 +134,20 @@ def _show_pairs(title: str, differences: Sequence[StratumDifference], words: str
         parts.append(Paragraph(f"{len(clear) - NAMED} more differences are clear; the table has them."))
     if compared:
         rows = [_make_difference_row(pair, names) for pair in compared]
-        parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), Paragraph(words)]
+        note = Paragraph(f"{words}{_describe_family(compared, among_conditions=words == WITHIN)}")
+        parts += [make_table(rows, caption="Differences", folded=len(rows) > LONG), note]
     refused = dict.fromkeys(pair.refused for pair in differences if pair.refused)
     parts += [Paragraph(f"Not compared: {'; '.join(list(refused)[:NAMED])}.")] if refused else []
     return Section(title, tuple(parts))
+
+
+def _describe_family(pairs: Sequence[StratumDifference], *, among_conditions: bool) -> str:
+    """Say how many pairs are judged together; a single one is not corrected."""
+    families = Counter((pair.metric, b"" if among_conditions else canonicalize_row(pair.cell)) for pair in pairs)
+    fewest, most = min(families.values()), max(families.values())
+    count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    of_each = "metric" if among_conditions else "metric and condition"
+    return f", also when the {count} pairs of a {of_each} are judged together (Holm)." if most > 1 else "."
 
 
 def _describe_difference(pair: StratumDifference, names: Mapping[bytes, str]) -> str:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sweeps.analysis.data_multiplier import Multiplier
 from sweeps.analysis.targets import format_multiplier
-from sweeps.analysis.transfer_gains import Asymmetry, Overall, TransferCell, TransferMatrix
+from sweeps.analysis.transfer.data_multiplier import Multiplier
+from sweeps.analysis.transfer.transfer_gains import TransferCell, TransferMatrix
+from sweeps.analysis.transfer.transfer_pairs import Asymmetry, Overall
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import find_metric
 from sweeps.figures.charts import HeatMap
@@ -16,7 +17,7 @@ from sweeps.report.document import Figure, Paragraph, Part, make_table
 from sweeps.report.shared_parts import mark_told, warn_of_missing
 from sweeps.report.table_cells import MINUS, TableCell, format_estimate, show_estimate
 from sweeps.spec.size_units import EXAMPLES, SizeUnit
-from sweeps.stats.intervals import Estimate, is_clear
+from sweeps.stats.intervals import Estimate
 
 SHARED = (
     "Each source was trained once for all seeds: the intervals hold for these trained sources, not for training a "
@@ -27,20 +28,25 @@ GAINS = (
     f"The number is the gain in UNIT over {ALONE}. ± is half of its 95 % interval. ▲: the source helps, ▼: "
     "it hurts, and the interval does not contain 0. *: this is still so when all pairs of this size are judged "
     "together (Holm). "
-    "The pairs of a size share one estimate of the noise, so their intervals are about equally wide."
+    "The sources of one target share an estimate of its noise. The intervals hold for other seeds, on these held-out "
+    "items; where all seeds agree, for other items."
 )
 WORTH = (
     "How many times its own target SIZES a transfer is worth: training on the target alone would need that many "
     "times as many for the same loss. In brackets, what the 95 % interval of the gain says. > and <: beyond what the "
-    "sizes of the target alone can show."
+    "sizes of the target alone can show. Not clear: the gain is not clear when all pairs of this size are judged "
+    "together (Holm), or ×1 is within the brackets."
 )
 HATCHED = "Hatched: not clear when all pairs of this size are judged together (Holm)."
 BEYOND = {"": 0.0, ">": 1e-3, "<": -1e-3}  # the sign of what is more, or less, than ×1
 LOST = (
     "How much training on the target raises the loss on the source's own holdout, in UNIT, ± half the width "
-    "of its 95 % interval. Above 0: something was forgotten."
+    "of its 95 % interval. ▼: something was forgotten, ▲: the source itself got better, and the interval does not "
+    "contain 0. *: this is still so when all pairs of this size are judged together (Holm). The targets of one source "
+    "share an estimate of its noise."
 )
 NONE = "·"
+MARKS = {"helps": "▲", "hurts": "▼", "better": "▲", "forgotten": "▼"}
 Pairs = Mapping[tuple[str, str], TableCell]
 
 
@@ -58,7 +64,7 @@ def show_matrix(name: str, matrix: TransferMatrix, metric: str = NLL.name, unit:
         parts.append(_draw_gains(name, matrix, size, metric, unit))
         if size and several:
             parts.append(_draw_worth(name, matrix, size, metric, unit))
-    parts += _show_all_sizes(matrix, unit)
+    parts += _show_all_sizes(matrix, metric, unit)
     lost = [size for size in matrix.sizes if any(cell.forgetting for cell in _list_cells(matrix, size))]
     return parts + [_draw_forgetting(name, matrix, size, metric, unit, folded=size != max(lost)) for size in lost]
 
@@ -78,7 +84,7 @@ def _draw_gains(name: str, matrix: TransferMatrix, size: int, metric: str, unit:
 
 
 def _show_gain(cell: TransferCell | Overall) -> TableCell:
-    mark = {"helps": " ▲", "hurts": " ▼"}.get(cell.verdict, "") + ("*" if cell.after_holm else "")
+    mark = f" {MARKS.get(cell.verdict, '')}".rstrip() + ("*" if cell.after_holm else "")
     count = mark_told(cell.told) if isinstance(cell, TransferCell) else ""
     return show_estimate(cell.gain, 3, signed=True, missing=f"{_say_why(cell)}{count}", mark=f"{mark}{count}")
 
@@ -94,7 +100,7 @@ def _draw_gain(cell: TransferCell) -> Square:
         few = f"too few items tell the metric{mark_told(cell.told)}"
         why = few if cell.verdict == "too_few_items" else "a run is missing"
         return Square(None, _say_why(cell), told=f"{pair}: {why}")
-    sign = {"helps": "▲", "hurts": "▼"}.get(cell.verdict, "") if cell.after_holm else ""
+    sign = MARKS.get(cell.verdict, "") if cell.after_holm else ""
     return _draw_square(cell.gain, pair, sign, clear=cell.after_holm)
 
 
@@ -102,9 +108,7 @@ def _draw_worth(name: str, matrix: TransferMatrix, size: int, metric: str, unit:
     title = f"What it is worth, at {unit.write_of_target(size)}"
     cells = _list_cells(matrix, size)
     squares = {(cell.source, cell.target): _draw_multiple(cell) for cell in cells}
-    texts = {
-        (cell.source, cell.target): _show_multiple(cell.multiplier, _say_why(cell), interval=True) for cell in cells
-    }
+    texts = {(cell.source, cell.target): _show_multiple(cell) for cell in cells}
     words = replace(
         _lay_out(f"{name}-worth-{size}", title, matrix, squares),
         better="× above 1: worth more",
@@ -119,17 +123,26 @@ def _draw_multiple(cell: TransferCell) -> Square:
     pair, worth = f"{cell.source} → {cell.target}", cell.multiplier
     if worth is None:
         return Square(None, _say_why(cell), told=f"{pair}: there is no gain")
-    text, below = format_multiplier(worth), _write_range(worth)
-    unclear = "" if cell.after_holm else ", not clear"
+    text, below = _write_worth(cell, worth), _write_range(worth)
     value = math.log2(worth.value) or BEYOND[worth.censored]
-    return Square(value, text, below, cell.after_holm, f"{pair}: {text} {below}".rstrip() + unclear)
+    return Square(value, text, below, _is_worth_clear(cell, worth), f"{pair}: {text} {below}".rstrip())
 
 
-def _show_multiple(worth: Multiplier | None, missing: str = NONE, *, interval: bool = False) -> TableCell:
+def _show_multiple(cell: TransferCell) -> TableCell:
+    worth = cell.multiplier
     if worth is None:
-        return TableCell(missing)
-    text = f"{format_multiplier(worth)} {_write_range(worth) if interval else ''}".rstrip()
-    return TableCell(text, worth.value)
+        return TableCell(_say_why(cell) if cell.gain is None else NONE)
+    text = f"{_write_worth(cell, worth)} {_write_range(worth)}".rstrip()
+    return TableCell(text, worth.value if _is_worth_clear(cell, worth) else None)
+
+
+def _write_worth(cell: TransferCell, worth: Multiplier) -> str:
+    """Write the multiple of a gain that is clear, unless the curve that it is read off leaves it open."""
+    return format_multiplier(worth) if _is_worth_clear(cell, worth) else "not clear"
+
+
+def _is_worth_clear(cell: TransferCell, worth: Multiplier) -> bool:
+    return cell.after_holm and not (worth.low is not None and worth.high is not None and worth.low < 1 < worth.high)
 
 
 def _write_range(worth: Multiplier) -> str:
@@ -144,7 +157,7 @@ def _draw_square(estimate: Estimate, pair: str, sign: str, *, clear: bool) -> Sq
     return Square(estimate.mean, f"{sign}{estimate.mean:+.3f}".replace("-", MINUS), below, clear=clear, told=tooltip)
 
 
-def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
+def _show_all_sizes(matrix: TransferMatrix, metric: str, unit: SizeUnit) -> list[Part]:
     """Show each pair over all sizes, and say who helps more than it is helped."""
     sizes = [size for size in matrix.sizes if size]
     if len(sizes) < 2:
@@ -152,13 +165,23 @@ def _show_all_sizes(matrix: TransferMatrix, unit: SizeUnit) -> list[Part]:
     rows = [
         {
             "pair": f"{gain.source} → {gain.target}",
-            **{f"n = {size}": _show_multiple(matrix.cell(gain.source, gain.target, size).multiplier) for size in sizes},
-            "gain over all sizes": _show_gain(gain),
+            **{f"n = {size}": _show_multiple(matrix.cell(gain.source, gain.target, size)) for size in sizes},
         }
         for gain in matrix.overall
     ]
+    means = [
+        {
+            "pair": f"{gain.source} → {gain.target}",
+            "mean gain": _show_gain(gain),
+            "differs between sizes": gain.sizes_differ,
+        }
+        for gain in matrix.overall
+    ]
+    worth = f"What a transfer is worth, as a multiple of the n target {unit.many} (95 % intervals)"
+    means_of = f"The mean of the gains over all sizes, in {name_unit(metric)}, ± half of its 95 % interval"
     parts: list[Part] = [
-        make_table(rows, caption=f"What a transfer is worth, as a multiple of the n target {unit.many}")
+        make_table(rows, caption=worth),
+        make_table(means, caption=means_of),
     ]
     parts += [
         Paragraph(_describe_asymmetry(matrix, asymmetry, unit))
@@ -187,12 +210,9 @@ def _describe_asymmetry(matrix: TransferMatrix, asymmetry: Asymmetry, unit: Size
 def _draw_forgetting(
     name: str, matrix: TransferMatrix, size: int, metric: str, unit: SizeUnit, *, folded: bool
 ) -> Figure:
-    lost = {(cell.source, cell.target): cell.forgetting for cell in _list_cells(matrix, size) if cell.forgetting}
-    squares = {
-        pair: _draw_square(estimate, f"{pair[0]}, after {pair[1]}", "", clear=is_clear(estimate))
-        for pair, estimate in lost.items()
-    }
-    texts = {pair: show_estimate(estimate, 3, signed=True) for pair, estimate in lost.items()}
+    cells = [cell for cell in _list_cells(matrix, size) if cell.forgetting]
+    squares = {(cell.source, cell.target): _draw_loss(cell) for cell in cells}
+    texts = {(cell.source, cell.target): _show_loss(cell) for cell in cells}
     note = LOST.replace("UNIT", name_unit(metric))
     note = note if metric == NLL.name else note.replace("raises the loss", f"makes {metric} worse")
     title = f"Forgetting, after {unit.write_of_target(size)}"
@@ -200,10 +220,20 @@ def _draw_forgetting(
         _lay_out(f"{name}-forgetting-{size}", title, matrix, squares),
         better=f"{MINUS} better on the source",
         worse="+ forgotten",
-        unclear="within its interval",
         good=False,
     )
-    return _draw_map(words, texts, "Hatched: within its interval.", note, folded=folded)
+    return _draw_map(words, texts, HATCHED, note, folded=folded)
+
+
+def _draw_loss(cell: TransferCell) -> Square:
+    assert cell.forgetting, "only pairs that were measured on the source are drawn"
+    sign = MARKS.get(cell.source_verdict, "") if cell.source_after_holm else ""
+    return _draw_square(cell.forgetting, f"{cell.source}, after {cell.target}", sign, clear=cell.source_after_holm)
+
+
+def _show_loss(cell: TransferCell) -> TableCell:
+    mark = f" {MARKS.get(cell.source_verdict, '')}".rstrip() + ("*" if cell.source_after_holm else "")
+    return show_estimate(cell.forgetting, 3, signed=True, mark=mark)
 
 
 def _lay_out(name: str, title: str, matrix: TransferMatrix, squares: Mapping[tuple[str, str], Square]) -> Heat:

@@ -11,6 +11,7 @@ from sweeps.evaluation.registry import EVALUATORS, FALLING, RISING, find_metric,
 from sweeps.evaluation.task_completion import TASK_COMPLETION
 from sweeps.experiments.experiment_registry import find_experiment, list_experiments, map_keys
 from sweeps.spec import axes
+from sweeps.spec.data_role_rules import check_roles
 from sweeps.spec.measured_metrics import list_measured
 from sweeps.spec.metric_rules import check_goals, check_wishes, is_class_metric
 from sweeps.spec.model import SweepFields
@@ -268,6 +269,7 @@ RULES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("train", "vary"), check_length),
     (("experiment", "data", "evaluate", "best", "target"), check_metrics),
     (("data", "evaluate"), check_names),
+    (("experiment", "data", "vary"), check_roles),
     (("experiment", "data", "evaluate", "metrics"), check_wishes),
     (("metrics", "best", "target"), check_goals),
     (("target",), check_target),

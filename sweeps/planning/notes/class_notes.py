@@ -27,7 +27,7 @@ def note_classes(sweep: SweepFields, datasets: Iterable[Dataset]) -> Iterator[st
             learnt = _read_learnt(dataset.train)
             tested = _list_tested(dataset, asked)
             yield from _note_unseen(dataset, learnt, tested)
-            yield from _note_rare(dataset, asked)
+            yield from _note_rare(dataset, tested)
             if any(len(classes) > 1 for _, classes in tested):
                 yield from _note_single(sweep, dataset, learnt)
 
@@ -37,23 +37,24 @@ def _read_learnt(records: Records) -> list[frozenset[str]]:
     return [frozenset(read_question(row, records.format)["answers"]) for row in records.rows]
 
 
-def _list_tested(dataset: Dataset, asked: Evaluation) -> list[tuple[str, set[str]]]:
-    """List each place that is a classification, with the classes of its questions."""
+def _list_tested(dataset: Dataset, asked: Evaluation) -> list[tuple[str, Counter[str]]]:
+    """List each place that is a classification, with the rows of each class of its questions."""
     tested = []
     for place in list_places(dataset, asked):
         records = add_candidates(dataset, asked, place.records)
         if records.rows and all("candidates" in row for row in records.rows):
-            classes, there = read_classes(records.rows)
-            tested += [(place.on, there)] if classes else []
+            _, there = read_classes(records.rows)
+            counts = Counter(answer for row in records.rows for answer in {*row["answers"]} & there)
+            tested += [(place.on, counts)] if counts else []
     return tested
 
 
 def _note_unseen(
-    dataset: Dataset, learnt: Sequence[frozenset[str]], tested: Sequence[tuple[str, set[str]]]
+    dataset: Dataset, learnt: Sequence[frozenset[str]], tested: Sequence[tuple[str, Counter[str]]]
 ) -> Iterator[str]:
     seen = frozenset[str]().union(*learnt)
     for on, classes in tested:
-        if unseen := sorted(classes - seen):
+        if unseen := sorted({*classes} - seen):
             names = ", ".join(repr(name) for name in unseen[:SHOWN])
             more = f" and {len(unseen) - SHOWN} more" if len(unseen) > SHOWN else ""
             count = "1 class" if len(unseen) == 1 else f"{len(unseen)} classes"
@@ -61,18 +62,14 @@ def _note_unseen(
             yield CodedText("class_unseen", f"data.{dataset.name}: {what}, so nothing teaches it: {names}{more}")
 
 
-def _note_rare(dataset: Dataset, asked: Evaluation) -> Iterator[str]:
+def _note_rare(dataset: Dataset, tested: Sequence[tuple[str, Counter[str]]]) -> Iterator[str]:
     """Note classes of which a place holds out few: what is measured of them rests on a handful of items."""
-    for place in list_places(dataset, asked):
-        records = add_candidates(dataset, asked, place.records)
-        is_classified = records.rows and all("candidates" in row for row in records.rows)
-        classes, there = read_classes(records.rows) if is_classified else ((), set[str]())
-        counts = Counter(answer for row in records.rows for answer in {*row["answers"]} & there) if classes else {}
+    for on, counts in tested:
         rare = sorted((count, name) for name, count in counts.items() if count < RARE)
         if rare:
             names = ", ".join(f"{name!r} ({count})" for count, name in rare[:SHOWN])
             more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
-            few = f"{place.on} has fewer than {RARE} rows of {format_count(len(rare), 'class')}: {names}{more}"
+            few = f"{on} has fewer than {RARE} rows of {format_count(len(rare), 'class')}: {names}{more}"
             rests = "their F1, and a mean over classes, rest on these rows; hold out more"
             yield CodedText("class_rare", f"data.{dataset.name}: {few}; {rests}")
 

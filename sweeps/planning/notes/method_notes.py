@@ -1,4 +1,4 @@
-"""Note what methods get: how much of what is equal, how short an acting training is, and which data is used whole."""
+"""Note what data sets are for, what is equal for all methods, how short an acting training is, what is used whole."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +31,15 @@ def note_methods(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run
                 "iteration turns out the longest, a whole one after them (high)"
             )
         yield from _note_few_iterations(acting, _map_parts(sweep, runs), equal=sweep.equal is not None)
+
+
+def note_roles(sweep: SweepFields) -> Iterator[str]:
+    """Note what each data set is for, as the file says it."""
+    for name, dataset in sweep.data.items():
+        if dataset.control_of is not None:
+            yield f"data.{name}: the control of {dataset.control_of}, its null twin: nothing should be learnt from it"
+        if dataset.note is not None:
+            yield f"data.{name}: {dataset.note}"
 
 
 def note_whole_data(sweep: SweepFields, datasets: Iterable[Dataset], stages: Sequence[Stage]) -> Iterator[str]:

@@ -44,7 +44,7 @@ def run_example(
     folder = copy_new(desk, name)
     if make:
         subprocess.run([sys.executable, "make_data.py", *make], cwd=folder, check=True, timeout=60)
-    inside = Desk(folder, {"SWEEP_HOME": str(desk.home), **desk.environment})
+    inside = desk.move(folder)
     done = inside.call("run", file, *overrides)
     assert done.status == 0, done.err + done.out[-2000:]
     planned = inside.call("-f", "json", "plan", file, *overrides).json

@@ -25,7 +25,9 @@ from tests.acceptance.community.example_runs import run_example
 from tests.acceptance.shared_fleet import SharedFleet
 
 EXPERIMENTS, FALSE_CLAIMS = 20, 2  # of a null twin, and how many of them may claim something: chance, at .05
-NO_CLAIMS = frozenset({"no_clear_difference", "nothing_learnt", "at_chance", "at_majority", "not_judged"})
+NO_CLAIMS = frozenset(
+    {"no_clear_difference", "nothing_learnt", "at_chance", "at_majority", "not_judged", "control_not_judged"}
+)
 
 
 class NullTwin:

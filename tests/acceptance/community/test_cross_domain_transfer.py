@@ -40,15 +40,18 @@ def test_the_pair_that_shares_nothing_concludes_nothing(desk: Desk) -> None:
 
 
 @IN_FULL
-def test_all_of_it_and_what_another_table_is_worth(desk: Desk) -> None:
+def test_all_of_it_and_what_the_table_adds_to_the_form(desk: Desk) -> None:
     results = run_example(desk, "cross_domain_transfer")
     assert results["conclusion"]["claim"] == "mixed"
     assert results["conclusion"]["low"] > 1
+    assert results["conclusion"]["caveats"] == ["sizes_differ"]
     shared, other = (find_cell(results, source, "rules", 16)["gain"] for source in ("code", "pulse"))
     assert shared["low"] > 0 > other["high"]
     assert find_cell(results, "code", "rules", 16)["multiplier"]["value"] > 3
     assert find_cell(results, "code", "pulse", 16)["verdict"] == "unclear"
-    words = ("data.code.source=other_code.jsonl", "sources=[code]", "targets=[rules]", "sizes=[16]")
-    (desk.folder / "cross_domain_transfer").rename(desk.folder / "first")
-    form = run_example(desk, "cross_domain_transfer", "sweep=another-table", *words)
-    assert find_cell(form, "code", "rules", 16)["gain"]["high"] < shared["low"], "the table is worth more than the form"
+    form = find_cell(results, "other_code", "rules", 16)
+    assert (form["verdict"], form["after_holm"]) == ("helps", True)
+    differences = results["transfer"][0]["source_differences"]
+    table = {gap["size"]: gap for gap in differences if (gap["source"], gap["other"]) == ("code", "other_code")}
+    assert table[16]["after_holm"], "the table adds to the form"
+    assert 0 < table[16]["difference"]["low"] < table[16]["difference"]["high"] < form["gain"]["mean"]

@@ -12,7 +12,8 @@ from scipy.special import stdtrit
 
 from sweeps import RunResult, best_cell, compare, item_key, transfer_matrix
 from sweeps.analysis.seed_estimates import estimate_level
-from sweeps.analysis.transfer_gains import Overall, TransferCell
+from sweeps.analysis.transfer.transfer_gains import TransferCell
+from sweeps.analysis.transfer.transfer_pairs import Overall
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.comparison_words import name_leader
 from sweeps.experiments.conclude_sweep import conclude_sweep

@@ -162,6 +162,9 @@ def test_what_is_clearly_better_than_a_guess_is_said_to_be_that() -> None:
         ("accuracy", {"accuracy": 0.4, "chance": 0.25}, 0.25),
         ("accuracy", {"accuracy": 0.4, "chance": 0.25, "majority": 0.6}, 0.6),
         ("source.accuracy", {"source.accuracy": 0.4, "source.chance": 0.5, "chance": 0.9}, 0.5),
+        ("mrr", {"mrr": 0.4, "chance": 0.1, "chance_mrr": 0.26, "majority": 0.6}, 0.26),
+        ("new.ndcg", {"new.ndcg": 0.4, "new.chance_ndcg": 0.5, "chance_ndcg": 0.9}, 0.5),
+        ("mrr", {"mrr": 0.4, "chance": 0.1}, None),
         ("preference_accuracy", {"preference_accuracy": 0.5}, 0.5),
         ("accuracy", {"accuracy": 0.4}, None),
         ("nll", {"nll": 2.0}, None),
@@ -182,6 +185,22 @@ def test_choices_are_compared_with_guessing_item_by_item() -> None:
         guess = find_guess(runs, "accuracy")
         assert guess
         assert is_better(runs, "accuracy", guess, {item_key({"size": 8}, 0): quarter}) is better
+
+
+@pytest.mark.parametrize("metric", ["mrr", "ndcg"])
+def test_ranks_are_compared_with_an_order_by_chance(metric: str) -> None:
+    """Of 120 questions of four candidates the right one is first; or each place has as many: that is chance."""
+    for places, better in (([0], True), ([0, 1, 2, 3], False)):
+        ranked = [places[at % len(places)] for at in range(120)]
+        rows = [
+            choose(at, [-float(n) for n in range(4)], [n == place for n in range(4)]) for at, place in enumerate(ranked)
+        ]
+        values = {name: float(np.mean([row.values[name] for row in rows])) for name in (metric, f"chance_{metric}")}
+        runs = [RunResult({"size": 8}, 0, "succeeded", values)]
+        guess = find_guess(runs, metric)
+        assert guess
+        assert is_better(runs, metric, guess, {item_key({"size": 8}, 0): rows}) is better
+        assert better or guess.share == pytest.approx(values[metric]), "each order as often: exactly what chance has"
 
 
 def test_questions_without_classes_have_no_commonest_answer() -> None:

@@ -1,5 +1,6 @@
 """A gain is paired by seed, its spread is pooled over the panel, and what is missing is said to be missing."""
 
+import itertools
 import math
 import statistics
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sweeps.analysis.transfer_gains import AXES, transfer_matrix
+from sweeps.analysis.transfer.transfer_gains import AXES, transfer_matrix
 from sweeps.errors import DataError
 from sweeps.report.compose import compose, list_facts
 from sweeps.report.document import Paragraph
@@ -97,23 +98,27 @@ def test_a_metric_without_a_known_direction_is_refused_until_it_is_said() -> Non
         transfer_matrix(experiment(), better="higher")
 
 
-def test_the_half_width_is_t_times_the_pooled_deviation() -> None:
-    """Six cells of three seeds: twelve degrees of freedom, one width for all."""
+def test_the_half_width_is_t_times_the_deviation_of_the_target() -> None:
+    """Two sources of three seeds: four degrees of freedom, which are worth 3.2, and one width for each target."""
     results = experiment()
     loss = {(*map(str, result.cell.values()), result.seed): result.metrics["nll"] for result in results}
-    pairs = [(source, target) for source in DOMAINS for target in DOMAINS if source != target]
-    differences = [
-        [loss["None", target, "128", seed] - loss[source, target, "128", seed] for seed in range(3)]
-        for source, target in pairs
-    ]
-    deviation = math.sqrt(statistics.fmean(statistics.variance(three) for three in differences))
     from scipy.stats import t as student  # a second
 
-    expected = student.ppf(0.975, 12) * deviation / math.sqrt(3)
-    for cell in transfer_matrix(results).cells:
-        if cell.size == 128:
-            assert cell.gain
-            assert cell.gain.half_width == pytest.approx(expected)
+    matrix, widths = transfer_matrix(results), set[float]()
+    for target in DOMAINS:
+        sources = [source for source in DOMAINS if source != target]
+        differences = [
+            [loss["None", target, "128", seed] - loss[source, target, "128", seed] for seed in range(3)]
+            for source in sources
+        ]
+        deviation = math.sqrt(statistics.fmean(statistics.variance(three) for three in differences))
+        for source in sources:
+            gain = matrix.cell(source, target, 128).gain
+            assert gain
+            assert gain.half_width
+            assert gain.half_width == pytest.approx(student.ppf(0.975, 3.2) * deviation / math.sqrt(3))
+            widths.add(gain.half_width)
+    assert len(widths) == 3
 
 
 def test_size_0_is_the_source_alone_against_the_untrained_base() -> None:
@@ -127,6 +132,54 @@ def test_forgetting_is_the_loss_on_the_source_after_minus_before() -> None:
     forgetting = transfer_matrix(experiment()).cell("a", "b", 128).forgetting
     assert forgetting
     assert tuple(forgetting)[:3] == pytest.approx((0.2, None, 3)), "all seeds agree, and nothing says how sure that is"
+
+
+def test_forgetting_is_judged_as_gains_are_and_together() -> None:
+    """Of a: 1 nat more after b, and nothing after c, with noise of .01."""
+    random = np.random.default_rng(4)
+    rows = [run(None, target, size, seed, 2.0) for target in DOMAINS for size in (0, 64) for seed in range(3)]
+    lost = {("a", "b"): 1.0, ("c", "a"): -1.0}
+    for source, target, seed in itertools.product(DOMAINS, DOMAINS, range(3)):
+        if source != target:
+            for size in (0, 64):
+                rise = lost.get((source, target), 0.0) * bool(size) + random.normal(0, 0.01)
+                rows.append(run(source, target, size, seed, 2 + random.normal(0, 0.01), on_source=1 + rise))
+    verdicts = {
+        (cell.source, cell.target): (cell.source_verdict, cell.source_after_holm)
+        for cell in transfer_matrix(rows).cells
+        if cell.size
+    }
+    assert verdicts.pop(("a", "b")) == ("forgotten", True)
+    assert verdicts.pop(("c", "a")) == ("better", True)
+    assert not any(after_holm for _, after_holm in verdicts.values()), verdicts
+    assert {cell.source_verdict for cell in transfer_matrix(rows).cells if not cell.size} == {"missing"}
+    report = compose(material("transfer", rows))
+    (table,) = (figure.table for figure in report.figures if figure.name == "transfer-0-forgetting-64")
+    assert [(line[0], "▼" in line[2], "*" in line[2]) for line in table.texts] == [
+        ("a", True, True),
+        ("b", False, False),
+        ("c", False, False),
+    ]
+    assert any("a is forgotten after b" in sentence for sentence in report.answer)
+
+
+def test_what_one_source_gives_beyond_another_cancels_the_target_alone() -> None:
+    """Both help c, by 1.0 and .6; the runs of c alone are noisy, and the difference does not have their noise."""
+    random, rows = np.random.default_rng(5), []
+    for seed in range(3):
+        rows.append(run(None, "c", 64, seed, 3 + random.normal(0, 0.05)))
+        rows += [run(source, "c", 64, seed, nll + random.normal(0, 0.005)) for source, nll in (("a", 2.0), ("b", 2.4))]
+    matrix = transfer_matrix(rows)
+    (gap,) = matrix.source_differences
+    assert gap[:4] == ("a", "b", "c", 64)
+    assert (gap.clear, gap.after_holm) == (True, True)
+    gain = matrix.cell("a", "c", 64).gain
+    assert gain
+    assert gain.half_width
+    assert gap.difference.half_width
+    assert gap.difference.mean == pytest.approx(0.4, abs=gap.difference.half_width)
+    assert gap.difference.half_width < gain.half_width / 3
+    assert transfer_matrix(experiment()).source_differences == (), "no target has two sources that clearly help"
 
 
 def test_missing_and_diverged_runs_are_shown_as_missing() -> None:

@@ -10,8 +10,8 @@ import pytest
 from sweeps.analysis.strata.unlearnt_parts import EVALUATION, list_unlearnt
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.experiments.conclusion import describe_caveats
 from sweeps.report.compose import list_facts
+from sweeps.report.document import describe_caveats
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult
 from sweeps.stage import Json

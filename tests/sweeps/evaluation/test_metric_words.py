@@ -29,6 +29,28 @@ def test_what_only_the_user_knows_is_explained_by_their_code() -> None:
     assert "`Crisis`" in words["episode.drawdown"]
 
 
+def test_the_metrics_of_a_check_of_citations_are_explained_by_what_it_counts_and_what_is_read() -> None:
+    checks = {
+        "cites": "sweeps.metrics.citations:precision",
+        "finds": "sweeps.metrics.citations:recall",
+        "own": "my:say",
+    }
+    evaluate = [{"name": "rag"}, *({"name": "rag", "label": label, "check": check} for label, check in checks.items())]
+    words = explain_metrics(
+        ["mixed", "cites.mixed", "finds.mixed", "cites.abstention", "own.mixed"], {"evaluate": evaluate}
+    )
+    assert words["mixed"] == MEANINGS["mixed"]
+    assert len({*words.values()}) == len(words) == 5
+    assert words["cites.mixed"].partition("; ")[2] == words["finds.mixed"].partition("; ")[2]
+    assert "`say` in my.py" in words["own.mixed"]
+
+
+def test_abstention_and_false_answers_say_that_they_read_other_passages() -> None:
+    """One reads a single passage and the other all distractors, so they need not add up to 1."""
+    assert "one passage" in MEANINGS["abstention"]
+    assert "another prompt" in MEANINGS["false_answers"]
+
+
 def test_details_are_shown_where_the_file_names_them() -> None:
     shown = choose_shown({}, MEASURED)
     assert shown == ["nll", "validation.accuracy", "accuracy", "pulse.mine"]

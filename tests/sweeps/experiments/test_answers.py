@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.analysis.transfer_gains import transfer_matrix
+from sweeps.analysis.transfer.transfer_gains import transfer_matrix
 from sweeps.report.compose import list_facts
 from sweeps.report.document import Report
 from sweeps.report.inputs import Material
@@ -49,14 +49,24 @@ def facts(spec: Mapping[str, Json], rows: list[RunResult]) -> Any:
 def test_a_transfer_is_told_in_examples_and_in_both_directions() -> None:
     rows = [*transfer(), run({"source": "a", "target": "b", "size": 32}, 3)]
     report = conclude({"experiment": "transfer"}, rows)
-    (worth,) = (row for row in list_rows(report, "gain over all sizes") if row["pair"].text == "a → b")
+    (worth,) = (row for row in list_rows(report, "n = 32") if row["pair"].text == "a → b")
     assert [worth[f"n = {size}"].value for size in (32, 64)] == pytest.approx([2, 2], rel=0.05)
-    assert worth["n = 128"].text == "> ×1"
-    assert worth["gain over all sizes"].value == pytest.approx(0.2 * math.log(2), abs=0.005)
-    assert worth["gain over all sizes"].text.endswith("▲*")
+    assert worth["n = 128"].text.startswith("> ×1 (")
+    (mean,) = (row["mean gain"] for row in list_rows(report, "mean gain") if row["pair"].text == "a → b")
+    assert mean.value == pytest.approx(0.2 * math.log(2), abs=0.005)
+    assert mean.text.endswith("▲*")
     (asymmetry,) = list_asymmetries(report)
     assert "a helps b, while b hurts a:" in asymmetry
     assert any("1 of 37 runs" in text and "1 failed" in text for text in list_warnings(report))
+
+
+def test_a_gain_that_is_not_clear_has_no_multiple() -> None:
+    """Noise of .001 beside a gain of nothing: what it reads as a multiple is chance."""
+    rows = list_rows(conclude({"experiment": "transfer"}, transfer(there=2.0, back=1.0)), "n = 32")
+    multiples = {row["pair"].text: [row[f"n = {size}"] for size in (32, 64, 128)] for row in rows}
+    assert [cell.value for cell in multiples["b → a"]] == [None] * 3
+    assert all("×" not in cell.text for cell in multiples["b → a"])
+    assert all("×" in cell.text and "(" in cell.text for cell in multiples["a → b"])
 
 
 @pytest.mark.parametrize(
@@ -166,3 +176,41 @@ def test_programs_are_given_the_curves_and_the_matrix_too() -> None:
     expected = transfer_matrix(transfer()).cell("a", "b", 64)
     assert expected.gain is not None
     assert (cell["gain"]["mean"], cell["verdict"]) == (expected.gain.mean, expected.verdict)
+
+
+def blown_up_grid() -> list[RunResult]:
+    """At a rate of .1 ranks of 16 and 32 are alike and 2 is worse; at 1 all blow up, and 32 worse than 16."""
+    random = np.random.default_rng(6)
+    means = {(0.1, 2): 1.0, (0.1, 16): 0.0, (0.1, 32): 0.05, (1, 2): 20.0, (1, 16): 2.0, (1, 32): 4.0}
+    return [
+        run({"train.learning_rate": rate, "train.rank": rank}, seed, nll=5 + mean + random.normal(0, 0.01))
+        for (rate, rank), mean in means.items()
+        for seed in range(4)
+    ]
+
+
+def test_a_value_of_an_axis_is_told_at_the_best_of_the_rest_too() -> None:
+    """By the mean over both rates, rank 32 is one nat worse than 16; at the best rate the two do not differ."""
+    rows = list_rows(conclude({"experiment": "grid"}, blown_up_grid()), "worse by")
+    ranks = {row["value"].text: row for row in rows if "axis" in row and row["axis"].text == "train.rank"}
+    assert ranks["32"]["effect"].value - ranks["16"]["effect"].value == pytest.approx(1.0, abs=0.05)
+    assert ranks["16"]["worse by"].text == "best"
+    assert ranks["32"]["worse by"].value == pytest.approx(0.05, abs=0.04)
+    assert ranks["2"]["worse by"].value == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_conditions_that_are_not_ruled_out_are_named_with_the_farthest(count: int) -> None:
+    """They are alike but for the last, whose seeds differ so much that it cannot be told."""
+    random = np.random.default_rng(1)
+    rows = [
+        run({"train.rank": rank}, seed, nll=2 + random.normal(0, 0.1) + (rank == count) * (2 + 6 * (seed == 0)))
+        for rank in range(1, count + 1)
+        for seed in range(3)
+    ]
+    (fact,) = facts({"experiment": "grid"}, rows)["best"]
+    assert len(fact["alike"]) == count - 1
+    (sentence,) = (words for words in conclude({"experiment": "grid"}, rows).answer if words.startswith("Best"))
+    named = re.findall(r"train\.rank=(\d+) \(", sentence)
+    assert named[-1] == str(count)
+    assert len(named) == min(count - 1, 6)

@@ -152,7 +152,7 @@ def test_sizes_are_answered_by_each_metric_and_the_target_by_its_own() -> None:
     assert lacks(fits[0]["refused"], "ece law") == [], "no law of calibration errors is known"
     assert fits[1]["minimum_data"]["target"] == 2.0
     first, second = conclude(spec, rows).answer
-    assert lacks(first, "code ece 512 0.21") == [], "the largest size, and the untrained 0.21"
+    assert lacks(first, "code ece 512 0.2100") == [], "the largest size, and the untrained 0.21"
     assert lacks(second, "code nll 2") == []
 
 
@@ -169,7 +169,7 @@ def test_a_transfer_is_answered_by_a_metric_that_rises() -> None:
     assert (gains["a", "b"]["verdict"], gains["b", "a"]["verdict"]) == ("helps", "hurts")
     assert gains["a", "b"]["gain"]["mean"] == pytest.approx(0.1)
     sentences = " ".join(conclude(spec, rows).lines)
-    assert lacks(sentences, "a b help hurts accuracy") == []
+    assert lacks(sentences, "a b helps hurts accuracy") == []
     assert "nats" not in sentences
 
 

@@ -22,8 +22,9 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.caveats import CAVEATS, WORDS
 from sweeps.experiments.conclude_scaling import conclude_scaling
 from sweeps.experiments.conclude_sweep import conclude_sweep
-from sweeps.experiments.conclusion import CLAIMS, OF_TARGET, SENTENCES, Conclusion, describe_caveats
+from sweeps.experiments.conclusion import CLAIMS, OF_TARGET, SENTENCES, Conclusion
 from sweeps.report.compose import compose, compose_answer, list_facts
+from sweeps.report.document import describe_caveats
 from sweeps.report.html import render_html
 from sweeps.report.inputs import Material
 from sweeps.report.markdown import escape_markdown, render_markdown
@@ -215,6 +216,11 @@ def earn(rows: Rows) -> Any:
 SHARPE = cells(metric="return_sharpe", sd=0.02, a=0.10, b=0.12, c=0.15, d=-0.1)
 TWO = {("a", "b"): 0.2, ("b", "a"): 0.2}
 ALL_RIGHT = [run(row.cell, row.seed, accuracy=1.0 if row.cell["size"] else 0.2) for row in pairs(TWO)]
+FADING = [  # a helps b by 1.0, .5 and 0 with more and more rows, and b does nothing for a
+    *pairs({("a", "b"): 1.0, ("b", "a"): 0.0}, sizes=(16,)),
+    *(row for row in pairs({("a", "b"): 0.5, ("b", "a"): 0.0}, sizes=(64,)) if row.cell["size"]),
+    *(row for row in pairs({("a", "b"): 0.0, ("b", "a"): 0.0}, sizes=(256,)) if row.cell["size"]),
+]
 FACT = "episode.recovered"
 RECOVERED = methods(metric=FACT, a=0.2, b=0.8)
 FEW = answered(RECOVERED, "recovered", 0.5, 100, 5)
@@ -278,6 +284,14 @@ PLANTED = {
     "compare, against one": Planted(TWINS, LEARNT, "better", 0.2, "sl"),
     "compare, a control learnt too": Planted(TWINS, ALSO_LEARNT, "better", 0.2, "sl"),
     "compare, a control is as good": Planted(TWINS, AS_GOOD, "better", 0.2, "sl", has=["control_as_good"]),
+    "compare, one seed of a control": Planted(
+        TWINS,
+        methods(metric="accuracy", seeds=[0], untrained=0.1, sl=0.5, dpo=0.7, coin=0.7),
+        "not_judged",
+        0.2,
+        "sl",
+        has=["one_seed"],
+    ),
     "compare, a clear win": Planted(COMPARE, methods(untrained=3.0, sl=2.0, rl=1.5), "better", 0.5, "sl"),
     "compare, a tie": Planted(
         COMPARE, methods(sd=0.1, untrained=3.0, sl=2.0, rl=2.0), "no_clear_difference", within=0.3
@@ -422,6 +436,7 @@ PLANTED = {
     "transfer, helps and hurts": Planted(TRANSFER, pairs({("a", "b"): 0.3, ("b", "a"): -0.1}), "mixed", 0.3),
     "transfer, a tie": Planted(TRANSFER, pairs({("a", "b"): 0.0, ("b", "a"): 0.0}), "no_clear_difference", 0.0),
     "transfer, over several sizes": Planted(TRANSFER, pairs(TWO, sizes=(32, 64)), "helps", 0.2),
+    "transfer, less with more rows": Planted(TRANSFER, FADING, "helps", 0.5, has=["sizes_differ"], lacks=["one_seed"]),
     "transfer, nothing left to gain": Planted(
         {**TRANSFER, "metrics": [{"metric": "accuracy", "mode": "max"}], "evaluate": [{"name": "answers"}]},
         ALL_RIGHT,
@@ -486,6 +501,11 @@ PLANTED = {
         below(1.5), sizes(), "minimum_data", 393, within=30, lacks=["extrapolated", "failed_runs"]
     ),
     "scaling, extrapolated": Planted(below(1.25), sizes(), "minimum_data", 3940, within=1000, has=["extrapolated"]),
+    "scaling, a data set without the metric": Planted(
+        {**below(1.5), "metrics": [{"metric": "nll"}, {"metric": "mrr"}]},
+        [run({"data": "searches", "size": size}, seed, mrr=0.5 + size / 100) for size in (8, 32) for seed in SEEDS],
+        "without_target",
+    ),
     "scaling, out of reach": Planted(below(0.5), sizes(sd=0.0005), "unreachable"),
     "scaling, far beyond": Planted(below(1.01), sizes(sd=0.0005), "beyond_sizes"),
     "scaling, met at once": Planted(below(3.5), sizes(), "met_from", 16),
@@ -625,15 +645,15 @@ def test_what_is_planted_is_concluded(name: str) -> None:
 Cells = tuple[Mapping[str, Json], Mapping[str, Json]]
 SMALLEST, LARGEST = ({"size": size} for size in (SIZES[0], SIZES[-1]))
 ALONE: dict[str, Json] = {"source": None, "size": 64}
-BOTH: list[Cells] = [({**ALONE, "target": target}, {"source": source, "target": target}) for source, target in TWO]
+A_TO_B: list[Cells] = [({**ALONE, "target": "b"}, {"source": "a", "target": "b"})]
 PAIRED: dict[str, list[Cells]] = {  # the effect is the first less the second
     "compare, a clear win": [({"method": "sl"}, {"method": "rl"})],
     "compare, more is better": [({"method": "b"}, {"method": "a"})],
     "grid, a clear win": [({"train.rank": "a"}, {"train.rank": "b"})],
     "grid, failed runs": [({"train.rank": "a"}, {"train.rank": "b"})],
     "grid, one cell and untrained": [({"untrained": True}, {"train.rank": "a"})],
-    "transfer, helps": BOTH,
-    "transfer, hurts": BOTH,
+    "transfer, helps": A_TO_B,
+    "transfer, hurts": A_TO_B,
     "scaling, more data helps": [(SMALLEST, LARGEST)],
     "scaling, more data hurts": [(SMALLEST, LARGEST)],
     "scaling, one size": [({"size": 0}, SMALLEST)],
@@ -657,7 +677,7 @@ def read_gaps(rows: Rows, more: Mapping[str, Json], less: Mapping[str, Json]) ->
 
 @pytest.mark.parametrize("name", PAIRED)
 def test_the_interval_is_students_for_the_differences_of_seeds(name: str) -> None:
-    """The pairs of a transfer share one variance."""
+    """Only sources of one target share a variance, and each target of a transfer has one source here."""
     gaps, conclusion = [read_gaps(PLANTED[name].rows, *pair) for pair in PAIRED[name]], PLANTED[name].conclusion
     variance = float(np.mean([gap.var(ddof=1) for gap in gaps]))
     half = STUDENT[sum(len(gap) - 1 for gap in gaps)] * (variance / len(gaps[0])) ** 0.5
@@ -763,15 +783,16 @@ def test_every_claim_and_caveat_is_documented_and_no_other() -> None:
 
 def test_every_claim_is_reached() -> None:
     every = (claim for case in PLANTED.values() for claim in (case.conclusion, *case.conclusion.others))
-    assert {*CLAIMS} == {claim.claim for claim in every}
+    assert {*CLAIMS} - {claim.claim for claim in every} == {"not_trained"}, "in test_contrasts, from a training"
 
 
 ELSEWHERE = {
     "items_unread",
     "may_not_have_learnt",
+    "not_trained",
     "parts_not_learnt",
     "parts_worse",
-}  # planted below, and in test_unlearnt_parts
+}  # planted below, in test_contrasts, and in test_unlearnt_parts
 
 
 def test_every_caveat_is_given_by_a_planted_result() -> None:
@@ -964,3 +985,21 @@ def test_two_numbers_that_differ_are_written_so_that_they_differ() -> None:
     assert write_apart(2.5, 1.865) == ("2.5", "1.865")
     larger, smaller = write_apart(0.1 + 0.2, 0.3)
     assert float(larger) > float(smaller)
+
+
+def test_a_gain_that_fades_is_told_by_size_before_its_mean() -> None:
+    """The mean of 1.0, 0.5 and 0 is the gain at none of the sizes."""
+    sentence = PLANTED["transfer, less with more rows"].conclusion.sentence
+    places = [sentence.index(part) for part in (" with 16 target rows", " with 64", " with 256", "mean gain is +0.5")]
+    assert places == sorted(places), sentence
+    by_size = re.findall(r"([+−]?[\d.]+) ± [\d.]+", sentence)
+    assert [float(number.replace("−", "-")) for number in by_size] == pytest.approx([1, 0.5, 0], abs=0.02)
+
+
+def test_pairs_are_counted_where_some_help_and_others_hurt() -> None:
+    """One helps, two hurt, and three do neither."""
+    gains = {("a", "b"): 0.3, ("b", "a"): -0.2, ("c", "a"): -0.2, ("a", "c"): 0.0, ("b", "c"): 0.0, ("c", "b"): 0.0}
+    conclusion = Planted(TRANSFER, pairs(gains), "mixed").conclusion
+    assert (conclusion.claim, conclusion.subject) == ("mixed", "a → b")
+    assert [int(number) for number in re.findall(r"\d+", conclusion.counted)] == [1, 6, 2, 3]
+    assert conclusion.counted in conclusion.sentence

@@ -1,6 +1,9 @@
 """One contrast has one interval and one verdict on every face, and the headline answers what was asked."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.contrasts import list_control_data
+from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
+from sweeps.report.document import Figure, Section, Table
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult
 from sweeps.stage import Json, LeftOut
@@ -154,6 +159,64 @@ def test_a_fall_by_another_metric_of_what_is_praised_is_in_the_headline() -> Non
             ("worse", "said", "rl", "sl"),
         ]
         assert claims[0].sentence in compose_answer(ask(shares, "accuracy", "said")).lines[0]
+
+
+BY_TWO = {
+    "untrained": {"accuracy": 0.1, "abstention": 0.5, "uplift": 0.0},
+    "sl": {"accuracy": 0.4, "abstention": 0.9, "uplift": 0.4},
+    "rl": {"accuracy": 0.8, "abstention": 0.9, "uplift": 0.4},
+    "dpo": {"accuracy": 0.4, "abstention": 0.1, "uplift": 0.1},
+}
+
+
+def test_every_metric_tells_every_method_against_the_one_that_was_asked_about() -> None:
+    """The loss of a method that nobody praises is not left out, and comes first."""
+    material = ask(BY_TWO, "accuracy", "uplift", "abstention", against="sl")
+    claims = {(claim.metric, claim.subject, claim.against): claim for claim in list_every(material)}
+    metrics = ("accuracy", "uplift", "abstention")
+    assert claims.keys() >= {(metric, name, "sl") for metric in metrics for name in ("rl", "dpo")}
+    assert claims["abstention", "dpo", "sl"].claim == "worse"
+    assert not claims["abstention", "dpo", "sl"].aside
+    assert claims["abstention", "rl", "sl"].aside
+    lines = compose_answer(material).answer
+    places = {metric: next(at for at, line in enumerate(lines) if line.startswith(metric)) for metric in metrics}
+    line = lines[places["abstention"]]
+    assert 0 < line.index("dpo") < line.index("rl"), "a loss first"
+    assert all(name in lines[place] for place in places.values() for name in ("sl", "rl", "dpo"))
+
+
+def test_the_worth_of_context_and_all_changes_are_told_against_the_one_that_was_asked_about() -> None:
+    asked = ask(BY_TWO, "accuracy", "uplift", against="sl")
+    material = replace(asked, items={**asked.items, "rag": asked.items["answers"]})
+    facts = {
+        (fact["cell"]["method"], fact["against"], fact["metric"]): fact for fact in list_facts(material)["changes"]
+    }
+    assert facts["dpo", "sl", "uplift"]["mean"] == pytest.approx(-0.3, abs=0.1)
+    assert facts["dpo", "untrained", "uplift"]["mean"] == pytest.approx(0.1, abs=0.1), "in JSON and in a table"
+    report = compose_answer(material)
+    assert not [line for line in report.answer if "untrained" in line]
+    (section,) = (part for part in report.findings if {*read_columns(part)} >= {"sl", "dpo", "difference"})
+    drawn = [part for part in section.parts if isinstance(part, Figure)]
+    assert len(drawn) == 2, "rl and dpo against sl"
+    folded = [part for part in section.parts if isinstance(part, Table)]
+    assert [part.folded for part in folded] == [True] * len(folded), "those of the untrained model"
+    assert sum(part.columns[1] == "before" for part in folded) == 6, "of three methods; also of metrics of no table"
+
+
+def test_an_untrained_model_of_which_all_answers_were_cut_is_no_baseline_beside_a_method() -> None:
+    """It was asked, and said nothing that could be scored: a change from it is none."""
+    material = ask(BY_TWO, "accuracy", against="sl")
+    (key,) = (key for key in material.items["answers"] if key[0] == canonicalize_row({"method": None}))
+    cut = [replace(row, values={**row.values, "cut_answers": 1.0}) for row in material.items["answers"][key]]
+    silent = replace(material, items={"answers": {**material.items["answers"], key: cut}})
+    assert {fact["against"] for fact in list_facts(silent)["changes"]} == {"sl"}
+    assert {fact["against"] for fact in list_facts(material)["changes"]} == {"sl", "untrained"}
+
+
+def read_columns(section: Section) -> list[str]:
+    """List the columns of all tables of a section."""
+    tables = [part.table if isinstance(part, Figure) else part for part in section.parts]
+    return [column for table in tables if isinstance(table, Table) for column in table.columns]
 
 
 CONTROL = {"untrained": 0.1, "sl": 0.4, "dpo": 0.75}
@@ -308,6 +371,11 @@ def test_evaluations_that_suit_no_record_are_one_line_and_one_alone_says_why() -
     assert len(many) == len(single) == 1
     assert all(name in many[0] for name in ("rag", "cites", "a, b"))
     assert left[0].reason in single[0]
+    spec: dict[str, Json] = {**material.spec, "evaluate": [{"name": "rag"}, {"name": "cites"}]}
+    pairs = [LeftOut(name, "pairs", "it is no question") for name in ("rag", "cites")]
+    notices = compose_answer(Material("night", "finished", spec, material.rows, left_out=pairs)).notices
+    (trained,) = (notice for notice in notices if "pairs" in notice)
+    assert "rag" not in trained, "data that serve training only lack nothing"
 
 
 def test_what_is_asked_is_judged_among_itself_and_everything_else_among_all_pairs() -> None:
@@ -359,3 +427,151 @@ def test_a_third_metric_has_its_tables_in_the_report_alone() -> None:
     shares = {name: dict.fromkeys(metrics, share) for name, share in {"sl": 0.4, "rl": 0.7}.items()}
     asked = [part for part in compose_answer(ask(shares, *metrics)).findings if part.title.startswith("Which method?")]
     assert [part.further for part in asked] == [False, False, True]
+
+
+def leave_untrained(material: Material, seeds: Sequence[int]) -> Material:
+    """The same, where no group of `rl` differed in reward with these seeds."""
+    rows = [replace(run, stage=f"{run.cell['method']}-{run.seed}") for run in material.rows]
+    still = {"method": "rl", "steps": 12, "first": 0.0, "last": 0.0, "step_sd": 0.0, "window": 3, "lost": 0.0}
+    none: dict[str, Any] = {**still, "mixed_iterations": 0, "reward_after": 0.0, "temperature": 1.0}
+    return replace(material, rows=rows, learning={f"rl-{seed}": none for seed in seeds})
+
+
+def test_a_method_of_which_no_step_was_trained_is_compared_with_nothing() -> None:
+    shares = {
+        "untrained": {"accuracy": 0.1},
+        "sl": {"accuracy": 0.4},
+        "rl": {"accuracy": 0.1},
+        "dpo": {"accuracy": 0.8},
+    }
+    for against in ("sl", None):
+        whole = leave_untrained(ask(shares, "accuracy", against=against), range(SEEDS))
+        claims = list_every(whole)
+        assert (claims[0].claim, claims[0].subject, claims[0].against) == ("better", "dpo", "sl")
+        own = [claim for claim in claims if "rl" in (claim.subject, claim.against)]
+        assert [(claim.claim, claim.caveats, claim.effect) for claim in own] == [
+            ("not_trained", ("not_trained",), None)
+        ]
+        assert own[0].sentence in compose_answer(whole).lines[0]
+        facts = list_facts(whole)
+        assert not [pair for pair in facts["differences"] if "rl" in (pair["one"], pair["other"])]
+        assert not [change for change in facts["changes"] if change["cell"]["method"] == "rl"]
+
+
+def test_that_the_method_asked_about_was_not_trained_is_said_first() -> None:
+    shares = {"untrained": {"accuracy": 0.1}, "rl": {"accuracy": 0.1}, "sl": {"accuracy": 0.4}}
+    asked = leave_untrained(ask(shares, "accuracy", against="rl"), range(SEEDS))
+    assert (list_every(asked)[0].claim, list_every(asked)[0].subject) == ("not_trained", "rl")
+    alone = leave_untrained(ask({name: shares[name] for name in ("untrained", "rl")}, "accuracy"), range(SEEDS))
+    assert (list_every(alone)[0].claim, list_every(alone)[0].subject) == ("not_trained", "rl")
+
+
+def test_a_method_of_which_some_runs_were_not_trained_is_compared_and_the_runs_are_named() -> None:
+    shares = {"sl": {"accuracy": 0.4}, "rl": {"accuracy": 0.9}, "dpo": {"accuracy": 0.1}}
+    claims = list_every(leave_untrained(ask(shares, "accuracy", against="sl"), [1]))
+    assert {claim.subject: "not_trained" in claim.caveats for claim in claims} == {"rl": True, "dpo": False}
+    assert "seed 1" in claims[0].details["not_trained"]
+    assert claims[0].claim == "better"
+
+
+def plant_rights(rights: Mapping[str, Sequence[float]], metric: str = "accuracy", **more: Json) -> Material:
+    """Runs of three seeds that answer the same items right; NaN: the item does not tell the metric."""
+    items = {
+        item_key({"method": name}, seed): [
+            ItemRow(at, {metric: right} if math.isfinite(right) else {}) for at, right in enumerate(values)
+        ]
+        for name, values in rights.items()
+        for seed in range(SEEDS)
+    }
+    runs = [
+        RunResult({"method": name}, seed, "succeeded", {metric: float(np.nanmean(values))}, tokens=100)
+        for name, values in rights.items()
+        for seed in range(SEEDS)
+    ]
+    spec: dict[str, Json] = {
+        "experiment": "compare",
+        "equal": {"tokens": 100},
+        "methods": {name: {} for name in rights},
+        "metrics": [{"metric": metric, "mode": "max"}],
+        **more,
+    }
+    measure = "answers" if metric == "accuracy" else "task_completion"
+    return Material("night", "finished", spec, runs, items={measure: items})
+
+
+@pytest.mark.parametrize("against", ["a", None])
+def test_methods_that_have_everything_right_are_no_first_place_and_all_are_named(against: str | None) -> None:
+    rights = {"a": [1.0] * 30, "low": [0.0] * 30, "b": [1.0] * 30, "c": [1.0] * 30}
+    material = plant_rights(rights, **({"against": against} if against else {}))
+    conclusion = conclude_sweep(material)
+    (claim,) = (claim for claim in conclusion.told if claim.claim == "no_clear_difference")
+    assert claim.ties == ("a", "b", "c")
+    assert "saturated" in claim.caveats
+    assert "a, b and c" in claim.sentence
+    others = [claim for claim in conclusion.others if claim.claim == "no_clear_difference"]
+    assert len({claim.subject for claim in others} | {claim.subject}) == (2 if against else 1), "each pair is in JSON"
+    by_hand = ask({"a": {"accuracy": 0.4}, "b": {"accuracy": 0.8}}, "accuracy")
+    assert not [claim for claim in list_every(by_hand) if claim.ties]
+
+
+def test_a_difference_says_of_how_many_items_it_is_where_not_all_tell_the_metric() -> None:
+    """Of 60 episodes 50 and 48 had an error, and 38 had one on both sides: by hand .8 less .5 of these."""
+    nan = math.nan
+    first = [1.0, 1.0, 1.0, 1.0, 0.0] * 10 + [nan] * 10
+    other = [nan] * 12 + [1.0, 0.0] * 24
+    material = plant_rights({"sl": other, "rl": first}, "recovery_rate", against="sl")
+    (claim,) = list_every(material)
+    common = [at for at in range(60) if math.isfinite(first[at]) and math.isfinite(other[at])]
+    assert len(common) == 38
+    assert claim.effect == pytest.approx(sum(first[at] - other[at] for at in common) / 38)
+    assert "38 of 60 items" in claim.sentence
+    every = plant_rights({"sl": [1.0, 0.0] * 30, "rl": [1.0, 1.0] * 30}, "recovery_rate", against="sl")
+    assert not [row.over for row in list_every(every) if row.over]
+
+
+def test_where_no_difference_is_clear_no_method_is_called_the_best() -> None:
+    shares = {name: {"accuracy": share, "ndcg": share} for name, share in {"a": 0.5, "b": 0.52, "c": 0.1}.items()}
+    line = next(line for line in compose_answer(ask(shares, "accuracy", "ndcg")).answer if "ndcg" in line)
+    assert "best" not in line
+    pair = next(
+        pair
+        for pair in list_facts(ask(shares, "accuracy", "ndcg"))["differences"]
+        if (pair["metric"], pair["one"], pair["other"]) == ("ndcg", "b", "a")
+    )
+    assert f"{abs(pair['estimate']['mean']):.4f}" in line
+
+
+def test_a_single_pair_is_not_said_to_be_corrected_and_of_several_their_number_is_told() -> None:
+    """What is judged together is named by how many it is; one pair is judged by its interval alone."""
+    two = {"sl": {"accuracy": 0.3}, "rl": {"accuracy": 0.9}}
+    for shares, verdict, pairs in ((two, "yes", 0), ({**two, "dpo": {"accuracy": 0.1}}, "all pairs", 3)):
+        report = compose_answer(ask(shares, "accuracy"))
+        (section,) = (part for part in report.findings if part.title.startswith("Which method?"))
+        figure = next(part for part in section.parts if isinstance(part, Figure) and "clear" in part.table.columns)
+        clear = {row[0].text: row[figure.table.columns.index("clear")].text for row in figure.table.rows}
+        assert clear["rl − sl"] == verdict
+        assert ("Holm" in figure.note, f"{pairs} pairs" in figure.note) == (pairs > 0, pairs > 0)
+    comparison = compare(plant(THREE)[0], metric="accuracy", against="sl")
+    assert (comparison.count_family("rl", "sl"), comparison.count_family("rl", None)) == (3, 6)
+
+
+def test_what_doing_nothing_scores_stands_beside_the_result() -> None:
+    """Answers that were all cut are right in three of four: `sl` is not clearly above that, `rl` is."""
+    deeds = {"untrained": {"accuracy": 0.75}, "sl": {"accuracy": 0.7}, "rl": {"accuracy": 0.99}}
+    material = ask(deeds, "accuracy")
+    (key,) = (key for key in material.items["answers"] if key[0] == canonicalize_row({"method": None}))
+    cut = [replace(row, values={**row.values, "cut_answers": 1.0}) for row in material.items["answers"][key]]
+    silent = replace(material, items={"answers": {**material.items["answers"], key: cut}})
+    floor = next(run.metrics["accuracy"] for run in material.rows if run.cell["method"] is None)
+    floors = [line.partition("Doing nothing")[2] for line in compose_answer(silent).answer]
+    assert f"{floor:.4f}" in floors[0]
+    assert floors[0].rpartition(": ")[2] == "sl.", "and not rl"
+    assert not [line for line in compose_answer(material).answer if "Doing nothing" in line]
+
+
+def test_a_control_of_a_single_seed_is_not_judged_and_not_praised() -> None:
+    material = ask({"sl": {"accuracy": 0.5}, "coin": {"accuracy": 0.8}}, "accuracy", controls={"coin": "sl"})
+    rows = [row for row in material.rows if row.seed == 0]
+    (coin,) = (row for row in list_every(replace(material, rows=rows, items={})) if row.subject == "coin")
+    assert (coin.claim, coin.against, coin.low) == ("control_not_judged", "sl", None)
+    assert "best" not in coin.sentence

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -161,3 +162,14 @@ def test_what_is_neither_good_nor_bad_is_shown_and_not_concluded_from(metric: st
     conclusion = list_facts(Material("night", "finished", spec, rows))["conclusion"]
     assert (conclusion["claim"], conclusion["caveats"]) == ("no_answer", ["no_direction"])
     assert metric in list_columns(rows)
+
+
+def test_how_sure_a_model_is_and_how_often_right_stand_beside_an_error_of_calibration() -> None:
+    """The error alone has no direction. Of written answers nothing is said: a long text is improbable anyway."""
+    material = plant("ece")
+    levels = [f"{method or 'untrained'} {0.5 + read_level('ece', method):.2f} and 0.50" for method in LEVELS]
+    assert not any(level in render_markdown(compose(material)) for level in levels)
+    (measure, rows), *_ = material.items.items()
+    chosen = {key: [ItemRow(row.item, {**row.values, "chance": 0.5}) for row in kept] for key, kept in rows.items()}
+    page = render_markdown(compose(replace(material, items={measure: chosen})))
+    assert [level for level in levels if level in page] == levels

@@ -1,5 +1,6 @@
 """Known values of every score, and the laws that hold for any items whatever."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from random import Random
@@ -219,6 +220,24 @@ class TestRanking:
         gain, best = ranking.ndcg(scores, relevance), ranking.ndcg(relevance, relevance)
         assert gain is None or 0 <= gain <= 1 + 1e-12
         assert best is None or best == pytest.approx(1)
+
+    @pytest.mark.parametrize(
+        ("candidates", "right"), [(total, right) for total in range(1, 7) for right in range(1, total + 1)]
+    )
+    def test_chance_is_the_mean_over_all_orders(self, candidates: int, right: int) -> None:
+        """Held against every order of the candidates, each as scores without ties."""
+        worth = [1.0] * right + [0.0] * (candidates - right)
+        orders = list(itertools.permutations(range(candidates)))
+        firsts = [ranking.reciprocal_rank(order, max(range(right), key=lambda at: order[at])) for order in orders]
+        gains = [ranking.ndcg(order, worth) or 0.0 for order in orders]
+        assert ranking.expect_reciprocal_rank(candidates, right) == pytest.approx(np.mean(firsts), rel=1e-12)
+        assert ranking.expect_ndcg(candidates, right) == pytest.approx(np.mean(gains), rel=1e-12)
+
+    @pytest.mark.parametrize("right", [0, 4])
+    def test_chance_needs_a_right_candidate_and_no_more_than_there_are(self, right: int) -> None:
+        for expect in (ranking.expect_reciprocal_rank, ranking.expect_ndcg):
+            with pytest.raises(ValueError, match=r"1 to 3"):
+                expect(3, right)
 
 
 class TestTrading:

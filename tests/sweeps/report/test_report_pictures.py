@@ -13,7 +13,7 @@ import pytest
 from sweeps.analysis.baselines import list_baselines
 from sweeps.analysis.calibration_cells import list_calibrations
 from sweeps.analysis.grid_cells import best_cell
-from sweeps.analysis.transfer_gains import transfer_matrix
+from sweeps.analysis.transfer.transfer_gains import transfer_matrix
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.figures.charts import draw_svg
 from sweeps.figures.svg import NARROW, WIDE
@@ -69,6 +69,23 @@ def test_the_untrained_model_has_a_diagram_where_nothing_else_was_asked() -> Non
     (figure,) = figures(show_calibration(list_calibrations(rows, {"answers": answers_of(rows)})), "reliability")
     assert {kind for kind, *_ in dots(figure)} == {""}
     assert "untrained: ECE" in draw_svg(figure.chart, WIDE, "wide")
+
+
+def test_written_answers_have_no_verdict_by_their_probability_and_candidates_have() -> None:
+    """A text that ends by chance is never likely as a whole, however right it is."""
+    rows = compare_rows()
+    written = answers_of(rows)
+    chosen = {
+        key: [replace(row, values={**row.values, "chance": 0.5}) for row in kept] for key, kept in written.items()
+    }
+    notes = {}
+    for name, items in (("written", written), ("chosen", chosen)):
+        (calibration,) = list_calibrations(rows, {"answers": items})
+        (figure,) = figures(show_calibration([calibration]), "reliability")
+        notes[name] = figure.note
+        assert calibration.written == (name == "written")
+    assert "too sure" in notes["chosen"]
+    assert "too sure" not in notes["written"]
 
 
 def test_what_declining_would_buy_is_the_selective_accuracy() -> None:

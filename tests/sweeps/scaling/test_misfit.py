@@ -209,7 +209,7 @@ def test_two_phases_are_the_rectified_law_and_its_plateau_has_a_name() -> None:
 
 
 def test_a_fit_with_its_backtests_costs_no_more_than_a_tenth_of_a_second_did() -> None:
-    """Counted in powers, of which 300,000 take .1 s; `make bench` has the limit in seconds."""
+    """Counted in powers, of which 300,000 take .1 s; `make bench-reports` has the limit in seconds."""
     n = np.array([200 * 2.0**step for step in range(14)])
     with count_powers() as work:
         fit = fit_scaling(n, broken(n, 20_000), target=0.9)

@@ -5,7 +5,7 @@ import pytest
 
 from sweeps.analysis.targets import fit_runs
 from sweeps.evaluation.item_rows import ItemRow
-from sweeps.experiments.data_scaling import describe_law
+from sweeps.experiments.scaling_parts import describe_law
 from sweeps.report.compose import compose, list_facts
 from sweeps.report.inputs import Material
 from sweeps.report.scaling_words import NARROWED, SMALL, explain_open_end, summarise_fit

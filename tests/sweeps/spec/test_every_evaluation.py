@@ -38,7 +38,11 @@ ASKED: dict[str, dict[str, Any]] = {
     },
     "grouping": {"clustering": ["adjusted_rand"]},
     "reading": {"rag": [metric for metric in RAG.metric_names if metric not in ("unchecked_rag", "cut_rag")]},
-    "ranking": {"{answers: {check: choice}}": ["mrr", "ndcg", "chance", "majority", "accuracy"]},
+    "ranking": {
+        "{answers: {check: choice}}": [
+            "mrr", "ndcg", "chance", "chance_mrr", "chance_ndcg", "majority", "accuracy",
+        ]
+    },
     "classes": {
         "{answers: {check: choice}}": [
             "macro_f1", "balanced_accuracy", "auroc", "majority_macro_f1", "majority_balanced_accuracy",

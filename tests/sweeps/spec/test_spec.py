@@ -40,7 +40,7 @@ def test_the_night_example_is_kept_whole() -> None:
     sweep = example("night")
     assert sweep.list_unsupported() == ()
     assert sweep.deadline is not None
-    assert sweep.deadline.isoformat() == "2026-12-01T08:00:00+01:00"
+    assert sweep.deadline.isoformat() == "2035-12-01T08:00:00+01:00"
     assert (sweep.checkpoint.every_steps, sweep.checkpoint.ttl_days) == (100, 7)
 
 

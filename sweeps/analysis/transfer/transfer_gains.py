@@ -5,42 +5,51 @@ or a metric that is better if it is higher, with the opposite sign. It is paired
 by seed, because both sides share the seed's subset. At size 0 it is the untrained base against the source alone.
 Forgetting is the loss on the source after training on the target minus before; a positive one is a loss of skill.
 
-Few seeds say little about their own spread, so the variance is pooled over the cells of one size (a panel), as in the
-t half-width t(.975, df)·s/√k with df the sum of (k - 1) over the panel; a target that is noisier than the others has
-its own (see stats/pooling.py). Holm's step-down over the panel says which gains stand up to having looked at all.
-Over all sizes a pair's gain is the mean of its gains at the sizes above 0, seed by seed; those, and the asymmetries
-G(s, t) - G(t, s), are families with a pooled variance of their own.
+Few seeds say little about their own spread, so the variance is pooled over the sources of one target at one size, as
+in the t half-width t(.975, df)·s/√k (see stats/pooling.py); forgetting pools over the targets of one source. Holm's
+step-down over all pairs of the size (a panel) says which gains stand up to having looked at all. Over all sizes a
+pair's gain is the mean of its gains at the sizes above 0, seed by seed; those are a family of their own, and so are the
+asymmetries G(s, t) - G(t, s), whose variance is the sum of those of the two targets.
 """
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import Literal, NamedTuple
 
-from sweeps.analysis.data_multiplier import Multiplier, TargetAlone
 from sweeps.analysis.run_counts import Tally, count_runs
 from sweeps.analysis.tables import Runs, read_runs
 from sweeps.analysis.told_items import Told, ToldRuns
+from sweeps.analysis.transfer.data_multiplier import Multiplier, TargetAlone
+from sweeps.analysis.transfer.transfer_pairs import (
+    Asymmetry,
+    Cell,
+    Gains,
+    MeasuredGains,
+    Overall,
+    SourceDifference,
+    SourceVerdict,
+    Verdict,
+    judge_gain,
+    judge_loss,
+    list_asymmetries,
+    list_overall,
+    list_source_differences,
+)
 from sweeps.errors import DataError
 from sweeps.evaluation.evaluator import Better
 from sweeps.evaluation.metric_prefixes import SOURCE
 from sweeps.evaluation.nll import NLL
 from sweeps.evaluation.registry import choose_direction
 from sweeps.results import RunResult, group_by_cell, keep_measured
-from sweeps.stats.intervals import ALPHA, Estimate
-from sweeps.stats.paired_items import ItemDifference, Items, subtract_unlike
-from sweeps.stats.pooling import FamilyScale, pool_family
+from sweeps.stats.intervals import Estimate
+from sweeps.stats.paired_items import Items
+from sweeps.stats.pooling import FamilyScale, judge_family, measure_spreads, pool_family
 from sweeps.stats.seed_pairs import SeedValues, Values
 
 AXES = ("source", "target", "size")
-
-Verdict = Literal["helps", "hurts", "unclear", "missing", "too_few_items"]
-Cell = tuple[str | None, str, int]  # source, target, size
-Pair = tuple[str, str]  # source, target
 
 
 @dataclass(frozen=True)
@@ -54,32 +63,12 @@ class TransferCell:
     forgetting: Estimate | None
     verdict: Verdict  # "hurts", negative transfer: the gain's whole interval is below 0
     after_holm: bool  # still clear when all pairs of the panel are considered together
+    source_verdict: SourceVerdict = "missing"  # what training on the target did to the source's own skill
+    source_after_holm: bool = False
     relative: float | None = None  # the gain as a share of what the target alone gains, up to its largest size
     multiplier: Multiplier | None = None  # how many times the target's examples it is worth; None at size 0
     runs: Tally = field(default_factory=Tally)  # of source → target at this size
     told: Told | None = None  # how many items of source → target tell the metric; None: not known
-
-
-class Overall(NamedTuple):
-    """One pair over all its sizes above 0; `gain` is None where no seed has them all."""
-
-    source: str
-    target: str
-    gain: Estimate | None
-    sizes: tuple[int, ...]
-    verdict: Verdict
-    after_holm: bool
-
-
-class Asymmetry(NamedTuple):
-    """By how much `one` helps `other` more than `other` helps `one`, at one size."""
-
-    one: str
-    other: str
-    size: int
-    difference: Estimate
-    clear: bool
-    after_holm: bool
 
 
 @dataclass(frozen=True)
@@ -92,6 +81,7 @@ class TransferMatrix:
     cells: tuple[TransferCell, ...]
     overall: tuple[Overall, ...] = ()
     asymmetries: tuple[Asymmetry, ...] = ()
+    source_differences: tuple[SourceDifference, ...] = ()
     runs: Tally = field(default_factory=Tally)
     shared: bool = False  # each source was trained once for all seeds: intervals are of these sources alone
 
@@ -156,19 +146,17 @@ def fill_matrix(
     alone = {target: _read_alone(after, target) for target in targets}
     fates = {place: count_runs(rows, metric) for place, rows in runs.items()}
     of_size = {size: [(*pair, size) for pair in pairs] for size in sizes}
-    panels = (
-        _panel(of_size[size], gains, rises, alone, fates, scale=scale, told_runs=told_runs, on_sources=on_sources)
-        for size in sizes
-    )
+    spreads = {size: measure_spreads({cell: gains[cell] for cell in of_size[size]}, itemgetter(1)) for size in sizes}
+    measured = MeasuredGains(gains, spreads, scale, told_runs)
+    panels = {size: _panel(of_size[size], measured, rises, alone, fates, on_sources=on_sources) for size in sizes}
     return TransferMatrix(
         sources=sources,
         targets=targets,
         sizes=sizes,
-        cells=tuple(cell for panel in panels for cell in panel),
-        overall=tuple(_overall(pairs, sizes, gains, scale, told_runs)),
-        asymmetries=tuple(
-            asymmetry for size in sizes for asymmetry in _asymmetries(pairs, size, gains, scale, told_runs)
-        ),
+        cells=tuple(cell for panel in panels.values() for cell in panel),
+        overall=tuple(list_overall(pairs, sizes, measured)),
+        asymmetries=tuple(asymmetry for size in sizes for asymmetry in list_asymmetries(pairs, size, measured)),
+        source_differences=tuple(_compare_helpers(panels, measured)),
         runs=count_runs(results, metric),
         shared=_is_source_shared(runs),
     )
@@ -176,26 +164,29 @@ def fill_matrix(
 
 def _panel(
     cells: Sequence[tuple[str, str, int]],
-    gains: Mapping[tuple[str, str, int], Values],
-    rises: Mapping[tuple[str, str, int], Values],
+    measured: MeasuredGains,
+    rises: Gains,
     alone: Mapping[str, TargetAlone],
     fates: Mapping[Cell, Tally],
     *,
-    scale: FamilyScale,
-    told_runs: ToldRuns[Cell],
     on_sources: ToldRuns[Cell],
 ) -> list[TransferCell]:
-    """Compute the cells of one size, which share a variance and are judged together."""
+    """Compute the cells of one size, which are judged together."""
+    gains, spreads, scale, told_runs = measured
     here, falls = {cell: gains[cell] for cell in cells}, {cell: rises.get(cell, {}) for cell in cells}
-    family = pool_family(here, itemgetter(1), scale, lambda cell: told_runs.compare(cell, (None, *cell[1:])))
-    lost = pool_family(falls, itemgetter(0), scale, lambda cell: on_sources.compare((*cell[:2], 0), cell)).estimates
+    family = judge_family(
+        here, lambda cell: spreads[cell[2]][cell[1]], scale, lambda cell: told_runs.compare(cell, (None, *cell[1:]))
+    )
+    lost = pool_family(falls, itemgetter(0), scale, lambda cell: on_sources.compare((*cell[:2], 0), cell))
     pooled = family.estimates
     return [
         TransferCell(
             *cell,
             gain=pooled.get(cell),
-            forgetting=lost.get(cell),
-            verdict=_verdict(
+            forgetting=lost.estimates.get(cell),
+            source_verdict=judge_loss(lost.estimates.get(cell), lost.p.get(cell)),
+            source_after_holm=cell in lost.clear,
+            verdict=judge_gain(
                 pooled.get(cell), family.p.get(cell), few=told_runs.share_too_few((None, *cell[1:]), cell)
             ),
             after_holm=cell in family.clear,
@@ -208,58 +199,21 @@ def _panel(
     ]
 
 
-def _overall(
-    pairs: Sequence[Pair],
-    sizes: Sequence[int],
-    gains: Mapping[tuple[str, str, int], Values],
-    scale: FamilyScale,
-    told_runs: ToldRuns[Cell],
-) -> Iterable[Overall]:
-    """Compute each pair over the sizes at which it has a gain, for the seeds that have all of them."""
-    sizes_of = {pair: tuple(size for size in sizes if size and gains[(*pair, size)]) for pair in pairs}
-    means: dict[Pair, Values] = {}
-    for pair in pairs:
-        by_size = [gains[(*pair, size)] for size in sizes_of[pair]]
-        seeds = [seed for seed in by_size[0] if all(seed in values for values in by_size)] if by_size else []
-        means[pair] = {seed: statistics.fmean(values[seed] for values in by_size) for seed in seeds}
-
-    def compare_means(pair: Pair) -> ItemDifference | None:
-        return told_runs.compare_means([((*pair, size), (None, pair[1], size)) for size in sizes_of[pair]])
-
-    family = pool_family(means, itemgetter(1), scale, compare_means)
-    for pair in pairs:
-        gain = family.estimates.get(pair)
-        few = any(told_runs.share_too_few((None, pair[1], size), (*pair, size)) for size in sizes)
-        yield Overall(*pair, gain, sizes_of[pair], _verdict(gain, family.p.get(pair), few=few), pair in family.clear)
+def _compare_helpers(
+    panels: Mapping[int, Sequence[TransferCell]], measured: MeasuredGains
+) -> Iterable[SourceDifference]:
+    for size, panel in panels.items():
+        yield from list_source_differences(_rank_helpers(panel), size, measured)
 
 
-def _asymmetries(
-    pairs: Sequence[Pair],
-    size: int,
-    gains: Mapping[tuple[str, str, int], Values],
-    scale: FamilyScale,
-    told_runs: ToldRuns[Cell],
-) -> Iterable[Asymmetry]:
-    """List every two domains that are source and target of each other, once."""
-    known = set(pairs)
-    differences: dict[Pair, Values] = {}
-    for source, other in pairs:
-        if (other, source) in known and (other, source) not in differences:
-            there, back = gains[source, other, size], gains[other, source, size]
-            differences[source, other] = {seed: there[seed] - back[seed] for seed in there if seed in back}
-    low, high = scale.span  # of a difference; this is the difference of two
-
-    def compare_both(pair: Pair) -> ItemDifference | None:
-        there, back = (
-            told_runs.compare((source, target, size), (None, target, size)) for source, target in (pair, pair[::-1])
-        )
-        return subtract_unlike(there, back)
-
-    twice = scale._replace(span=(2 * low, 2 * high))
-    family = pool_family(differences, lambda pair: pair, twice, compare_both)
-    for pair, difference in family.estimates.items():
-        sure = _verdict(difference, family.p[pair]) in ("helps", "hurts")
-        yield Asymmetry(*pair, size, difference, sure, pair in family.clear)
+def _rank_helpers(panel: Sequence[TransferCell]) -> dict[str, list[str]]:
+    """List by target the sources that clearly help it, the best first, where there are two or more."""
+    ranked = sorted(panel, key=lambda cell: cell.gain.mean if cell.gain else 0.0, reverse=True)
+    helpers: dict[str, list[str]] = {}
+    for cell in ranked:
+        if cell.after_holm and cell.verdict == "helps":
+            helpers.setdefault(cell.target, []).append(cell.source)
+    return {target: sources for target, sources in helpers.items() if len(sources) > 1}
 
 
 def _is_source_shared(runs: Mapping[Cell, Sequence[RunResult]]) -> bool:
@@ -304,11 +258,3 @@ def _compute_gain(losses: SeedValues[Cell], told_runs: ToldRuns[Cell], cell: Cel
         return losses.subtract(cell, other)
     differences = {} if told_runs.share_too_few(cell, other) else told_runs.subtract(cell, other)
     return {seed: sign * difference for seed, difference in differences.items()}
-
-
-def _verdict(gain: Estimate | None, p: float | None, *, few: bool = False) -> Verdict:
-    if gain is None:
-        return "too_few_items" if few else "missing"
-    if gain.half_width is None or abs(gain.mean) <= gain.half_width or (p or 0.0) > ALPHA:
-        return "unclear"
-    return "helps" if gain.mean > 0 else "hurts"
