@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser screenshots tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench lock-peers bench-reports bench-pages bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser screenshots tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -43,16 +43,32 @@ community-short: setup
 community: setup
 	COMMUNITY=all $(BIN)/python -m pytest tests/acceptance/community
 
-# Measures reading a file, planning and submitting as a grid grows tenfold, a fit, the reports of a thousand runs and of
-# forty curves, the pages of ten thousand runs, and a night with faults against a bare loop over the SDK.
+# Measures every figure beside a peer or a floor, in alternation, and writes benchmarks/RESULTS.md: an hour, on a machine
+# that does nothing else. `make bench-NAME` measures one part of it; benchmarks/README.md lists them.
 bench: setup
+	@$(BIN)/python -m benchmarks
+
+bench-%: setup
+	@$(BIN)/python -m benchmarks $*
+
+# Resolves the tools that the benchmarks compare with.
+lock-peers:
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+		--constraint requirements.lock benchmarks/peers.in --output-file benchmarks/peers.lock
+	@rm -rf .venv-lock
+
+# Measures reading a file, the reports of a thousand runs and of forty curves, and a night with faults against a bare
+# loop over the SDK.
+bench-reports: setup
 	@$(BIN)/python -m tests.bench.reading
-	@$(BIN)/python -m tests.bench.planning
-	@$(BIN)/python -m tests.bench.ticking
 	@$(BIN)/python -m tests.bench.reporting
+	@$(BIN)/python -m tests.bench.faults
+
+# Measures the pages of ten thousand runs, and twenty pages that are live.
+bench-pages: setup
 	@$(BIN)/python -m tests.bench.page_serving
 	@$(BIN)/python -m tests.bench.live_pages
-	@$(BIN)/python -m tests.bench.faults
 
 # Counts how often the intervals of the minimum data hold the truth and how wide they are, and how often a difference is
 # claimed that is not there: 1,000 simulated experiments of each kind, some minutes. Each fails where its bar breaks.
@@ -169,4 +185,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .sweep .browser .tokenizers .servers .foreign .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .sweep .browser .tokenizers .servers .foreign .peers .mypy_cache .ruff_cache .pytest_cache

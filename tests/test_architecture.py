@@ -18,7 +18,7 @@ from tests.repository import ROOT
 
 PACKAGES = ("sweeps", "scheduler", "worker", "web", "tinker_offline")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-TESTS = sorted((ROOT / "tests").rglob("*.py"))
+TESTS = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 # What a package may import beyond the standard library and itself. Redis is not the worker's: it has the Store.
@@ -35,7 +35,17 @@ LAW = {
         *("tensorboardX", "mlflow", "wandb"),
     },
     "worker": {"sweeps", "scheduler", "celery", "tinker", "numpy", "httpx", "pyqwest", "opentelemetry"},
-    "web": {"sweeps", "scheduler", "pydantic", "fastapi", "starlette", "uvicorn", "jinja2", "markupsafe"},
+    "web": {
+        "sweeps",
+        "scheduler",
+        "pydantic",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "jinja2",
+        "markupsafe",
+        "python_multipart",
+    },
     "tinker_offline": {"tinker", "google", "numpy", "scipy", "pydantic", "ruamel", "starlette", "uvicorn"},
 }
 

@@ -234,7 +234,7 @@ def test_a_stranger_finds_each_thing_by_one_path() -> None:
 
 def test_the_code_map_has_every_folder() -> None:
     mapped = set(re.findall(r"^\| \**`([\w/]+)/`\** \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE))
-    packages = ("sweeps", "scheduler", "worker", "web", "tinker_offline")
+    packages = ("sweeps", "scheduler", "worker", "web", "tinker_offline", "benchmarks")
     folders = {path.parent.relative_to(ROOT).as_posix() for name in packages for path in (ROOT / name).rglob("*.py")}
     assert mapped - {"tests", "scheduler/state/lua"} == folders - {"scheduler/cli/console"}
 

@@ -1,4 +1,4 @@
-"""`make bench`: what our pipeline takes in a bad night, against a bare loop over the SDK, as a ratio in one run.
+"""`make bench-reports`: what our pipeline takes in a bad night, as a ratio to a bare loop over the SDK.
 
 Both train the same stages, in turn, through the same faults: a tenth of all requests is answered with 429, a twentieth
 with 503. The SDK rides those out; what we add on top must cost next to nothing.

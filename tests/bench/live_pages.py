@@ -1,4 +1,4 @@
-"""`make bench`: what share of a processor twenty live pages take of a sweep that changes each second.
+"""`make bench-pages`: what share of a processor twenty live pages take of a sweep that changes each second.
 
 The page is a process of its own, as `sweep up` starts it. Each client does what `web/static/live.js` does: it listens,
 and with each new version it asks for the parts of the page that have changed. Fails beyond a limit.

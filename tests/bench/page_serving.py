@@ -1,5 +1,5 @@
-"""`make bench`: what a page of a sweep of 10,000 runs takes: of the processor, on the wire (compressed), and until a
-browser has painted its first content, by the clock.
+"""`make bench-pages`: what a page of a sweep of 10,000 runs takes: of the processor, on the wire (compressed), and
+until a browser has painted its first content, by the clock.
 
 `python -m tests.bench.page_serving 100000` takes 100,000 runs: some minutes. The first look at a sweep, which reads its
 plan, is printed by the clock. Fails beyond a limit.

@@ -1,4 +1,4 @@
-"""`make bench`: what reading and splitting a file costs, as a ratio to parsing its JSON alone.
+"""`make bench-reports`: what reading and splitting a file costs, as a ratio to parsing its JSON alone.
 
 The cost should grow as the file does: ten times the rows, ten times the time.
 """

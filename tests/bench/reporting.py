@@ -1,4 +1,4 @@
-"""`make bench`: how long reports take, out of the store and onto the disk, and their size; and how long a fit takes.
+"""`make bench-reports`: how long reports take, from the store to the disk, and their size; and how long a fit takes.
 
 The reports are of a thousand runs, of as many items, and of forty curves. Fails where one takes longer than people
 wait, or weighs more than a mail takes. A fit, with its backtests, has a limit in processor time.
