@@ -26,10 +26,18 @@ def format_number(value: Any) -> str:
     return str(value)
 
 
+LONGEST = 6  # digits that a person writes; a rule of an axis makes more
+
+
 def format_cell(key: str, value: Any) -> str:
-    """Format a value of a cell: no method is "untrained", no source is "none"."""
+    """Format a value of a cell: no method is "untrained", no source is "none".
+
+    A number that a rule of an axis made is shortened: 0.003162 for 0.00316227766017.
+    """
     if value is None:
         return "untrained" if key == "method" else "none"
+    if isinstance(value, float) and float(f"{value:.{LONGEST}g}") != value:
+        return f"{value:.4g}"
     return format_number(value)
 
 

@@ -182,10 +182,9 @@ def _write_sizes(claim: Conclusion) -> str:
 
 
 def _say_not_judged(claim: Conclusion) -> str:
-    best = "{subject} has the best {metric}{place}"
     if claim.effect is None:
-        return f"{best}; how much better than {{against}} is unknown."
-    return f"{best}; it is better than {{against}} by {{signed}}, and nothing says how sure that is."
+        return "Nothing says how {subject} and {against} differ in {metric}{place}."
+    return "{subject} is {ahead} than {against} in {metric}{place}, and nothing says how sure that is."
 
 
 def _say_no_clear_difference(claim: Conclusion) -> str:

@@ -205,6 +205,7 @@ def test_who_leads_by_easier_seeds_is_not_said_to_be_ahead() -> None:
     assert conclusion
     assert (conclusion.claim, conclusion.subject, conclusion.against) == ("not_judged", "b", "a")
     assert conclusion.effect == pytest.approx(-0.1)
+    assert "worse by 0.1000" in conclusion.sentence
 
 
 @pytest.mark.parametrize("state", ["failed", "skipped", "waiting"])
