@@ -76,11 +76,13 @@ class HostFleet(Fleet):
     """Processes on hosts; `folder` is shared by none of them but for their logs."""
 
     hosts: Network
+    slow: float  # seconds that the service takes for a step
     code: Path = ROOT
 
     def place(self, hosts: Network, bucket_url: str, slow: float) -> None:
         """Put Redis, the service and the store where every host reaches them."""
         self.hosts = hosts
+        self.slow = slow
         rules = self.folder / "slow.yaml"
         rules.write_text(f"rules: [{{on: forward_backward, slow: {slow}}}]\n")
         self.tinker = Server(self.folder / "offline", ["--control", "--faults", str(rules)], hosts.gateway)
@@ -154,6 +156,14 @@ class HostFleet(Fleet):
         yield Store(client)
         client.close()
 
+    @contextmanager
+    def slowed(self) -> Iterator[None]:
+        """The service takes a lease's time for a step, so that work cannot run out while a test lets time pass."""
+        with self.tinker.control() as control:
+            control.set(rules=[{"on": "forward_backward", "slow": LEASE}])
+            yield
+            control.set(rules=[{"on": "forward_backward", "slow": self.slow}])
+
     def count_ended(self) -> int:
         with suppress(RedisError), self.store() as store:
             return int(store.client.zcard(keys.state("succeeded")))
@@ -178,7 +188,8 @@ class Strokes:
             return
         self._fleet.hosts.cut("delta")
         began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > 2 * LEASE, "leases to run out")
+        with self._fleet.slowed():
+            wait_until(lambda: time.monotonic() - began > 2 * LEASE, "leases to run out")
         self._fleet.hosts.mend("delta")
 
     def kill_worker(self) -> None:
@@ -191,7 +202,8 @@ class Strokes:
         """The host of the scheduler loses it; another one is started elsewhere, later."""
         self._fleet.children["scheduler"].kill()
         began = time.monotonic()
-        wait_until(lambda: time.monotonic() - began > LEASE, "some seconds without a scheduler")
+        with self._fleet.slowed():
+            wait_until(lambda: time.monotonic() - began > LEASE, "some seconds without a scheduler")
         self._fleet.start_scheduler("gamma")
 
     def fail_over(self) -> None:
