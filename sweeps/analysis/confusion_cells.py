@@ -1,17 +1,22 @@
 """Which class a model chose for items of which class, cell by cell: the confusion matrices of a classification."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sweeps.analysis.targets import name_cells
-from sweeps.evaluation.classes import CHOSEN, TRUE
+from sweeps.evaluation.classes import CHOSEN, RARE, TRUE, name_classes
 from sweeps.evaluation.item_rows import CLASSES, ItemRow
+from sweeps.evaluation.metric_prefixes import get_base_name
 from sweeps.metrics.classification import count_confusions
 from sweeps.results import RunResult, group_by_cell, keep_measured
 from sweeps.stage import Json
 from sweeps.stats.paired_items import Items, item_key
+
+OF_ALL = ("macro_f1", "balanced_accuracy")  # means over the classes, in which a rare one weighs as much as any
+SHOWN = 3  # rare classes in a caveat
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,21 @@ def list_confusions(rows: Sequence[RunResult], items: Mapping[str, Items]) -> li
             for name, (cell, seeds, classes, counts) in zip(names, cells, strict=True)
         ]
     return confusions
+
+
+def list_rare_classes(metric: str, items: Items) -> list[str]:
+    """Name the classes that a metric of classes is about and of which fewer than `RARE` items are, with their counts.
+
+    `items` are those of the metric's measure; all runs were asked the same ones.
+    """
+    rows = next((rows for rows in items.values() if _read_classes(rows)), ())
+    base, classes = get_base_name(metric), _read_classes(rows)
+    counts = Counter(int(row.values[TRUE]) for row in rows)
+    names = dict(zip(name_classes(classes), classes, strict=True))
+    about = {names[base]} if base in names else {*classes} if base in OF_ALL else set()
+    rare = [(counts[place], name) for place, name in enumerate(classes) if name in about and 0 < counts[place] < RARE]
+    named = [f"{name} ({count})" for count, name in sorted(rare)]
+    return [*named[:SHOWN], f"{len(named) - SHOWN} more"] if len(named) > SHOWN + 1 else named
 
 
 def _read_classes(rows: Sequence[ItemRow]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ LOG_ODDS = "log_odds_"  # and its log-odds of each class against the others, by 
 # why a metric of classes is not defined
 ONE_CLASS, CLASS_ABSENT, NO_CLASSES, UNKNOWN_CLASS = "one_class", "class_absent", "no_classes", "unknown_class"
 MAJORITY_F1, MAJORITY_BALANCED = "majority_macro_f1", "majority_balanced_accuracy"
+RARE = 5  # held-out items of a class, below which what is measured of it rests on a handful of them
 CLASS_METRICS = (
     Metric("macro_f1", "higher", law=True, guessed=MAJORITY_F1),
     Metric("balanced_accuracy", "higher", law=True, guessed=MAJORITY_BALANCED),

@@ -26,7 +26,7 @@ from sweeps.figures.svg import UNTRAINED
 from sweeps.planning.method_runs import plan_methods
 from sweeps.report.document import Answer, Figure, Paragraph, Part, Section, make_table, say_once
 from sweeps.report.shared_parts import describe_rows, draw_row, mark_told, warn_of_missing
-from sweeps.report.table_cells import MINUS, show_dollars, show_estimate
+from sweeps.report.table_cells import MINUS, show_dollars, show_estimate, show_number
 from sweeps.results import RunResult, group_by_cell
 from sweeps.spec.contrast_rules import check_against, check_controls
 from sweeps.spec.metric_wishes import list_wishes
@@ -34,7 +34,8 @@ from sweeps.spec.model import SweepFields
 from sweeps.spec.sections import Best, Equal, MetricWish
 from sweeps.training.schedule import describe_equal
 
-UNBIASED = "A difference of a calibration error is less its bias, so it is not exactly that of the two means."
+UNBIASED = "A difference of a calibration error is less its bias, so it is not exactly that of the two means:"
+BIASES = 6  # pairs of which both are told: those of four methods
 DRAWN = 45  # pairs: those of ten methods
 FULL = 2  # metrics, in each variant, of which the terminal shows the tables
 MEANS = (
@@ -164,7 +165,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             *warn_of_missing(comparison.runs),
             _draw_means(f"methods-{place}", comparison, best),
             *_draw_differences(f"differences-{place}", comparison, best, design),
-            *([Paragraph(UNBIASED)] if get_base_name(wish.metric) in BIASED and comparison.differences else []),
+            *_tell_bias(comparison),
         ]
         sections.append(Section(f"Which method?{f' ({title})' if title else ''}", tuple(parts), further=place >= FULL))
     return Answer(tuple(filter(None, [*losses, *others])), say_once(sections))
@@ -251,6 +252,20 @@ def _draw_differences(name: str, comparison: Comparison, best: Best | None, desi
     asked = comparison.count_family(against) if against else 0
     note = explain_contrasts(contrasts, family=family, against=against, asked=asked)
     return [Figure(IntervalChart(words, rows), numbers, legend, note)]
+
+
+def _tell_bias(comparison: Comparison) -> list[Paragraph]:
+    """Put the difference of the two means beside that of a calibration error, which is less its bias."""
+    if get_base_name(comparison.metric) not in BIASED:
+        return []
+    means = {method.name: method.estimate.mean for method in comparison.contestants if method.estimate}
+    pairs = [
+        f"{_name_pair(pair)} is {show_number(measured, 3, signed=True).text} as measured, of which "
+        f"{show_number(measured - pair.estimate.mean, 3, signed=True).text} is bias"
+        for pair in [pair for pair in comparison.differences if pair.by_item][:BIASES]
+        for measured in [means[pair.one] - means[pair.other]]
+    ]
+    return [Paragraph(f"{UNBIASED} {'; '.join(pairs)}.")] if pairs else []
 
 
 def _show_pair(difference: Difference, *, single: bool) -> Contrast:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sweeps.analysis.confusion_cells import list_rare_classes
 from sweeps.analysis.idle_policies import list_idle
 from sweeps.analysis.learning_evidence import find_signs
 from sweeps.analysis.learning_signs import FLAT, LearningSign
 from sweeps.analysis.run_counts import find_cuts
 from sweeps.analysis.strata.unlearnt_parts import UnlearntPart, describe_unlearnt, list_unlearnt
 from sweeps.errors import SweepsError
-from sweeps.evaluation.metric_prefixes import get_base_name
+from sweeps.evaluation.classes import RARE
+from sweeps.evaluation.metric_prefixes import CUT, get_base_name
 from sweeps.evaluation.registry import EVALUATORS, find_measure
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclude_control import DataRoles
@@ -19,6 +21,7 @@ from sweeps.experiments.experiment_registry import get_experiment
 from sweeps.experiments.kind import Experiment
 from sweeps.experiments.not_trained import drop_explained, leave_untaught, tell_not_trained
 from sweeps.experiments.repeated_metrics import drop_repeated_metrics
+from sweeps.formatting import join_names
 from sweeps.rendering.prompts import find_prompt_axes
 from sweeps.report.inputs import Material
 from sweeps.results import GIVEN_UP, keep_measured
@@ -122,16 +125,25 @@ def _name_unlearnt(claim: Conclusion, parts: Mapping[str, Sequence[UnlearntPart]
 
 
 def _weigh_asking(claim: Conclusion, material: Material) -> Conclusion:
-    """Say that its sides were asked with different prompts, or that the untrained model's answers were cut."""
+    """Say that its sides were asked with different prompts, that answers were cut, or that few items are of a class."""
     caveats, details = {*claim.caveats}, dict(claim.details)
     if _differ_prompts(material.spec, claim.metric or ""):
         caveats.add("prompts_differ")
     is_against = claim.against == "untrained" or "learning_unclear" in claim.caveats
-    if is_against and find_cuts(material.rows, trained=False):
-        caveats.add("answers_cut")  # it may have been right
-        whose = "" if find_cuts(material.rows, trained=True) else " of the untrained model"
-        details["answers_cut"] = f"some answers{whose} were cut"
+    trained, untrained = (_is_cut(claim, material, trained=trained) for trained in (True, False))
+    if trained or (is_against and untrained):
+        caveats.add("answers_cut")  # they may have been right
+        details["answers_cut"] = f"some answers{'' if trained else ' of the untrained model'} were cut"
+    if rare := list_rare_classes(claim.metric or "", material.items.get(find_measure(claim.metric or "") or "", {})):
+        caveats.add("class_rare")
+        details["class_rare"] = f"fewer than {RARE} items each are of {join_names(rare)}"
     return replace(claim, caveats=order_caveats(caveats), details=details)
+
+
+def _is_cut(claim: Conclusion, material: Material, *, trained: bool) -> bool:
+    """Whether answers that the metric of a claim is read from were cut."""
+    cuts = find_cuts(material.rows, trained=trained)
+    return find_measure(claim.metric or "") in {name.replace(CUT, "", 1) for name in cuts}
 
 
 def _differ_prompts(spec: Mapping[str, Json], metric: str) -> bool:
@@ -163,6 +175,5 @@ def _miss_everything(material: Material) -> Conclusion:
 
 def _list_shared_caveats(material: Material, signs: Sequence[LearningSign]) -> set[Caveat]:
     codes: set[Caveat] = {"may_not_have_learnt"} if signs else set()
-    codes |= {"answers_cut"} if find_cuts(material.rows, trained=True) else set()
     codes |= {"idle_policy"} if any(list_idle(material.rows, material.items)) else set()
     return codes | ({"items_unread"} if material.unread else set())

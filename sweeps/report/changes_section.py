@@ -35,7 +35,7 @@ CLEAR_OF_ONE = "beyond its interval."
 LEFT_OUT = f"0 on both sides in every item, or told by fewer than {FEW_ITEMS} items. JSON has them."
 UNBIASED = (
     "A change of a calibration error is less its bias: noise alone makes an error, more in one model than in another. "
-    "`before` and `after` are as measured, so the change is not exactly their difference."
+    "The change as measured stands in brackets."
 )
 
 
@@ -150,13 +150,22 @@ def show_change(
         "metric": change.metric,
         before: show_number(change.before, 3),
         after: show_number(change.after, 3),
-        difference: show_number(change.mean, 3, signed=True),
+        difference: _show_mean(change),
         "95 % interval": TableCell(interval, [change.low, change.high]) if math.isfinite(change.low) else "unknown",
         "clear": together if change.after_holm else "alone" if change.clear else "no",
         "items": TableCell(Told(change.items, change.items + change.left_out).describe(), change.items)
         if change.left_out
         else change.items,
     }
+
+
+def _show_mean(change: Change) -> TableCell:
+    """Show a change; that of a calibration error, which is less its bias, beside the change as it was measured."""
+    mean = show_number(change.mean, 3, signed=True)
+    if get_base_name(change.metric) not in BIASED:
+        return mean
+    measured = show_number(change.after - change.before, 3, signed=True)
+    return TableCell(f"{mean.text} ({measured.text})", mean.value)
 
 
 def describe_context(cells: Sequence[CellChanges]) -> Iterator[str]:

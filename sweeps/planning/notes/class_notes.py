@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from sweeps.evaluation.choice import CHOICE
-from sweeps.evaluation.classes import read_classes
+from sweeps.evaluation.classes import RARE, read_classes
 from sweeps.formatting import format_count
 from sweeps.planning.measured_places import add_candidates, list_places
 from sweeps.records import Dataset, Records
@@ -15,7 +15,6 @@ from sweeps.spec.model import SweepFields
 from sweeps.training.data_order import count_group_rows, order_subset
 
 SHOWN = 4  # names in a note
-RARE = 5  # held-out rows of a class, below which there is a note
 LEARNT = ("questions", "completion")  # formats whose rows say their class
 
 

@@ -32,7 +32,7 @@ from sweeps.report.scaling_words import explain_low_end, write_apart
 from sweeps.results import RunResult, keep_measured
 from sweeps.spec.size_units import EXAMPLES
 from sweeps.stage import Json, LeftOut
-from sweeps.stats.paired_items import item_key
+from sweeps.stats.paired_items import Items, item_key
 from tests.sweeps.reports import EXPERIMENTS, material
 
 ROOT = Path(__file__).parents[3]
@@ -161,6 +161,22 @@ class Planted:
         return conclude_sweep(self.material())
 
 
+def classify(rows: Sequence[RunResult], counts: Mapping[str, int]) -> Items:
+    """Items of two classes, of each so many, which tell the macro-F1 that the rows have."""
+    true = [place for place, count in enumerate(counts.values()) for _ in range(count)]
+    return {
+        item_key(row.cell, row.seed): [
+            ItemRow(
+                str(item),
+                {"macro_f1": row.metrics["macro_f1"], "true_class": float(place), "chosen_class": float(place)},
+                details={} if item else {"classes": [*counts]},
+            )
+            for item, place in enumerate(true)
+        ]
+        for row in rows
+    }
+
+
 def plant_guess(share: float, guess: str, base: float, kind: str, claim: str) -> Planted:
     """Accuracies around a share, with what is scored without knowledge."""
     known, axis = {guess: base}, "train.rank" if kind == "grid" else "method"
@@ -238,8 +254,9 @@ WOBBLE = (2.002, 1.998, 2.002, 1.998, 2.002, 1.998, 2.002, 1.998, 2.001)
 ONE_ITEM = {item_key(row.cell, row.seed): [ItemRow("q", {"accuracy": row.metrics["accuracy"]})] for row in AGREED}
 CUT = [
     RunResult(row.cell, row.seed, row.state, {**row.metrics, "cut_answers": 0.25}, stage=f"train-{place}")
-    for place, row in enumerate(methods(sl=2.0, rl=1.5))
+    for place, row in enumerate(methods(metric="accuracy", sl=0.2, rl=0.7))
 ]
+BY_CLASS = methods(metric="macro_f1", sl=0.2, rl=0.7)
 RISING_GOAL: dict[str, Json] = {**SCALING, "target": {"metric": "accuracy", "above": 0.6}}
 RISING = [
     run({"data": "code", "size": size}, seed, accuracy=1 - 0.9 * (1 + size / 400) ** -1.2 + noise(size, seed))
@@ -624,7 +641,23 @@ PLANTED = {
     "seeds agree, and one item says no more": Planted(
         best("accuracy"), AGREED, "not_judged", 1.0, has=["seeds_agree", "few_items"], items={"answers": ONE_ITEM}
     ),
-    "answers were cut": Planted(COMPARE, CUT, "better", 0.5, has=["answers_cut"]),
+    "a class of two items": Planted(
+        best("macro_f1"),
+        BY_CLASS,
+        "better",
+        0.5,
+        has=["class_rare"],
+        items={"answers": classify(BY_CLASS, {"no": 2, "yes": 38})},
+    ),
+    "classes of twenty items": Planted(
+        best("macro_f1"),
+        BY_CLASS,
+        "better",
+        0.5,
+        lacks=["class_rare"],
+        items={"answers": classify(BY_CLASS, {"no": 20, "yes": 20})},
+    ),
+    "answers were cut": Planted(best("accuracy"), CUT, "better", 0.5, has=["answers_cut"]),
     "an unknown kind": Planted({"experiment": "none"}, cells(a=1.0), "no_answer", has=["unknown_experiment"]),
 }
 
@@ -812,17 +845,28 @@ def test_what_any_answer_lacks_is_a_caveat() -> None:
     assert {*conclude_sweep(learning).caveats} - bare == {"may_not_have_learnt"}
 
 
-@pytest.mark.parametrize(("cut", "against", "limited"), [(0.5, True, True), (0.5, False, False), (0.0, True, False)])
+@pytest.mark.parametrize(
+    ("cut", "against", "evaluator", "limited"),
+    [
+        (0.5, True, "answers", True),
+        (0.5, False, "answers", False),
+        (0.0, True, "answers", False),
+        (0.5, True, "rag", False),
+    ],
+)
 def test_cut_answers_of_the_untrained_model_limit_what_is_compared_with_it(
-    cut: float, against: bool, limited: bool
+    cut: float, against: bool, evaluator: str, limited: bool
 ) -> None:
-    rows = methods(sd=0.1, untrained=2.0, sl=2.02) if against else methods(untrained=3.0, sl=2.5, rl=1.5)
+    near, apart = (
+        methods(sd=0.1, metric="accuracy", untrained=0.3, sl=0.31),
+        methods(metric="accuracy", sl=0.3, rl=0.6),
+    )
     rows = [
-        replace(row, metrics={**row.metrics, "cut_answers": 0.0 if row.cell["method"] else cut}, stage=stage)
-        for row in rows
+        replace(row, metrics={**row.metrics, f"cut_{evaluator}": 0.0 if row.cell["method"] else cut}, stage=stage)
+        for row in (near if against else [*methods(metric="accuracy", untrained=0.1), *apart])
         for stage in (f"s{row.seed}" if row.cell["method"] else None,)
     ]
-    claim = conclude_sweep(Planted(COMPARE, rows, "").material())
+    claim = conclude_sweep(Planted(best("accuracy"), rows, "").material())
     assert (claim.against == "untrained") == against
     assert ("answers_cut" in claim.caveats) == limited
 

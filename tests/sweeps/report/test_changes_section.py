@@ -4,8 +4,9 @@ import pytest
 
 from sweeps.analysis.change_estimate import Change
 from sweeps.analysis.item_analysis import CellChanges
-from sweeps.report.changes_section import show_changes
+from sweeps.report.changes_section import show_change, show_changes
 from sweeps.report.document import Paragraph, Table
+from sweeps.report.table_cells import MINUS, TableCell
 from tests.wording import lacks
 
 
@@ -18,13 +19,18 @@ def count_notes_of_bias(*metrics: str) -> int:
     cell = CellChanges({}, "sl", "untrained", changes, largest=True, known=dict.fromkeys(metrics))
     (section,) = show_changes([cell]).sections
     notes = [part.text for part in section.parts if isinstance(part, Paragraph)]
-    return sum(lacks(note, "bias `before` `after` calibration") == [] for note in notes)
+    return sum(lacks(note, "bias measured calibration") == [] for note in notes)
 
 
 @pytest.mark.parametrize("metric", ["ece", "adaptive_ece", "rhythm.ece"])
 def test_a_change_that_is_less_its_bias_says_so_below_its_table(metric: str) -> None:
     assert count_notes_of_bias("accuracy", metric) == 1
     assert count_notes_of_bias("accuracy", "brier") == 0
+
+
+def test_a_change_less_its_bias_has_the_measured_one_beside_it() -> None:
+    change = Change("ece", 0.135, 0.097, 0.015, -0.01, 0.04, 0.3, 200, 200, seeds=3, left_out=0, clear=False)
+    assert show_change(change)["change"] == TableCell(f"+0.015 ({MINUS}0.038)", 0.015)
 
 
 def make_change(metric: str, before: float, after: float, items: int = 200) -> Change:
