@@ -162,6 +162,7 @@ def answer_comparison(spec: Spec, rows: Sequence[RunResult], items: ItemsBy, con
             others.append(list_levels(comparison, where))
         parts: list[Part] = [
             _say_what_is_equal(spec),
+            *(Paragraph(f"{name}: {note}.") for name, note in design.notes.items()),
             *warn_of_missing(comparison.runs),
             _draw_means(f"methods-{place}", comparison, best),
             *_draw_differences(f"differences-{place}", comparison, best, design),

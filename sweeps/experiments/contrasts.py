@@ -23,13 +23,17 @@ class Design:
 
     against: str | None = None
     controls: Mapping[str, str] = field(default_factory=dict)  # by the control's name
+    notes: Mapping[str, str] = field(default_factory=dict)  # what the file says of a method, by its name
 
     @classmethod
     def read(cls, spec: Mapping[str, Json]) -> "Design":
         methods, against = spec.get("methods"), spec.get("against")
         named = methods.items() if isinstance(methods, Mapping) else ()
-        twins = {name: method.get("control_of") for name, method in named if isinstance(method, Mapping)}
-        return cls(None if against is None else str(against), {name: str(twin) for name, twin in twins.items() if twin})
+        twins, notes = (
+            {name: str(method[key]) for name, method in named if isinstance(method, Mapping) and method.get(key)}
+            for key in ("control_of", "note")
+        )
+        return cls(None if against is None else str(against), twins, notes)
 
     def is_control(self, cell: Mapping[str, Json]) -> bool:
         """Whether a cell is that of a control."""

@@ -248,7 +248,7 @@ def check_chain(sweep: SweepFields, then: Sequence[str]) -> Iterator[Finding]:
 
 def check_method(method: Method) -> Iterator[str]:
     if method.then is not None:
-        if beside := sorted(method.model_fields_set - {"then", "control_of"}):
+        if beside := sorted(method.model_fields_set - {"then", "control_of", "note"}):
             yield f"got {', '.join(beside)} beside `then`; leave it out: each part has its own"
         return
     if method.learning_rate is None:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from sweeps.spec.source import Path
 
@@ -126,3 +126,14 @@ Flag = StrictBool
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 SWEEP_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=80)]
+NOTE = 120  # characters
+
+
+def check_note(value: str) -> str:
+    """Accept a short line: it stands behind the name of what it is about in every answer."""
+    if not value.strip() or len(value.splitlines()) > 1 or len(value) > NOTE:
+        raise ValueError(f"expected one line of 1 to {NOTE} characters, got {len(value)}")
+    return value.strip().rstrip(".")
+
+
+Note = Annotated[str, AfterValidator(check_note)]

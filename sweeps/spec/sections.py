@@ -14,6 +14,7 @@ from sweeps.spec.scalars import (
     Count,
     Frozen,
     Name,
+    Note,
     Number,
     Positive,
     SpecModel,
@@ -26,7 +27,6 @@ from sweeps.spec.scalars import (
 
 Column = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Column, ...], Field(min_length=2)]
-NOTE = 120  # characters
 SAME_FOR_ALL = "candidates"  # the only key that a list in `columns` can give to every row
 
 
@@ -66,13 +66,6 @@ def check_tests(value: Mapping[str, MeasuredFile]) -> Frozen:
     return Frozen(value)
 
 
-def check_note(value: str) -> str:
-    """Accept a short line: it stands behind the name of its data set in every answer."""
-    if not value.strip() or len(value.splitlines()) > 1 or len(value) > NOTE:
-        raise ValueError(f"expected one line of 1 to {NOTE} characters, got {len(value)}")
-    return value.strip().rstrip(".")
-
-
 class DataSpec(SpecModel):
     """One data set: where it comes from, and what is held out from training."""
 
@@ -88,7 +81,7 @@ class DataSpec(SpecModel):
     sizes_in: Literal["groups", "rows"] | None = None  # what sizes count where there are groups
     by: Column | None = None  # results are shown for each value
     control_of: Name | None = None  # the data set whose null twin this is: nothing can be learnt from it
-    note: Annotated[str, AfterValidator(check_note)] | None = None  # what readers of an answer must know about it
+    note: Note | None = None  # what readers of an answer must know about it
     tests: Annotated[Mapping[Name, MeasuredFile], AfterValidator(check_tests)] | None = (
         None  # further files to measure on
     )

@@ -15,6 +15,7 @@ from sweeps.spec.scalars import (
     Flag,
     Frozen,
     Name,
+    Note,
     Number,
     Positive,
     Share,
@@ -185,6 +186,7 @@ class Method(Train):
     data: Name | None = None
     compared: Flag = True  # false: only a part of chains, without runs of its own
     control_of: Name | None = None  # the method whose null twin this is: it should learn nothing, and is never the best
+    note: Note | None = None  # what readers of an answer must know about it
     then: Annotated[Any, PlainValidator(allow_none(check_chain_parts))] = (
         None  # names, or mappings of a name to a share
     )

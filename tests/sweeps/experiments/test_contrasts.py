@@ -17,11 +17,12 @@ from sweeps.experiments.conclusion import Conclusion
 from sweeps.experiments.contrasts import list_control_data
 from sweeps.records import canonicalize_row
 from sweeps.report.compose import compose_answer, list_facts
-from sweeps.report.document import Figure, Section, Table
+from sweeps.report.document import Figure, Paragraph, Section, Table
 from sweeps.report.inputs import Material
 from sweeps.results import RunResult
 from sweeps.stage import Json, LeftOut
 from sweeps.stats.paired_items import Items, compare_items, item_key, read_scores
+from tests.sweeps.questions import planned
 
 Shares = Mapping[str, Mapping[str, float]]  # by method, then by metric
 ITEMS, SEEDS = 60, 3
@@ -575,3 +576,17 @@ def test_a_control_of_a_single_seed_is_not_judged_and_not_praised() -> None:
     (coin,) = (row for row in list_every(replace(material, rows=rows, items={})) if row.subject == "coin")
     assert (coin.claim, coin.against, coin.low) == ("control_not_judged", "sl", None)
     assert "best" not in coin.sentence
+
+
+def test_the_note_of_a_method_stands_in_its_answer_and_changes_no_training() -> None:
+    material = ask(THREE, "accuracy")
+    methods: dict[str, Json] = {"sl": {}, "dpo": {}, "rl": {"note": "paid by a coin"}}
+    answer = compose_answer(replace(material, spec={**material.spec, "methods": methods}))
+    notes = [part.text for section in answer.sections for part in section.parts if isinstance(part, Paragraph)]
+    assert notes.count("rl: paid by a coin.") == 1
+    noted = SPEC.replace("coin: {", "coin: {note: a line, ")
+    assert parse(noted).methods is not None
+    with pytest.raises(SpecError, match="120"):
+        parse(noted.replace("a line", "a" * 121))
+    bare, with_note = (planned(text.replace("auto", "0.01")) for text in (SPEC, noted))
+    assert [stage.id for stage in bare.stages] == [stage.id for stage in with_note.stages]
