@@ -2,6 +2,7 @@
 
 BENCHMARKS = {
     "trainings": "64 trainings of ten steps at a service that works once a second, with everything around them.",
+    "trial_runners": "The same trainings by tools that run trials.",
     "in_flight": "500 such trainings at once, in one process.",
     "client_cost": "What a training step costs the client.",
     "service_cycles": "How much of the service's time a training uses.",

@@ -10,7 +10,7 @@ from typing import Any
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "peer_programs"
 ENVIRONMENT = HERE.parent / ".peers"
-LOCK = HERE / "peers.lock"
+LOCK, ALONE = HERE / "peers.lock", HERE / "peers_alone.lock"
 
 
 class PeerFailed(Exception):
@@ -18,15 +18,17 @@ class PeerFailed(Exception):
 
 
 def install_peers() -> Path:
-    """Install what the lock names unless it is installed; return the environment's Python."""
+    """Install what the locks name unless it is installed; return the environment's Python."""
     python, installed = ENVIRONMENT / "bin" / "python", ENVIRONMENT / "installed"
-    if installed.exists() and installed.read_bytes() == LOCK.read_bytes():
+    wanted = LOCK.read_bytes() + ALONE.read_bytes()
+    if installed.exists() and installed.read_bytes() == wanted:
         return python
     sys.stderr.write("installing the peers into .peers (minutes the first time)\n")
     subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-    words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK)]
-    subprocess.run([str(python), *words], check=True)
-    installed.write_bytes(LOCK.read_bytes())
+    words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]
+    subprocess.run([str(python), *words, str(LOCK)], check=True)
+    subprocess.run([str(python), *words, str(ALONE), "--no-deps"], check=True)
+    installed.write_bytes(wanted)
     return python
 
 

@@ -1,4 +1,4 @@
-"""64 trainings of ten steps at a service that works once a second, by us and by others."""
+"""64 trainings of ten steps at a service that works once a second, by us and by bare threads."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from scheduler.cli.console.options import open_store
 from scheduler.settings import read_settings
 from scheduler.state import views
 from tests.acceptance.command import Desk
-from tests.support import redis_server
 from tests.tinker_offline.process import KEY, Server
 
 JOBS = Jobs(rates=8, seeds=8)
@@ -36,14 +35,12 @@ class Took(NamedTuple):
 
 
 def measure() -> list[Row]:
-    """Measure us against bare threads, twice, and against three tools that run trials."""
+    """Measure us against bare threads: submitted to a running fleet, and from nothing."""
     with lay_jobs(JOBS) as (place, jobs):
         with place.fleet() as fleet:
             ours, bare = alternate(fleet.run_jobs, lambda: run_bare(place.url, jobs))
         nothing, loaded = alternate(place.run_from_nothing, lambda: run_bare(place.url, jobs, loading=True))
-        rows = _compare_with_bare(ours, bare, nothing, loaded)
-        rows += [_compare_with_peer(place, jobs, program, words) for program, words in PEERS.items()]
-    return rows
+        return _compare_with_bare(ours, bare, nothing, loaded)
 
 
 @contextmanager
@@ -139,23 +136,6 @@ class RunningFleet:
                 time.sleep(0.05)
             states = {stage.state for stage in views.read_stages(store, name)}
         assert states == {"succeeded"}, states
-
-
-PEERS = {"ray_tune.py": "Ray Tune", "rq_jobs.py": "RQ, 4 workers", "optuna_study.py": "Optuna on Redis, 4 × 16 threads"}
-
-
-def _compare_with_peer(place: Place, jobs: Path, program: str, words: str) -> Row:
-    """Compare with a tool that starts a process for each job or polls: once for each pair, as long as it takes."""
-
-    def theirs() -> float:
-        with TemporaryDirectory() as name, redis_server(Path(name)) as redis:
-            more = [] if program == "ray_tune.py" else [redis.url]
-            return float(run_peer(program, place.url, KEY, str(jobs), *more)["seconds"])
-
-    with place.fleet() as fleet:
-        ours, others = alternate(lambda: fleet.run_jobs().seconds, theirs)
-    bar = 1 / 7 if program == "ray_tune.py" else 1.0
-    return Row(what="submitted to a running fleet", against=words, unit="s", ours=ours, theirs=others, most=bar)
 
 
 def _compare_with_bare(ours: list[Took], bare: list[Took], nothing: list[Took], loaded: list[Took]) -> list[Row]:
