@@ -41,6 +41,11 @@ def fingerprint(document: Mapping[str, Any]) -> str:
     return _digest(_object(document, "document"))
 
 
+def name_run(cell: Mapping[str, Any], seed: int) -> str:
+    """Name a run of a sweep by what it is: its cell and its seed."""
+    return fingerprint({"cell": cell, "seed": seed})
+
+
 def list_entries(document: Mapping[str, Any]) -> tuple[str, ...]:
     """List the canonical `"key":value` texts of a part of a document, for `fingerprint_entries`."""
     return tuple(f"{quoted(key)}:{canonicalize(value, key)}" for key, value in document.items())

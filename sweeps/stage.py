@@ -60,6 +60,16 @@ class Run:
     before: tuple[str, ...] = ()  # of a chain, the train stages that come before the last one
 
 
+class HeldRun(NamedTuple):
+    """A run of a sweep with `until`: all that it may have, of which only the first round is submitted with it."""
+
+    run: Run
+    cost: float  # micro-dollars at most, with its evaluations; tokens where something has no price
+    in_grid: bool  # it is one of the full grid; the others are further seeds
+    is_first: bool  # it is in the first round
+    stages: tuple[str, ...] = ()  # its own and those that they need, in the order of the plan
+
+
 class LeftOut(NamedTuple):
     """An evaluation that is not made on some data, or metrics of it that this data cannot give."""
 
@@ -112,6 +122,8 @@ class Plan:
     prefixes: Prefixes
     left_out: tuple[LeftOut, ...] = ()
     metrics: tuple[str, ...] = ()  # that the answer is about, where the one that it would be about is left out
+    held: tuple[HeldRun, ...] = ()  # of a sweep with `until`: all runs that it may have
+    held_stages: tuple[Stage, ...] = ()  # the stages of runs that may follow the first round
 
     def contains(self, stage: Stage) -> dict[int, str]:
         """The proof that subsets nest: for each smaller size of the sweep, the hash of this stage's first n."""

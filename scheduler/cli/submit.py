@@ -70,6 +70,8 @@ def make_submission_row(submitted: Submitted) -> dict[str, Json]:
 
 def describe_submission(store: Store, prepared: Prepared, submitted: Submitted) -> str:
     """Say in one sentence what was submitted."""
+    if submitted.moved:
+        return f"{submitted.sweep} goes on from what it has, until what its file says now"
     if not submitted.fresh:
         if views.read_sweep(store, submitted.sweep).state == SweepState.FINISHED:
             return f"{submitted.sweep} is already finished; nothing runs again"

@@ -11,6 +11,7 @@ from scheduler.engine.breaker import Timing
 from scheduler.engine.dispatch import Nudges
 from scheduler.engine.fleet import read_service
 from scheduler.engine.request_meter import RequestMeter
+from scheduler.engine.round_keeper import RoundKeeper
 from scheduler.engine.tick import TickLimits, tick
 from scheduler.errors import SettingsDisagree
 from scheduler.notify.alerts import AlertWatch
@@ -58,12 +59,15 @@ def run(settings: Settings) -> None:
         Scheduler(store, Nudges(url), settings),
         NoticeSender(store, settings.notify, url=settings.store),
     )
+    keeper = RoundKeeper(store, name_process(), settings.store)
     sender.start()
+    keeper.start()
     if address := settings.observation.metrics:
         start_metrics_server(store, name_process(), address, read_token(address))
     while not stop.is_set():
         stop.wait(scheduler.run_tick())
     sender.stop()
+    keeper.stop()
     scheduler.leave()
 
 

@@ -40,6 +40,10 @@ HELD = PREFIX + "held"
 """Set: sweeps that want their stages and pay for none now, because they are paused or outside their window."""
 WINDOWS = PREFIX + "windows"
 """Zset, sweep -> when its window opens or closes next, or its deadline passes."""
+ROUNDS_DUE = PREFIX + "rounds_due"
+"""Zset, sweep -> since when all its stages have ended and its `until` asks what follows."""
+ROUND_DECIDER = PREFIX + "round_decider"
+"""String, expires: the scheduler that decides what follows the rounds of sweeps."""
 PROGRESSED = PREFIX + "progressed"
 """Zset, stage -> when its running attempt last made progress."""
 SUSPECTS = PREFIX + "suspects"
@@ -166,6 +170,21 @@ def sweep_values(name: str) -> str:
 def sweep_cells(name: str) -> str:
     """Hash, `cell|metric|count`, `…|mean` and `…|m2` -> the running aggregates."""
     return f"{PREFIX}sweep:{name}:cells"
+
+
+def sweep_candidates(name: str) -> str:
+    """Hash, name of a run -> packed: a run that a sweep with `until` may have, its row and what it costs at most."""
+    return f"{PREFIX}sweep:{name}:candidates"
+
+
+def sweep_held(name: str) -> str:
+    """Hash, stage -> JSON: the parents and the fields of a stage that a later round may add."""
+    return f"{PREFIX}sweep:{name}:held"
+
+
+def sweep_rounds(name: str) -> str:
+    """List of JSON: the rounds that were appended: which rows, why, and what was expected."""
+    return f"{PREFIX}sweep:{name}:rounds"
 
 
 def sweep_counts(name: str) -> str:

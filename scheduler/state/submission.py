@@ -14,10 +14,11 @@ from scheduler.services import find_service, make_lane
 from scheduler.state import keys
 from scheduler.state.commands import Word
 from scheduler.state.keeping.packing import pack
+from scheduler.state.runs.round_store import change_until, hold_back, moves_end, read_until
+from scheduler.state.runs.written_rows import CellNumbers, make_row, map_feeds
 from scheduler.state.store import Store, compact
 from sweeps.cost import Rates
-from sweeps.identity import fingerprint
-from sweeps.stage import Json, Plan, Run, Stage
+from sweeps.stage import Json, Plan, Stage
 
 T = TypeVar("T")
 NAMED = 3  # settings that a line names
@@ -57,13 +58,15 @@ class Submitted:
     sweep: str
     fresh: bool  # False: the same sweep was submitted before
     known: int  # stages that other sweeps wanted before
+    moved: bool = False  # the same sweep was submitted before, and is now to stop earlier or later
 
 
 def submit(store: Store, submission: Submission, progress: Progress | None = None) -> Submitted:
     """Submit the sweep. Raise SweepConflict if its name has another content."""
     plan = submission.plan
     if _open(store, submission) == "same":
-        return Submitted(plan.sweep, fresh=False, known=0)
+        return Submitted(plan.sweep, fresh=False, known=0, moved=_move_end(store, submission))
+    _hold_back(store, submission)
     _write_runs(store, plan)
     known = 0
     for done, batch in _count_batches(_make_stage_calls(submission)):
@@ -72,6 +75,26 @@ def submit(store: Store, submission: Submission, progress: Progress | None = Non
             progress(done, len(plan.stages))
     sealed = store.scripts.run("seal_sweep", plan.sweep)  # 0: another process that submitted the same sweep was faster
     return Submitted(plan.sweep, fresh=bool(sealed), known=known)
+
+
+def _move_end(store: Store, submission: Submission) -> bool:
+    """Let a sweep that was submitted before stop where its file says now. Raise SweepConflict if it is archived."""
+    name = submission.plan.sweep
+    if not moves_end(store, name, submission.spec):
+        return False
+    if not store.client.exists(keys.sweep_archive(name)):
+        _hold_back(store, submission)
+        if change_until(store, name, submission.spec) != "archived":
+            return True
+    other = f"use another name (`{submission.renames}`): its results are reused as long as their stages are kept"
+    raise SweepConflict(f"sweep {name!r} is archived and cannot go on with another `until`; {other}")
+
+
+def _hold_back(store: Store, submission: Submission) -> None:
+    plan = submission.plan
+    held = ((stage.id, stage.parents, _make_stage_fields(submission, stage)) for stage in plan.held_stages)
+    if plan.held:
+        hold_back(store, plan.sweep, plan.held, held)
 
 
 def _open(store: Store, submission: Submission) -> str:
@@ -84,7 +107,10 @@ def _open(store: Store, submission: Submission) -> str:
         "slots": submission.slots or 0,
         "window": submission.window,
         "deadline": "" if submission.deadline is None else submission.deadline,
-        "lanes": " ".join(sorted({make_lane(str(stage.recipe["model"])) for stage in plan.stages})),
+        "lanes": " ".join(
+            sorted({make_lane(str(stage.recipe["model"])) for stage in (*plan.stages, *plan.held_stages)})
+        ),
+        **({"until": compact(read_until(submission.spec))} if plan.held else {}),
         "limit": "" if submission.limit is None else submission.limit,
         "notify": json.dumps(submission.notify),
         "totals": json.dumps(asdict(plan.totals)),
@@ -105,46 +131,12 @@ def _write_runs(store: Store, plan: Plan) -> None:
     """Write the rows, and which stage feeds which row."""
     cells = CellNumbers()
     for batch in _split_batches(enumerate(plan.runs)):
-        rows = {str(number): _make_row(cells, number, run) for number, run in batch}
+        rows = {str(number): make_row(cells, number, run) for number, run in batch}
         store.client.hset(keys.sweep_runs(plan.sweep), mapping=rows)
-    for feeds in _split_batches(_map_feeds(plan, cells).items()):
+    for feeds in _split_batches(map_feeds(enumerate(plan.runs), cells).items()):
         store.client.hset(
             keys.sweep_feeds(plan.sweep), mapping={stage: json.dumps(targets) for stage, targets in feeds}
         )
-
-
-class CellNumbers:
-    """Short numbers for distinct cells, in order of appearance."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def assign(self, run: Run) -> int:
-        return self._numbers.setdefault(fingerprint(run.cell), len(self._numbers))
-
-
-def _make_row(cells: CellNumbers, number: int, run: Run) -> str:
-    return pack(
-        {
-            "run": number,
-            "number": cells.assign(run),
-            "cell": dict(run.cell),
-            "seed": run.seed,
-            "stage": run.stage,
-            "before": list(run.before),
-            "measures": dict(run.measures),
-        }
-    )
-
-
-def _map_feeds(plan: Plan, cells: CellNumbers) -> dict[str, list[list[Json]]]:
-    """Map each stage to [run, cell, prefix of its metrics]; `source.nll` has the prefix `source.`."""
-    feeds: dict[str, list[list[Json]]] = {}
-    for number, run in enumerate(plan.runs):
-        for measure, stage in run.measures.items():
-            prefix = measure[: measure.rfind(".") + 1]
-            feeds.setdefault(stage, []).append([number, cells.assign(run), prefix])
-    return feeds
 
 
 def _make_stage_calls(submission: Submission) -> Iterator[tuple[Word, ...]]:

@@ -40,6 +40,7 @@ from sweeps.spec.data_role_rules import check_data_controls
 from sweeps.spec.metric_wishes import split_spec
 from sweeps.spec.model import SweepFields
 from sweeps.spec.size_units import SizeUnit, find_unit
+from sweeps.spec.until_rules import check_until
 from sweeps.spec.variation_rules import list_sizes
 from sweeps.stats.intervals import find_grain
 
@@ -247,8 +248,8 @@ EXPERIMENT = Experiment(
     title="data scaling",
     question="How much data is needed?",
     needs=("train", "sizes"),
-    takes=("train", "sizes", "target"),
-    rules=((("data",), check_data_controls),),
+    takes=("train", "sizes", "target", "until"),
+    rules=((("data",), check_data_controls), (("until", "target", "sizes", "seeds"), check_until)),
     plan_runs=plan_scaling,
     conclude=conclude,
     answer=answer_scaling,

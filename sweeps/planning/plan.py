@@ -24,9 +24,11 @@ from sweeps.planning.notes.class_notes import note_classes
 from sweeps.planning.notes.horizons import note_alike, note_horizons
 from sweeps.planning.notes.method_notes import note_methods, note_roles, note_whole_data
 from sweeps.planning.notes.prompt_notes import note_candidate_lengths, note_prompts
+from sweeps.planning.notes.round_notes import note_rounds
 from sweeps.planning.plan_data import Load, PlanData
 from sweeps.planning.prices import PRETEND, PriceBook, list_unpriced_models
 from sweeps.planning.rl_stages import WITHIN
+from sweeps.planning.rounds.held_runs import add_seeds, hold_runs, list_needed, read_spec
 from sweeps.planning.run_rows import CountedRun
 from sweeps.planning.runs import plan_runs
 from sweeps.planning.stage_builder import StageBuilder
@@ -36,7 +38,7 @@ from sweeps.records import Dataset
 from sweeps.rendering.tokenizer import Tokenizer
 from sweeps.spec.metric_rules import note_wishes
 from sweeps.spec.model import SweepFields
-from sweeps.stage import Json, Plan, Run, Stage, Totals
+from sweeps.stage import HeldRun, Json, LeftOut, Plan, Run, Stage, Totals
 from sweeps.training.learning_rates import describe_rates as rates_found
 from sweeps.training.schedule import describe_length
 
@@ -69,33 +71,67 @@ def plan(
     data = PlanData(
         load, tokenizers, environments, sweep.all_sizes, checks=checks, renderer=sweep.renderer, turns=sweep.turns
     )
-    builder = StageBuilder(sweep, data, prices, UnusedSettings(sweep), places=MeasuredPlaces(name_goals(sweep)))
-    made = list(plan_runs(builder))
-    if not made:
-        raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
-    stages, runs = tuple(builder.stages.values()), tuple(run for run, _ in made)
+    builder = StageBuilder(
+        add_seeds(sweep), data, prices, UnusedSettings(sweep), places=MeasuredPlaces(name_goals(sweep))
+    )
+    made, held = _divide_runs(sweep, builder)
+    runs = tuple(run for run, _ in made)
+    stages = _select_stages(builder, runs) if held else tuple(builder.stages.values())
     left_out = settle_left_out(sweep, runs, builder.places)
     metrics = choose_default_metrics(sweep, runs, left_out)
     _refuse_half_priced(sweep, stages, prices)
     totals = _sum_totals(stages, made, _find_price_dates(sweep, prices))
-    notes = (
-        *_list_notes(sweep, data, stages, runs, totals=totals, prices=prices),
-        *_note_untrained(runs),
-        *builder.unused.notes(),
-        *(evaluation.describe() for evaluation in left_out),
-    )
+    listed = _list_notes(sweep, data, stages, runs, totals=totals, prices=prices)
+    others = (*_note_runs(builder, runs, left_out), *note_rounds(read_spec(sweep), held, stages))
     return Plan(
         sweep=sweep.sweep,
-        digest=_hash_plan(sweep, stages, runs),
+        digest=_hash_plan(sweep, *_select_grid(builder, held)) if held else _hash_plan(sweep, stages, runs),
         stages=stages,
         runs=runs,
         totals=totals,
         defaults=list_defaults(sweep, data.renderers.values(), data.list_contexts(), metrics),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys((*listed, *others))),
         prefixes=data.prefixes,
         left_out=left_out,
         metrics=metrics,
+        held=held,
+        held_stages=_select_held(builder, held, stages),
     )
+
+
+def _note_runs(builder: StageBuilder, runs: Sequence[Run], left_out: Sequence[LeftOut]) -> Iterator[str]:
+    yield from _note_untrained(runs)
+    yield from builder.unused.notes()
+    yield from (evaluation.describe() for evaluation in left_out)
+
+
+def _divide_runs(sweep: SweepFields, builder: StageBuilder) -> tuple[list[CountedRun], tuple[HeldRun, ...]]:
+    """Plan all runs. Return those that are submitted, and with `until` all that the sweep may have."""
+    every = list(plan_runs(builder))
+    if not every:
+        raise PlanError(f"{sweep.sweep}: no run is left, because `exclude` removes all of them")
+    if sweep.until is None:
+        return every, ()
+    held = hold_runs(sweep, every, builder.stages)
+    return [row for row, known in zip(every, held, strict=True) if known.is_first], held
+
+
+def _select_stages(builder: StageBuilder, runs: Iterable[Run]) -> tuple[Stage, ...]:
+    """Select the stages that runs need, in the order of the plan."""
+    needed = list_needed(runs, builder.stages)
+    return tuple(stage for stage in builder.stages.values() if stage.id in needed)
+
+
+def _select_grid(builder: StageBuilder, held: Sequence[HeldRun]) -> tuple[tuple[Stage, ...], tuple[Run, ...]]:
+    """Select the full grid: the same question has the same digest, whenever it stops and whatever runs cost."""
+    runs = tuple(known.run for known in held if known.in_grid)
+    return _select_stages(builder, runs), runs
+
+
+def _select_held(builder: StageBuilder, held: Sequence[HeldRun], begun: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Select the stages of runs that may follow."""
+    first = {stage.id for stage in begun}
+    return tuple(stage for stage in _select_stages(builder, (known.run for known in held)) if stage.id not in first)
 
 
 def _refuse_half_priced(sweep: SweepFields, stages: Sequence[Stage], prices: PriceBook) -> None:
@@ -151,7 +187,8 @@ def _find_price_dates(sweep: SweepFields, prices: PriceBook) -> tuple[str, str] 
 def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     """Hash the sweep and its data: stages identify the content, runs say which results they read.
 
-    Defaults and untrained rows are left out: what a later version adds must not make another question of a sweep.
+    Defaults and untrained rows are left out: what a later version adds must not make another question of a sweep. So is
+    `until`: a sweep that is to stop earlier or later goes on from what is there.
     """
     content, asked = hashlib.sha256(), [run for run in runs if not is_untrained(run.cell)]
     added = (
@@ -162,7 +199,8 @@ def _hash_plan(sweep: SweepFields, stages: Sequence[Stage], runs: Sequence[Run])
             content.update(stage.id.encode())
     for run in asked:
         content.update(f"\n{run.seed} {run.stage} {sorted(run.measures.items())}".encode())
-    return fingerprint({"spec": sweep.model_dump(mode="json", exclude_defaults=True), "content": content.hexdigest()})
+    spec = sweep.model_dump(mode="json", exclude_defaults=True, exclude={"until"})
+    return fingerprint({"spec": spec, "content": content.hexdigest()})
 
 
 def _list_measured_by(runs: Iterable[Run]) -> set[str]:

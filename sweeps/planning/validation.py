@@ -17,7 +17,7 @@ def validate(sweep: SweepFields, prices: PriceBook) -> None:
     if unsupported := sweep.list_unsupported():
         raise PlanError("\n".join(unsupported))
     _refuse_too_many(sweep)
-    if sweep.budget is not None:
+    if sweep.budget is not None or (sweep.until is not None and sweep.until.budget is not None):
         _refuse_unpriced(sweep, prices)
 
 

@@ -31,6 +31,7 @@ from sweeps.spec.sections import (
     FleetLimits,
     MetricWish,
     Target,
+    Until,
     WebhookSettings,
     Window,
     read_metric_wish,
@@ -99,6 +100,7 @@ class SweepFields(SpecModel):
         Evaluation(name=NLL.name),
     )
     target: Target | None = None
+    until: Until | None = None  # spend round by round until the answer is narrow enough
     best: Best | None = None
     metrics: tuple[Annotated[MetricWish, BeforeValidator(read_metric_wish)], ...] = ()  # what the answer is about
     vary: Mapping[str, Axis] = {}

@@ -159,6 +159,30 @@ class Budget(SpecModel):
     usd: Annotated[Positive, Field(le=1_000_000)]
 
 
+class MinimumDataGoal(SpecModel):
+    """The minimum data is known well enough when its interval's upper end is at most this many times the lower one."""
+
+    ratio: Annotated[Number, Field(gt=1, le=1_000)]
+
+
+class Until(SpecModel):
+    """When to stop: when the goal is reached, or else when the next run would pass a limit.
+
+    `budget` is what all runs may cost by the plan's high estimates, `most` how many may be trained. Without both, the
+    sweep costs no more than its full grid.
+    """
+
+    minimum_data: MinimumDataGoal | None = None
+    budget: Budget | None = None
+    most: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> Self:
+        if self.minimum_data is None:
+            raise ValueError("expected a goal, such as `minimum_data: {ratio: 1.5}`")
+        return self
+
+
 class FleetLimits(SpecModel):
     """How many slots of the fleet the sweep may use at once."""
 

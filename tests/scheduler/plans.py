@@ -1,11 +1,13 @@
 """Small plans as plain values, made without a file or data."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from scheduler.state.submission import Submission
 from sweeps.cost import Rates
 from sweeps.identity import fingerprint
 from sweeps.planning.plan import Json, Plan, Run, Stage, Totals
+from sweeps.stage import HeldRun
 
 MODEL = "offline/ngram-s"
 RATES = Rates(training=1_000_000)
@@ -101,3 +103,24 @@ def submission(
         deadline=deadline,
         notify=notify,
     )
+
+
+def rounds(sweep: str, sizes: Sequence[int], seeds: int, first: int, *, grid: int = 2) -> Plan:
+    """A scaling sweep with `until`: the first round has the first so many seeds, and further ones may follow."""
+    whole = scaling(sweep, sizes, seeds)
+    held = tuple(
+        HeldRun(run, 2 * COST, run.seed < grid, run.seed < first, (str(run.stage), *run.measures.values()))
+        for run in whole.runs
+    )
+    needed = {stage for run in held if run.is_first for stage in run.stages} | {"evaluate-base"}
+    begun = plan(
+        sweep,
+        [stage for stage in whole.stages if stage.id in needed],
+        [run.run for run in held if run.is_first],
+    )
+    left = tuple(stage for stage in whole.stages if stage.id not in needed)
+    return replace(begun, digest=fingerprint({"sweep": sweep}), held=held, held_stages=left)
+
+
+def rounds_spec(sweep: str, ratio: float = 1.5) -> dict[str, Json]:
+    return {"sweep": sweep, "experiment": "data_scaling", "until": {"minimum_data": {"ratio": ratio}}}

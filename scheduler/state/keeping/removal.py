@@ -19,6 +19,8 @@ HASHES = {
     "values": keys.sweep_values,
     "cells": keys.sweep_cells,
     "feeds": keys.sweep_feeds,
+    "candidates": keys.sweep_candidates,
+    "held": keys.sweep_held,
 }
 
 

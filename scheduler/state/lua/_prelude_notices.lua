@@ -92,12 +92,17 @@ local function count_stage(sweep, id, score, state)
   end
 end
 
--- Finishes a sweep when all its stages have ended and no walk through them is under way.
+-- Finishes a sweep when all its stages have ended and no walk through them is under way. One with `until` is due for its
+-- next round instead, until its rounds have stopped.
 local function close_if_done(sweep)
   local key = sweep_key(sweep)
-  local row = read('HMGET', key, 'state', 'walks', 'walked')
+  local row = read('HMGET', key, 'state', 'walks', 'walked', 'until', 'stopped')
   if row[1] ~= 'active' or to_number(row[2]) > to_number(row[3]) then return end
   if count_ended(sweep) < read('ZCARD', key .. ':stages') then return end
+  if row[4] and not row[5] then
+    write('ZADD', PREFIX .. 'rounds_due', NOW, sweep)
+    return
+  end
   move_sweep(sweep, 'active', 'finished')
   notify(sweep, 'finished')
 end

@@ -12,7 +12,7 @@ if may_drop(name) then return 'archived' end
 if to_number(row[3]) > 0 and to_number(row[3]) <= NOW then write('HSET', key, 'deadline', '') end
 -- The next end is notified again.
 write('DEL', key .. ':answer') -- it will have another
-write('HDEL', key, 'notified:failure', 'notified:finished', 'notified:cancelled', 'started')
+write('HDEL', key, 'notified:failure', 'notified:finished', 'notified:cancelled', 'started', 'stopped')
 if not sealed then
   if state ~= 'opening' then move_sweep(name, state, 'opening') end
   return state

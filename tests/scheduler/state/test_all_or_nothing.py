@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = [
     *(f"state/test_{name}" for name in ("money", "unreconciled", "checkpoints", "children", "service_facts", "keys")),
     "state/test_books",
+    "state/test_rounds",
     "state/test_tokens",
     "state/test_user_budgets",
     "state/test_all_or_nothing",

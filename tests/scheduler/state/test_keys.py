@@ -15,13 +15,14 @@ from scheduler.state.connection import Refused, StoreBug
 from scheduler.state.people.actors import Actor, Scope
 from scheduler.state.people.tokens import create_login, create_token
 from scheduler.state.people.user_budgets import set_user_budget
+from scheduler.state.runs.round_store import append_round, read_held_runs
 from scheduler.state.service_facts import record_facts
 from scheduler.state.service_series import note_requests, note_slots
 from scheduler.state.store import Meter, Renewal
 from scheduler.state.workers import report_scheduler
 from tests.scheduler.conftest import named
 from tests.scheduler.night import LEASE, Fleet, Night, checkpoint
-from tests.scheduler.plans import scaling, single
+from tests.scheduler.plans import rounds, rounds_spec, scaling, single
 from tests.scheduler.seen import LANE
 from tests.support import RedisServer
 
@@ -68,6 +69,7 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     night.store.client.hset(keys.CLEANED, "at", 1)
     night.store.client.hset(keys.RESTORED, "at", 1)
     seen |= set(night.snapshot())
+    seen |= leave_rounds(night)
     night.store.scripts.run("cancel_sweep", "s")
     night.store.scripts.run("suspect_service", "offline", "planted")
     assert night.store.take_canary("offline", "try", tokens=1, patience=9, pace=1)
@@ -94,6 +96,20 @@ def test_a_night_writes_every_key_that_is_named_and_no_other(night: Night, redis
     unseen = [name for name, pattern in patterns.items() if not any(map(pattern.fullmatch, ours))]
     assert unseen == []
     fleet.nudges.close()
+
+
+def leave_rounds(night: Night) -> set[str]:
+    """Append a round to a sweep with `until`; return the keys that it had before and has then."""
+    sizes = (32, 64)
+    night.submit(rounds("r", sizes, seeds=2, first=1), spec=rounds_spec("r"))
+    for size in sizes:
+        night.do(f"train-n{size}s0", "r")
+        night.do(f"evaluate-n{size}s0", "r", {"nll": 1.0})
+    night.store.scripts.run("take_duty", "s1", 10_000, keys.ROUND_DECIDER.removeprefix(keys.PREFIX))
+    due = set(night.snapshot())
+    second = [held for held in read_held_runs(night.store, "r") if held.run.seed == 1]
+    assert append_round(night.store, "r", 0, second, {"parts": []}) == "appended"
+    return due | set(night.snapshot())
 
 
 def test_every_name_carries_the_prefix() -> None:
