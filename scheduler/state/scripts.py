@@ -1,9 +1,10 @@
 """Load the Lua verbs and run them. Each verb is one file behind the tables of moves and the preludes."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler.state.commands import Word
 from scheduler.state.connection import Client
@@ -22,33 +23,68 @@ PRELUDES = tuple(
 
 @cache
 def load_verbs() -> dict[str, str]:
-    """Return the whole script of each verb by name."""
+    """Return the text of each verb by name: its file, without the preludes."""
     folder = files("scheduler.state") / "lua"
     texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".lua")}
-    return {
-        name.removesuffix(".lua"): build_script(name.removesuffix(".lua"), text)
-        for name, text in sorted(texts.items())
-        if name not in PRELUDES
-    }
+    return {name.removesuffix(".lua"): text for name, text in sorted(texts.items()) if name not in PRELUDES}
 
 
 def build_script(name: str, body: str) -> str:
-    """Build the script that the server runs: preludes, then the verb, all or nothing (`lua/_prelude_write.lua`)."""
-    return f"{_load_preludes()}\nlocal function verb()\n{body}\nend\nreturn perform('{name}', verb)"
+    """Build the script that the server runs: what it uses of the preludes, then the verb, all or nothing."""
+    verb = wrap_verb(name, body)
+    return "\n".join([*(definition.text for definition in link(verb)), verb])
+
+
+def wrap_verb(name: str, body: str) -> str:
+    """Write the end of a script: the verb as a function, and its call."""
+    return f"local function verb()\n{body}\nend\nreturn perform('{name}', verb)"
+
+
+class Definition(NamedTuple):
+    """One `local` of a prelude: its file, its text, the names that it gives, and all words in it."""
+
+    file: str
+    text: str
+    names: frozenset[str]
+    words: frozenset[str]
+
+
+def link(verb: str) -> list[Definition]:
+    """List the definitions that a verb uses, and those that these use, in their order. Each word counts as a use.
+
+    The server runs a whole script at every call, and all preludes would take it longer than most verbs do.
+    """
+    used, linked = _list_words(verb), list[Definition]()
+    for definition in reversed(_read_definitions()):
+        if definition.names & used:
+            linked.append(definition)
+            used |= definition.words
+    return linked[::-1]
 
 
 @cache
-def _load_preludes() -> str:
+def _read_definitions() -> tuple[Definition, ...]:
     folder = files("scheduler.state") / "lua"
-    return "\n".join(
-        [
-            f"local LAYOUT = '{LAYOUT}'",
-            f"local MOVES = {write_as_lua(MOVES)}",
-            f"local SWEEP_MOVES = {write_as_lua(SWEEP_MOVES)}",
-            f"local BREAKER_MOVES = {write_as_lua(BREAKER_MOVES)}",
-            *((folder / name).read_text(encoding="utf-8") for name in PRELUDES),
-        ]
-    )
+    tables = {
+        "": f"local LAYOUT = '{LAYOUT}'\nlocal MOVES = '{write_as_lua(MOVES)}'\n"
+        f"local SWEEP_MOVES = '{write_as_lua(SWEEP_MOVES)}'\nlocal BREAKER_MOVES = '{write_as_lua(BREAKER_MOVES)}'\n"
+    }
+    texts = tables | {name: (folder / name).read_text(encoding="utf-8") for name in PRELUDES}
+    return tuple(definition for file, text in texts.items() for definition in _split(file, text))
+
+
+def _split(file: str, text: str) -> Iterator[Definition]:
+    """Split a prelude at the lines that begin with `local`; comments are left out."""
+    bare = re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE)
+    for part in re.split(r"^(?=local )", bare, flags=re.MULTILINE):
+        if part.strip():
+            function = re.match(r"local function (\w+)", part)
+            names = function.groups() if function else _list_words(re.split(r"[=\n]", part)[0]) - {"local"}
+            yield Definition(file, part.rstrip(), frozenset(names), frozenset(_list_words(part)))
+
+
+def _list_words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
 
 
 LARGEST = 2**53  # beyond it, one Lua number means several integers
@@ -69,7 +105,7 @@ class Scripts:
     def __init__(self, client: Client, clock: Clock | None = None) -> None:
         self._client = client
         self._clock = clock
-        self._verbs = {name: client.register_script(text) for name, text in load_verbs().items()}
+        self._verbs = {name: client.register_script(build_script(name, text)) for name, text in load_verbs().items()}
 
     def run(self, verb: str, *arguments: Word) -> Any:
         """Run one verb in one round trip."""

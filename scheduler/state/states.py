@@ -98,8 +98,6 @@ BREAKER_MOVES: dict[BreakerState, frozenset[BreakerState]] = {
 
 
 def write_as_lua(moves: Mapping[State, frozenset[State]]) -> str:
-    """Write a table of moves as a Lua literal, for the preludes of every verb."""
-    rows = (
-        f"{source}={{{','.join(f'{target}=true' for target in sorted(targets))}}}" for source, targets in moves.items()
-    )
-    return "{" + ",".join(rows) + "}"
+    """Write moves as one text, " ready>dispatched ready>waiting ": a verb looks for a move in it."""
+    pairs = sorted(f"{source}>{target}" for source, targets in moves.items() for target in targets)
+    return f" {' '.join(pairs)} "

@@ -17,9 +17,10 @@ import pytest
 from scheduler.state.commands import Word
 from scheduler.state.connection import StoreBug
 from scheduler.state.keys import PREFIX
-from scheduler.state.scripts import Scripts, load_verbs
+from scheduler.state.scripts import Scripts, link, load_verbs, wrap_verb
 
-Site = str  # a verb, or the preludes, and which of the places at which it writes: `settle:2`
+Site = str  # a verb, or a definition of a prelude, and which of the places at which it writes: `settle:2`
+WAY_TO_WRITE = "_prelude_write.lua"
 SITE = re.compile(r"\b(write|add)\(")
 FALLS = """
 local calls, sites = 0, {}
@@ -107,11 +108,14 @@ class Injector:
 
     def _falling(self, name: str) -> str:
         """The verb, which falls at the call that KEYS[1] names, or at its end."""
-        way_to_write, between, rest = load_verbs()[name].partition("local PREFIX = ARGV[1]")
-        preludes, begins, body = rest.partition("local function verb()")
-        marked = self._mark("preludes", preludes) + begins + self._mark(name, body)
+        body = load_verbs()[name]
+        parts = [
+            text if file in ("", WAY_TO_WRITE) else self._mark(min(names), text)
+            for file, text, names, _ in link(wrap_verb(name, body))
+        ]
         self.sites.add(f"{name}:anywhere")
-        return FALLS + way_to_write + between + marked.replace("', verb)", f"', {AT_ITS_END})")
+        verb = wrap_verb(name, self._mark(name, body)).replace("', verb)", f"', {AT_ITS_END})")
+        return FALLS + "\n".join([*parts, verb])
 
     def _mark(self, name: str, text: str) -> str:
         """The text, which notes where it writes: at the n-th place of this name."""

@@ -13,6 +13,13 @@ local function read_clock()
 end
 local NOW = read_clock()
 
+-- Every start of a server has another run id. To ask for it takes longer than all else that a verb reads.
+local run
+local function read_run()
+  run = run or string.match(read('INFO', 'server'), 'run_id:(%x+)')
+  return run
+end
+
 local function count_days(time) return math.floor(time / 86400000) end -- UTC days since 1970
 local TODAY = count_days(NOW)
 
@@ -20,6 +27,9 @@ local function stage_key(id) return PREFIX .. 'stage:' .. id end
 local function sweep_key(name) return PREFIX .. 'sweep:' .. name end
 local function state_key(state) return PREFIX .. 'state:' .. state end
 local function to_number(text) return tonumber(text) or 0 end
+
+-- Is a move in the text of all moves? The moves of stages, sweeps and breakers are such texts.
+local function is_move(moves, from, to) return string.find(moves, ' ' .. from .. '>' .. to .. ' ', 1, true) end
 
 local function read_stage(id, field) return read('HGET', stage_key(id), field) end
 
@@ -83,7 +93,7 @@ end
 -- The only place where the state of a sweep is written: its hash and its membership in live and held change together.
 -- Answers whether the sweep was in `from`.
 local function move_sweep(sweep, from, to)
-  if not (SWEEP_MOVES[from] and SWEEP_MOVES[from][to]) then
+  if not is_move(SWEEP_MOVES, from, to) then
     error('illegal move of sweep ' .. sweep .. ': ' .. from .. ' to ' .. to)
   end
   if read('HGET', sweep_key(sweep), 'state') ~= from then return false end
@@ -92,32 +102,34 @@ local function move_sweep(sweep, from, to)
   return true
 end
 
--- Adds a line to the events of a stage and drops the oldest ones. Its words: time, state before and after (''
--- for a note; else their first two letters), attempt, worker, detail.
+-- Answers the events of a stage with one line more, without the oldest ones. The words of a line: time, state before
+-- and after ('' for a note; else their first two letters), attempt, worker, detail.
 local LONGEST_LOG, SHORTENED_LOG = 16000, 12000
-local function write_event(id, from, to, detail)
-  local row = read('HMGET', stage_key(id), 'attempt', 'worker', 'events')
-  local words = {NOW, string.sub(from, 1, 2), string.sub(to, 1, 2), row[1] or 0, row[2] or '', (string.gsub(detail or '', '%s+', ' '))}
-  local log = (row[3] or '') .. table.concat(words, '|') .. '\n'
+local function add_event(log, attempt, worker, from, to, detail)
+  local words = {NOW, string.sub(from, 1, 2), string.sub(to, 1, 2), attempt or 0, worker or '', (string.gsub(detail or '', '%s+', ' '))}
+  log = (log or '') .. table.concat(words, '|') .. '\n'
   if #log > LONGEST_LOG then log = string.match(string.sub(log, -SHORTENED_LOG), '\n(.*)$') or '' end
-  write('HSET', stage_key(id), 'events', log)
+  return log
 end
 
 -- Writes an event that no move of the stage shows.
-local function log_event(id, detail) write_event(id, '', '', detail) end
+local function log_event(id, detail)
+  local row = read('HMGET', stage_key(id), 'attempt', 'worker', 'events')
+  write('HSET', stage_key(id), 'events', add_event(row[3], row[1], row[2], '', '', detail))
+end
 
 -- The only place where the state of a stage is written: its hash, the index of its state and its event change together.
 -- score: the deadline in `dispatched` and `running`, else the time. Answers whether the stage was in `from`.
 local function move(id, from, to, score, detail)
-  if not (MOVES[from] and MOVES[from][to]) then
+  if not is_move(MOVES, from, to) then
     error('illegal move of ' .. id .. ': ' .. from .. ' to ' .. to)
   end
   local key = stage_key(id)
-  if read('HGET', key, 'state') ~= from then return false end
-  write('HSET', key, 'state', to, 'since', NOW)
+  local row = read('HMGET', key, 'state', 'attempt', 'worker', 'events')
+  if row[1] ~= from then return false end
+  write('HSET', key, 'state', to, 'since', NOW, 'events', add_event(row[4], row[2], row[3], from, to, detail))
   write('ZREM', state_key(from), id)
   write('ZADD', state_key(to), score or NOW, id)
-  write_event(id, from, to, detail)
   mark_changed(id)
   return true
 end

@@ -46,8 +46,7 @@ end
 -- after a failover.
 -- `call` names the call that took the lease: see find_lease.
 local function take_lease(id, worker, call)
-  local run = string.match(read('INFO', 'server'), 'run_id:(%x+)')
-  local fence = string.sub(run, 1, 8) .. '-' .. write('INCR', PREFIX .. 'fence')
+  local fence = string.sub(read_run(), 1, 8) .. '-' .. write('INCR', PREFIX .. 'fence')
   write('HSET', stage_key(id), 'fence', fence, 'worker', worker, 'call', call, 'started', NOW,
     'slot', id .. '|' .. read_stage(id, 'attempt'))
   write('ZADD', PREFIX .. 'progressed', NOW, id)
@@ -58,7 +57,9 @@ end
 local FAULTS = {'outage', 'broken', 'gone', 'unknown', 'lost', 'stalled'}
 local function failure_field(kind) return 'failed:' .. kind end
 local function clear_failures(id)
-  for _, kind in ipairs(FAULTS) do write('HDEL', stage_key(id), failure_field(kind)) end
+  local fields = {}
+  for i, kind in ipairs(FAULTS) do fields[i] = failure_field(kind) end
+  write('HDEL', stage_key(id), unpack(fields))
   write('SREM', PREFIX .. 'suspects', id)
   write('HDEL', PREFIX .. 'losses', 'in_a_row')
 end

@@ -4,9 +4,6 @@
 
 local BOOKS = PREFIX .. 'books'
 
--- Every start of a server has another run id.
-local function read_run() return string.match(read('INFO', 'server'), 'run_id:(%x+)') end
-
 -- Are the books closed, or will they be as soon as a process looks at them?
 local function are_books_closed()
   local row = read('HMGET', BOOKS, 'run', 'closed')

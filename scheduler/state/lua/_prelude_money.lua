@@ -6,18 +6,26 @@
 
 local function day_key(service, day) return PREFIX .. 'day:' .. service .. ':' .. day end
 
--- Books an amount in every ledger that it belongs to. `what` is 'spent', 'reserved' or 'unreconciled', or 'tokens',
--- which only a sweep has. `day`: the day of an amount that is spent or unreconciled, if it is not today.
-local function book(id, sweep, what, amount, day)
-  if amount == 0 then return end
+-- Books amounts in every ledger that they belong to: 'spent', 'reserved' and 'unreconciled', and 'tokens', which only a
+-- sweep has. `day`: the day of what is spent or unreconciled, if it is not today.
+local BOOKED = {'spent', 'tokens', 'reserved', 'unreconciled'}
+local function book(id, sweep, amounts, day)
   local of = read('HMGET', stage_key(id), 'kind', 'service')
-  add(sweep_key(sweep), what, amount, what .. ':' .. of[1], amount)
-  if what == 'reserved' then
-    add(PREFIX .. 'reserved', of[2], amount)
-  elseif what ~= 'tokens' then
-    add(day_key(of[2], day or TODAY), what, amount)
+  local words = {}
+  for _, what in ipairs(BOOKED) do
+    local amount = amounts[what] or 0
+    if amount ~= 0 then
+      local at = #words
+      words[at + 1], words[at + 2], words[at + 3], words[at + 4] = what, amount, what .. ':' .. of[1], amount
+      if what == 'reserved' then
+        add(PREFIX .. 'reserved', of[2], amount)
+      elseif what ~= 'tokens' then
+        add(day_key(of[2], day or TODAY), what, amount)
+      end
+      if what ~= 'tokens' then charge_user(sweep, what, amount, day or TODAY) end
+    end
   end
-  if what ~= 'tokens' then charge_user(sweep, what, amount, day or TODAY) end
+  if #words > 0 then add(sweep_key(sweep), unpack(words)) end
 end
 
 -- Computes the price of tokens by kind and rounds up once, at the end. Rates are micro-dollars per million tokens.
@@ -98,7 +106,7 @@ end
 
 local function reserve(id, sweep, amount)
   write('HSET', stage_key(id), 'payer', sweep, 'reserved', amount, 'metered', 0)
-  book(id, sweep, 'reserved', amount)
+  book(id, sweep, {reserved = amount})
   add(sweep_key(sweep), 'inflight', 1)
   write('HDEL', sweep_key(sweep), 'gate') -- its gate is open
 end
@@ -106,15 +114,12 @@ end
 -- Books what the attempt has cost up to now (a total that never falls) and reduces its reservation by the same amount.
 local function meter(id, total, tokens)
   local key = stage_key(id)
-  local delta = to_number(total) - to_number(read_stage(id, 'metered'))
-  local more = to_number(tokens) - to_number(read_stage(id, 'metered_tokens'))
-  if delta < 0 or more < 0 then return end
-  local payer = read_stage(id, 'payer')
-  local freed = math.min(delta, to_number(read_stage(id, 'reserved')))
+  local row = read('HMGET', key, 'metered', 'metered_tokens', 'payer', 'reserved')
+  local delta, more = to_number(total) - to_number(row[1]), to_number(tokens) - to_number(row[2])
+  if delta < 0 or more < 0 or (delta == 0 and more == 0) then return end
+  local payer, freed = row[3], math.min(delta, to_number(row[4]))
   add(key, 'metered', delta, 'metered_tokens', more, 'reserved', -freed, 'micro_usd', delta, 'tokens', more)
-  book(id, payer, 'spent', delta)
-  book(id, payer, 'tokens', more)
-  book(id, payer, 'reserved', -freed)
+  book(id, payer, {spent = delta, tokens = more, reserved = -freed})
   if delta > 0 then notify_budget(payer) end
 end
 
@@ -125,7 +130,7 @@ local function open_reconciliation(id, attempt, owed)
   if owed.may_have_continued and are_books_closed() then
     most = most + estimate_continuations((string.match(owed.opened_by or attempt, '^(.*)|%d+$')))
   end
-  book(id, owed.payer, 'unreconciled', most)
+  book(id, owed.payer, {unreconciled = most})
   notify_budget(owed.payer)
   add(stage_key(id), 'unreconciled', most)
   local key = PREFIX .. 'unreconciled:' .. attempt
@@ -149,7 +154,7 @@ local function release(id, cost)
   local held = read('HMGET', key, 'payer', 'reserved', 'metered', 'metered_tokens', 'attempt', 'rates',
     'opened_by', 'opened_usage', 'lane', 'started')
   local payer, left = held[1], to_number(held[2])
-  book(id, payer, 'reserved', -left)
+  book(id, payer, {reserved = -left})
   add(sweep_key(payer), 'inflight', -1)
   if cost == 'unknown' or (cost == 'at most' and to_number(held[4]) > 0) then
     open_reconciliation(id, id .. '|' .. held[5], {payer = payer, micro_usd = to_number(held[3]),

@@ -45,7 +45,7 @@ local NOTICE_OF_MOVE = {open = 'breaker_open', closed = 'breaker_closed', stoppe
 
 -- The only place where the state of a breaker is written. Answers whether it was in `from`.
 local function move_breaker(service, from, to, cause)
-  if not (BREAKER_MOVES[from] and BREAKER_MOVES[from][to]) then
+  if not is_move(BREAKER_MOVES, from, to) then
     error('illegal move of breaker ' .. service .. ': ' .. from .. ' to ' .. to)
   end
   if read_breaker(service) ~= from then return false end

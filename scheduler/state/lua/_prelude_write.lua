@@ -2,7 +2,7 @@
 --
 -- A verb reads and writes in any order, raises an error when something is wrong, and answers with `return`. It need not
 -- order its writes: the server makes all of them or none. A Lua script is no transaction, so each write first notes its
--- inverse (`inverses`). If anything raises an error, all inverses run, the last one first. A note is as large as its
+-- inverse (`note_inverse`). If anything raises an error, all inverses run, the last one first. A note is as large as its
 -- write; only for lists and deleted keys, which are small, is it as large as the key. A kind of write without an
 -- inverse is refused.
 --
@@ -58,65 +58,69 @@ local function note_before(key, names, before, set, unset)
   if #had > 2 then journal[#journal + 1] = had end
 end
 
--- The inverse of each command, noted before the write. Created at the first write, because most verbs write nothing.
-local function inverses()
-  local kept = {}
-  local function takes_back(...) journal[#journal + 1] = {...} end
+local function takes_back(...) journal[#journal + 1] = {...} end
 
-  local function fields(key, names) note_before(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
-  local function pairs_of(key, words) fields(key, take_every_second(words, 1)) end
-  local function members(key, names) note_before(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
-  local function member(key, words)
-    if #words ~= 1 then error('one member at a time', 3) end
-    takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
-  end
+local function note_fields(key, names) note_before(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
+local function note_members(key, names) note_before(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
 
-  -- Notes the whole key, once in each verb. The inverses run from the last to the first: delete, then write the old
-  -- content. No verb deletes a zset, so there is no inverse for it.
-  local function whole(key)
-    if kept[key] then return end
-    kept[key] = true
-    local kind, left = call('TYPE', key).ok, call('PTTL', key)
-    if left > 0 then takes_back('PEXPIRE', key, left) end
-    if kind == 'string' then takes_back('SET', key, call('GET', key)) end
-    if kind == 'list' then takes_back('RPUSH', key, unpack(call('LRANGE', key, 0, -1))) end
-    if kind == 'set' then takes_back('SADD', key, unpack(call('SMEMBERS', key))) end
-    if kind == 'hash' then takes_back('HSET', key, unpack(call('HGETALL', key))) end
-    if kind == 'zset' then error('a zset cannot be written back', 3) end
-    takes_back('DEL', key)
-  end
-
-  local function range(key, words)
-    local before = call('ZRANGEBYSCORE', key, words[1], words[2], 'WITHSCORES')
-    for i = 1, #before, 2 do takes_back('ZADD', key, before[i + 1], before[i]) end
-  end
-  local function expiry(key)
-    local left = call('PTTL', key)
-    if left > 0 then takes_back('PEXPIRE', key, left) else takes_back('PERSIST', key) end
-  end
-
-  return {
-    HSET = pairs_of, HSETNX = pairs_of, HDEL = fields, SADD = member, SREM = member,
-    ZADD = function(key, words) members(key, take_every_second(words, words[1] == 'XX' and 3 or 2)) end,
-    ZREM = members, ZREMRANGEBYSCORE = range, PEXPIRE = expiry,
-    INCR = whole, SET = whole, DEL = whole, LPOP = whole, RPOP = whole, LREM = whole, RPUSH = whole, LTRIM = whole,
-    XADD = function() end, -- the server gives the name; `write` notes it
-  }
+-- Notes the whole key, once in each verb. The inverses run from the last to the first: delete, then write the old
+-- content. No verb deletes a zset, so there is no inverse for it.
+local whole = {}
+local function note_whole(key)
+  if whole[key] then return end
+  whole[key] = true
+  local kind, left = call('TYPE', key).ok, call('PTTL', key)
+  if left > 0 then takes_back('PEXPIRE', key, left) end
+  if kind == 'string' then takes_back('SET', key, call('GET', key)) end
+  if kind == 'list' then takes_back('RPUSH', key, unpack(call('LRANGE', key, 0, -1))) end
+  if kind == 'set' then takes_back('SADD', key, unpack(call('SMEMBERS', key))) end
+  if kind == 'hash' then takes_back('HSET', key, unpack(call('HGETALL', key))) end
+  if kind == 'zset' then error('a zset cannot be written back', 4) end
+  takes_back('DEL', key)
 end
 
-local inverse
+-- Notes the inverse of a command before the write. The commands that verbs use most come first.
+local function note_inverse(command, key, words)
+  if command == 'HSET' or command == 'HSETNX' then
+    note_fields(key, take_every_second(words, 1))
+  elseif command == 'ZADD' then
+    note_members(key, take_every_second(words, words[1] == 'XX' and 3 or 2))
+  elseif command == 'HDEL' then
+    note_fields(key, words)
+  elseif command == 'ZREM' then
+    note_members(key, words)
+  elseif command == 'SADD' or command == 'SREM' then
+    if #words ~= 1 then error('one member at a time', 3) end
+    takes_back(call('SISMEMBER', key, words[1]) == 1 and 'SADD' or 'SREM', key, words[1])
+  elseif command == 'ZREMRANGEBYSCORE' then
+    local before = call('ZRANGEBYSCORE', key, words[1], words[2], 'WITHSCORES')
+    for i = 1, #before, 2 do takes_back('ZADD', key, before[i + 1], before[i]) end
+  elseif command == 'PEXPIRE' then
+    local left = call('PTTL', key)
+    if left > 0 then takes_back('PEXPIRE', key, left) else takes_back('PERSIST', key) end
+  elseif command == 'XADD' or command == 'INCR' then
+    return -- the answer says what takes it back; `write` notes it
+  elseif string.find(' SET DEL LPOP RPOP LREM RPUSH LTRIM ', ' ' .. command .. ' ', 1, true) then
+    note_whole(key)
+  else
+    error('no inverse of ' .. command, 3)
+  end
+end
+
+local is_writing = false
 local function begin_to_write()
+  is_writing = true
   call('SETRANGE', ARGV[1] .. 'room', 0, '')
-  inverse = inverses()
 end
 
 local function write(command, key, ...)
   local words = {...}
   for i = 1, select('#', ...) do words[i] = spell(words[i]) end
-  if not inverse then begin_to_write() end
-  inverse[command](key, words)
+  if not is_writing then begin_to_write() end
+  note_inverse(command, key, words)
   local answer = call(command, key, unpack(words))
-  if command == 'XADD' then journal[#journal + 1] = {'XDEL', key, answer} end
+  if command == 'XADD' then takes_back('XDEL', key, answer) end
+  if command == 'INCR' then takes_back(answer == 1 and 'DEL' or 'DECR', key) end
   return answer
 end
 
@@ -125,7 +129,7 @@ local function add(key, ...)
   local given, words = {...}, {}
   local fields = take_every_second(given, 1)
   local before = call('HMGET', key, unpack(fields))
-  if not inverse then begin_to_write() end
+  if not is_writing then begin_to_write() end
   for i, field in ipairs(fields) do
     local amount = given[2 * i]
     if amount ~= math.floor(amount) then error('not a whole number', 2) end

@@ -10,7 +10,7 @@ local function cover(id, opener)
   local amount = estimate_continuations((string.match(opener, '^(.*)|%d+$')))
   write('HSET', stage_key(id), 'continues', opener)
   add(stage_key(id), 'reserved', amount)
-  book(id, read_stage(id, 'payer'), 'reserved', amount)
+  book(id, read_stage(id, 'payer'), {reserved = amount})
 end
 
 -- Does an attempt that runs or is unreconciled cover all that follows in the session?

@@ -7,8 +7,9 @@ if read('GET', PREFIX .. 'layout') ~= LAYOUT then return '' end
 local taken = find_lease(id, call)
 if taken then return taken end
 if are_books_closed() then return '' end
-if read_stage(id, 'state') ~= 'dispatched' or read_stage(id, 'attempt') ~= attempt then return '' end
-local service = read_breaker(read_stage(id, 'service'))
+local row = read('HMGET', stage_key(id), 'state', 'attempt', 'service', 'lane')
+if row[1] ~= 'dispatched' or row[2] ~= attempt then return '' end
+local service = read_breaker(row[3])
 if service == 'open' or service == 'stopped' then
   move(id, 'dispatched', 'ready', NOW, 'the service is down')
   withdraw_dispatch(id)
@@ -16,7 +17,7 @@ if service == 'open' or service == 'stopped' then
 end
 local fence = take_lease(id, worker, call)
 move(id, 'dispatched', 'running', NOW + ttl, '')
-local lane, slot = read_stage(id, 'lane'), read_stage(id, 'slot')
+local lane, slot = row[4], id .. '|' .. attempt
 take_slot(lane, slot, NOW + ttl)
 write('HSET', signals_key(find_pool(lane)), slot, 'opening|' .. NOW)
 begin_sweep(id)

@@ -17,10 +17,10 @@ local more = tokens - to_number(row[3])
 local dearer = compute_price(counted, row[6] == '' and {} or cjson.decode(row[6])) - to_number(row[4])
 write('HSET', stage_key(id), 'session', row[11], 'session_usage', ARGS[2])
 add(stage_key(id), 'tokens', more, 'micro_usd', dearer, 'unreconciled', -unreconciled)
-book(id, payer, 'tokens', more)
+book(id, payer, {tokens = more})
 -- An amount booked too high may belong to the day on which the attempt began: do not lower today's books for it.
-book(id, payer, 'spent', dearer, dearer < 0 and row[9] or day)
-book(id, payer, 'unreconciled', -unreconciled, day)
+book(id, payer, {spent = dearer}, dearer < 0 and row[9] or day)
+book(id, payer, {unreconciled = -unreconciled}, day)
 notify_budget(payer)
 if row[10] then clear_doubt(unreconciled) end
 write('DEL', key)

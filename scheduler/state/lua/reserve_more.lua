@@ -15,5 +15,5 @@ if gate then
   return gate
 end
 add(stage_key(id), 'reserved', more)
-book(id, payer, 'reserved', more)
+book(id, payer, {reserved = more})
 return 'held'

@@ -7,12 +7,18 @@ if not holds_lease(id, fence) then return 0 end
 -- A sweep wants it again since it was told to stop: another attempt continues it.
 if state == 'cancelled' and is_wanted(id) then state = 'ready' end
 meter(id, spent, tokens)
-write('HDEL', stage_key(id), 'lost') -- of an attempt before
+local kept, gone = {}, {'lost'} -- of an attempt before
 for i = 7, #ARGS, 2 do
-  if ARGS[i + 1] == '' then write('HDEL', stage_key(id), ARGS[i]) else write('HSET', stage_key(id), ARGS[i], ARGS[i + 1]) end
+  if ARGS[i + 1] == '' then
+    gone[#gone + 1] = ARGS[i]
+  else
+    kept[#kept + 1], kept[#kept + 2] = ARGS[i], ARGS[i + 1]
+  end
 end
+if state == 'succeeded' then gone[#gone + 1] = 'progress' end
+write('HDEL', stage_key(id), unpack(gone))
+if #kept > 0 then write('HSET', stage_key(id), unpack(kept)) end
 if state == 'succeeded' then
-  write('HDEL', stage_key(id), 'progress')
   clear_failures(id)
   keep_newest(id, 1)
 end
