@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: setup demo examples examples-community community-short community bench lock-peers bench-reports bench-pages bench-statistics bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser screenshots tokenizers get-servers servers demos check fix lock clean
+.PHONY: setup demo examples examples-community community-short community bench lock-peers bench-reports bench-pages bench-statistics bench-rounds bench-curves bench-chat bench-keeping bench-worker chaos-short chaos fleet nights methods foreign test browser screenshots tokenizers get-servers servers demos check fix lock clean
 
 setup: $(INSTALLED)
 
@@ -77,6 +77,11 @@ bench-statistics: setup
 	@$(BIN)/python -m tests.bench.claims
 	@$(BIN)/python -m tests.bench.changes
 	@$(BIN)/python -m tests.bench.group_coverage
+
+# Counts what rounds of `until` cost beside the full grid at equal width, and how often their intervals hold: 500
+# simulated experiments of each kind, an hour or two.
+bench-rounds: setup
+	@$(BIN)/python -m tests.bench.adaptive_scaling
 
 # Asks fits of published curves for losses that were measured later, and counts how often the answers hold: minutes.
 bench-curves: setup

@@ -170,7 +170,9 @@ def fit_runs(spec: Spec, rows: Sequence[RunResult], items: Items | None = None) 
         )
     goal, error = resolve_target(spec.get("target"), read_zero_shot(rows, metric)), _errors(spec, rows, items or {})
     fit = fit_once(tuple(points), goal, chance, None if error is None else tuple(error))
-    return _name_value(replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *fit.warnings)), metric)
+    # Rounds give each size the seeds that narrow the answer most, so none is missing.
+    warnings = [text for text in fit.warnings if not spec.get("until") or read_code(text) != "missing_seeds"]
+    return _name_value(replace(fit, warnings=(*_unasked(spec, fit, goal, items, error), *warnings)), metric)
 
 
 def _name_value(fit: ScalingFit, metric: str) -> ScalingFit:

@@ -74,6 +74,8 @@ def conclude_material(material: Material, kind: Experiment | None, signs: Sequen
         _add_caveats(_weigh_asking(_name_unlearnt(_explain(claim, material.left_out), parts), material), shared)
         for claim in claims
     ]
+    if material.spec.get("until"):  # rounds give each size the seeds that narrow the answer most
+        every = [_drop_missing_seeds(claim) for claim in every]
     if any(row.state not in (*GIVEN_UP, "succeeded") for row in material.rows):
         every = [_expect_more(claim) for claim in every]
     return replace(every[0], others=tuple(every[1:]))
@@ -92,8 +94,11 @@ def _conclude_trained(material: Material, kind: Experiment, signs: Sequence[Lear
 
 def _expect_more(claim: Conclusion) -> Conclusion:
     """Say of a sweep that goes on that it does, instead of which seeds are missing."""
-    codes = {code for code in claim.caveats if code != "missing_seeds"}
-    return replace(claim, caveats=order_caveats({*codes, "unfinished_runs"}))
+    return replace(claim, caveats=order_caveats({*_drop_missing_seeds(claim).caveats, "unfinished_runs"}))
+
+
+def _drop_missing_seeds(claim: Conclusion) -> Conclusion:
+    return replace(claim, caveats=tuple(code for code in claim.caveats if code != "missing_seeds"))
 
 
 def _explain(claim: Conclusion, left_out: Sequence[LeftOut]) -> Conclusion:
