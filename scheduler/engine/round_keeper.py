@@ -19,7 +19,7 @@ from scheduler.state.views import SweepView
 
 LOOK = 0.2  # seconds between two looks for sweeps that are due
 TROUBLE = 5.0  # seconds until the next look while something fails
-DUTY = 60_000  # milliseconds for which one scheduler decides alone; it only saves the others the work
+DUTY = 3_000  # milliseconds for which one scheduler decides alone; it saves the others the work, and delays a successor
 UNREADABLE = "items of evaluations cannot be read from the artefact store"
 DECIDER = keys.ROUND_DECIDER.removeprefix(keys.PREFIX)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sweeps.errors import PlanError
 from sweeps.identity import name_run
 from sweeps.planning.rounds.next_round import Candidate, Spec, sum_costs
-from sweeps.planning.rounds.round_designs import RoundLimits, find_design
+from sweeps.planning.rounds.round_designs import ROUNDING, RoundLimits, find_design
 from sweeps.planning.run_rows import CountedRun
 from sweeps.spec.model import SweepFields
 from sweeps.stage import HeldRun, Json, Run, Stage, to_dollars
@@ -96,6 +96,6 @@ def _refuse_beyond(limits: RoundLimits, begun: Sequence[Candidate]) -> None:
         raise PlanError(
             f"until.most: the first round has {trained} runs; expected at least so many, got {limits.runs:g}"
         )
-    if round(cost) > round(limits.cost):
+    if cost > limits.cost + ROUNDING:
         need, got = to_dollars(round(cost)) or 0.0, to_dollars(round(limits.cost)) or 0.0
         raise PlanError(f"until.budget.usd: expected at least {need:.4g}, which the first round costs, got {got:.4g}")
