@@ -17,7 +17,18 @@ Clock = Callable[[], int]
 
 PRELUDES = tuple(
     f"_prelude{topic}.lua"
-    for topic in ("_write", "", "_people", "_attempts", "_notices", "_service", "_books", "_money", "_keeping")
+    for topic in (
+        "_write",
+        "",
+        "_people",
+        "_attempts",
+        "_notices",
+        "_service",
+        "_books",
+        "_money",
+        "_keeping",
+        "_rounds",
+    )
 )  # in this order: each may use those before it
 
 

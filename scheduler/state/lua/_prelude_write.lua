@@ -41,27 +41,29 @@ local function take_every_second(words, first)
   return taken
 end
 
--- Notes what members of a zset or fields of a hash had before (false: they were missing).
-local function note_before(key, names, before, set, unset)
-  local had, new = {set, key}, {unset, key}
+-- The journal has, for each write, how to take it back and with what. Few verbs fail, so only then are commands made.
+
+local function take_back_call(note) call(unpack(note, 2)) end
+
+-- Members of a zset, or fields of a hash, as they were before (false: they were missing).
+local function take_back_names(note)
+  local set, key, names, before = note[2], note[3], note[4], note[5]
   for i, name in ipairs(names) do
     local value = before[i]
-    if not value then
-      new[#new + 1] = name
-    elseif set == 'ZADD' then
-      had[#had + 1], had[#had + 2] = value, name
+    if set == 'ZADD' then
+      if value then call('ZADD', key, value, name) else call('ZREM', key, name) end
+    elseif value then
+      call('HSET', key, name, value)
     else
-      had[#had + 1], had[#had + 2] = name, value
+      call('HDEL', key, name)
     end
   end
-  if #new > 2 then journal[#journal + 1] = new end
-  if #had > 2 then journal[#journal + 1] = had end
 end
 
-local function takes_back(...) journal[#journal + 1] = {...} end
-
-local function note_fields(key, names) note_before(key, names, call('HMGET', key, unpack(names)), 'HSET', 'HDEL') end
-local function note_members(key, names) note_before(key, names, call('ZMSCORE', key, unpack(names)), 'ZADD', 'ZREM') end
+local function takes_back(...) journal[#journal + 1] = {take_back_call, ...} end
+local function note_names(set, key, names, before) journal[#journal + 1] = {take_back_names, set, key, names, before} end
+local function note_fields(key, names) note_names('HSET', key, names, call('HMGET', key, unpack(names))) end
+local function note_members(key, names) note_names('ZADD', key, names, call('ZMSCORE', key, unpack(names))) end
 
 -- Notes the whole key, once in each verb. The inverses run from the last to the first: delete, then write the old
 -- content. No verb deletes a zset, so there is no inverse for it.
@@ -126,16 +128,16 @@ end
 
 -- Adds to numbers in a hash: field, amount, … Answers the new value of the first field.
 local function add(key, ...)
-  local given, words = {...}, {}
-  local fields = take_every_second(given, 1)
+  local words, fields = {...}, {}
+  for i = 1, #words, 2 do fields[#fields + 1] = words[i] end
   local before = call('HMGET', key, unpack(fields))
   if not is_writing then begin_to_write() end
-  for i, field in ipairs(fields) do
-    local amount = given[2 * i]
-    if amount ~= math.floor(amount) then error('not a whole number', 2) end
-    words[2 * i - 1], words[2 * i] = field, spell(tonumber(before[i] or 0) + amount)
+  for i = 1, #fields do
+    local amount = words[2 * i]
+    if amount % 1 ~= 0 then error('not a whole number', 2) end
+    words[2 * i] = spell((before[i] or 0) + amount)
   end
-  note_before(key, fields, before, 'HSET', 'HDEL')
+  note_names('HSET', key, fields, before)
   call('HSET', key, unpack(words))
   return tonumber(words[2])
 end
@@ -148,7 +150,7 @@ local function perform(name, verb)
   local function describe(raised) return type(raised) == 'table' and raised.err or tostring(raised) end
   local why = describe(answer)
   for i = #journal, 1, -1 do
-    local undone, trouble = pcall(call, unpack(journal[i]))
+    local undone, trouble = pcall(journal[i][1], journal[i])
     if not undone then why = why .. ' (a part of it stays written: ' .. describe(trouble) .. ')' end
   end
   return {err = 'VERB ' .. name .. ': ' .. why}

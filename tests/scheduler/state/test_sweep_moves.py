@@ -79,4 +79,4 @@ def test_only_the_moves_write_a_state() -> None:
     folder = files("scheduler.state") / "lua"
     texts = {path.name: path.read_text() for path in folder.iterdir() if path.name.endswith(".lua")}
     counts = {name: len(writes.findall(text)) for name, text in texts.items() if writes.search(text)}
-    assert counts == {"_prelude.lua": 2, "_prelude_service.lua": 1, "add_stage.lua": 1, "open_sweep.lua": 1}
+    assert counts == {"_prelude.lua": 2, "_prelude_rounds.lua": 1, "_prelude_service.lua": 1, "open_sweep.lua": 1}
