@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.sentinels import free_port
+from tests.free_ports import find_free_port
 from tests.support import wait_until
 
 NAME = "bucket"
@@ -22,7 +22,7 @@ def bucket(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
     """The address of a server with one bucket, named NAME."""
     if not (find_spec("moto") and find_spec("flask") and find_spec("s3fs")):
         pytest.skip("moto, flask and s3fs are not here: make setup")
-    url = f"http://{host}:{(port := free_port())}"
+    url = f"http://{host}:{(port := find_free_port())}"
     with (folder / "bucket.log").open("wb") as log:
         command = [sys.executable, "-c", "from moto.server import main; main()", "--host", host, "--port", str(port)]
         server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -10,9 +10,10 @@ import pytest
 from scheduler.state.server.server_versions import TESTED
 from tests import servers
 from tests.certificates import make_certificates
+from tests.free_ports import find_free_port
 from tests.hosts import Network
 from tests.repository import ROOT
-from tests.sentinels import COUNT, NAME, Pair, Sentinels, WatchedServer, free_port, read_replication
+from tests.sentinels import COUNT, NAME, Pair, Sentinels, WatchedServer, read_replication
 from tests.support import TRUSTED, RedisServer, wait_until
 
 PASSWORD = "s3cret/of:the@fleet"
@@ -47,7 +48,7 @@ class GuardedPair(Pair):
     """A primary and its replica, each on a host, reached over TLS with a password only."""
 
     def __init__(self, folder: Path, guard: Guard, hosts: Network, names: tuple[str, str]) -> None:
-        self.ports = free_port(), free_port()
+        self.ports = find_free_port(), find_free_port()
         self.places = tuple(map(hosts.address, names))
         self.servers = []
         for number, name in enumerate(names):

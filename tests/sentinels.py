@@ -2,13 +2,13 @@
 
 import contextlib
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests import servers
+from tests.free_ports import find_free_port
 from tests.support import TRUSTED, RedisServer, wait_until
 
 NAME = "fleet"
@@ -16,17 +16,11 @@ DOWN_AFTER = 3000  # milliseconds after which a Sentinel takes a server for dead
 COUNT = 3
 
 
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Pair:
     """A primary and its replica; `cut` lets the replica miss what follows, `kill` ends the primary."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = free_port(), free_port()
+        self.ports = find_free_port(), find_free_port()
         names = ("primary", "replica")
         for name in names:
             (folder / name).mkdir(parents=True)
@@ -74,7 +68,7 @@ class Sentinels:
     """They watch the primary of a pair and promote its replica."""
 
     def __init__(self, folder: Path, pair: Pair) -> None:
-        self.ports = [free_port() for _ in range(COUNT)]
+        self.ports = [find_free_port() for _ in range(COUNT)]
         self._folder = folder
         self._pair = pair
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -82,7 +76,7 @@ class Sentinels:
     @property
     def url(self) -> str:
         """Its first host is nobody's."""
-        hosts = ",".join(f"127.0.0.1:{port}" for port in (free_port(), *self.ports))
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (find_free_port(), *self.ports))
         return f"sentinel://{hosts}/{NAME}/0"
 
     def start(self) -> None:

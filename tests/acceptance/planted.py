@@ -1,7 +1,6 @@
 """Secrets that a fleet of tests is given, so that a test can look for them everywhere."""
 
-import contextlib
-import socket
+from tests.free_ports import find_free_port
 
 KEY = "tml-planted-Kx7Rw2Tq9Zb4"
 HOOK = "T0KEN-planted-Hm3Vc8Ys5Jd1"
@@ -14,12 +13,6 @@ def make_environment() -> dict[str, str]:
         "TINKER_API_KEY": KEY,
         "TINKER_BASE_URL": "http://127.0.0.1:9",
         "HOOK": f"http://127.0.0.1:9/services/{HOOK}?key={HOOK}",
-        "SWEEP_METRICS": str(_find_free_port()),
+        "SWEEP_METRICS": str(find_free_port()),
         "SWEEP_METRICS_TOKEN": SCRAPE,
     }
-
-
-def _find_free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

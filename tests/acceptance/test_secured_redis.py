@@ -1,6 +1,5 @@
 """A sweep on a Redis with TLS and a user that may do only what docs/how-to/redis.md gives it."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,22 +12,17 @@ from scheduler.state.connection import check_server, connect
 from tests.acceptance.command import Desk
 from tests.acceptance.small_nights import run_short_night
 from tests.certificates import make_certificates
+from tests.free_ports import find_free_port
 from tests.guarded import find_server_with_tls, read_published_rights
 from tests.support import TRUSTED, redis_server
 
 PASSWORD = "a%2Fb:c@d"  # with all that a URL must spell otherwise
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def secured(folder: Path) -> Iterator[tuple[str, Any]]:
     """A server with TLS that lets in nobody without a password; its URL for our user, and its admin."""
-    program, certificates, port = find_server_with_tls(), make_certificates(folder / "certificates"), free_port()
+    program, certificates, port = find_server_with_tls(), make_certificates(folder / "certificates"), find_free_port()
     options = {
         "tls-port": str(port),
         "tls-ca-cert-file": str(certificates / "ca.pem"),

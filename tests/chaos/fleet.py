@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
 from tests.few_rows import find_few_rows
+from tests.free_ports import find_free_port
 from tests.support import TRUSTED, RedisServer, read_log, wait_until
 from tests.tinker_offline.process import CACHE, Server
 
@@ -112,7 +112,7 @@ class Fleet:
     def __post_init__(self) -> None:
         (self.folder / "redis").mkdir(parents=True)
         self.redis = RedisServer(self.folder / "redis", TRUSTED)
-        self.tinker = Server(self.folder / "offline", ["--control", "--port", str(_free_port()), *self.options])
+        self.tinker = Server(self.folder / "offline", ["--control", "--port", str(find_free_port()), *self.options])
         self.children: dict[str, Child] = {}
 
     @contextlib.contextmanager
@@ -219,9 +219,3 @@ class Fleet:
         """Every move and every note, the oldest first."""
         with self.client() as client:
             return read_log(client)
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

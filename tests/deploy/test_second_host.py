@@ -23,9 +23,9 @@ from scheduler.state.connection import connect
 from scheduler.state.store import Store
 from tests.buckets import CREDENTIALS, bucket
 from tests.few_rows import find_few_rows
+from tests.free_ports import find_free_port
 from tests.guarded import find_server_with_tls
 from tests.repository import ROOT
-from tests.sentinels import free_port
 
 PAGE = (ROOT / "docs/how-to/second-host.md").read_text()
 COPIED = ("docker-compose.yml", "deploy", "docs/how-to")
@@ -52,7 +52,7 @@ class Machines:
     def __init__(self, folder: Path, bucket_url: str) -> None:
         self.folder = folder
         self.bucket_url = bucket_url
-        self.ports = {port: free_port() for port in ("6379", "5555", "8765")}
+        self.ports = {port: find_free_port() for port in ("6379", "5555", "8765")}
         for name in ("first", "second"):
             for part in COPIED:
                 copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy

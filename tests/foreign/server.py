@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import httpx
 import uvicorn
 
 from tests.foreign.translator import Translator
+from tests.free_ports import find_free_port
 from tests.support import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ class Server:
         """`folder` keeps what it writes; `desk` holds the model under the name that specs use."""
         self._folder = folder
         self._desk = desk
-        self._port = free_port()
+        self._port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
@@ -119,7 +119,7 @@ def served(folder: Path, desk: Path) -> Iterator[tuple[Server, str]]:
     """The server, and the address at which the SDK finds it: the translator's, which outlives the server."""
     server = Server(folder, desk)
     server.start()
-    port = free_port()
+    port = find_free_port()
     front = uvicorn.Server(
         uvicorn.Config(Translator(server.url).app(), port=port, log_level="warning", timeout_graceful_shutdown=2)
     )
@@ -132,10 +132,3 @@ def served(folder: Path, desk: Path) -> Iterator[tuple[Server, str]]:
         front.should_exit = True
         thread.join(10)
         server.kill()
-
-
-def free_port() -> int:
-    """Return a port without a listener."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

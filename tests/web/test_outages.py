@@ -3,7 +3,6 @@
 import html
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from scheduler.state.people.audit_log import read_audit
 from scheduler.state.people.tokens import create_login
 from scheduler.state.store import Store
 from tests.browser import Tab
+from tests.free_ports import find_free_port
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.support import TRUSTED, FakeClock, redis_server, wait_until
@@ -39,12 +39,6 @@ def page_process(home: Path, redis_url: str, port: int) -> Iterator["subprocess.
             yield process
         finally:
             process.kill()
-
-
-def find_free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def wait_for_word(tab: Tab, word: str) -> None:

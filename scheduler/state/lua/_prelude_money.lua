@@ -116,7 +116,7 @@ local function meter(id, total, tokens)
   local key = stage_key(id)
   local row = read('HMGET', key, 'metered', 'metered_tokens', 'payer', 'reserved')
   local delta, more = to_number(total) - to_number(row[1]), to_number(tokens) - to_number(row[2])
-  if delta < 0 or more < 0 or (delta == 0 and more == 0) then return end
+  if delta < 0 or more < 0 then return end
   local payer, freed = row[3], math.min(delta, to_number(row[4]))
   add(key, 'metered', delta, 'metered_tokens', more, 'reserved', -freed, 'micro_usd', delta, 'tokens', more)
   book(id, payer, {spent = delta, tokens = more, reserved = -freed})

@@ -84,7 +84,7 @@ FORMS = {
         ),
     ),
     "product_understanding": Tiny(
-        *("at_majority", "macro_f1", False, ()),
+        *("at_majority", "macro_f1", False, ("class_rare",)),
         (
             f"data={{listings: {{source: listings.jsonl, columns: {SHELVES}, group: product, holdout: 12}}}}",
             *("sizes=[32]", "target=null", "train.steps=20", "metrics=[macro_f1]", CHOICE),
