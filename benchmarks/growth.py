@@ -9,17 +9,22 @@ from tempfile import TemporaryDirectory
 from benchmarks.row import Row
 from scheduler.engine.capacity import Bounds
 from scheduler.engine.tick import TickLimits, tick
+from scheduler.settings import read_settings
+from scheduler.state.people.actors import Scope
 from scheduler.state.store import Lease, Renewal, Store
 from scheduler.state.submission import submit
 from tests.acceptance.command import Desk
-from tests.bench.page_serving import SEEDS, lay_cells
+from tests.bench.page_serving import SEEDS, lay_cells, look_first
+from tests.bench.page_serving import measure as measure_page
 from tests.nights.simulation import Post
 from tests.scheduler.plans import single, submission
 from tests.scheduler.reported import large, lay
-from tests.support import FakeClock, redis_server
+from tests.support import TRUSTED, FakeClock, redis_server
+from tests.web.served import serve_page
 
 WAITING, RUNNING, LEASES = (1_000, 10_000, 100_000), 50, (50, 500)
-RUNS, SIZES = (1_000, 10_000), 50
+RUNS, SIZES = (1_000, 10_000, 100_000), 50
+PAGES = ("/", "/sweeps/large", "/sweeps/large/cells")
 TIMES = 30
 
 
@@ -31,9 +36,8 @@ def measure() -> list[Row]:
         _row("a tick that finds nothing, in what waits", WAITING, ticks, 0.1),
         _row("a renewal of all leases, in leases", LEASES, renewals, 1.05),
     ]
-    shown = [_time_commands(runs) for runs in RUNS]
-    asked = {command: [times[command] for times in shown] for command in shown[0]}
-    return rows + [_row(f"`sweep {command}`, in runs", RUNS, times, 1.05) for command, times in asked.items()]
+    shown = [_time_looks(runs) for runs in RUNS]
+    return rows + [_row(f"{what}, in runs", RUNS, [times[what] for times in shown], 1.05) for what in shown[0]]
 
 
 def _row(what: str, sizes: tuple[int, ...], seconds: list[float], most: float) -> Row:
@@ -62,9 +66,9 @@ def _time_tick(running: int, waiting: int) -> tuple[float, float]:
         return _time_least(lambda: tick(store, nudges, limits)), _time_least(lambda: store.renew(renewals, lease=1e6))
 
 
-def _time_commands(runs: int) -> dict[str, float]:
-    """Seconds of the processor, in this process: the start of Python does not count."""
-    with TemporaryDirectory() as folder, redis_server(Path(folder)) as server:
+def _time_looks(runs: int) -> dict[str, float]:
+    """Seconds of the processor for commands and pages, in this process: the start of Python does not count."""
+    with TemporaryDirectory() as folder, redis_server(Path(folder), TRUSTED) as server:
         store = Store(server.client())
         lay(store, large(runs // (SEEDS * SIZES), SIZES, SEEDS))
         lay_cells(store, runs // SEEDS)
@@ -74,7 +78,11 @@ def _time_commands(runs: int) -> dict[str, float]:
             began = time.process_time()
             answer = desk.call("-f", "json", command, "large")
             assert answer.status == 0, answer.err
-            took[command] = time.process_time() - began
+            took[f"`sweep {command}`"] = time.process_time() - began
+        settings = read_settings({"SWEEP_HOME": folder, "REDIS_URL": server.url})
+        with serve_page(store, settings) as page, page.log_in(Scope.READ) as guest:
+            look_first(guest)
+            took |= {f"the page {path}": measure_page(guest, path) for path in PAGES}
     return took
 
 

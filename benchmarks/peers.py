@@ -33,7 +33,7 @@ def install_peers() -> Path:
 
 
 def run_peer(program: str, *words: str, seconds: float = 900, **variables: str) -> dict[str, Any]:
-    """Run a program of `peer_programs/` there, and return the JSON document that its last line is.
+    """Run a program of `peer_programs/` there, and return the JSON document that its last line in braces is.
 
     Raises PeerFailed, with the end of what it printed, where it fails or takes longer.
     """
@@ -45,5 +45,6 @@ def run_peer(program: str, *words: str, seconds: float = 900, **variables: str) 
         raise PeerFailed(f"{program} did not end within {seconds:g} s") from late
     if done.returncode:
         raise PeerFailed(f"{program} ended with status {done.returncode}:\n{done.stderr[-3000:]}")
-    document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # some tools print until they end
+    document: dict[str, Any] = json.loads(lines[-1])
     return document

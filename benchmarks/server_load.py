@@ -42,7 +42,7 @@ def send_waves(server: Server) -> tuple[list[float], float]:
     beats, began = list[float](), time.monotonic()
     with server.session() as service:
         model = service.create_lora_training_client("offline/ngram-s", rank=4).result()
-        sampler = model.save_weights_and_get_sampling_client()
+        sampler = model.save_weights_and_get_sampling_client().result()
         session = str(model.model_id).partition(":")[0]
         data = [_make_datum()]
         for _ in range(WAVES):

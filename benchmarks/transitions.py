@@ -22,16 +22,18 @@ from tests.support import FakeClock, RedisServer, redis_server
 
 STAGES, PROCESSES = 4_000, 4
 CALLS = 3  # of a stage: claim, progress, settle
-FEWER = STAGES // 10  # for peers that are so slow that a tenth says enough
+TRIALS, JOBS = STAGES // 10, STAGES // 50  # of peers that are so slow that a part says enough
 
 
 def measure() -> list[Row]:
     """Stages a second, against the floor and against what others do for one trial, job or task."""
     install_peers()
     rows = [_compare("raw Redis round trips, as many", run_raw, least=0.5)]
-    rows.append(_compare("Optuna in Redis: ask, report, tell", lambda url: _run_peer("optuna_trials.py", url), least=3))
     rows.append(
-        _compare("RQ, 4 workers that fork for each job", lambda url: _run_peer("rq_empty_jobs.py", url), least=1)
+        _compare("Optuna in Redis: ask, report, tell", lambda url: _run_peer("optuna_trials.py", url, TRIALS), least=3)
+    )
+    rows.append(
+        _compare("RQ, 4 workers that fork for each job", lambda url: _run_peer("rq_empty_jobs.py", url, JOBS), least=1)
     )
     rows.append(_compare("a Celery task that does nothing, 4 threads", run_celery))
     return rows
@@ -118,5 +120,5 @@ def run_celery(url: str) -> float:
     return STAGES / float(done.stdout)
 
 
-def _run_peer(program: str, url: str) -> float:
-    return FEWER / float(run_peer(program, url, str(FEWER))["seconds"])
+def _run_peer(program: str, url: str, count: int) -> float:
+    return count / float(run_peer(program, url, str(count))["seconds"])
