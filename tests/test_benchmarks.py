@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import peers, results
+from benchmarks import peers, picture, results
 from benchmarks.alternation import alternate
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.row import Row
@@ -67,3 +67,10 @@ def test_a_peer_that_fails_is_told_and_leaves_the_results_as_they_were(
     assert printed.splitlines()[-1].endswith(": transitions"), "the end names what was not measured"
     assert list(json.loads((tmp_path / "results.json").read_text())) == ["starting"]
     assert "a start" in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_the_picture_and_the_figures_of_the_readme_are_what_was_measured() -> None:
+    """`python -m benchmarks.picture` makes both."""
+    kept = results.read_results()
+    assert picture.PICTURE.read_text() == picture.draw(kept)
+    assert picture.README.read_text() == picture.write_readme(kept)

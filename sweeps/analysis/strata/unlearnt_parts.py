@@ -138,4 +138,6 @@ def describe_unlearnt(parts: Sequence[UnlearntPart]) -> str:
     kind = "other evaluations" if first.column == EVALUATION else f"values of {first.column}"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     what = "clearly worse" if first.fell else "no clear gain"
+    if first.column == EVALUATION and first.parts == 1:
+        return f"{what}: {first.part}"
     return f"{what} in {len(parts)} of {first.parts} {kind}: {', '.join(names[:NAMED])}{more}"
