@@ -89,6 +89,8 @@ def _list_reasons(view: SweepView, fleet: FleetStatus) -> Iterator[Reason]:
     yield from _explain_window(view)
     yield from _explain_bugs(fleet)
     if view.ended == view.total:
+        if view.rounds_wait:
+            yield Reason("rounds", f"its next round is not decided: {view.rounds_wait}")
         return
     if fleet.books.closed:
         yield Reason("books", describe_books(fleet.books))

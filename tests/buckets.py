@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.free_ports import find_free_port
+from scheduler.processes.free_ports import find_free_port
 from tests.support import wait_until
 
 NAME = "bucket"

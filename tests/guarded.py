@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
+from scheduler.processes.free_ports import find_free_port
 from scheduler.state.server.server_versions import TESTED
 from tests import servers
 from tests.certificates import make_certificates
-from tests.free_ports import find_free_port
 from tests.hosts import Network
 from tests.repository import ROOT
 from tests.sentinels import COUNT, NAME, Pair, Sentinels, WatchedServer, read_replication

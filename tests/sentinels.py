@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scheduler.processes.free_ports import find_free_port
 from tests import servers
-from tests.free_ports import find_free_port
 from tests.support import TRUSTED, RedisServer, wait_until
 
 NAME = "fleet"

@@ -1,10 +1,8 @@
 """Start, restart and stop all processes of one machine. A child that ends is restarted and reported."""
 
-import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from scheduler.errors import SchedulerError, StoreUnavailable
 from scheduler.plugins.containment.namespaces import hide_memory
 from scheduler.processes.addresses import Addresses, hold_supervisor_lock, publish, withdraw
 from scheduler.processes.child import tie_to_this_process
+from scheduler.processes.free_ports import find_free_port
 from scheduler.processes.own_environment import drop_secrets, start_process
 from scheduler.settings import WEBHOOK_SECRET, Settings
 from scheduler.state.server.embedded_redis import ensure_server
@@ -216,7 +215,7 @@ def _build_environment(settings: Settings, addresses: Addresses) -> dict[str, st
 
 def _choose_addresses(settings: Settings, server: str) -> Addresses:
     return Addresses(
-        offline_url=settings.offline_url or f"http://127.0.0.1:{_find_free_port()}",
+        offline_url=settings.offline_url or f"http://127.0.0.1:{find_free_port()}",
         flower_url=_choose_flower_url(settings),
         flower_user="sweep",
         flower_password=_read_password(settings.home),
@@ -228,7 +227,7 @@ def _choose_addresses(settings: Settings, server: str) -> Addresses:
 
 def _choose_flower_url(settings: Settings) -> str:
     """Return where Flower is to be; empty if it is off."""
-    return "" if settings.flower_port is None else f"http://127.0.0.1:{settings.flower_port or _find_free_port()}"
+    return "" if settings.flower_port is None else f"http://127.0.0.1:{settings.flower_port or find_free_port()}"
 
 
 def _choose_page_url(settings: Settings) -> str:
@@ -236,7 +235,7 @@ def _choose_page_url(settings: Settings) -> str:
     if settings.observation.page is None:
         return ""
     host, port = settings.observation.page
-    return f"http://{f'[{host}]' if ':' in host else host}:{port or _find_free_port()}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port or find_free_port()}"
 
 
 def _read_password(home: Path) -> str:
@@ -248,12 +247,6 @@ def _read_password(home: Path) -> str:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(password + "\n")
     return password
-
-
-def _find_free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _start_children(addresses: Addresses, children: list[Child]) -> None:

@@ -10,7 +10,7 @@ from scheduler.state.commands import Word
 from scheduler.state.connection import Client
 from scheduler.state.keys import PREFIX
 from scheduler.state.layout import LAYOUT
-from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, write_as_lua
+from scheduler.state.states import BREAKER_MOVES, MOVES, SWEEP_MOVES, spell_moves
 
 Clock = Callable[[], int]
 
@@ -42,7 +42,7 @@ def load_verbs() -> dict[str, str]:
 
 def build_script(name: str, body: str) -> str:
     """Build the script that the server runs: what it uses of the preludes, then the verb, all or nothing."""
-    verb = wrap_verb(name, body)
+    verb = wrap_verb(name, _drop_comments(body))
     return "\n".join([*(definition.text for definition in link(verb)), verb])
 
 
@@ -77,21 +77,25 @@ def link(verb: str) -> list[Definition]:
 def _read_definitions() -> tuple[Definition, ...]:
     folder = files("scheduler.state") / "lua"
     tables = {
-        "": f"local LAYOUT = '{LAYOUT}'\nlocal MOVES = '{write_as_lua(MOVES)}'\n"
-        f"local SWEEP_MOVES = '{write_as_lua(SWEEP_MOVES)}'\nlocal BREAKER_MOVES = '{write_as_lua(BREAKER_MOVES)}'\n"
+        "": f"local LAYOUT = '{LAYOUT}'\nlocal MOVES = '{spell_moves(MOVES)}'\n"
+        f"local SWEEP_MOVES = '{spell_moves(SWEEP_MOVES)}'\nlocal BREAKER_MOVES = '{spell_moves(BREAKER_MOVES)}'\n"
     }
     texts = tables | {name: (folder / name).read_text(encoding="utf-8") for name in PRELUDES}
     return tuple(definition for file, text in texts.items() for definition in _split(file, text))
 
 
 def _split(file: str, text: str) -> Iterator[Definition]:
-    """Split a prelude at the lines that begin with `local`; comments are left out."""
-    bare = re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE)
-    for part in re.split(r"^(?=local )", bare, flags=re.MULTILINE):
+    """Split a prelude at the lines that begin with `local`."""
+    for part in re.split(r"^(?=local )", _drop_comments(text), flags=re.MULTILINE):
         if part.strip():
             function = re.match(r"local function (\w+)", part)
             names = function.groups() if function else _list_words(re.split(r"[=\n]", part)[0]) - {"local"}
             yield Definition(file, part.rstrip(), frozenset(names), frozenset(_list_words(part)))
+
+
+def _drop_comments(text: str) -> str:
+    """Drop the lines that are comments: a word in one is no use of a definition."""
+    return re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE)
 
 
 def _list_words(text: str) -> set[str]:

@@ -97,7 +97,7 @@ BREAKER_MOVES: dict[BreakerState, frozenset[BreakerState]] = {
 }
 
 
-def write_as_lua(moves: Mapping[State, frozenset[State]]) -> str:
+def spell_moves(moves: Mapping[State, frozenset[State]]) -> str:
     """Write moves as one text, " ready>dispatched ready>waiting ": a verb looks for a move in it."""
     pairs = sorted(f"{source}>{target}" for source, targets in moves.items() for target in targets)
     return f" {' '.join(pairs)} "

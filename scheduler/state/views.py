@@ -52,6 +52,7 @@ class SweepView:
     spec: Mapping[str, Json]
     retries: Sequence[tuple[str, int]] = ()  # why they wait for it, and how many of the first hundred
     left_out: Sequence[LeftOut] = ()  # evaluations that do not fit some of its data
+    rounds_wait: str = ""  # why nobody can decide which round follows
 
     @property
     def services(self) -> list[str]:
@@ -126,6 +127,7 @@ def read_sweep(store: Store, name: str) -> SweepView:
         spec=json.loads(row.get("spec", "{}")),
         retries=_count_retry_causes(store, [stage for stage, _ in delayed[:ASKED]]) if delayed else (),
         left_out=[LeftOut(**evaluation) for evaluation in json.loads(row.get("left_out", "[]"))],
+        rounds_wait=row.get("rounds_wait", ""),
     )
 
 

@@ -14,6 +14,7 @@ from sweeps.evaluation.majority import MAJORITY
 from sweeps.evaluation.metric_prefixes import find_fact, get_prefix
 from sweeps.evaluation.rag import MIXED_GUESS
 from sweeps.evaluation.registry import find_metric
+from sweeps.metrics.ranges import clip_interval
 from sweeps.results import RunResult, group_by_cell, read_values
 from sweeps.stage import Json
 from sweeps.stats.intervals import ALPHA, find_grain
@@ -67,8 +68,17 @@ def _name_commonest(rows: Sequence[RunResult], items: Items | None) -> str:
     return "always giving the commonest answer" if text is None else f"always saying {text[:40]!r}"
 
 
-def is_better(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items | None = None) -> bool | None:
-    """Whether runs that share a cell are clearly better than a guess; None where nothing says how sure they are.
+class Margin(NamedTuple):
+    """By how much some runs are above a guess, with the 95 % interval that says whether it is clear."""
+
+    mean: float
+    low: float | None = None  # None where nothing says how sure they are
+    high: float | None = None
+    is_clear: bool = False
+
+
+def measure_margin(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items | None = None) -> Margin | None:
+    """Measure how far runs that share a cell are above a guess; None without a value.
 
     With items it is judged item by item, for other items and seeds; without, by the spread of the seeds.
     """
@@ -79,10 +89,22 @@ def is_better(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items
         difference = compare_items(scores, guessed, cross_check=False)
         claim = difference and (difference.recipe or difference.checkpoints)
         if difference and claim:
-            return difference.mean > claim.half_width and claim.p <= ALPHA
+            low, high, _ = clip_interval(difference.mean, claim.half_width, difference.span)
+            return Margin(difference.mean, low, high, difference.mean > claim.half_width and claim.p <= ALPHA)
     values = read_values(runs, metric)
-    level = estimate_level(values, metric, find_grain(values.values()))
-    return level.ends.low > guess.share if level and level.ends else None
+    level = estimate_level(values, metric, find_grain(values.values()), scores)
+    if level is None:
+        return None
+    if level.ends is None:
+        return Margin(level.mean - guess.share)
+    low, high = level.ends.low, level.ends.high
+    return Margin(level.mean - guess.share, low - guess.share, high - guess.share, low > guess.share)
+
+
+def is_better(runs: Sequence[RunResult], metric: str, guess: Guess, items: Items | None = None) -> bool | None:
+    """Whether runs that share a cell are clearly better than a guess; None where nothing says how sure they are."""
+    margin = measure_margin(runs, metric, guess, items)
+    return None if margin is None or margin.low is None else margin.is_clear
 
 
 def _repeat(scores: Scores, share: float) -> Scores:

@@ -11,7 +11,7 @@ from sweeps.analysis.run_counts import find_cuts
 from sweeps.analysis.strata.unlearnt_parts import UnlearntPart, describe_unlearnt, list_unlearnt
 from sweeps.errors import SweepsError
 from sweeps.evaluation.classes import RARE
-from sweeps.evaluation.metric_prefixes import CUT, get_base_name
+from sweeps.evaluation.metric_prefixes import CUT, get_base_name, get_prefix
 from sweeps.evaluation.registry import EVALUATORS, find_measure
 from sweeps.experiments.caveats import CAVEATS, Caveat, order_caveats
 from sweeps.experiments.conclude_control import DataRoles
@@ -148,7 +148,8 @@ def _weigh_asking(claim: Conclusion, material: Material) -> Conclusion:
 def _is_cut(claim: Conclusion, material: Material, *, trained: bool) -> bool:
     """Whether answers that the metric of a claim is read from were cut."""
     cuts = find_cuts(material.rows, trained=trained)
-    return find_measure(claim.metric or "") in {name.replace(CUT, "", 1) for name in cuts}
+    measures = {f"{get_prefix(name)}{get_base_name(name).removeprefix(CUT)}" for name in cuts}
+    return find_measure(claim.metric or "") in measures
 
 
 def _differ_prompts(spec: Mapping[str, Json], metric: str) -> bool:

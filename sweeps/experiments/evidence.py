@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sweeps.analysis.guessing import find_unbeaten
+from sweeps.analysis.guessing import find_unbeaten, measure_margin
 from sweeps.analysis.run_counts import Tally
-from sweeps.analysis.seed_estimates import Covers, SeedDifference, estimate_difference, estimate_level, read_run_scores
+from sweeps.analysis.seed_estimates import Covers, SeedDifference, estimate_difference, read_run_scores
 from sweeps.analysis.told_items import FEWEST, Told, count_told, may_be_conditional, subtract_common
 from sweeps.evaluation.majority import MAJORITY
 from sweeps.experiments.caveats import Caveat
@@ -50,11 +50,6 @@ def orient(estimate: Estimate | None, sign: float = 1.0) -> Effect:
         return Effect(sign * estimate.mean + 0.0)
     low, high = sorted((sign * ends.low + 0.0, sign * ends.high + 0.0))
     return Effect(sign * estimate.mean + 0.0, low, high)
-
-
-def shift(level: Estimate, share: float) -> Effect:
-    """Measure by how much a level is above a share."""
-    return Effect(*(None if number is None else number - share for number in orient(level)))
 
 
 def list_run_caveats(runs: Tally) -> set[Caveat]:
@@ -114,16 +109,18 @@ def miss_results(metric: str, runs: Tally) -> Conclusion:
 
 
 def conclude_guess(runs: Sequence[RunResult], name: str, metric: str, items: Items | None) -> Conclusion | None:
-    """Conclude that runs that share a cell are no better than a guess; None if they are, or if nothing can say it."""
+    """Conclude that runs that share a cell are no better than a guess; None if they are, or if nothing can say it.
+
+    The interval is the one that says so, for other seeds and items where items are known.
+    """
     guess = find_unbeaten(runs, metric, items)
-    values = read_values(runs, metric)
-    level = estimate_level(values, metric, find_grain(values.values()), read_run_scores(runs, metric, items))
-    if guess is None or level is None:
+    margin = guess and measure_margin(runs, metric, guess, items)
+    if guess is None or margin is None:
         return None
     is_majority = guess.told_by.rpartition(".")[2].startswith(MAJORITY)
     claim: Claim = "at_majority" if is_majority else "at_chance"
     against = f"{guess.words} ({guess.share:.4f})"
-    return Conclusion(claim, metric, name, against, *shift(level, guess.share))
+    return Conclusion(claim, metric, name, against, margin.mean, margin.low, margin.high)
 
 
 def compare_runs(

@@ -20,7 +20,8 @@ LONG = 12  # rows of a table that is shown at once
 NOTE = (
     f"Answers in {BINS} bins of equal width by their confidence, all seeds together. On the diagonal a model is right "
     "as often as it says; below it, it is too sure. ECE is the mean distance from it; where answers are few, chance "
-    "alone makes one. It is never larger here than `ece` in other tables, which is the mean of the seeds' own."
+    "alone makes one. Other tables have the means of the seeds' own ECE and selective "
+    "accuracy; of all seeds together, ECE is mostly smaller."
 )
 WRITTEN = (
     f"Answers in {BINS} bins of equal width by their confidence, all seeds together. Here confidence is the "

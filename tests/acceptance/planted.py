@@ -1,6 +1,6 @@
 """Secrets that a fleet of tests is given, so that a test can look for them everywhere."""
 
-from tests.free_ports import find_free_port
+from scheduler.processes.free_ports import find_free_port
 
 KEY = "tml-planted-Kx7Rw2Tq9Zb4"
 HOOK = "T0KEN-planted-Hm3Vc8Ys5Jd1"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from scheduler.errors import StoreUnavailable
+from scheduler.processes.free_ports import find_free_port
 from scheduler.state.connection import check_server, connect
 from tests.acceptance.command import Desk
 from tests.acceptance.small_nights import run_short_night
 from tests.certificates import make_certificates
-from tests.free_ports import find_free_port
 from tests.guarded import find_server_with_tls, read_published_rights
 from tests.support import TRUSTED, redis_server
 

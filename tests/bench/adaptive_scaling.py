@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from sweeps.planning.rounds.ladder import Ladder
 from sweeps.planning.rounds.next_round import Candidate
-from sweeps.planning.rounds.simulated_rounds import SimulatedEnd, simulate_rounds
 from sweeps.scaling.fit import ScalingFit, fit_many
 from sweeps.scaling.laws import Floats
+from tests.bench.simulated_rounds import SimulatedEnd, simulate_rounds
 from tests.sweeps.planted import BEYOND, KINDS, SEEDS, SHIFTS, SIZES, WITHIN, Coverage, Kind
 
 EXPERIMENTS = 500

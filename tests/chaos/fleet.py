@@ -18,13 +18,13 @@ import pytest
 from scheduler.cli.submit import write_submission
 from scheduler.prepare import Prepared, build_submission, plan_sweep
 from scheduler.processes.child import tie_to_this_process
+from scheduler.processes.free_ports import find_free_port
 from scheduler.settings import Settings, read_settings
 from scheduler.state import keys, views
 from scheduler.state.connection import Client, RedisError, connect
 from scheduler.state.store import Store
 from sweeps.spec.parse import parse
 from tests.few_rows import find_few_rows
-from tests.free_ports import find_free_port
 from tests.support import TRUSTED, RedisServer, read_log, wait_until
 from tests.tinker_offline.process import CACHE, Server
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scheduler.processes.free_ports import find_free_port
 from scheduler.state import keys, views
 from scheduler.state.connection import connect
 from scheduler.state.store import Store
 from tests.buckets import CREDENTIALS, bucket
 from tests.few_rows import find_few_rows
-from tests.free_ports import find_free_port
 from tests.guarded import find_server_with_tls
 from tests.repository import ROOT
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from scheduler.processes.free_ports import find_free_port
 from tests.foreign.translator import Translator
-from tests.free_ports import find_free_port
 from tests.support import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from scheduler.processes.free_ports import find_free_port
 from scheduler.settings import read_settings
 from scheduler.state import views
 from scheduler.state.people.actors import Scope
@@ -18,7 +19,6 @@ from scheduler.state.people.audit_log import read_audit
 from scheduler.state.people.tokens import create_login
 from scheduler.state.store import Store
 from tests.browser import Tab
-from tests.free_ports import find_free_port
 from tests.scheduler.night import Night
 from tests.scheduler.plans import scaling
 from tests.support import TRUSTED, FakeClock, redis_server, wait_until

@@ -30,7 +30,6 @@ class KnownRounds:
     until: Mapping[str, Json]
     appended: Sequence[Mapping[str, Any]]  # their records, after the first round
     stopped: Mapping[str, Any] | None  # why no other follows
-    waits: str = ""  # why nobody can decide what follows
 
     @property
     def count(self) -> int:
@@ -79,13 +78,13 @@ def _split_pages(items: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[st
 def read_rounds(store: Store, name: str) -> KnownRounds | None:
     """Read the rounds of a sweep; None for one without `until`."""
     pipe = store.client.pipeline()
-    pipe.hmget(keys.sweep(name), ["until", "stopped", "rounds_wait"])
+    pipe.hmget(keys.sweep(name), ["until", "stopped"])
     pipe.lrange(keys.sweep_rounds(name), 0, -1)
-    (until, stopped, waits), records = pipe.execute()
+    (until, stopped), records = pipe.execute()
     if not until:
         return None
     appended = [json.loads(record) for record in records]
-    return KnownRounds(json.loads(until), appended, json.loads(stopped) if stopped else None, waits or "")
+    return KnownRounds(json.loads(until), appended, json.loads(stopped) if stopped else None)
 
 
 def read_held_runs(store: Store, name: str) -> list[HeldRun]:

@@ -11,6 +11,7 @@ from scheduler.errors import SweepConflict
 from scheduler.state import keys
 from scheduler.state.runs.round_store import append_round, read_held_runs, read_rounds, stop_rounds
 from scheduler.state.views import read_results, read_sweep
+from scheduler.waiting_reasons import FleetStatus, explain_waiting
 from sweeps.stage import HeldRun
 from tests.scheduler.night import Night
 from tests.scheduler.plans import rounds, rounds_spec, scaling
@@ -102,11 +103,14 @@ def test_rounds_that_stop_end_the_sweep_and_it_says_why(night: Night) -> None:
     submit(night, notify=("HOOK",))
     end_first_round(night)
     night.store.client.hset(keys.sweep("s"), "rounds_wait", "the store is away")
+    waits = explain_waiting(read_sweep(night.store, "s"), FleetStatus(1, 1, {}))
+    assert (waits.gate, "the store is away" in waits.text) == ("rounds", True)
     assert stop_rounds(night.store, "s", 0, {"code": "reached"}) == "stopped"
     assert night.sweep_state("s") == "finished"
     known = read_rounds(night.store, "s")
     assert known is not None
-    assert (known.stopped, known.waits, known.count) == ({"code": "reached"}, "", 0)
+    assert (known.stopped, known.count) == ({"code": "reached"}, 0)
+    assert read_sweep(night.store, "s").rounds_wait == ""
     assert stop_rounds(night.store, "s", 0, {"code": "reached"}) == "finished"
 
 

@@ -17,12 +17,14 @@ from scipy import optimize, stats
 
 from scheduler.cli.console.output import Output
 from scheduler.cli.console.report_face import show_report
+from sweeps.analysis.guessing import Guess, measure_margin
 from sweeps.analysis.targets import fit_once, fit_runs
 from sweeps.evaluation.item_rows import ItemRow
 from sweeps.experiments.caveats import CAVEATS, WORDS
 from sweeps.experiments.conclude_scaling import conclude_scaling
 from sweeps.experiments.conclude_sweep import conclude_sweep
 from sweeps.experiments.conclusion import CLAIMS, OF_TARGET, SENTENCES, Conclusion
+from sweeps.experiments.evidence import conclude_guess
 from sweeps.report.compose import compose, compose_answer, list_facts
 from sweeps.report.document import describe_caveats
 from sweeps.report.html import render_html
@@ -869,6 +871,37 @@ def test_cut_answers_of_the_untrained_model_limit_what_is_compared_with_it(
     claim = conclude_sweep(Planted(best("accuracy"), rows, "").material())
     assert (claim.against == "untrained") == against
     assert ("answers_cut" in claim.caveats) == limited
+
+
+def test_cut_answers_are_found_of_a_data_set_that_is_called_so() -> None:
+    rows = [
+        RunResult(row.cell, row.seed, row.state, {**row.metrics, "cut_logs.cut_answers": 0.25}, stage=f"train-{place}")
+        for place, row in enumerate(methods(metric="cut_logs.accuracy", sl=0.2, rl=0.7))
+    ]
+    claim = conclude_sweep(Planted(best("cut_logs.accuracy"), rows, "").material())
+    assert "answers_cut" in claim.caveats
+
+
+def test_that_nothing_beats_a_guess_has_the_interval_that_says_so() -> None:
+    """Seeds that hardly differ say .1 more than the guess; thirty items, of which always the same are right, do not."""
+    right = {0: 18, 1: 18, 2: 19}
+    rows = [run({"method": "sl"}, seed, accuracy=count / 30, majority=0.5) for seed, count in right.items()]
+    items = {
+        item_key(row.cell, row.seed): [
+            ItemRow(str(item), {"accuracy": float(item < right[row.seed])}) for item in range(30)
+        ]
+        for row in rows
+    }
+    claim = conclude_guess(rows, "sl", "accuracy", items)
+    assert claim is not None
+    assert claim.claim == "at_majority"
+    assert claim.effect == pytest.approx(0.1111, abs=0.0001)
+    assert claim.low is not None
+    assert claim.high is not None
+    assert claim.low < 0 < claim.high
+    alone = measure_margin(rows, "accuracy", Guess(0.5, "guessing", ""))
+    assert alone is not None
+    assert (alone.is_clear, (alone.low or 0.0) > 0) == (True, True), "seeds alone would call it clear"
 
 
 def test_an_answer_within_the_sizes_has_no_caveat_about_what_lies_beyond() -> None:

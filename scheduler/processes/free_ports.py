@@ -1,4 +1,4 @@
-"""Ports for servers that tests start."""
+"""Ports for servers that are started later."""
 
 import random
 import socket
